@@ -137,7 +137,7 @@ def _end_with(driver: int) -> None:
 def _dask_client(sweep: SweepConfig) -> Iterator[None]:
     """Connect to the cluster at `sweep.dask.scheduler`, or start one on this machine with `sweep.n_jobs` workers."""
     try:
-        from distributed import Client, LocalCluster
+        from distributed import Client
     except ImportError as error:
         raise BackendError(
             "sweep.backend: dask is not installed; install the extra with pip install 'dask[distributed]', "
@@ -146,7 +146,7 @@ def _dask_client(sweep: SweepConfig) -> Iterator[None]:
     address = sweep.dask.scheduler
     connect: Any = Client  # distributed has no types
     if address is None:
-        with _own_cluster(LocalCluster, sweep.n_jobs) as cluster, connect(cluster):
+        with _own_cluster(sweep.n_jobs) as cluster, connect(cluster):
             yield
         return
     try:
@@ -161,15 +161,19 @@ def _dask_client(sweep: SweepConfig) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _own_cluster(local_cluster: Any, n_jobs: int) -> Iterator[Any]:
+def _own_cluster(n_jobs: int) -> Iterator[Any]:
     """Start a cluster on this machine, quiet, deaf to Ctrl-C (which is the driver's), and ended at once on an error."""
+    import dask
+    import distributed
+
+    local_cluster: Any = distributed.LocalCluster  # distributed has no types
     logging.getLogger("distributed").setLevel(logging.ERROR)
     workers = joblib.cpu_count() if n_jobs == -1 else n_jobs
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the cluster's threads and processes inherit it
+    quiet = {"distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "error"}
     try:
-        cluster = local_cluster(
-            n_workers=workers, threads_per_worker=1, dashboard_address=":0", env={"DASK_LOGGING__DISTRIBUTED": "error"}
-        )
+        with dask.config.set(quiet):
+            cluster = local_cluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0")
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     try:

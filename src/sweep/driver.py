@@ -148,6 +148,7 @@ class Command:
                 self._settings, self._progress = first, _Progress(first.sweep.metric)
                 self._recorder = Recorder(open_store(first.tracking.uri), first, self.alone, self.search)
             reused = self._recorder.take(jobs)
+            self._counts.jobs, self._counts.reused = len(self._recorder.jobs), len(self._recorder.reused)
         for number, score in reused.items():
             if score is not None:
                 self._progress.take(jobs.distinct[number], score, None)
@@ -169,7 +170,6 @@ class Command:
     def _train(self, plan: Plan, recorder: Recorder) -> None:
         """Run the stacks, and log each job as soon as its folds are together."""
         sweep, counts = self._settings.sweep, self._counts
-        counts.jobs, counts.reused = len(recorder.jobs), len(recorder.reused)
         collector = Collector(plan.missing)
         with (
             Display(counts, plan.epochs, sweep.metric) as display,
@@ -185,23 +185,23 @@ class Command:
                         return
 
     def _log(self, job: Job, ended: EndedJob, recorder: Recorder) -> None:
-        """Write a job that has ended, and take its end into account."""
-        try:
-            with self._interruptions.shield():
+        """Write a job that has ended and take its end into account, uninterrupted."""
+        with self._interruptions.shield():
+            try:
                 recorder.log(job, ended)
-                if ended.result is not None and self._settings.tracking.models == "all":
-                    self._progress.models[job.digest] = recorder.keep(job, ended.result)
-        except TrackingError as error:
-            raise self._lost(error) from error
-        if ended.result is None:
-            assert ended.error is not None
-            self._counts.failed += 1
-            self._progress.errors[job.digest] = job, ended.error
-            return
-        self._counts.done += 1
-        self._progress.take(job, ended.result.metrics()[self._progress.metric], ended.result)
-        best = self._progress.best_of_all
-        self._counts.best = None if best is None else best.score
+            except TrackingError as error:
+                raise self._lost(error) from error
+            if ended.result is None:
+                assert ended.error is not None
+                self._counts.failed += 1
+                self._progress.errors[job.digest] = job, ended.error
+                return
+            self._counts.done += 1
+            self._progress.take(job, ended.result.metrics()[self._progress.metric], ended.result)
+            best = self._progress.best_of_all
+            self._counts.best = None if best is None else best.score
+            if self._settings.tracking.models == "all":
+                self._progress.models[job.digest] = _kept(recorder, job, ended.result)
 
     def _told(self) -> str:
         """Say how many jobs are safe."""
@@ -259,7 +259,7 @@ class Command:
         progress = self._progress
         for best in progress.best.values():
             if best.job.digest not in progress.models:
-                progress.models[best.job.digest] = _kept(recorder, best)
+                progress.models[best.job.digest] = _kept(recorder, best.job, best.result)
         name, best_of_all = self._settings.tracking.register, progress.best_of_all
         if name is not None and best_of_all is not None:
             print(recorder.register(name, best_of_all.job, progress.models[best_of_all.job.digest]))
@@ -280,10 +280,10 @@ def _without_nan(score: float | None, metric: str) -> float | None:
     return -math.inf if higher_is_better(metric) else math.inf
 
 
-def _kept(recorder: Recorder, best: _Best) -> str:
+def _kept(recorder: Recorder, job: Job, result: JobResult | None) -> str:
     try:
-        return recorder.keep(best.job, best.result)
+        return recorder.keep(job, result)
     except UserError:
         raise
     except Exception as error:
-        raise KeepError(f"the model of job {best.job.typed} cannot be kept: {type(error).__name__}: {error}") from error
+        raise KeepError(f"the model of job {job.typed} cannot be kept: {type(error).__name__}: {error}") from error

@@ -1,0 +1,137 @@
+"""``python -m src.run`` as processes of their own, for tests of signals, limits and several commands at once.
+
+Importing MLflow and scikit-learn takes seconds. So one process imports them, opens no store, and forks itself for each
+command; what comes out is a process like any other, the leader of a group of its own.
+
+    python tests/processes.py     # reads a request in JSON from each line of stdin, answers on stdout
+"""
+
+import contextlib
+import importlib
+import json
+import os
+import resource
+import runpy
+import signal
+import subprocess
+import sys
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass
+class Running:
+    """A command that was started."""
+
+    commands: "Commands"
+    pid: int
+    folder: Path
+
+    def send(self, number: int, *, to_all: bool = False) -> None:
+        """Send a signal to the command, or as Ctrl-C does to its workers too."""
+        with contextlib.suppress(ProcessLookupError):
+            (os.killpg if to_all else os.kill)(self.pid, number)
+
+    def wait(self) -> int:
+        """Wait for its end; return its exit status, or the number of the signal that ended it, negative."""
+        return int(self.commands.ask(wait=self.pid))
+
+    @property
+    def out(self) -> str:
+        return (self.folder / f"{self.pid}.out").read_text()
+
+    @property
+    def err(self) -> str:
+        return (self.folder / f"{self.pid}.err").read_text()
+
+
+class Commands:
+    """Starts commands; closed by closing the process it forks them from."""
+
+    def __init__(self) -> None:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        self._process = subprocess.Popen(
+            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+
+    def ask(self, **request: Any) -> Any:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+    def start(self, folder: Path, *arguments: str, largest_file: int | None = None, powers: bool = True) -> Running:
+        """Start ``python -m src.run ARGUMENTS`` in a folder.
+
+        Parameters
+        ----------
+        largest_file : the bytes no file may grow beyond, as on a disk that is full.
+        powers : keep root's, to whom file modes mean nothing.
+        """
+        pid = self.ask(folder=str(folder), arguments=arguments, largest_file=largest_file, powers=powers)
+        return Running(self, pid, folder)
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def serve() -> None:
+    sys.path.insert(0, str(ROOT))
+    for module in ("src.sweep.driver", "src.sweep.search", "src.report.figures.scores"):
+        importlib.import_module(module)
+    answers = os.fdopen(os.dup(1), "w")
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "wait" in request:
+            answer = os.waitstatus_to_exitcode(os.waitpid(request["wait"], 0)[1])
+        else:
+            answer = os.fork()
+            if answer == 0:
+                answers.close()
+                sys.exit(run(**request))
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+def run(folder: str, arguments: list[str], largest_file: int | None, powers: bool) -> int:
+    """Be the command; return its exit status."""
+    os.setsid()
+    os.chdir(folder)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number, name in ((1, "out"), (2, "err")):
+        os.dup2(os.open(f"{os.getpid()}.{name}", os.O_CREAT | os.O_WRONLY), number)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    if largest_file is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+    sys.argv = ["src.run", *arguments]
+    try:
+        with contextlib.nullcontext() if powers else without_root_powers():
+            runpy.run_module("src.run", run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return 0
+
+
+@contextlib.contextmanager
+def without_root_powers() -> Iterator[None]:
+    helper = runpy.run_path(str(Path(__file__).with_name("unprivileged.py")))
+    with helper["without_root_powers"]():
+        yield
+
+
+if __name__ == "__main__":
+    serve()
