@@ -28,11 +28,13 @@ GRID = (
     *("-m", "training.learning_rate=range(0.05,1.01,0.05)", "training.l2=0,1e-3,1e-2", "training.epochs=300"),
     *("cv.folds=3", "tracking.models=none", "sweep.max_stack_memory=300KB"),
 )
-# Networks that take a while.
-SLOW = (
+# Networks that take some seconds, or do not end while a test lasts.
+LARGE = (
     *("-m", "data=digits", "model.hidden_layer_sizes=[64]", "training.learning_rate=0.1,0.2,0.3,0.4"),
-    *("training.epochs=100000", "cv.folds=3", "tracking.models=none"),
+    *("cv.folds=3", "tracking.models=none"),
 )
+SLOW = (*LARGE, "training.epochs=500")
+ENDLESS = (*LARGE, "training.epochs=100000")
 
 
 @pytest.fixture(scope="module")
@@ -62,14 +64,15 @@ class Store:
         """How many jobs of any sweep have ended so, as far as can be seen from outside at the moment."""
         return self._ask("status = ? AND run_uuid IN (SELECT run_uuid FROM tags WHERE key = 'job_digest')", status)
 
-    def opened(self) -> int:
-        """How many sweeps are open."""
-        return self._ask("status = ? AND run_uuid NOT IN (SELECT run_uuid FROM tags WHERE key = 'job_digest')")
+    def opened(self, by: Running) -> bool:
+        """Whether a command has opened its sweep, for the first time or again."""
+        with_tag = "SELECT run_uuid FROM tags WHERE key = 'process_id' AND value = ?"
+        return self._ask(f"status = 'RUNNING' AND run_uuid IN ({with_tag})", str(by.pid)) > 0
 
-    def _ask(self, where: str, status: str = "RUNNING") -> int:
+    def _ask(self, where: str, value: str) -> int:
         try:
             with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
-                (number,) = connection.execute(f"SELECT COUNT(*) FROM runs WHERE {where}", [status]).fetchone()
+                (number,) = connection.execute(f"SELECT COUNT(*) FROM runs WHERE {where}", [value]).fetchone()
                 return int(number)
         except sqlite3.OperationalError:  # not there yet
             return 0
@@ -138,7 +141,7 @@ def test_a_sweep_interrupted_at_ten_moments_is_the_sweep(store: Store, uninterru
     moments.shuffle(signals)
     for after, number in zip(sorted(moments.sample(range(JOBS - 5), 10)), signals, strict=True):
         command = store.start(*GRID)
-        until(lambda after=after: store.opened() and store.count() >= after, command)
+        until(lambda command=command, after=after: store.opened(command) and store.count() >= after, command)
         time.sleep(moments.uniform(0, 0.05))
         command.send(number)
         status = command.wait()
@@ -162,8 +165,8 @@ def test_a_sweep_interrupted_at_ten_moments_is_the_sweep(store: Store, uninterru
 
 
 def test_a_sweep_that_was_killed_is_set_right_by_the_next_command(store: Store) -> None:
-    command = store.start(*SLOW)
-    until(store.opened, command)
+    command = store.start(*ENDLESS)
+    until(lambda: store.opened(command), command)
     command.send(signal.SIGKILL)
     assert command.wait() == -signal.SIGKILL
     ended_well(store.start("-m", "training.epochs=1", "tracking.models=none"))
@@ -171,8 +174,8 @@ def test_a_sweep_that_was_killed_is_set_right_by_the_next_command(store: Store) 
 
 
 def test_the_list_of_jobs_is_there_before_any_has_ended(store: Store) -> None:
-    command = store.start(*SLOW)
-    until(store.opened, command)
+    command = store.start(*ENDLESS)
+    until(lambda: store.opened(command), command)
     command.send(signal.SIGTERM)
     assert command.wait() == 128 + signal.SIGTERM
     (parent,) = store.parents()
@@ -206,16 +209,22 @@ def training(command: Running, backend: str) -> bool:
     """Whether networks are trained: what comes before takes the command, and its workers, less than 3 s."""
     in_workers = backend in ("processes", "dask")
     trainers = workers_of(command) if in_workers else [psutil.Process(command.pid)]
-    busy = [process for process in trainers if sum(process.cpu_times()[:2]) > 3]
-    return len(busy) >= (2 if in_workers else 1)
+    return sum(_seconds_worked(process) > 3 for process in trainers) >= (2 if in_workers else 1)
+
+
+def _seconds_worked(process: psutil.Process) -> float:
+    try:
+        return float(sum(process.cpu_times()[:2]))
+    except psutil.NoSuchProcess:  # one of those that start the workers
+        return 0.0
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_ctrl_c_ends_everything_quietly(store: Store, backend: str) -> None:
     if backend == "dask":
         pytest.importorskip("distributed")
-    command = store.start(*SLOW, *BACKENDS[backend])
-    until(lambda: store.opened() and training(command, backend), command)
+    command = store.start(*ENDLESS, *BACKENDS[backend])
+    until(lambda: store.opened(command) and training(command, backend), command)
     workers = workers_of(command)
     command.send(signal.SIGINT, to_all=True)
     assert command.wait() == 128 + signal.SIGINT
@@ -228,13 +237,27 @@ def test_ctrl_c_ends_everything_quietly(store: Store, backend: str) -> None:
 
 
 def test_no_worker_outlives_a_sweep_that_was_killed(store: Store) -> None:
-    command = store.start(*SLOW, *BACKENDS["processes"])
-    until(lambda: store.opened() and training(command, "processes"), command)
+    command = store.start(*ENDLESS, *BACKENDS["processes"])
+    until(lambda: store.opened(command) and training(command, "processes"), command)
     workers = workers_of(command)
     command.send(signal.SIGKILL)
     assert command.wait() == -signal.SIGKILL
     _, alive = psutil.wait_procs(workers, timeout=60)
     assert not alive
+
+
+@pytest.mark.parametrize("backend", ["processes", "dask"])
+def test_a_worker_killed_in_the_middle_of_a_stack_costs_no_job(store: Store, backend: str) -> None:
+    if backend == "dask":
+        pytest.importorskip("distributed")
+    command = store.start(*SLOW, *BACKENDS[backend])
+    until(lambda: store.opened(command) and training(command, backend), command)
+    busiest = max(workers_of(command), key=_seconds_worked)
+    busiest.kill()
+    assert store.count() < 4  # it was in the middle
+    ended_well(command)
+    each_job_once(store.jobs(), 4)
+    assert [run.info.status for run in store.parents()] == ["FINISHED"]
 
 
 def test_two_sweeps_at_once_into_a_store_that_is_not_there_yet(store: Store, uninterrupted: dict[str, str]) -> None:
@@ -316,7 +339,7 @@ def test_data_that_vanish_between_plan_and_run(store: Store) -> None:
     file.write_text("\n".join(["a,b,label", *rows]))
     grid = ("-m", "data=csv", f"data.path={file}", "seed=range(6)", "training.epochs=3000", "tracking.models=best")
     command = store.start(*grid, "sweep.max_stack_memory=1KB")
-    until(store.opened, command)
+    until(lambda: store.opened(command), command)
     file.unlink()
     ended_well(command)  # the rows were read when the jobs were planned
     each_job_once(store.jobs(), 6)
