@@ -88,17 +88,22 @@ def serve() -> None:
     for module in ("src.sweep.driver", "src.sweep.search", "src.report.figures.scores"):
         importlib.import_module(module)
     answers = os.fdopen(os.dup(1), "w")
+    alive = set()
     for line in sys.stdin:
         request = json.loads(line)
         if "wait" in request:
             answer = os.waitstatus_to_exitcode(os.waitpid(request["wait"], 0)[1])
+            alive.remove(request["wait"])
         else:
             answer = os.fork()
             if answer == 0:
                 answers.close()
                 sys.exit(run(**request))
+            alive.add(answer)
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
+    for command in alive:  # of tests that failed
+        os.kill(command, signal.SIGKILL)
 
 
 def run(folder: str, arguments: list[str], largest_file: int | None, powers: bool) -> int:
