@@ -3,6 +3,9 @@
 Numbers are tuned, choices are compared. Where a sweep holds several models, each is a candidate and everything else it
 varies is its setting. Where it holds one model, each combination of what is not a number (activation, loss, layers,
 batch size 'full' or 32) is one. Where only numbers vary, each setting is one, as long as they are few.
+
+A seed is no setting: jobs that differ in nothing else repeat one setting on other folds, as `cv.repeats` does, and a
+setting is judged by all of them, not by its luckiest seed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,11 +22,12 @@ from src.evaluation.folds import select_best
 from src.evaluation.metrics import higher_is_better
 from src.evaluation.significance import Comparison, FoldScores, compare, corrected_t_test, holm
 from src.report.errors import ReportError
-from src.report.tables import MODEL, model_name, ranked, settings, varying
+from src.report.tables import MODEL, model_name, settings, varying
 from src.report.terminal import Cells, FittedTable
 from src.report.words import is_missing, metric_label, number, plain, short_name, value_text
 
 NETWORK = "bp"
+SEED = "seed"
 MOST_SETTINGS = 24  # of a sweep over numbers alone, that are compared with one another
 Selection = Literal["single", "nested", "scored"]
 
@@ -46,15 +50,17 @@ class Candidate:
         The data set's name, and the model's.
     jobs
         Its jobs that have a result, as positions in the table of jobs.
+    tried
+        The number of settings.
     best
-        The position of the job that stands for it: the best one, or the one chosen most often.
+        The position of a job of the setting that stands for it: the best one, or the one chosen most often.
     setting
         What that job's setting is; empty where there is nothing to set.
     selection
         How the setting was found: there was but one; inside each outer training part (nested cross-validation); on the
         folds that score it, which flatters it.
     scores
-        Test scores, one for each fold.
+        Test scores, one for each fold of each seed.
     log_loss
         Mean test log loss over the same folds, which ranks equals.
     low, high
@@ -65,6 +71,7 @@ class Candidate:
     data: str
     model: str
     jobs: tuple[int, ...]
+    tried: int
     best: int
     setting: str
     selection: Selection
@@ -81,7 +88,7 @@ class Candidate:
 
 @dataclass(frozen=True, eq=False)
 class Selected:
-    """The candidates, in the order typed, and a line for each that has no score."""
+    """The candidates, in the order typed, and a line for each, or each one's settings, that have no score."""
 
     candidates: tuple[Candidate, ...]
     left_out: tuple[str, ...]
@@ -123,9 +130,15 @@ def select(jobs: pd.DataFrame, metric: str, fold_columns: Mapping[int, Mapping[s
             name = f"{label} on {data}" if several else label
             usable = group[[place in fold_columns for place in group.index]]
             try:
-                found.append(_candidate(name, data, usable, metric, fold_columns))
+                candidate = _candidate(name, data, usable, metric, fold_columns)
             except (EvaluationError, ReportError) as problem:
                 left_out.append(f"{name} is left out: {problem}")
+                continue
+            found.append(candidate)
+            partial = len(usable) - len(candidate.jobs)
+            if partial:
+                jobs_are = "1 job is" if partial == 1 else f"{partial} jobs are"
+                left_out.append(f"{name}: {jobs_are} left out, as other seeds of the same setting have no result.")
     return Selected(tuple(found), tuple(left_out))
 
 
@@ -194,7 +207,7 @@ def candidate_cells(candidates: Sequence[Candidate], metric: str) -> Cells:
     for one in order:
         row = [plain(one.name), number(one.mean), f"{number(one.low)} to {number(one.high)}"]
         if with_setting:
-            row += [one.setting or "–", str(len(one.jobs)), _SELECTIONS[one.selection]]
+            row += [one.setting or "–", str(one.tried), _SELECTIONS[one.selection]]
         rows.append(tuple(row))
     note = (
         f"Mean test {metric_label(metric)} over the folds, with its 95% confidence interval corrected for training "
@@ -221,7 +234,7 @@ def selection_caveat(candidates: Sequence[Candidate]) -> str | None:
     chosen = [one for one in candidates if one.selection == "scored"]
     if not chosen:
         return None
-    listed = ", ".join(f"{plain(one.name)} (of {len(one.jobs)} settings)" for one in chosen[:6])
+    listed = ", ".join(f"{plain(one.name)} (of {one.tried} settings)" for one in chosen[:6])
     more = f" and {len(chosen) - 6} more" if len(chosen) > 6 else ""
     return (
         f"Selected on the folds it is scored on: {listed}{more}. Such a score flatters its model, the more settings "
@@ -238,8 +251,8 @@ def single_answer(candidate: Candidate, metric: str, confidence: float = 0.95) -
     )
     how = {
         "single": "",
-        "nested": f", its setting selected inside each training part from {len(candidate.jobs)}",
-        "scored": f", the best of {len(candidate.jobs)} settings on these folds",
+        "nested": f", its setting selected inside each training part from {candidate.tried}",
+        "scored": f", the best of {candidate.tried} settings on these folds",
     }[candidate.selection]
     return f"{plain(candidate.name)}{setting} reaches {score}{how}; there is no other model to compare it with."
 
@@ -282,11 +295,12 @@ def _groups(jobs: pd.DataFrame) -> dict[str, pd.DataFrame]:
     chosen = choices(jobs)
     if chosen:
         return _grouped(jobs, [_choice(job, chosen) or models[0] for _, job in jobs.iterrows()])
-    tuned = varying(jobs)
+    tuned = [key for key in varying(jobs) if key != SEED]
     nested = "cv.inner_folds" in jobs.columns and not jobs["cv.inner_folds"].map(is_missing).any()
-    if not tuned or nested or len(jobs) > MOST_SETTINGS:
+    labels = [settings(job, tuned) for _, job in jobs.iterrows()]
+    if not tuned or nested or len(set(labels)) > MOST_SETTINGS:
         return {models[0]: jobs}
-    return _grouped(jobs, [settings(job, tuned) for _, job in jobs.iterrows()])
+    return _grouped(jobs, labels)
 
 
 def _choice(job: "pd.Series[Any]", keys: Sequence[str]) -> str:
@@ -310,47 +324,72 @@ def _candidate(
 ) -> Candidate:
     if jobs.empty:
         raise ReportError("none of its jobs has a result.")
-    digests = set(jobs["folds_digest"])
-    if len(digests) > 1:
-        raise ReportError(
-            "its jobs were scored on different folds (seed or cv settings differ), so that the best of them cannot be "
-            "told; for more folds set cv.repeats."
-        )
+    tried = _by_setting(jobs)
+
+    def columns(column: str) -> NDArray[np.float64]:
+        """A column of every setting: (settings, folds of all seeds)."""
+        return np.array([np.concatenate([fold_columns[place][column] for place in places]) for places in tried])
+
+    scores, losses = columns(metric), columns("test/log_loss")
     inner = f"inner/{short_name(metric)}"
-    places = [int(place) for place in jobs.index]
-    nested = len(places) > 1 and all(inner in fold_columns[place] for place in places)
+    nested = len(tried) > 1 and all(inner in fold_columns[place] for places in tried for place in places)
     if nested:
-        chosen = select_best(np.array([fold_columns[place][inner] for place in places]), metric)
-        taken = [places[setting] for setting in chosen]
-        best = places[int(np.bincount(chosen).argmax())]
+        taken = select_best(columns(inner), metric)
     else:
-        first = ranked(jobs.assign(place=places), metric).iloc[0]
-        best = int(first["place"])
-        taken = [best] * len(fold_columns[best][metric])
-    values, losses = (
-        np.array([fold_columns[place][name][fold] for fold, place in enumerate(taken)])
-        for name in (metric, "test/log_loss")
-    )
+        taken = np.full(scores.shape[1], _best(scores.mean(axis=1), losses.mean(axis=1), metric))
+    best = int(np.bincount(taken).argmax())
+    folds_in_order = np.arange(scores.shape[1])
+    values, log_losses = scores[taken, folds_in_order], losses[taken, folds_in_order]
     if not np.isfinite(values).all():
         raise ReportError(
             f"it has no {metric_label(metric)} in {int((~np.isfinite(values)).sum())} of {len(values)} folds: its "
             "network diverged, or a class is absent there."
         )
-    chosen_job = jobs.iloc[places.index(best)]
+    chosen_job = jobs.iloc[list(jobs.index).index(tried[best][0])]
     folds = int(float(value_text(chosen_job["cv.folds"])))
     # Over the K folds of a repetition the parts are n/K and n - n/K rows on average.
-    scores = FoldScores(values, n_train=folds - 1, n_test=1, folds_digest=str(digests.pop()))
+    digest = " ".join(str(jobs.loc[place, "folds_digest"]) for place in tried[best])
     interval = corrected_t_test(values, np.zeros_like(values), n_train=folds - 1, n_test=1)
     return Candidate(
         name=name,
         data=data,
         model=model_name(chosen_job),
-        jobs=tuple(places),
-        best=best,
+        jobs=tuple(place for places in tried for place in places),
+        tried=len(tried),
+        best=tried[best][0],
         setting=settings(chosen_job, _tunable(jobs)),
-        selection="nested" if nested else "scored" if len(places) > 1 else "single",
-        scores=scores,
-        log_loss=float(losses.mean()),
+        selection="nested" if nested else "scored" if len(tried) > 1 else "single",
+        scores=FoldScores(values, n_train=folds - 1, n_test=1, folds_digest=digest),
+        log_loss=float(log_losses.mean()),
         low=max(interval.low, 0.0),  # no metric is below 0, and only the log loss is above 1
         high=interval.high if metric == "test/log_loss" else min(interval.high, 1.0),
     )
+
+
+def _by_setting(jobs: pd.DataFrame) -> list[list[int]]:
+    """The positions of each setting's jobs, one for each seed, in the order of the seeds.
+
+    A setting that lacks a result for some seed is left out.
+    """
+    if any(part.nunique() > 1 for _, part in jobs.groupby(SEED)["folds_digest"]):
+        raise ReportError(
+            "its jobs were scored on different folds (their cv settings differ), so that the best of them cannot be "
+            "told."
+        )
+    keys = [key for key in varying(jobs) if key != SEED]
+    by_setting: dict[tuple[str, ...], dict[int, int]] = {}
+    for place, job in jobs.iterrows():
+        setting = tuple(value_text(job[key]) for key in keys)
+        by_setting.setdefault(setting, {})[int(value_text(job[SEED]))] = int(str(place))
+    seeds = sorted({seed for places in by_setting.values() for seed in places})
+    complete = [[places[seed] for seed in seeds] for places in by_setting.values() if len(places) == len(seeds)]
+    if not complete:
+        raise ReportError("none of its settings has a result for every seed.")
+    return complete
+
+
+def _best(scores: NDArray[np.float64], losses: NDArray[np.float64], metric: str) -> int:
+    """The position of the best setting, of equals the one with the lower log loss; never one without a score."""
+    sign = -1 if higher_is_better(metric) else 1
+    without_nan = [np.where(np.isnan(each), np.inf, each) for each in (losses, sign * scores)]
+    return int(np.lexsort(without_nan)[0])

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from src.report.candidates import Candidate
+from src.report.candidates import SEED, Candidate
 from src.report.sweeps import SweepJobs
 from src.report.tables import MODEL, is_parameter, model_name, varying
 from src.report.words import is_missing, plain, short_name, value_text
@@ -27,7 +27,7 @@ def question(sweeps: Sequence[RunRow], jobs: pd.DataFrame) -> str:
     data = " and ".join(dict.fromkeys(value_text(name) for name in jobs["data.name"]))
     if len(models) > 1:
         return f"Which model predicts best on {data}: {_listed(models)}?"
-    keys = [key.rsplit(".", 1)[-1] for key in varying(jobs) if key != "data.name"]
+    keys = [key.rsplit(".", 1)[-1] for key in varying(jobs) if key not in ("data.name", SEED)]
     if keys:
         return f"Which {_listed(keys, 'and')} suits {models[0]} best on {data}?"
     return f"How well does {models[0]} predict on {data}?"

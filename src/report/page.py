@@ -218,7 +218,7 @@ def _candidate_json(candidate: Candidate) -> dict[str, Any]:
         "data": candidate.data,
         "model": candidate.model,
         "setting": candidate.setting,
-        "settings_tried": len(candidate.jobs),
+        "settings_tried": candidate.tried,
         "selection": candidate.selection,
         "mean": candidate.mean,
         "low": candidate.low,

@@ -199,14 +199,58 @@ def test_models_scored_on_different_folds_are_not_compared(store: Store) -> None
     assert report.answer.startswith("Nothing is compared: 'bp' and 'logistic' were scored on different folds")
 
 
-def test_one_model_over_several_seeds_has_no_best_setting(store: Store) -> None:
-    jobs = [
-        Given({"model.name": name, "seed": seed}, BP, folds=str(seed)) for name in ("bp", "logistic") for seed in (0, 1)
-    ]
-    record_sweep(store, jobs)
+def of_seed(name: str, seed: int, scores: tuple[float, ...], folds: str | None = None, **settings: object) -> Given:
+    return Given({"model.name": name, "seed": seed, **settings}, scores, folds=folds or str(seed))
+
+
+def test_a_setting_is_judged_by_all_its_seeds(store: Store) -> None:
+    lucky, poor, steady = (0.9, 0.95, 1.0, 0.9, 0.95), (0.1, 0.2, 0.1, 0.2, 0.1), (0.8, 0.7, 0.8, 0.9, 0.8)
+    record_sweep(
+        store,
+        [
+            of_seed("bp", 0, lucky, **{"training.l2": 0.1}),
+            of_seed("bp", 1, poor, **{"training.l2": 0.1}),
+            of_seed("bp", 1, BP, **{"training.l2": 0.2}),
+            of_seed("bp", 0, steady, **{"training.l2": 0.2}),
+            of_seed("logistic", 0, LOGISTIC),
+            of_seed("logistic", 1, LOGISTIC[::-1]),
+        ],
+    )
     report = report_of(store)
-    assert report.refusal is not None
-    assert any("scored on different folds (seed or cv settings differ)" in note for note in report.notes)
+    bp, logistic = report.candidates
+    assert bp.setting == "l2=0.2"
+    assert bp.tried == 2
+    assert bp.scores.scores.tolist() == [*steady, *BP]
+    assert logistic.selection == "single"
+    (comparison,) = report.comparisons
+    scores = {"bp": (*steady, *BP), "logistic": (*LOGISTIC, *LOGISTIC[::-1])}
+    as_repeats = {
+        name: FoldScores(np.array(each), n_train=4, n_test=1, folds_digest="") for name, each in scores.items()
+    }
+    (expected,) = compare(as_repeats, ["logistic"], "accuracy")
+    assert comparison == expected
+
+
+def test_settings_that_lack_a_seed_are_left_out_and_told(store: Store) -> None:
+    record_sweep(
+        store,
+        [
+            of_seed("bp", 0, BP, **{"training.l2": 0.1}),
+            of_seed("bp", 1, BP, **{"training.l2": 0.1}),
+            of_seed("bp", 0, (1.0,) * 5, **{"training.l2": 0.2}),
+            of_seed("logistic", 0, LOGISTIC),
+            of_seed("logistic", 1, LOGISTIC),
+        ],
+    )
+    report = report_of(store)
+    assert [one.tried for one in report.candidates] == [1, 1]
+    assert "bp: 1 job is left out, as other seeds of the same setting have no result." in report.notes
+
+
+def test_one_seed_with_different_folds_has_no_best_setting(store: Store) -> None:
+    jobs = [of_seed("bp", 0, BP, folds=str(l2), **{"training.l2": l2}) for l2 in (0.1, 0.2)]
+    record_sweep(store, [*jobs, of_seed("logistic", 0, LOGISTIC)])
+    assert any("scored on different folds (their cv settings differ)" in note for note in report_of(store).notes)
 
 
 def test_all_jobs_failed(store: Store) -> None:
