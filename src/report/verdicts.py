@@ -17,35 +17,37 @@ _VERDICTS = {
     "undecided": "undecided",
 }
 _TOLD_IN_FULL = 3
+_NAMED = 8  # pairs that are equal in practice, named in the answer
 
 
 def answer(comparisons: Sequence[Comparison]) -> str:
     """What the comparisons say, in one sentence: who is better and by how much, or that no difference can be told.
 
     Every difference comes with its confidence interval and its p-value, corrected for the overlap of training sets
-    and for the number of comparisons. Of many comparisons, those that show a difference are told, and the number of
-    the others.
+    and for the number of comparisons. Of many comparisons, those that show a difference are told, those that show that
+    there is none are named, and the others are counted.
     """
     if not comparisons:
         return "Nothing is compared: there is only one model with a result."
-    told = [one for one in comparisons if one.verdict in ("better", "worse")]
-    others = [one for one in comparisons if one.verdict not in ("better", "worse")]
+    told = sorted((one for one in comparisons if one.verdict in ("better", "worse")), key=lambda one: one.p_holm)
+    equal = [one for one in comparisons if one.verdict == "equivalent"]
+    undecided = [one for one in comparisons if one.verdict == "undecided"]
     if len(comparisons) <= _TOLD_IN_FULL:
-        return _sentence(_clauses([*told, *others]))
-    told.sort(key=lambda one: one.p_holm)
+        return _sentence(_clauses([*told, *(one for one in comparisons if one not in told)]))
     clauses = _clauses(told[:_TOLD_IN_FULL])
     more = len(told) - _TOLD_IN_FULL
     if more > 0:
         clauses.append("1 more comparison shows a difference" if more == 1 else f"{more} more comparisons show one")
-    if others and told:
-        clauses.append(f"in the other {len(others)} of {len(comparisons)} comparisons no difference can be told")
-    if not told:
-        largest = max(others, key=lambda one: abs(one.difference))
-        names = f"{_sentence_name(largest.model)} against {_sentence_name(largest.baseline)}"
+    if undecided and not told:
+        largest = max(undecided, key=lambda one: abs(one.difference))
+        share = len(undecided) if equal else "any"
         clauses.append(
-            f"no difference can be told in any of {len(comparisons)} comparisons; the largest is {names} "
-            f"({_evidence(largest)})"
+            f"no difference can be told in {share} of {len(comparisons)} comparisons; the largest is "
+            f"{_sentence_name(largest.model)} against {_sentence_name(largest.baseline)} ({_evidence(largest)})"
         )
+    clauses += _equal_clauses(equal)
+    if undecided and told:
+        clauses.append(f"in the other {len(undecided)} of {len(comparisons)} comparisons no difference can be told")
     return _sentence(clauses)
 
 
@@ -121,6 +123,27 @@ def _clauses(comparisons: Sequence[Comparison]) -> list[str]:
     for one in comparisons:
         groups.setdefault((one.model, one.verdict), []).append(one)
     return [_clause(_sentence_name(model), verdict, group) for (model, verdict), group in groups.items()]
+
+
+def _equal_clauses(comparisons: Sequence[Comparison]) -> list[str]:
+    """Who is equal to whom, without the evidence: a clause for each baseline, or for each model if that takes fewer."""
+    if len(comparisons) > _NAMED:
+        return [f"{len(comparisons)} comparisons show models that are equal in practice"]
+    models: dict[str, list[str]] = {}
+    baselines: dict[str, list[str]] = {}
+    for one in comparisons:
+        models.setdefault(one.model, []).append(_sentence_name(one.baseline))
+        baselines.setdefault(one.baseline, []).append(_sentence_name(one.model))
+    if len(models) < len(baselines):
+        return [f"{_sentence_name(name)} is equal in practice to {_listed(others)}" for name, others in models.items()]
+    return [
+        f"{_listed(others)} {'is' if len(others) == 1 else 'are'} equal in practice to {_sentence_name(name)}"
+        for name, others in baselines.items()
+    ]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _clause(model: str, verdict: str, group: Sequence[Comparison]) -> str:

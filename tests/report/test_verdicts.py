@@ -88,6 +88,22 @@ def test_of_many_comparisons_without_a_difference_the_largest_is_told(one: Compa
     )
 
 
+def test_of_many_comparisons_those_that_are_equal_in_practice_are_named(one: Comparison) -> None:
+    equal = [replace(one, model=name, difference=0.001, p_equal=0.97) for name in ("a", "b", "c")]
+    undecided = [replace(one, model="d"), replace(one, model="e")]
+    assert answer([*undecided, *equal]).endswith(" p = 0.430); a, b and c are equal in practice to logistic.")
+    assert answer([*undecided, *equal]).startswith("No difference can be told in 2 of 5 comparisons; the largest is d ")
+    sure = replace(one, model="m", low=0.01, high=0.02, p_holm=0.001)
+    assert answer([*undecided, sure, *equal]).endswith(
+        "; a, b and c are equal in practice to logistic; in the other 2 of 6 comparisons no difference can be told."
+    )
+    against = [replace(one, baseline=name, p_equal=0.97) for name in ("x", "y")]
+    assert answer([*undecided, *against]).endswith("; bp is equal in practice to x and y.")
+    assert answer([replace(equal[0], model=f"m{n}") for n in range(9)]) == (
+        "9 comparisons show models that are equal in practice."
+    )
+
+
 def test_nothing_to_compare_is_told() -> None:
     assert answer([]) == "Nothing is compared: there is only one model with a result."
 
