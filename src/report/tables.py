@@ -11,6 +11,7 @@ Columns that are absent are shown as missing.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -183,7 +184,9 @@ def leaderboard_cells(
 def leaderboard(
     jobs: pd.DataFrame, metric: str = "test/accuracy", title: str | None = None, limit: int | None = None
 ) -> FittedTable:
-    """The leaderboard for the terminal, its best `limit` rows: `console.print(leaderboard(jobs))`.
+    """The leaderboard for the terminal: `console.print(leaderboard(jobs))`.
+
+    Of more than `limit` rows the best are shown; where there are several data sets, equally many of each.
 
     A column for each setting where they fit the console's width, one column of settings where they do not, and in a
     very narrow place the ranking metric alone.
@@ -193,7 +196,18 @@ def leaderboard(
         leaderboard_cells(jobs, metric, join_settings=True),
         leaderboard_cells(jobs, metric, join_settings=True, metrics=()),
     )
-    return FittedTable(layouts, title, limit)
+    shown = tuple(_first_rows(cells, limit) for cells in layouts)
+    return FittedTable(shown, title, len(layouts[0].rows) - len(shown[0].rows))
+
+
+def _first_rows(cells: Cells, limit: int | None) -> Cells:
+    if limit is None or len(cells.rows) <= limit:
+        return cells
+    groups: dict[str, list[tuple[str, ...]]] = {}
+    for row in cells.rows:
+        groups.setdefault(row[0] if cells.headers[0] == "data" else "", []).append(row)
+    each = max(limit // len(groups), 1)
+    return replace(cells, rows=tuple(row for rows in groups.values() for row in rows[:each]))
 
 
 def leaderboard_text(jobs: pd.DataFrame, metric: str = "test/accuracy", width: int = 100) -> str:

@@ -13,6 +13,9 @@ from rich.text import Text
 
 from src.report.words import markdown, plain
 
+_LONGEST_WORD = 32  # letters that are kept together
+_MANY = 1000
+
 
 @dataclass(frozen=True)
 class Cells:
@@ -51,20 +54,22 @@ class Cells:
 class FittedTable:
     """A table that rich prints in the first of several layouts that fits the console."""
 
-    def __init__(self, layouts: Sequence[Cells], title: str | None = None, limit: int | None = None) -> None:
-        """Keep the layouts, widest first; the first one's notes are shown, and at most `limit` rows."""
-        self.layouts, self.title, self.limit = tuple(layouts), title, limit
+    def __init__(self, layouts: Sequence[Cells], title: str | None = None, left_out: int = 0) -> None:
+        """Keep the layouts, widest first; the first one's notes are shown, and how many rows were left out."""
+        self.layouts, self.title, self.left_out = tuple(layouts), title, left_out
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Lay the table out for the console's width."""
-        widest = self.layouts[0]
-        tables = [_rich_table(widest, options, self.limit, break_headers=False)]
-        tables += [_rich_table(cells, options, self.limit, break_headers=True) for cells in self.layouts]
+        widest, narrowest = self.layouts[0], self.layouts[-1]
+        tables = [_rich_table(widest, options, break_headers=False)]
+        tables += [_rich_table(cells, options, break_headers=True) for cells in self.layouts]
+        last = _rich_table(narrowest, options, break_headers=True, most_lines=_MANY)
         if self.title:
             yield Text(encodable(plain(self.title), options), style="bold")
-        yield next((table for table in tables if _least_width(table, console) <= options.max_width), tables[-1])
-        if self.limit is not None and len(widest.rows) > self.limit:
-            yield Text(f"and {len(widest.rows) - self.limit} more, in the full table", style="dim")
+        fitting = (table for table in (*tables, last) if _least_width(table, console) <= options.max_width)
+        yield _fitted(next(fitting, last), console, options.max_width)
+        if self.left_out:
+            yield Text(f"and {self.left_out} more, in the full table", style="dim")
         yield from (Text(encodable(note, options), style="dim") for note in widest.notes)
         yield from (Text(encodable(warning, options), style="red") for warning in widest.warnings)
 
@@ -96,31 +101,68 @@ def encodable(text: str, options: ConsoleOptions) -> str:
     return text.encode("ascii", "backslashreplace").decode("ascii")
 
 
-def _rich_table(cells: Cells, options: ConsoleOptions, limit: int | None, *, break_headers: bool) -> Table:
+def _rich_table(cells: Cells, options: ConsoleOptions, *, break_headers: bool, most_lines: int = 2) -> Table:
+    """A table whose columns know the fewest and the most letters they have a use for."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True, header_style="bold")
     if cells.best is not None:
         table.add_column("", width=1)
     for place, (header, right) in enumerate(zip(cells.headers, cells.numeric, strict=True)):
-        texts = [encodable(row[place], options) for row in cells.rows[:limit]]
+        texts = [encodable(row[place], options) for row in cells.rows]
         shown = encodable(header.replace("_", "_\n").replace(" ", "\n") if break_headers else header, options)
-        # Only a text of several words folds, and only between words: never a number or a header, seldom a name.
-        words = texts if right else [word for text in texts for word in text.split(" ") if len(word) <= 32]
-        least = max(map(cell_len, [*words, *shown.split("\n")]))
+        heads = max(map(cell_len, shown.split("\n")))
+        least = max([heads, *(cell_len(text) if right else _least(text, most_lines) for text in texts)])
+        most = max([heads, *map(cell_len, texts)])
         table.add_column(
             Text(shown),
             justify="right" if right else "left",
-            # Told so, rich takes what is too wide from the other columns alone.
-            no_wrap=all(cell_len(text) <= least for text in texts),
+            no_wrap=most <= least,
             overflow="fold",
             min_width=least,
+            max_width=most,
         )
-    for place, row in enumerate(cells.rows[:limit]):
+    for place, row in enumerate(cells.rows):
         best = place == cells.best
         mark = [] if cells.best is None else ["★" if best else ""]
         table.add_row(*(Text(encodable(text, options)) for text in (*mark, *row)), style="bold green" if best else "")
     return table
 
 
+def _least(text: str, most_lines: int) -> int:
+    """The fewest columns of the terminal in which a text folds, between its words, into so many lines."""
+    words = [min(cell_len(word), _LONGEST_WORD) for word in text.split(" ")]
+    widths = range(max(words), sum(words) + len(words))
+    return next(width for width in widths if _folded(words, width) <= most_lines)
+
+
+def _folded(words: Sequence[int], width: int) -> int:
+    """How many lines words of these lengths take."""
+    lines, used = 1, -1
+    for word in words:
+        if used + 1 + word > width:
+            lines, used = lines + 1, -1
+        used += 1 + word
+    return lines
+
+
 def _least_width(table: Table, console: Console) -> int:
-    """The fewest columns of the terminal in which nothing but texts of several words folds."""
+    """The fewest columns of the terminal in which the table loses nothing."""
     return console.measure(table, options=console.options.update(width=10_000)).minimum
+
+
+def _fitted(table: Table, console: Console, width: int) -> Table:
+    """The table with its columns narrowed, the widest first, to so many columns of the terminal.
+
+    Rich would narrow some columns below what they need, and cut off the table's right side for it.
+    """
+    needed = _least_width(table, console)
+    if needed > width:  # its right side is cut off, which is seen; a number without its last digits would not be
+        return table
+    widths = [column.width or column.max_width or 1 for column in table.columns]
+    least = [column.width or column.min_width or 1 for column in table.columns]
+    excess = needed - sum(least) + sum(widths) - width
+    for _ in range(excess):
+        place = max((place for place in range(len(widths)) if widths[place] > least[place]), key=widths.__getitem__)
+        widths[place] -= 1
+    for column, narrowed in zip(table.columns, widths, strict=True):
+        column.width = narrowed
+    return table

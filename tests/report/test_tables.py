@@ -241,6 +241,14 @@ def summary(table: pd.DataFrame, **console: Any) -> str:
     return page.getvalue()
 
 
+def test_of_many_jobs_on_several_data_sets_the_best_of_each_are_shown(make_job: Make) -> None:
+    rows = [make_job("bp", 0.5 + n / 100, **{"data.name": data}) for data in ("iris", "wine") for n in range(9)]
+    text = plain_text(leaderboard(pd.DataFrame(rows), limit=5))
+    shown = [line.split()[:3] for line in text.splitlines() if line.startswith(("iris", "wine"))]
+    assert shown == [["iris", "bp", "0.580"], ["iris", "bp", "0.570"], ["wine", "bp", "0.580"], ["wine", "bp", "0.570"]]
+    assert "and 14 more, in the full table" in text
+
+
 def test_the_summary_shows_the_best_and_opens_the_result(sweep: pd.DataFrame) -> None:
     lines = summary(sweep, width=120).splitlines()
     assert lines[0] == "homework5"

@@ -168,6 +168,17 @@ def test_a_verdict_folds_rather_than_being_cut(one: Comparison) -> None:
         assert {"equal", "in", "practice"} <= set(text.split("Difference:")[0].split())
 
 
+def test_nothing_is_cut_off_where_several_columns_have_to_fold(one: Comparison) -> None:
+    names = [f"{model} on breast_cancer" for model in ("logistic", "RandomForestClassifier", "KNeighborsClassifier")]
+    rows = [replace(one, model="bp on breast_cancer", baseline=name, p_equal=0.97) for name in names]
+    for width in range(80, 130):
+        lines = plain_text(comparison_table(rows), width).split("Difference:")[0].splitlines()
+        assert max(map(len, lines)) <= width
+        words = " ".join(lines).split()
+        assert words.count("practice") == words.count("0.430") == 3
+        assert words.count("breast_cancer") == 6
+
+
 @pytest.mark.parametrize(
     "value, size, text",
     [
