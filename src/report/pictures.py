@@ -28,7 +28,7 @@ from src.report.figures import (
 )
 from src.report.page import Picture
 from src.report.recorded import recorded_classes, recorded_curves, recorded_predictions
-from src.report.tables import MODEL, model_name
+from src.report.tables import model_name
 from src.report.words import is_missing, metric_label, plain, value_text
 from src.tracking import reading
 from src.tracking.models import load_pipeline
@@ -71,7 +71,20 @@ class Material:
     @property
     def shown(self) -> list[Candidate]:
         """The candidates that get a panel each: all, or the best of very many."""
-        best = by_score(self.candidates, self.metric)[:MOST_PANELS]
+        return self.best(MOST_PANELS)
+
+    @property
+    def groups(self) -> dict[str, tuple[str, str]]:
+        """Each candidate's data set and its name there, where there are several."""
+        several = len({one.data for one in self.candidates}) > 1
+        return {
+            one.name: (one.data, one.name.removesuffix(f" on {one.data}")) if several else ("", one.name)
+            for one in self.candidates
+        }
+
+    def best(self, count: int) -> list[Candidate]:
+        """The best candidates, in the order typed."""
+        best = by_score(self.candidates, self.metric)[:count]
         return [one for one in self.candidates if one in best]
 
 
@@ -96,7 +109,7 @@ def _of_differences(material: Material) -> Iterator[Picture]:
             f"Differences to {plain(yardsticks[0])}, fold by fold",
             f"Each ring is one fold: {label} of the model minus that of {plain(yardsticks[0])} on the same rows. The "
             "bar is the mean's 95% confidence interval, corrected for training parts that overlap; a bar across zero "
-            "shows no difference.",
+            "does not show a difference.",
             paired_differences(scores, yardsticks[0], comparisons),
         )
         return
@@ -104,8 +117,9 @@ def _of_differences(material: Material) -> Iterator[Picture]:
         "differences",
         "Differences, fold by fold",
         f"Each ring is one fold: {label} of the first minus that of the second on the same rows. The bar is the mean's "
-        "95% confidence interval, corrected for training parts that overlap; a bar across zero shows no difference.",
-        differences(scores, comparisons),
+        "95% confidence interval, corrected for training parts that overlap; a bar across zero does not show a "
+        "difference.",
+        differences(scores, comparisons, material.groups),
     )
 
 
@@ -119,7 +133,9 @@ def _of_scores(material: Material) -> Iterator[Picture]:
             f"Mean test {label} of each model at its setting in the table above, with its 95% confidence interval. Two "
             "models may well differ where their intervals overlap, as both were tested on the same rows: the "
             "differences above tell.",
-            intervals({one.name: (one.mean, one.low, one.high) for one in material.candidates}, metric),
+            intervals(
+                {one.name: (one.mean, one.low, one.high) for one in material.candidates}, metric, material.groups
+            ),
         )
     elif len(jobs) > 1:
         yield Picture(
@@ -140,25 +156,27 @@ def _of_scores(material: Material) -> Iterator[Picture]:
         yield Picture(
             "heat-map",
             f"{_capital(label)} of {plain(principal)} over two settings",
-            f"Each cell is the best job of {plain(principal)} with these values; the darker the better, the best is "
-            "framed. A broad dark region is worth more than one dark cell.",
+            f"Each cell is the best job of {plain(principal)} with these values, over all folds; the darker the "
+            "better, the best is framed. A broad dark region is worth more than one dark cell.",
             heat_map(part, x, y, metric),
         )
-    several = len(set(models)) > 1
-    by = MODEL if several else next(iter(choices(jobs)), None)
+    compared = len(set(models)) > 1 or bool(choices(jobs))
     axis = next(iter(numbers(jobs)), None)
-    if axis is None or (by is None and len(swept) > 1):
+    if axis is None or (len(material.candidates) > MOST_LINES if compared else len(swept) > 1):
         return
-    placed = jobs[~jobs[axis].map(is_missing)]
-    if by is not None and placed[by].map(value_text).nunique() > MOST_LINES:
+    named = dict(enumerate(models))
+    if compared:
+        named = {place: one.name for one in material.candidates for place in one.jobs}
+    lines = jobs.iloc[list(named)].assign(model=list(named.values()))
+    lines = lines[~lines[axis].map(is_missing)]
+    if lines.empty:
         return
     leaf = axis.rsplit(".", 1)[-1]
     yield Picture(
         "along",
         f"{_capital(label)} by {leaf}",
-        f"Mean over the folds along {leaf}, everything else at its best there; the band is one standard deviation "
-        "between folds.",
-        metric_along(placed, axis, metric, by or MODEL),
+        f"Mean over the folds along {leaf}, everything else at its best there.",
+        metric_along(lines, axis, metric, "model"),
     )
 
 
@@ -223,19 +241,21 @@ def _in_order(probabilities: FloatArray, present: Sequence[str], class_names: Se
 
 
 def _of_curves(material: Material) -> Iterator[Picture]:
-    curves = {}
+    curves, losses = {}, {}
     for candidate in material.shown:
         run = material.runs[candidate.best]
         table = reading.curves(material.store, run)
         if table is not None:
             curves[candidate.name] = recorded_curves(table, reading.fold_scores(material.store, run))
+            losses[candidate.name] = run.params.get("model.loss", "cross_entropy")
     if curves:
         yield Picture(
             "learning-curves",
             "Learning curves",
             "Loss by epoch at each model's setting above, mean over the folds and one standard deviation. Where the "
-            "test fold's loss rises again while the training part's falls, the model learns its rows by heart.",
-            learning_curve(curves),
+            "test fold's loss rises again while the training part's falls, the model learns its rows by heart."
+            + _which(material, MOST_PANELS),
+            learning_curve(curves, losses),
         )
 
 
@@ -247,25 +267,35 @@ def _of_predictions(material: Material) -> Iterator[Picture]:
         made[candidate.name] = recorded_predictions(table)
         classes = recorded_classes(table)
     if len(classes) <= MOST_CLASSES:
-        best = [one.name for one in by_score(material.candidates, material.metric)]
-        kept = best if len(classes) <= FEW_CLASSES else best[:2]
+        most = MOST_PANELS if len(classes) <= FEW_CLASSES else 2
+        kept = [one.name for one in material.best(most)]
+        again = any(value_text(job.get("cv.repeats")) not in ("1", "null") for _, job in material.jobs.iterrows())
         yield Picture(
             "confusion",
             "Confusion matrices",
-            "How many rows of each true class were predicted as which, by networks that had not seen them.",
-            confusion_matrices({name: each for name, each in made.items() if name in kept}, classes),
+            "How many rows of each true class were predicted as which, by models that had not seen them"
+            + ("; every row counts once in each repetition." if again else ".")
+            + _which(material, most),
+            confusion_matrices({name: made[name] for name in kept}, classes),
         )
     yield Picture(
         "roc",
         "ROC curves",
         "True positives against false positives as the threshold moves, mean over the folds"
-        + (" and over one class against the rest." if len(classes) > 2 else "."),
+        + (" and over one class against the rest." if len(classes) > 2 else ".")
+        + _which(material, MOST_PANELS),
         roc_curves(made),
     )
     yield Picture(
         "calibration",
         "Calibration",
         "How often what is predicted with a probability comes true; on the diagonal the probabilities can be taken at "
-        "their word. Below, how the predicted probabilities are spread.",
+        "their word. Below, how the predicted probabilities are spread." + _which(material, MOST_PANELS),
         calibration_curves(made, classes),
     )
+
+
+def _which(material: Material, most: int) -> str:
+    """What to say of the models that a figure leaves out."""
+    count = len(material.candidates)
+    return f" Shown are the best {most} of {count} models." if count > most else ""

@@ -7,6 +7,7 @@ are made by `matplotlib.figure.Figure`, never by pyplot.
 
 import functools
 import io
+import textwrap
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -101,6 +102,17 @@ def panels(
     for empty in axes[count:]:
         empty.remove()
     return made, axes[:count]
+
+
+def panel_columns(count: int, most: int = 3) -> int:
+    """How many of `count` panels stand side by side: at most `most`, and four as two by two."""
+    return 2 if count == 4 else min(most, count)
+
+
+def panel_title(axes: Axes, name: str, columns: int) -> None:
+    """Name a panel, one of `columns`, in up to two lines: names that begin alike have to be told apart."""
+    lines = textwrap.wrap(plain(name), 64 // columns, max_lines=2, placeholder=" …", break_on_hyphens=False)
+    axes.set_title("\n".join(lines))
 
 
 def series(place: int) -> dict[str, Any]:

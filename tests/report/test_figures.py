@@ -18,9 +18,11 @@ from src.report.figures import (
     confusion_matrices,
     decision_grid,
     decision_regions,
+    differences,
     fold_curves,
     heat_map,
     hidden_weights,
+    intervals,
     leaderboard_figure,
     learning_curve,
     metric_along,
@@ -106,6 +108,21 @@ def test_the_loss_axis_is_logarithmic_over_many_powers_of_ten() -> None:
     assert learning_curve({"a": [curve([9, 0], [1000, 0])]}).axes[0].get_yscale() == "linear"
 
 
+def test_different_losses_share_no_axis() -> None:
+    curves = {"a": [curve([9, 1], [10, 1])], "b": [curve([0.9, 0.1], [0.8, 0.1])]}
+    one, other = learning_curve(curves, {"a": "cross_entropy", "b": "squared_error"}).axes
+    assert (one.get_ylabel(), other.get_ylabel()) == ("cross entropy", "squared error")
+    assert one.get_ylim() != other.get_ylim()
+    one, other = learning_curve(curves, dict.fromkeys(curves, "cross_entropy")).axes
+    assert one.get_ylim() == other.get_ylim()
+
+
+def test_names_of_panels_that_begin_alike_are_told_apart() -> None:
+    names = [f"loss=squared_error, output={output}" for output in ("sigmoid", "softmax", "tanh")]
+    titles = [ax.get_title(loc="left") for ax in learning_curve({name: [curve([1], [1])] for name in names}).axes]
+    assert [" ".join(title.split()) for title in titles] == names
+
+
 def fold_result(number: int, made: Curve | None, diverged: int | None = None) -> FoldResult:
     return FoldResult(0, number, {}, {}, np.array([number]), np.array([[0.5, 0.5]]), made, 3, diverged, 0.0)
 
@@ -166,6 +183,31 @@ def test_paired_differences_show_every_fold_and_the_given_interval(
         assert set(interval.get_ydata()) == set(mean.get_ydata()) == {place}
     assert "model − base" in ax.get_xlabel()
     assert legend(drawn) == ["one fold", "mean", "95% interval, corrected", "equal in practice (±0.01)"]
+
+
+def test_a_row_that_reaches_very_far_leaves_the_axis_to_the_others(
+    scores: dict[str, np.ndarray], make_comparisons: Callable[..., list[Comparison]]
+) -> None:
+    failed = {**scores, "failed": np.append(scores["base"][:-1], -9.0)}
+    near = paired_differences(scores, "base", make_comparisons(scores)).axes[0]
+    ax = paired_differences(failed, "base", make_comparisons(failed)).axes[0]
+    assert ax.get_xlim() == pytest.approx(near.get_xlim(), rel=0.5)
+    arrows = [drawn for drawn in ax.lines if drawn.get_marker() in ("<", ">")]
+    assert [(drawn.get_marker(), drawn.get_ydata()[0]) for drawn in arrows] == [("<", 3), (">", 3)]
+    assert ax.get_xlabel().endswith("arrows: beyond the axis")
+    assert "arrows" not in near.get_xlabel()
+
+
+def test_rows_stand_below_the_name_of_their_data_set(
+    scores: dict[str, np.ndarray], make_comparisons: Callable[..., list[Comparison]]
+) -> None:
+    groups = {"better": ("iris", "bp"), "same": ("iris", "softmax"), "unsure": ("wine", "bp"), "base": ("wine", "base")}
+    ax = differences(scores, make_comparisons(scores), groups).axes[0]
+    assert labels(ax.yaxis) == ["iris", "bp − base", "softmax − base", "wine", "bp − base"]
+    ax = intervals({name: (each.mean(), 0.5, 0.9) for name, each in scores.items()}, groups=groups).axes[0]
+    best = sorted(("unsure", "base"), key=lambda name: -scores[name].mean())
+    assert labels(ax.yaxis) == ["iris", "bp", "softmax", "wine", *(groups[name][1] for name in best)]
+    assert [text.xy[1] for text in ax.texts] == [1, 2, 4, 5]
 
 
 def grid_texts(ax: Axes, shape: tuple[int, int]) -> np.ndarray:
@@ -237,6 +279,29 @@ def test_a_metric_along_one_setting(sweep: pd.DataFrame) -> None:
     looks = {(one.get_color(), one.get_linestyle(), one.get_marker()) for one in ax.lines}
     assert len(looks) == 2
     assert ax.collections[0].get_paths()[0].vertices[:, 1].max() == pytest.approx(0.8 + 0.0441)
+
+
+def test_losses_that_differ_by_powers_of_ten_are_on_a_logarithmic_axis(make_job: Make) -> None:
+    def scale(metric: str, *losses: float) -> str:
+        rows = [make_job("bp", 0.5, **{RATE: place, "test/log_loss": loss}) for place, loss in enumerate(losses)]
+        return metric_along(pd.DataFrame(rows), RATE, metric).axes[0].get_yscale()
+
+    assert scale("test/log_loss", 0.1, 8.0) == "log"
+    assert scale("test/log_loss", 0.1, 0.8) == "linear"
+    assert scale("test/accuracy", 0.1, 8.0) == "linear"
+
+
+def test_many_lines_have_no_bands_and_tell_what_else_varies(make_job: Make) -> None:
+    rows = [
+        make_job("bp", 0.5, **{RATE: rate, L2: l2}) | {"model": f"m{line}"}
+        for rate in (1, 2)
+        for l2 in (0, 1)
+        for line in range(5)
+    ]
+    few, many = pd.DataFrame([row for row in rows if row["model"] < "m2"]), pd.DataFrame(rows)
+    assert len(metric_along(few, RATE, by="model").axes[0].collections) == 2
+    assert len(metric_along(many, RATE, by="model").axes[0].collections) == 0
+    assert metric_along(many, RATE, by="model").axes[0].get_title(loc="left").endswith("(best over l2)")
 
 
 # Predictions
@@ -352,6 +417,15 @@ def test_roc_areas_are_the_leaderboards(
     assert drawn_curve[-1].tolist() == [1, 1]
     assert (np.diff(drawn_curve, axis=0) >= 0).all()
     assert np.trapezoid(drawn_curve[:, 1], drawn_curve[:, 0]) == pytest.approx(fold_auc(made["bp"]).mean(), abs=0.01)
+
+
+def test_of_curves_that_are_nearly_perfect_the_corner_is_shown() -> None:
+    second = np.linspace(0, 1, 80)
+    made = OutOfFold(np.arange(80) % 4, (second > 0.5).astype(int), np.column_stack([1 - second, second]))
+    drawn = roc_curves({"bp": made})
+    assert drawn.axes[0].get_xlim()[1] < 0.3
+    assert drawn.axes[0].get_title(loc="left") == "Corner of the ROC, mean over folds"
+    assert legend(drawn) == ["bp: AUC 1.000 ± 0.000"]
 
 
 def test_calibration_compares_predictions_with_what_came_true() -> None:

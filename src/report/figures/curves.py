@@ -8,8 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from src.evaluation.results import Curve, JobResult
-from src.report.style import COLORS, FAINT, LINES, figure, log_scale, panels
-from src.report.words import plain
+from src.report.style import COLORS, FAINT, LINES, figure, log_scale, panel_columns, panel_title, panels
 
 
 def fold_curves(result: JobResult) -> tuple[Curve, ...]:
@@ -18,7 +17,7 @@ def fold_curves(result: JobResult) -> tuple[Curve, ...]:
 
 
 @figure
-def learning_curve(curves: Mapping[str, Sequence[Curve]], loss: str = "loss") -> Figure:
+def learning_curve(curves: Mapping[str, Sequence[Curve]], loss: str | Mapping[str, str] = "loss") -> Figure:
     """Train and test loss by epoch, a panel for each model: mean and standard deviation over folds.
 
     A fold that stopped early keeps its last loss, as the network it would predict with does. Where a fold diverged the
@@ -29,20 +28,26 @@ def learning_curve(curves: Mapping[str, Sequence[Curve]], loss: str = "loss") ->
     curves
         Each model's fold curves by its name, from `fold_curves`; at least one model with at least one curve.
     loss
-        Label of the vertical axis, e.g. ``cross_entropy``. The axis is logarithmic where the losses span more than two
-        powers of ten.
+        Label of the vertical axis, e.g. ``cross_entropy``, or each model's own: different losses share no axis. It is
+        logarithmic where the losses span more than two powers of ten.
     """
-    columns = min(3, len(curves))
-    drawn, axes = panels(len(curves), columns=columns, height=3.0 if len(curves) > 1 else 3.6, sharex=True, sharey=True)
+    losses = {name: loss if isinstance(loss, str) else loss[name] for name in curves}
+    alike = len(set(losses.values())) == 1
+    columns = panel_columns(len(curves))
+    height = 3.0 if len(curves) > 1 else 3.6
+    drawn, axes = panels(len(curves), columns=columns, height=height, sharex=True, sharey=alike)
     for place, (ax, (name, folds)) in enumerate(zip(axes, curves.items(), strict=True)):
         _draw_folds(ax, folds)
-        ax.set_title(plain(name, 72 // columns))
+        panel_title(ax, name, columns)
         ax.tick_params(labelbottom=True)
         ax.set_xlabel("epoch")
-        if place % columns == 0:
-            ax.set_ylabel(loss.replace("_", " "))
-    if _decades([curve for folds in curves.values() for curve in folds]) > 2:
-        log_scale(axes[0])
+        if place % columns == 0 or not alike:
+            ax.set_ylabel(losses[name].replace("_", " "))
+    for ax, shown in zip(
+        axes, [[one for folds in curves.values() for one in folds]] if alike else curves.values(), strict=False
+    ):
+        if _decades(shown) > 2:
+            log_scale(ax)
     handles, labels = axes[0].get_legend_handles_labels()
     several = any(len(folds) > 1 for folds in curves.values())
     note = "band: ± one standard deviation over folds" if several else None

@@ -13,8 +13,23 @@ from scipy.stats import norm
 from sklearn.metrics import roc_curve
 
 from src.evaluation.results import JobResult
-from src.report.style import COLORS, FAINT, INK, MARKERS, RULE, WIDTH, categories, figure, panels, series
+from src.report.style import (
+    COLORS,
+    FAINT,
+    INK,
+    MARKERS,
+    RULE,
+    WIDTH,
+    categories,
+    figure,
+    panel_columns,
+    panel_title,
+    panels,
+    series,
+)
 from src.report.words import mean_and_spread, plain
+
+_NEAR_PERFECT = 0.98  # area under a ROC curve that is hardly told from the square's edges
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.floating]
@@ -88,7 +103,7 @@ def decision_regions(
     features, target
         The data, shapes (n, 2) and (n,).
     """
-    columns = min(3, len(probabilities))
+    columns = panel_columns(len(probabilities))
     width = WIDTH if columns > 1 else 5.4
     height = {1: 4.6, 2: 3.9, 3: 3.2}[columns]
     drawn, axes = panels(len(probabilities), columns=columns, height=height, width=width, sharex=True, sharey=True)
@@ -109,7 +124,7 @@ def decision_regions(
         ax.set_ylim(grid.y[0], grid.y[-1])
         ax.grid(visible=False)
         ax.tick_params(labelbottom=True)
-        ax.set_title(plain(name, 72 // columns))
+        panel_title(ax, name, columns)
         ax.set_xlabel(plain(feature_names[0], 72 // columns))
         if place % columns == 0:
             ax.set_ylabel(plain(feature_names[1], 30))
@@ -127,8 +142,9 @@ def confusion_matrices(predictions: Mapping[str, OutOfFold], class_names: Sequen
 
     The most probable class is the predicted one. Counts are over all test folds, of all repeats.
     """
-    columns = min(3 if len(class_names) <= 5 else 2, len(predictions))
-    width = WIDTH / columns if columns > 1 else 3.6 if len(class_names) <= 3 else 4.8
+    columns = panel_columns(len(predictions), most=3 if len(class_names) <= 5 else 2)
+    few = len(class_names) <= 3
+    width = {1: 3.6 if few else 4.8, 2: 2.6 if few else WIDTH / 2, 3: WIDTH / 3}[columns]
     drawn, axes = panels(
         len(predictions), columns=columns, height=min(width + 0.3, 4.6), width=width * columns, square=True
     )
@@ -154,7 +170,7 @@ def confusion_matrices(predictions: Mapping[str, OutOfFold], class_names: Sequen
         ax.set_xlabel("predicted class" + left_out)
         if place % columns == 0:
             ax.set_ylabel("true class")
-        ax.set_title(plain(name, 60 // columns))
+        panel_title(ax, name, columns)
     return drawn
 
 
@@ -164,15 +180,18 @@ def roc_curves(predictions: Mapping[str, OutOfFold]) -> Figure:
 
     Averaged vertically (Fawcett 2006, algorithm 3), so that probabilities of different networks are never pooled; the
     area in the legend is the mean and standard deviation over folds, as in the leaderboard. More than two classes: the
-    mean over one class against the rest. Folds that lack a class have no curve.
+    mean over one class against the rest. Folds that lack a class have no curve. Of curves that are all near the edges
+    of the square the corner between these is shown.
     """
     drawn, (ax,) = panels(1, height=4.7, width=5.0)
-    at = np.linspace(0, 1, 201)
+    at = np.linspace(0, 1, 401)
+    means = []
     for place, (name, made) in enumerate(predictions.items()):
         kept, left_out = _finite(made)
         curves, areas = _fold_curves(kept, at)
         if not len(curves):
             continue
+        means.append(float(areas.mean()))
         look = series(place)
         score = mean_and_spread(areas.mean(), areas.std(ddof=1) if len(areas) > 1 else None)
         ax.plot(
@@ -181,15 +200,22 @@ def roc_curves(predictions: Mapping[str, OutOfFold]) -> Figure:
             color=look["color"],
             linestyle=look["linestyle"],
             marker=look["marker"],
-            markevery=(20 + 7 * place, 50),
-            label=f"{plain(name, 30)}: AUC {score}{left_out}",
+            markevery=(14 + 5 * place, 100),
+            label=f"{plain(name, 40)}: AUC {score}{left_out}",
         )
-    ax.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle=":", label="chance: AUC 0.5")
-    several = any(made.probabilities.shape[1] > 2 for made in predictions.values())
     ax.set_xlabel("false positive rate")
     ax.set_ylabel("true positive rate")
-    ax.set_title("ROC, mean over classes and folds" if several else "ROC, mean over folds")
-    _unit_square(ax, (0.0, 0.25, 0.5, 0.75, 1.0))
+    several = any(made.probabilities.shape[1] > 2 for made in predictions.values())
+    title = "ROC, mean over classes and folds" if several else "ROC, mean over folds"
+    if min(means, default=0.0) > _NEAR_PERFECT:
+        # On the whole square such curves are its edges: what differs is in the corner.
+        ax.set(xlim=(-0.005, 0.255), ylim=(0.745, 1.005), aspect="equal")
+        _ticks(ax, (0.0, 0.05, 0.1, 0.15, 0.2, 0.25), (0.75, 0.8, 0.85, 0.9, 0.95, 1.0))
+        title = title.replace("ROC", "Corner of the ROC")
+    else:
+        ax.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle=":", label="chance: AUC 0.5")
+        _unit_square(ax, (0.0, 0.25, 0.5, 0.75, 1.0))
+    ax.set_title(title)
     ax.legend(loc="lower right", frameon=True, facecolor="white", framealpha=0.9, edgecolor="none")
     return drawn
 
@@ -201,7 +227,7 @@ def calibration_curves(predictions: Mapping[str, OutOfFold], class_names: Sequen
     Two classes: the probability of the second. More: that of the most probable class. Bins hold equally many
     predictions; bars are 95 % Wilson intervals of the share; below, how the probabilities are spread.
     """
-    columns = min(3, len(predictions))
+    columns = panel_columns(len(predictions))
     height, width = {1: (4.6, 4.8), 2: (3.9, WIDTH), 3: (2.9, WIDTH)}[columns]
     drawn, axes = panels(
         len(predictions), columns=columns, height=height, width=width, square=True, sharex=True, sharey=True
@@ -218,7 +244,7 @@ def calibration_curves(predictions: Mapping[str, OutOfFold], class_names: Sequen
             mean, share, low, high = _reliability(predicted, true)
             bars = [np.maximum(share - low, 0), np.maximum(high - share, 0)]
             ax.errorbar(mean, share, yerr=bars, color=COLORS[0], marker="o", elinewidth=1, capsize=2, label="model")
-        ax.set_title(plain(name, 66 // columns))
+        panel_title(ax, name, columns)
         ax.tick_params(labelbottom=True)
         _unit_square(ax, (0.0, 0.5, 1.0))
         ax.set_xlabel((f"predicted P({plain(class_names[1], 16)})" if two else "predicted probability") + left_out)
@@ -302,8 +328,10 @@ def _reliability(
 
 
 def _unit_square(ax: Axes, ticks: Sequence[float]) -> None:
-    ax.set_xlim(-0.02, 1.02)
-    ax.set_ylim(-0.02, 1.02)
-    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-    ax.set_aspect("equal")
+    ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+    _ticks(ax, ticks, ticks)
+
+
+def _ticks(ax: Axes, x: Sequence[float], y: Sequence[float]) -> None:
+    ax.set_xticks(x, [f"{tick:g}" for tick in x])
+    ax.set_yticks(y, [f"{tick:g}" for tick in y])

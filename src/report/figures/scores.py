@@ -1,6 +1,7 @@
 """Scores of jobs: ranked, paired by fold, and over the settings that were swept."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,12 @@ from numpy.typing import NDArray
 
 from src.evaluation.metrics import higher_is_better
 from src.evaluation.significance import Comparison
-from src.report.style import COLORS, FAINT, INK, MARKERS, RULE, categories, figure, panels, series
+from src.report.style import COLORS, FAINT, INK, MARKERS, RULE, categories, figure, log_scale, panels, series
 from src.report.tables import MODEL, job_label, model_name, ranked, varying
 from src.report.words import is_missing, metric_label, number, plain, short_name, value_text
+
+_FAR = 12  # times the usual reach of a row
+_MOST_BANDS = 4
 
 
 @figure
@@ -61,29 +65,80 @@ def leaderboard_figure(jobs: pd.DataFrame, metric: str = "test/accuracy", limit:
     return drawn
 
 
+@dataclass(frozen=True)
+class Rows:
+    """Rows one below the other, each group under its name.
+
+    Attributes
+    ----------
+    labels
+        Of all places from the top, groups' names among them.
+    places
+        Where each row stands.
+    heads
+        Where each group's name stands; none where there is one group.
+    """
+
+    labels: list[str]
+    places: list[int]
+    heads: list[int]
+
+
+def _rows(labels: Sequence[str], groups: Sequence[str]) -> Rows:
+    """Place rows below the names of their groups, which follow each other."""
+    made = Rows([], [], [])
+    for place, (label, group) in enumerate(zip(labels, groups, strict=True)):
+        if len(set(groups)) > 1 and (place == 0 or group != groups[place - 1]):
+            made.heads.append(len(made.labels))
+            made.labels.append(group)
+        made.places.append(len(made.labels))
+        made.labels.append(label)
+    return made
+
+
+def _name_rows(ax: Axes, rows: Rows) -> None:
+    categories(ax, rows.labels, "y", limit=48)
+    ax.set_ylim(len(rows.labels) - 0.5, -0.5)
+    ax.grid(axis="y", visible=False)
+    ax.tick_params(axis="y", length=0)
+    for head in rows.heads:
+        ax.get_yticklabels()[head].set_fontweight("bold")
+        if head:
+            ax.axhline(head - 0.5, color=RULE, linewidth=0.8, zorder=0)
+
+
 @figure
-def intervals(scores: Mapping[str, tuple[float, float, float]], metric: str = "test/accuracy") -> Figure:
+def intervals(
+    scores: Mapping[str, tuple[float, float, float]],
+    metric: str = "test/accuracy",
+    groups: Mapping[str, tuple[str, str]] | None = None,
+) -> Figure:
     """Each model's mean test score with its confidence interval, best on top.
 
     Parameters
     ----------
     scores
         Mean, lower and upper end by the model's name; at least one.
+    groups
+        Where scores stand in several groups, which are not compared: each one's group, and its name there.
     """
-    upward = higher_is_better(metric)
-    order = sorted(scores, key=lambda name: scores[name][0], reverse=upward)
-    drawn, (ax,) = panels(1, height=1.0 + 0.3 * max(len(order), 3))
-    for place, name in enumerate(order):
+    sign = -1 if higher_is_better(metric) else 1
+    named = groups or {name: ("", name) for name in scores}
+    order = list(dict.fromkeys(group for group, _ in named.values()))
+    best_first = sorted(scores, key=lambda name: (order.index(named[name][0]), sign * scores[name][0]))
+    rows = _rows([named[name][1] for name in best_first], [named[name][0] for name in best_first])
+    drawn, (ax,) = panels(1, height=1.0 + 0.3 * max(len(rows.labels), 3))
+    for place, name in zip(rows.places, best_first, strict=True):
         mean, low, high = scores[name]
         ax.plot([low, high], [place, place], color=COLORS[0], linewidth=3, solid_capstyle="butt", zorder=3)
         ax.plot(mean, place, "D", color=COLORS[0], markeredgecolor="white", markersize=8, zorder=5)
         ax.annotate(
             number(mean), (1.01, place), xycoords=("axes fraction", "data"), va="center", fontsize=8.5, color=INK
         )
-    categories(ax, order, "y", limit=48)
-    ax.set_ylim(len(order) - 0.5, -0.5)
-    ax.grid(axis="y", visible=False)
-    ax.set_xlabel(f"test {metric_label(metric)}: mean over folds and corrected 95% interval")
+    center = float(np.median([scores[name][0] for name in best_first]))
+    beyond = _show_most(ax, rows.places, [np.array(scores[name]) for name in best_first], center)
+    _name_rows(ax, rows)
+    ax.set_xlabel(f"test {metric_label(metric)}: mean over folds and corrected 95% interval{beyond}")
     ax.set_title(f"{metric_label(metric)}, best first")
     return drawn
 
@@ -101,17 +156,17 @@ def paired_differences(
     comparisons
         Those against other baselines are left out.
     """
-    rows = [comparison for comparison in comparisons if comparison.baseline == baseline]
-    name = plain(baseline, 40)
-    drawn, ax = _draw_differences(scores, rows, [row.model for row in rows])
-    if rows:
-        ax.set_xlabel(f"difference in {metric_label(rows[0].metric)}: model − {name}")
-        ax.set_title(f"{metric_label(rows[0].metric)} against {name}", loc="center", pad=8)
-    return drawn
+    shown = [comparison for comparison in comparisons if comparison.baseline == baseline]
+    rows = _rows([plain(one.model) for one in shown], [""] * len(shown))
+    return _draw_differences(scores, shown, rows, f": model − {plain(baseline, 40)}")
 
 
 @figure
-def differences(scores: Mapping[str, NDArray[np.floating]], comparisons: Sequence[Comparison]) -> Figure:
+def differences(
+    scores: Mapping[str, NDArray[np.floating]],
+    comparisons: Sequence[Comparison],
+    groups: Mapping[str, tuple[str, str]] | None = None,
+) -> Figure:
     """All comparisons, whatever their baselines: fold by fold, the mean and its corrected confidence interval.
 
     Parameters
@@ -120,39 +175,79 @@ def differences(scores: Mapping[str, NDArray[np.floating]], comparisons: Sequenc
         As in `paired_differences`.
     comparisons
         At least one; all by the same metric.
+    groups
+        As in `intervals`.
     """
-    drawn, ax = _draw_differences(scores, comparisons, [f"{row.model} − {row.baseline}" for row in comparisons])
-    label = metric_label(comparisons[0].metric)
-    ax.set_xlabel(f"difference in {label}")
-    ax.set_title(label, loc="center", pad=8)
-    return drawn
+    named = groups or {name: ("", name) for name in scores}
+    rows = _rows(
+        [f"{named[one.model][1]} − {named[one.baseline][1]}" for one in comparisons],
+        [named[one.model][0] for one in comparisons],
+    )
+    return _draw_differences(scores, comparisons, rows, "")
 
 
 def _draw_differences(
-    scores: Mapping[str, NDArray[np.floating]], rows: Sequence[Comparison], labels: Sequence[str]
-) -> tuple[Figure, Axes]:
-    drawn, (ax,) = panels(1, height=1.25 + (0.62 if len(rows) <= 6 else 0.4) * len(rows))
-    for place, row in enumerate(rows):
+    scores: Mapping[str, NDArray[np.floating]], comparisons: Sequence[Comparison], rows: Rows, what: str
+) -> Figure:
+    count = len(rows.labels)
+    drawn, (ax,) = panels(1, height=1.15 + (0.62 if count <= 6 else 0.4 if count <= 12 else 0.31) * count)
+    drawn_values = []
+    for place, row in zip(rows.places, comparisons, strict=True):
         paired = np.asarray(scores[row.model], dtype=float) - np.asarray(scores[row.baseline], dtype=float)
         offsets = np.linspace(-0.26, 0.26, len(paired))
         ax.plot(paired, place + offsets, "o", color=FAINT, markersize=4.5, markerfacecolor="white", zorder=4)
         ax.plot([row.low, row.high], [place, place], color=COLORS[0], linewidth=3, solid_capstyle="butt", zorder=3)
         ax.plot(row.difference, place, "D", color=COLORS[0], markeredgecolor="white", markersize=8, zorder=5)
+        drawn_values.append(np.array([row.low, row.high, row.difference, *paired, -1.6 * row.rope, 1.6 * row.rope]))
     ax.axvline(0, color=INK, linewidth=1, zorder=1)
-    reach = 1.04 * max(map(abs, ax.get_xlim()))
-    ax.set_xlim(-reach, reach)
-    categories(ax, labels, "y", limit=48)
-    ax.set_ylim(len(rows) - 0.5, -0.5)
-    ax.grid(axis="y", visible=False)
-    if rows:
-        first = rows[0]
+    _name_rows(ax, rows)
+    if comparisons:
+        first = comparisons[0]
+        beyond = _show_most(ax, rows.places, drawn_values, 0.0)
+        ax.set_xlabel(f"difference in {metric_label(first.metric)}{what}{beyond}")
         if first.rope:
             ax.axvspan(-first.rope, first.rope, color=RULE, alpha=0.55, linewidth=0, zorder=0)
         sides = ("◀ worse", "better ▶") if higher_is_better(first.metric) else ("◀ better", "worse ▶")
         for x, side, align in ((0.0, sides[0], "left"), (1.0, sides[1], "right")):
             ax.text(x, 1.02, side, transform=ax.transAxes, ha=align, va="bottom", color=FAINT, fontsize=8.5)
         drawn.legend(handles=_difference_key(first), loc="outside lower center", ncols=4)
-    return drawn, ax
+    return drawn
+
+
+def _show_most(ax: Axes, places: Sequence[int], values: Sequence[NDArray[np.floating]], center: float) -> str:
+    """Limit the horizontal axis to where rows are; returns what to say of those that reach beyond it.
+
+    One row that reaches very far, with a fold in which a network failed, would press all others together. It leaves
+    the axis, with an arrow at the edge.
+    """
+    finite = [row[np.isfinite(row)] for row in values]
+    reaches = [float(np.abs(row - center).max(initial=0)) for row in finite]
+    typical = float(np.median(reaches))
+    most = 4 * typical if max(reaches) > _FAR * typical else max(reaches)
+    shown = np.concatenate(finite)
+    shown = shown[np.abs(shown - center) <= most] if shown.size else np.array([center])
+    left, right = float(shown.min()), float(shown.max())
+    margin = 0.04 * (right - left) or 0.01
+    ax.set_xlim(left - margin, right + margin)
+    arrows = [
+        (place, edge)
+        for place, row in zip(places, finite, strict=True)
+        for edge, beyond in ((0, row < left), (1, row > right))
+        if beyond.any()
+    ]
+    for place, edge in arrows:
+        ax.plot(
+            *(edge, place, "<>"[edge]),
+            transform=ax.get_yaxis_transform(),
+            color=INK,
+            markersize=7,
+            clip_on=False,
+            zorder=6,
+        )
+    if not arrows:
+        return ""
+    ax.tick_params(axis="y", pad=10)
+    return "; arrows: beyond the axis"
 
 
 @figure
@@ -219,35 +314,52 @@ def metric_along(jobs: pd.DataFrame, axis: str, metric: str = "test/accuracy", b
     """A metric along one swept setting, a line for each value of another; bands: one standard deviation over folds.
 
     The setting's values are categories in rising order. Where several jobs share a point it shows the best of them.
+    More than four lines have no bands, which would hide one another. The log loss is on a logarithmic axis where it
+    spans more than a power of ten.
 
     Parameters
     ----------
     axis
         Dotted key along the horizontal axis, e.g. ``training.learning_rate``.
     by
-        Dotted key that makes the lines.
+        The column that makes the lines.
     """
     places = _values(jobs, axis)
     lines = _values(jobs, by) if by in jobs.columns else [""]
     points = _best_jobs(jobs, [axis, by] if by in jobs.columns else [axis], metric)
     drawn, (ax,) = panels(1, height=3.6)
+    bands = len(lines) <= _MOST_BANDS
+    means = []
     for number_of_line, line in enumerate(lines):
         found = [points.get((place, line) if by in jobs.columns else (place,)) for place in places]
         mean = np.array([_score(job, metric) for job in found])
         spread = np.array([_score(job, f"std/{short_name(metric)}") for job in found])
         look = series(number_of_line)
-        at = np.arange(len(places)) + (number_of_line - (len(lines) - 1) / 2) * 0.03
-        ax.plot(at, mean, label=plain(line, 30), **look)
-        ax.fill_between(at, mean - spread, mean + spread, color=look["color"], alpha=0.13, linewidth=0)
+        at = np.arange(len(places)) + (number_of_line / max(len(lines) - 1, 1) - 0.5) * 0.08
+        ax.plot(at, mean, label=plain(line, 40), **look)
+        if bands:
+            ax.fill_between(at, mean - spread, mean + spread, color=look["color"], alpha=0.13, linewidth=0)
+        means.append(mean[np.isfinite(mean)])
+    scores = np.concatenate(means)
+    if not higher_is_better(metric) and scores.size and scores.min() > 0 and scores.max() > 10 * scores.min():
+        log_scale(ax)
+        ax.set_ylim(0.7 * scores.min(), 1.4 * scores.max())
     categories(ax, places)
     ax.set_xlabel(_leaf(axis))
     ax.set_ylabel(f"test {metric_label(metric)}")
-    fixed = [axis, by] if by in jobs.columns else [axis]
-    ax.set_title(f"{metric_label(metric)} by {_leaf(axis)}{_best_over(jobs, fixed)}")
+    ax.set_title(f"{metric_label(metric)} by {_leaf(axis)}{_best_along(jobs, axis, by)}")
     if len(lines) > 1:
-        title = f"{_leaf(by)} (band: ± one standard deviation over folds)"
-        drawn.legend(loc="outside lower center", ncols=min(len(lines), 5), title=title, title_fontsize=8.5)
+        title = _leaf(by) + (" (band: ± one standard deviation over folds)" if bands else "")
+        columns = 5 if max(map(len, lines)) <= 16 else 2
+        drawn.legend(loc="outside lower center", ncols=min(len(lines), columns), title=title, title_fontsize=8.5)
     return drawn
+
+
+def _best_along(jobs: pd.DataFrame, axis: str, by: str) -> str:
+    """What else varies within a line."""
+    parts = [part for _, part in jobs.groupby(jobs[by].map(value_text))] if by in jobs.columns else [jobs]
+    others = dict.fromkeys(_leaf(key) for part in parts for key in varying(part) if key not in (axis, by))
+    return f" (best over {', '.join(others)})" if others else ""
 
 
 def _counted(title: str, shown: int, scored: int, total: int) -> str:
