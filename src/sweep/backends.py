@@ -22,6 +22,8 @@ from src.sweep.stacks import Stack, StackResult, failed, run_stack
 LARGEST_LOSSES = 2
 # Seconds to wait for a Dask scheduler before saying that it does not answer.
 SCHEDULER_SECONDS = 10
+# Dask's setting of the variables that a worker process starts with.
+WORKER_ENVIRONMENT = "distributed.nanny.pre-spawn-environ"
 # Seconds between a worker process's looks at whether the sweep's process still lives.
 ORPHAN_SECONDS = 1.0
 
@@ -170,9 +172,11 @@ def _own_cluster(n_jobs: int) -> Iterator[Any]:
     logging.getLogger("distributed").setLevel(logging.ERROR)
     workers = joblib.cpu_count() if n_jobs == -1 else n_jobs
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the cluster's threads and processes inherit it
-    quiet = {"distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "error"}
+    environment = {**dask.config.get(WORKER_ENVIRONMENT), "DASK_LOGGING__DISTRIBUTED": "error"}
+    # Dask's worker gives freed memory back at once, and training then waits for the kernel to clear it anew.
+    environment.pop("MALLOC_TRIM_THRESHOLD_", None)
     try:
-        with dask.config.set(quiet):
+        with dask.config.set({WORKER_ENVIRONMENT: environment}):
             cluster = local_cluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0")
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -100,6 +100,7 @@ def make_stacks(jobs: Mapping[int, Job], n_jobs: int, max_bytes: int) -> list[St
         alike.setdefault((job.checked.tracking.curve_points, *fold_keys[number]), []).append(number)
     stacks = []
     for numbers in alike.values():
+        numbers.sort(key=lambda number: jobs[number].checked.seed)  # same folds: their rows are prepared once a stack
         share = _ceil(sum(len(jobs[number].tasks) for number in numbers), STACKS_PER_WORKER * n_jobs)
         largest = LARGEST_STACK if n_jobs == 1 else min(LARGEST_STACK, share)
         for portion in _portions(numbers, networks, keys, largest, max_bytes):
