@@ -84,7 +84,7 @@ def _show(console: "Console", report: "ComparisonReport", folder: Path) -> None:
     from src.report.candidates import candidate_table
     from src.report.tables import leaderboard
     from src.report.terminal import encodable
-    from src.report.verdicts import comparison_table
+    from src.report.verdicts import comparison_table, own_names
     from src.report.words import plain
 
     def say(text: str, style: str = "") -> None:
@@ -99,7 +99,7 @@ def _show(console: "Console", report: "ComparisonReport", folder: Path) -> None:
         console.print(candidate_table(report.candidates, report.metric))
     if report.comparisons:
         console.print()
-        console.print(comparison_table(report.comparisons))
+        console.print(comparison_table(report.comparisons, own_names(report.candidates)))
     console.print()
     say(report.answer, "bold")
     for caveat in report.caveats:

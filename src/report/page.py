@@ -20,7 +20,7 @@ from src.report.candidates import Candidate, candidate_cells, selection_caveat, 
 from src.report.style import to_svg
 from src.report.tables import best_line, leaderboard_cells, leaderboard_csv, ranked
 from src.report.terminal import Cells, cells_markdown
-from src.report.verdicts import answer, comparison_cells, comparison_csv, selection_note
+from src.report.verdicts import answer, comparison_cells, comparison_csv, own_names, selection_note
 from src.report.words import markdown, plain
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -140,7 +140,7 @@ def to_html(report: ComparisonReport) -> str:
         shown=_rows(board, 0, _ROWS_AT_FIRST),
         more=_rows(board, _ROWS_AT_FIRST, len(board.rows)),
         candidates=candidate_cells(report.candidates, report.metric),
-        comparisons=comparison_cells(report.comparisons),
+        comparisons=comparison_cells(report.comparisons, own_names(report.candidates)),
         unmarked=lambda cells: _rows(cells, 0, len(cells.rows)),
         pictures=pictures,
     )
@@ -157,7 +157,10 @@ def to_markdown(report: ComparisonReport) -> str:
     if report.candidates:
         parts += ["## Models", cells_markdown(candidate_cells(report.candidates, report.metric)).rstrip()]
     if report.comparisons:
-        parts += ["## Comparisons", cells_markdown(comparison_cells(report.comparisons)).rstrip()]
+        parts += [
+            "## Comparisons",
+            cells_markdown(comparison_cells(report.comparisons, own_names(report.candidates))).rstrip(),
+        ]
     parts += [
         "## Leaderboard",
         cells_markdown(leaderboard_cells(report.jobs, report.metric)).rstrip(),

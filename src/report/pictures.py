@@ -29,6 +29,7 @@ from src.report.figures import (
 from src.report.page import Picture
 from src.report.recorded import recorded_classes, recorded_curves, recorded_predictions
 from src.report.tables import model_name
+from src.report.verdicts import own_names
 from src.report.words import is_missing, metric_label, plain, value_text
 from src.tracking import reading
 from src.tracking.models import load_pipeline
@@ -73,15 +74,6 @@ class Material:
         """The candidates that get a panel each: all, or the best of very many."""
         return self.best(MOST_PANELS)
 
-    @property
-    def groups(self) -> dict[str, tuple[str, str]]:
-        """Each candidate's data set and its name there, where there are several."""
-        several = len({one.data for one in self.candidates}) > 1
-        return {
-            one.name: (one.data, one.name.removesuffix(f" on {one.data}")) if several else ("", one.name)
-            for one in self.candidates
-        }
-
     def best(self, count: int) -> list[Candidate]:
         """The best candidates, in the order typed."""
         best = by_score(self.candidates, self.metric)[:count]
@@ -119,7 +111,7 @@ def _of_differences(material: Material) -> Iterator[Picture]:
         f"Each ring is one fold: {label} of the first minus that of the second on the same rows. The bar is the mean's "
         "95% confidence interval, corrected for training parts that overlap; a bar across zero does not show a "
         "difference.",
-        differences(scores, comparisons, material.groups),
+        differences(scores, comparisons, own_names(material.candidates)),
     )
 
 
@@ -134,7 +126,9 @@ def _of_scores(material: Material) -> Iterator[Picture]:
             "models may well differ where their intervals overlap, as both were tested on the same rows: the "
             "differences above tell.",
             intervals(
-                {one.name: (one.mean, one.low, one.high) for one in material.candidates}, metric, material.groups
+                {one.name: (one.mean, one.low, one.high) for one in material.candidates},
+                metric,
+                own_names(material.candidates),
             ),
         )
     elif len(jobs) > 1:

@@ -16,7 +16,7 @@ from src.report.page import ComparisonReport, Picture
 from src.report.style import to_png
 from src.report.sweeps import find_sweeps
 from src.report.terminal import Cells, cells_markdown
-from src.report.verdicts import comparison_cells
+from src.report.verdicts import comparison_cells, own_names
 from src.report.words import duration, markdown
 from src.tracking.query import RunRow
 from src.tracking.store import Store, open_store
@@ -119,7 +119,7 @@ def _section(study: Study) -> list[str]:
         parts += [f"![{markdown(picture.description)}](figures/{study.name}.png)", markdown(picture.description)]
     parts.append(_table(candidate_cells(report.candidates, report.metric)))
     if report.comparisons:
-        parts.append(_table(comparison_cells(report.comparisons)))
+        parts.append(_table(comparison_cells(report.comparisons, own_names(report.candidates))))
     facts = [f"{term}: {report.method[term]}" for term in ("Folds", "Varied") if term in report.method]
     ended = study.sweep.ended
     if ended is not None:

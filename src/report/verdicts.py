@@ -1,11 +1,12 @@
 """What the comparisons say: in one sentence, and as a table."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from src.evaluation.significance import Comparison
+from src.report.candidates import Candidate
 from src.report.tables import MODEL, model_name
 from src.report.terminal import Cells, FittedTable
 from src.report.words import MISSING, is_missing, metric_label, p_value, plain
@@ -51,16 +52,28 @@ def answer(comparisons: Sequence[Comparison]) -> str:
     return _sentence(clauses)
 
 
-def comparison_cells(comparisons: Sequence[Comparison]) -> Cells:
-    """The comparisons as a table of texts, with the notes that say how to read it."""
+def own_names(candidates: Sequence[Candidate]) -> dict[str, tuple[str, str]]:
+    """Each candidate's data set and its name there; no data set where there is but one."""
+    several = len({one.data for one in candidates}) > 1
+    return {
+        one.name: (one.data, one.name.removesuffix(f" on {one.data}")) if several else ("", one.name)
+        for one in candidates
+    }
+
+
+def comparison_cells(comparisons: Sequence[Comparison], names: Mapping[str, tuple[str, str]] | None = None) -> Cells:
+    """The comparisons as a table of texts, with the notes that say how to read it.
+
+    `names` are those of `own_names`: where there are several data sets they are a column.
+    """
     headers = (
-        *("model", "baseline", "verdict", "difference", "interval", "p (Holm)"),
+        *("data", "model", "baseline", "verdict", "difference", "interval", "p (Holm)"),
         *("P(worse)", "P(equal)", "P(better)"),
     )
+    named = names or {name: ("", name) for one in comparisons for name in (one.model, one.baseline)}
     rows = tuple(
         (
-            plain(one.model),
-            plain(one.baseline),
+            *(plain(part) for part in (*named[one.model], named[one.baseline][1])),
             _VERDICTS[one.verdict],
             signed(one.difference, one),
             f"{signed(one.low, one)} to {signed(one.high, one)}",
@@ -69,8 +82,8 @@ def comparison_cells(comparisons: Sequence[Comparison]) -> Cells:
         )
         for one in comparisons
     )
-    numeric = (False, False, False, True, True, True, True, True, True)
-    return Cells(headers, numeric, rows, None, _notes(comparisons))
+    cells = Cells(headers, (False,) * 4 + (True,) * 6, rows, None, _notes(comparisons))
+    return cells if any(row[0] for row in rows) else cells.without("data")
 
 
 def comparison_csv(comparisons: Sequence[Comparison]) -> str:
@@ -80,9 +93,11 @@ def comparison_csv(comparisons: Sequence[Comparison]) -> str:
     return pd.DataFrame(rows, columns=[*fields, "verdict"]).to_csv(index=False, lineterminator="\n")
 
 
-def comparison_table(comparisons: Sequence[Comparison]) -> FittedTable:
+def comparison_table(
+    comparisons: Sequence[Comparison], names: Mapping[str, tuple[str, str]] | None = None
+) -> FittedTable:
     """The comparisons for the terminal, without the probabilities where it is narrow."""
-    cells = comparison_cells(comparisons)
+    cells = comparison_cells(comparisons, names)
     narrower = cells.without("P(worse)", "P(equal)", "P(better)")
     return FittedTable((cells, narrower, narrower.without("interval")))
 

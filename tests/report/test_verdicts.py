@@ -143,6 +143,16 @@ def test_cells_hold_the_given_numbers(one: Comparison) -> None:
     assert "1 comparison," in cells.notes[1]
 
 
+def test_data_sets_are_a_column_of_the_comparisons_where_there_are_several(one: Comparison) -> None:
+    rows = [replace(one, model=f"bp on {data}", baseline=f"logistic on {data}") for data in ("iris", "wine")]
+    names = {f"{model} on {data}": (data, model) for data in ("iris", "wine") for model in ("bp", "logistic")}
+    cells = comparison_cells(rows, names)
+    assert cells.headers[:3] == ("data", "model", "baseline")
+    assert [row[:3] for row in cells.rows] == [("iris", "bp", "logistic"), ("wine", "bp", "logistic")]
+    alone = comparison_cells([one], {"bp": ("", "bp"), "logistic": ("", "logistic")})
+    assert alone == comparison_cells([one])
+
+
 def test_csv_holds_every_digit(scores: Scores, make_comparisons: MakeComparisons) -> None:
     comparisons = make_comparisons(scores)
     back = pd.read_csv(io.StringIO(comparison_csv(comparisons)))

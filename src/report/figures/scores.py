@@ -120,7 +120,7 @@ def intervals(
     scores
         Mean, lower and upper end by the model's name; at least one.
     groups
-        Where scores stand in several groups, which are not compared: each one's group, and its name there.
+        Where scores stand in several groups (data sets), each one's group and its name there.
     """
     sign = -1 if higher_is_better(metric) else 1
     named = groups or {name: ("", name) for name in scores}
