@@ -5,7 +5,8 @@ A table of jobs is a DataFrame with a row for each job and the names MLflow hold
 - the resolved configuration under dotted keys (`model.name`, `training.learning_rate`, ...);
 - metrics: `test/accuracy` (mean over folds), `std/accuracy` (standard deviation over folds), `time/fit` (seconds),
   `diverged` (folds whose network diverged), ...;
-- `status` (FINISHED, FAILED, KILLED, RUNNING; a table without it holds finished jobs) and, for a failed job, `error`.
+- `status` (FINISHED, FAILED, KILLED, RUNNING; a table without it holds finished jobs) and, for a failed job, `error`;
+- `reused`: whether a sweep found the job recorded already.
 
 Columns that are absent are shown as missing.
 """
@@ -35,6 +36,7 @@ from src.report.words import (
 DATA = "data.name"
 MODEL = "model.name"
 STATUS = "status"
+REUSED = "reused"
 SCREENFUL = 30  # rows of a table that are still read on a terminal
 SHOWN_METRICS = ("accuracy", "log_loss", "macro_f1", "roc_auc")
 
@@ -176,7 +178,7 @@ def leaderboard_cells(
         numeric=numeric,
         rows=tuple(zip(*texts, strict=True)),
         best=0 if DATA not in keys and best_job(jobs, metric) is not None else None,
-        notes=(_reading_note(table, metric),),
+        notes=(_reading_note(table, metric), *_reused_note(table)),
         warnings=tuple(_trouble(table, keys)),
     )
 
@@ -225,7 +227,7 @@ def leaderboard_csv(jobs: pd.DataFrame, metric: str = "test/accuracy") -> str:
     table, keys = ranked(jobs, metric), varying(jobs)
     first = list(dict.fromkeys([*(key for key in [MODEL] if key in table.columns), *keys]))
     metrics = [column for column in table.columns if "/" in str(column) or column in ("diverged", "epochs")]
-    last = [column for column in (STATUS, "error") if column in table.columns]
+    last = [column for column in (STATUS, "error", REUSED) if column in table.columns]
     return table[[*first, *metrics, *last]].to_csv(index=False, lineterminator="\n")
 
 
@@ -336,6 +338,12 @@ def _folds(jobs: pd.DataFrame) -> str:
 
 def _reading_note(jobs: pd.DataFrame, metric: str) -> str:
     return f"Test scores, mean ± standard deviation over {_folds(jobs)}; best {metric_label(metric)} first."
+
+
+def _reused_note(jobs: pd.DataFrame) -> tuple[str, ...]:
+    """How many of a sweep's jobs were not trained by it, as they were recorded already."""
+    reused = int(jobs[REUSED].sum()) if REUSED in jobs.columns else 0
+    return (f"Reused from the record: {reused} of {len(jobs)} jobs.",) if reused else ()
 
 
 def _trouble(jobs: pd.DataFrame, keys: Sequence[str]) -> list[str]:
