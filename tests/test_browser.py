@@ -95,6 +95,16 @@ def test_the_printed_address_opens_the_sweeps_jobs_with_what_varies_and_the_head
     assert scores == sorted(scores, reverse=True)
 
 
+def test_the_comparison_is_one_click_from_the_printed_address(ended: Ended, server: str, window: Browser) -> None:
+    window.show(width=1800)
+    window.open("about:blank")
+    window.open(ended.address.replace(LOCAL_SERVER, server))
+    window.text_with("The answer of the latest sweep")
+    link = "[...document.querySelectorAll('a')].find(a => a.textContent.startsWith('The answer of the latest')).href"
+    window.open(window.run(f"return {link}"))
+    window.text_with("comparison.html", "Path:", ended.sweep.run_id)
+
+
 def test_the_charts_begin_with_the_headline_metrics(ended: Ended, server: str, window: Browser) -> None:
     window.show(width=1800, height=1400)
     window.open("about:blank")  # a change behind the # alone would not load the page anew

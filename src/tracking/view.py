@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
-from src.tracking.records import PARENT
+from src.tracking.records import NOTE, PARENT
 from src.tracking.store import Store, telling
 
 LOCAL_SERVER = "http://127.0.0.1:5000"  # where `make ui` serves a store that is a file
@@ -23,6 +23,7 @@ LOWER_IS_BETTER = ("log_loss",)
 ATTRIBUTES = ("attributes.`Models`", "attributes.`Dataset`")
 COLUMN_WIDTH = 130  # pixels; MLflow's own 190 leaves room for four
 CURVES = ("curve/train_loss", "curve/test_loss")
+LINK = "[The answer of the latest sweep, with tables and figures]"
 
 
 def address(store: Store, experiment_id: str, view: str | None = None) -> str:
@@ -39,6 +40,9 @@ def prepare_view(
     store: Store, experiment_id: str, sweep_id: str, varying: Sequence[str], metrics: Sequence[str]
 ) -> str:
     """Prepare MLflow's page for a sweep: its jobs, what varies and the headline metrics as columns, their charts first.
+
+    The experiment's description, above the runs, leads to the sweep's comparison, which stands with no job; one that a
+    person wrote stays.
 
     Parameters
     ----------
@@ -62,6 +66,10 @@ def prepare_view(
     value = _packed(view_state(sweep_id, varying[:MOST_COLUMNS], metrics))
     with telling("the view of the sweep cannot be prepared"):
         store.client.set_experiment_tag(experiment_id, f"{TAG}{sweep_id}", value)
+        written = store.client.get_experiment(experiment_id).tags.get(NOTE, "")
+        if not written or written.startswith(LINK):
+            link = f"{LINK}(#/experiments/{experiment_id}/runs/{sweep_id}/artifacts/comparison.html)"
+            store.client.set_experiment_tag(experiment_id, NOTE, link)
     return address(store, experiment_id, sweep_id)
 
 

@@ -42,6 +42,18 @@ def test_a_prepared_view_shows_the_sweep_with_what_varies_and_the_headline(store
     assert len(set(identities)) == len(identities)
 
 
+def test_the_description_leads_to_the_latest_comparison_unless_a_person_wrote_one(store, sweep):
+    def described():
+        return store.client.get_experiment(sweep.experiment_id).tags["mlflow.note.content"]
+
+    for sweep_id in ("earlier", "later"):
+        prepare_view(store, sweep.experiment_id, sweep_id, [], ["test/accuracy"])
+        assert described().endswith(f"](#/experiments/{sweep.experiment_id}/runs/{sweep_id}/artifacts/comparison.html)")
+    store.client.set_experiment_tag(sweep.experiment_id, "mlflow.note.content", "Mine.")
+    prepare_view(store, sweep.experiment_id, sweep.run_id, [], ["test/accuracy"])
+    assert described() == "Mine."
+
+
 def test_the_filter_of_the_view_finds_the_jobs(store, sweep, make_job):
     from src.tracking.runs import log_job
 
