@@ -163,7 +163,7 @@ class TrainingConfig(Section):
     power: NotNegative = Field(0.5, description="inverse_scaling: rate in epoch t is learning_rate / t^power")
     min_learning_rate: NotNegative = Field(0.0, description="cosine, plateau: the rate never falls below")
     warmup: CountOrZero = Field(0, description="epochs over which the rate grows linearly from zero")
-    plateau_patience: Count = Field(10, description="plateau: epochs without improvement before a decay")
+    plateau_patience: Count = Field(10, description="plateau: epochs without improvement borne; the next decays")
     early_stopping: EarlyStoppingConfig = EarlyStoppingConfig()
     class_weight: kinds.ClassWeights | None = Field(None, description="balanced, or a weight for each class")
     clip_norm: Positive | None = Field(None, description="the largest norm of a gradient, null for no limit")

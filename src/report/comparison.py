@@ -1,6 +1,6 @@
 """From what MLflow holds of one or several sweeps to the comparison of their models, one way for every use of it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pandas as pd
 
@@ -12,6 +12,7 @@ from src.report.page import ComparisonReport
 from src.report.pictures import Material, pictures
 from src.report.runs import jobs_table
 from src.report.sweeps import FINISHED, SweepJobs, jobs_of
+from src.report.tables import REUSED
 from src.report.words import plain
 from src.tracking import reading
 from src.tracking.query import RunRow
@@ -49,7 +50,7 @@ def build_report(store: Store, sweeps: Sequence[RunRow], metric: str | None = No
     runs = list({run.run_id: run for each in found for run in each.runs}.values())
     if not runs:
         raise ReportError(f"no job of {_names(found)} has been recorded.")
-    jobs = _table(runs)
+    jobs = _table(runs, frozenset().union(*(each.reused for each in found)))
     if chosen not in jobs:  # no job has a result
         jobs[chosen] = float("nan")
     usable = [place for place, run in enumerate(runs) if run.status == FINISHED and chosen in run.metrics]
@@ -106,12 +107,13 @@ def full_metric(name: str) -> str:
     raise ReportError(f"'{name}' is not a score of the test folds; models are compared by {', '.join(METRICS)}.")
 
 
-def _table(runs: Sequence[RunRow]) -> pd.DataFrame:
+def _table(runs: Sequence[RunRow], reused: Collection[str]) -> pd.DataFrame:
     """The table of jobs, at each run's position, with what tells data and folds apart."""
     table = jobs_table(reading.table_of(runs[::-1]))
     return table.assign(
         data_digest=[run.tags.get("data_digest", "") for run in runs],
         folds_digest=[run.tags.get("folds_digest", "") for run in runs],
+        **{REUSED: [run.run_id in reused for run in runs]},
     )
 
 

@@ -118,7 +118,7 @@ def _selection(candidates: Sequence[Candidate]) -> str:
 def _counts(sweeps: Sequence[SweepJobs]) -> str:
     parts = []
     for each in sweeps:
-        reused = f" ({each.reused} reused from earlier sweeps)" if each.reused else ""
+        reused = f" ({len(each.reused)} reused from earlier sweeps)" if each.reused else ""
         parts.append(f"{len(each.runs)}{reused} of {plain(each.sweep.name)}")
     return "; ".join(parts)
 

@@ -27,14 +27,14 @@ class SweepJobs:
     runs
         One run for each job that has one, in the order in which the jobs were typed.
     reused
-        How many of them belong to earlier sweeps.
+        The ids of those that belong to earlier sweeps.
     missing
         How many of its jobs have no run: they were never trained, or their runs were deleted.
     """
 
     sweep: RunRow
     runs: tuple[RunRow, ...]
-    reused: int
+    reused: frozenset[str]
     missing: int
 
 
@@ -94,7 +94,7 @@ def jobs_of(store: Store, sweep: RunRow) -> SweepJobs:
     return SweepJobs(
         sweep=sweep,
         runs=tuple(runs[digest] for digest in order if digest in runs),
-        reused=len(reused),
+        reused=frozenset(reused.values()),
         missing=len(order) - len(runs),
     )
 

@@ -12,7 +12,15 @@ from src.report.comparison import ANSWER, METRIC, build_report
 from src.report.method import QUESTION
 from src.report.page import files as report_files
 from src.report.runs import jobs_table
-from src.report.tables import best_job, best_line, leaderboard_csv, leaderboard_markdown, leaderboard_text, varying
+from src.report.tables import (
+    REUSED,
+    best_job,
+    best_line,
+    leaderboard_csv,
+    leaderboard_markdown,
+    leaderboard_text,
+    varying,
+)
 from src.report.words import markdown
 from src.sweep.jobs import Job, Jobs, sweep_digest
 from src.sweep.keep import figures, fitted_pipeline
@@ -262,7 +270,7 @@ class Recorder:
         ended = {job.digest: self.runs[job.digest] for job in self.jobs if job.digest in self.runs}
         rows = _runs(self.store, self.place.experiment_id, ended)
         table = jobs_table(table_of(list(rows.values())[::-1]))
-        return table.assign(reused=[digest in self.reused for digest in rows])
+        return table.assign(**{REUSED: [digest in self.reused for digest in rows]})
 
 
 def recorded_without_writing(jobs: Jobs) -> list[int]:

@@ -1,4 +1,4 @@
-"""Measure whole sweeps, as commands, beside the usual way of putting Hydra, scikit-learn and MLflow together: `make bench`.
+"""Measure whole sweeps beside the usual way of putting Hydra, scikit-learn and MLflow together: `make bench`.
 
 Everything is a process of its own with a new store, one BLAS thread, and nothing beside it; times are wall-clock, as
 writing to a store is waiting too.
@@ -173,8 +173,8 @@ def backend_table(seconds):
 
 def report(usual, phases, backends):
     return f"""\
-Wall-clock seconds of whole commands, each a process of its own with a new SQLite store; median of {REPEATS} (5,000 jobs:
-once). {processor()}, {os.cpu_count()} cores; Python {platform.python_version()}. Command: `make bench`.
+Wall-clock seconds of whole commands, each a process of its own with a new SQLite store; median of {REPEATS} (of 5,000
+jobs: once). {processor()}, {os.cpu_count()} cores; Python {platform.python_version()}. Command: `make bench`.
 
 100 settings x 5 folds on ex4: learning rate x λ x seed, 2-4-2, 500 epochs, the whole training part at once. The usual
 way (tests/benchmarks/usual_way.py) is Hydra's basic launcher, `cross_validate` of a pipeline with MLPClassifier and

@@ -77,7 +77,7 @@ def nested(flat: dict[str, Any]) -> dict[str, Any]:
 
 def valid(flat: dict[str, Any]) -> dict[str, Any]:
     """The same choice of values, made to agree where two keys must."""
-    fitting = dict(flat)
+    fitting = {key: value for key, value in flat.items() if key != "data.path"}
     if flat["data.name"] == "csv":
         fitting["data.path"] = "my.csv"
     if flat["model.output"] in ("tanh", "identity"):

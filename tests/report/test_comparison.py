@@ -145,7 +145,7 @@ def test_jobs_reused_from_an_earlier_sweep_are_part_of_the_sweep(store: Store) -
     later = record_sweep(store, [model("bp", BP)], reused=[earlier])
     jobs = jobs_of(store, reading.get_run(store, later))
     assert [run.params["model.name"] for run in jobs.runs] == ["bp", "logistic"]
-    assert (jobs.reused, jobs.missing) == (1, 0)
+    assert (len(jobs.reused), jobs.missing) == (1, 0)
     report = build_report(store, find_sweeps(store, run_ids=[later]))
     assert [(one.model, one.baseline) for one in report.comparisons] == [("bp", "logistic")]
     assert report.method["Jobs"] == "2 (1 reused from earlier sweeps) of study"
