@@ -8,15 +8,17 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from threadpoolctl import threadpool_limits
 
-from src.config.schema import SweepConfig
 from src.errors import UserError
 from src.sweep.stacks import Stack, StackResult, failed, run_stack
+
+if TYPE_CHECKING:  # a worker process imports this module, and has no use for the schema
+    from src.config.schema import SweepConfig
 
 # How often workers may be lost (killed, out of memory) before the jobs they had are told as failed.
 LARGEST_LOSSES = 2
@@ -33,7 +35,7 @@ class BackendError(UserError):
 
 
 def run_stacks(
-    stacks: Sequence[Stack], sweep: SweepConfig, on_epochs: Callable[[int], None] | None = None
+    stacks: Sequence[Stack], sweep: "SweepConfig", on_epochs: Callable[[int], None] | None = None
 ) -> Generator[StackResult]:
     """Run every stack on the backend of the `sweep` section and yield what each gave, in the order of completion.
 
@@ -110,7 +112,7 @@ def _worker_lost() -> tuple[type[BaseException], ...]:
 
 
 @contextlib.contextmanager
-def _backend(sweep: SweepConfig) -> Iterator[None]:
+def _backend(sweep: "SweepConfig") -> Iterator[None]:
     if sweep.backend == "threads":
         with joblib.parallel_config(backend="threading", n_jobs=sweep.n_jobs):
             yield
@@ -136,7 +138,7 @@ def _end_with(driver: int) -> None:
 
 
 @contextlib.contextmanager
-def _dask_client(sweep: SweepConfig) -> Iterator[None]:
+def _dask_client(sweep: "SweepConfig") -> Iterator[None]:
     """Connect to the cluster at `sweep.dask.scheduler`, or start one on this machine with `sweep.n_jobs` workers."""
     try:
         from distributed import Client

@@ -1,12 +1,13 @@
 """Grouping the folds of all jobs into stacks, and running a stack.
 
-This module is what a worker process imports: it knows nothing of Hydra and MLflow.
+This module is what a worker process imports: it knows nothing of Hydra, MLflow and the schema.
 """
 
 import time
 import traceback
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -14,10 +15,12 @@ from threadpoolctl import threadpool_limits
 from src.evaluation.crossval import FoldTask, StackKeys, fit_fold, fit_stack
 from src.evaluation.results import FoldResult, JobResult
 from src.models import network_bytes
-from src.sweep.jobs import Job, Position
+
+if TYPE_CHECKING:
+    from src.sweep.jobs import Job, Position
 
 # A job (a key of the caller's) and a position in it.
-Place = tuple[int, Position]
+Place = tuple[int, "Position"]
 
 # More networks than this in one stack train no faster, and their results would come later.
 LARGEST_STACK = 256
@@ -85,7 +88,7 @@ class EndedJob:
     ended: float
 
 
-def make_stacks(jobs: Mapping[int, Job], n_jobs: int, max_bytes: int) -> list[Stack]:
+def make_stacks(jobs: Mapping[int, "Job"], n_jobs: int, max_bytes: int) -> list[Stack]:
     """Group the folds of these jobs into stacks, in an order in which jobs are completed one after the other.
 
     Jobs whose folds fall into the same stacks are cut into portions of at most LARGEST_STACK networks and `max_bytes`
@@ -118,7 +121,7 @@ def _task_bytes(task: FoldTask, keys: StackKeys) -> int:
 
 
 def _portions(
-    numbers: Sequence[int], jobs: Mapping[int, Job], keys: StackKeys, largest: int, max_bytes: int
+    numbers: Sequence[int], jobs: Mapping[int, "Job"], keys: StackKeys, largest: int, max_bytes: int
 ) -> Iterator[Sequence[int]]:
     """Cut a list of jobs with alike folds into portions that keep to the limits (at least one job each)."""
     job = jobs[numbers[0]]
@@ -129,7 +132,7 @@ def _portions(
 
 
 def _network_stacks(
-    numbers: Sequence[int], jobs: Mapping[int, Job], fold_keys: Mapping[int, Sequence[Hashable]], keys: StackKeys
+    numbers: Sequence[int], jobs: Mapping[int, "Job"], fold_keys: Mapping[int, Sequence[Hashable]], keys: StackKeys
 ) -> list[Stack]:
     """Make the stacks of one portion: a stack for each size that the training parts have."""
     grouped: dict[Hashable, list[tuple[FoldTask, Place]]] = {}
@@ -150,7 +153,7 @@ def _network_stacks(
     ]
 
 
-def _other_stack(number: int, job: Job) -> Stack:
+def _other_stack(number: int, job: "Job") -> Stack:
     return Stack(tuple(job.tasks.values()), tuple((number, position) for position in job.tasks), networks=False)
 
 
@@ -209,7 +212,7 @@ def _merged(parts: Sequence[StackResult]) -> StackResult:
 class Collector:
     """Puts the folds that come back from stacks together to jobs."""
 
-    def __init__(self, jobs: Mapping[int, Job]) -> None:
+    def __init__(self, jobs: Mapping[int, "Job"]) -> None:
         self._expected = {number: len(job.tasks) for number, job in jobs.items()}
         self._folds: dict[int, dict[Position, FoldResult]] = {number: {} for number in jobs}
         self._started: dict[int, float] = {}
@@ -230,7 +233,7 @@ class Collector:
                 yield EndedJob(number, result, None, self._started[number], stack.ended)
 
 
-def _job_result(folds: Mapping[Position, FoldResult]) -> JobResult:
+def _job_result(folds: Mapping["Position", FoldResult]) -> JobResult:
     """Put a job's folds in order, each with the mean scores of the folds inside its training part."""
     inner: dict[int, list[dict[str, float]]] = {}
     for (outer, place), fold in folds.items():
