@@ -31,8 +31,8 @@ READING = (
     "measured on rows that had a say in it. Intervals (95%) and p-values are those of the corrected resampled t-test, "
     "which allows for training parts that overlap, p-values with Holm's correction for the comparisons of the study; "
     "[how often this test errs](statistics.md) is measured too. P(worse), P(equal) and P(better) are those of the "
-    "Bayesian correlated t-test; equal is a difference within ±0.01. Undecided: the folds show neither a difference "
-    "nor that there is none."
+    "Bayesian correlated t-test; equal is a difference within ±0.01. Equal in practice: P(equal) is at least 95%. "
+    "Undecided: the folds show neither a difference nor that there is none."
 )
 # The figure that shows a study's answer best, of those it has.
 FIGURES = ("decision-regions", "heat-map", "differences", "models", "leaderboard")

@@ -55,23 +55,24 @@ class FittedTable:
     """A table that rich prints in the first of several layouts that fits the console."""
 
     def __init__(self, layouts: Sequence[Cells], title: str | None = None, left_out: int = 0) -> None:
-        """Keep the layouts, widest first; the first one's notes are shown, and how many rows were left out."""
+        """Keep the layouts, widest first, and how many rows were left out."""
         self.layouts, self.title, self.left_out = tuple(layouts), title, left_out
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Lay the table out for the console's width."""
         widest, narrowest = self.layouts[0], self.layouts[-1]
-        tables = [_rich_table(widest, options, break_headers=False)]
-        tables += [_rich_table(cells, options, break_headers=True) for cells in self.layouts]
-        last = _rich_table(narrowest, options, break_headers=True, most_lines=_MANY)
+        tables = [(widest, _rich_table(widest, options, break_headers=False))]
+        tables += [(cells, _rich_table(cells, options, break_headers=True)) for cells in self.layouts]
+        last = narrowest, _rich_table(narrowest, options, break_headers=True, most_lines=_MANY)
         if self.title:
             yield Text(encodable(plain(self.title), options), style="bold")
-        fitting = (table for table in (*tables, last) if _least_width(table, console) <= options.max_width)
-        yield _fitted(next(fitting, last), console, options.max_width)
+        fitting = (one for one in (*tables, last) if _least_width(one[1], console) <= options.max_width)
+        shown, table = next(fitting, last)
+        yield _fitted(table, console, options.max_width)
         if self.left_out:
             yield Text(f"and {self.left_out} more, in the full table", style="dim")
-        yield from (Text(encodable(note, options), style="dim") for note in widest.notes)
-        yield from (Text(encodable(warning, options), style="red") for warning in widest.warnings)
+        yield from (Text(encodable(note, options), style="dim") for note in shown.notes)
+        yield from (Text(encodable(warning, options), style="red") for warning in shown.warnings)
 
 
 def plain_text(renderable: Any, width: int = 100) -> str:

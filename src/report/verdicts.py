@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -98,7 +99,7 @@ def comparison_table(
 ) -> FittedTable:
     """The comparisons for the terminal, without the probabilities where it is narrow."""
     cells = comparison_cells(comparisons, names)
-    narrower = cells.without("P(worse)", "P(equal)", "P(better)")
+    narrower = replace(cells.without("P(worse)", "P(equal)", "P(better)"), notes=cells.notes[:-1])
     return FittedTable((cells, narrower, narrower.without("interval")))
 
 
@@ -207,7 +208,8 @@ def _notes(comparisons: Sequence[Comparison]) -> tuple[str, ...]:
         f"its {one.confidence:.0%} confidence interval.",
         "Interval and p: corrected resampled t-test (Nadeau and Bengio 2003), which allows for training parts that "
         f"overlap; p by Holm's correction for {several}, as the verdict is.",
-        "Undecided: the folds show neither a difference nor that there is none. P(worse), P(equal), P(better): "
-        "probabilities of the Bayesian correlated t-test (Corani and Benavoli 2015); "
-        f"equal is a difference within ±{one.rope:g}.",
+        "Undecided: the folds show neither a difference nor that there is none. Equal in practice: a difference within "
+        f"±{one.rope:g} has a probability of at least {one.confidence:.0%}, by the Bayesian correlated t-test (Corani "
+        "and Benavoli 2015).",
+        "P(worse), P(equal), P(better): probabilities of the same test.",
     )
