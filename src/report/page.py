@@ -103,7 +103,7 @@ class ComparisonReport:
             return f"Nothing is compared: {self.refusal}"
         if len(self.candidates) == 1:
             return single_answer(self.candidates[0], self.metric)
-        return answer(self.comparisons)
+        return answer(self.comparisons, own_names(self.candidates))
 
     @property
     def caveats(self) -> tuple[str, ...]:

@@ -22,16 +22,19 @@ _TOLD_IN_FULL = 3
 _NAMED = 8  # pairs that are equal in practice, named in the answer
 
 
-def answer(comparisons: Sequence[Comparison]) -> str:
+def answer(comparisons: Sequence[Comparison], names: Mapping[str, tuple[str, str]] | None = None) -> str:
     """What the comparisons say, in one sentence: who is better and by how much, or that no difference can be told.
 
     Every difference comes with its confidence interval and its p-value, corrected for the overlap of training sets
     and for the number of comparisons. Of many comparisons, those that show a difference are told, those that show that
-    there is none are named, and the others are counted.
+    there is none are named, and the others are counted; of several data sets, each by itself. `names` are those of
+    `own_names`.
     """
     if not comparisons:
         return "Nothing is compared: there is only one model with a result."
-    told = sorted((one for one in comparisons if one.verdict in ("better", "worse")), key=lambda one: one.p_holm)
+    if names and len({names[one.model][0] for one in comparisons}) > 1:
+        return _sentence(_clauses_by_data(comparisons, names))
+    told = sorted(filter(_differs, comparisons), key=lambda one: one.p_holm)
     equal = [one for one in comparisons if one.verdict == "equivalent"]
     undecided = [one for one in comparisons if one.verdict == "undecided"]
     if len(comparisons) <= _TOLD_IN_FULL:
@@ -141,6 +144,49 @@ def _clauses(comparisons: Sequence[Comparison]) -> list[str]:
     return [_clause(_sentence_name(model), verdict, group) for (model, verdict), group in groups.items()]
 
 
+def _clauses_by_data(comparisons: Sequence[Comparison], names: Mapping[str, tuple[str, str]]) -> list[str]:
+    """A clause for each data set that shows something, before and after one for those that do not."""
+    groups: dict[str, list[Comparison]] = {}
+    for one in comparisons:
+        data, model = names[one.model]
+        groups.setdefault(plain(data), []).append(replace(one, model=model, baseline=names[one.baseline][1]))
+    differing = [data for data, group in groups.items() if any(_differs(one) for one in group)]
+    silent = [data for data, group in groups.items() if all(one.verdict == "undecided" for one in group)]
+    equal = [data for data in groups if data not in (*differing, *silent)]
+    in_full = sum(map(_differs, comparisons)) <= _TOLD_IN_FULL
+    clauses = [f"on {data} {_of_one_set(groups[data], in_full)}" for data in differing]
+    if silent:
+        clauses.append(f"on {_listed(silent)} no difference can be told")
+    if silent and not differing:
+        data, largest = max(
+            ((data, one) for data in silent for one in groups[data]), key=lambda pair: abs(pair[1].difference)
+        )
+        pair = f"{_sentence_name(largest.model)} against {_sentence_name(largest.baseline)}"
+        clauses.append(f"the largest is {pair} on {data} ({_evidence(largest)})")
+    return [*clauses, *(f"on {data} {_of_one_set(groups[data], in_full)}" for data in equal)]
+
+
+def _of_one_set(comparisons: Sequence[Comparison], in_full: bool) -> str:
+    """What the comparisons on one data set show, with the evidence if it is told in full."""
+    told = [one for one in comparisons if _differs(one)]
+    undecided = sum(one.verdict == "undecided" for one in comparisons)
+    others = "comparison" if undecided == 1 else f"{undecided} of {len(comparisons)} comparisons"
+    groups: dict[tuple[str, str], list[str]] = {}
+    for one in told:
+        groups.setdefault((_sentence_name(one.model), one.verdict), []).append(_sentence_name(one.baseline))
+    named = [f"{model} is {verdict} than {_listed(baselines)}" for (model, verdict), baselines in groups.items()]
+    clauses = [
+        *(_clauses(told) if in_full else named),
+        *_equal_clauses([one for one in comparisons if one.verdict == "equivalent"]),
+        *([f"no difference can be told in the other {others}"] if undecided else []),
+    ]
+    return _listed(clauses) if len(clauses) < 3 else f"{', '.join(clauses[:-1])}, and {clauses[-1]}"
+
+
+def _differs(one: Comparison) -> bool:
+    return one.verdict in ("better", "worse")
+
+
 def _equal_clauses(comparisons: Sequence[Comparison]) -> list[str]:
     """Who is equal to whom, without the evidence: a clause for each baseline, or for each model if that takes fewer."""
     if len(comparisons) > _NAMED:
@@ -185,7 +231,7 @@ def _evidence(one: Comparison) -> str:
 def _sentence(clauses: Sequence[str]) -> str:
     """Clauses as one sentence; a model's name keeps its first letter."""
     sentence = "; ".join(clauses) + "."
-    return sentence[0].upper() + sentence[1:] if sentence.startswith("no difference") else sentence
+    return sentence[0].upper() + sentence[1:] if sentence.startswith(("no difference", "on ")) else sentence
 
 
 def _sentence_name(name: str) -> str:

@@ -104,6 +104,36 @@ def test_of_many_comparisons_those_that_are_equal_in_practice_are_named(one: Com
     )
 
 
+def on_two_data_sets(iris: list[Comparison], wine: list[Comparison]) -> str:
+    """The answer to comparisons of models that are called by their data too, as candidates are."""
+    rows = [
+        replace(each, model=f"{each.model} on {data}", baseline=f"{each.baseline} on {data}")
+        for data, group in (("iris", iris), ("wine", wine))
+        for each in group
+    ]
+    pairs = [(name, name.split(" on ")) for each in rows for name in (each.model, each.baseline)]
+    return answer(rows, {name: (data, model) for name, (model, data) in pairs})
+
+
+def test_of_several_data_sets_each_is_told_by_itself(one: Comparison) -> None:
+    sure = replace(one, low=0.004, high=0.02, p_holm=0.0007)
+    equal = replace(one, baseline="softmax", difference=0.001, p_equal=0.97)
+    evidence = "(accuracy +0.012, 95% interval −0.021 to +0.045, corrected p = 0.430)"
+    assert on_two_data_sets([one], [replace(one, difference=0.001)]) == (
+        f"On iris and wine no difference can be told; the largest is bp against logistic on iris {evidence}."
+    )
+    assert on_two_data_sets([one], [one, equal]) == (
+        f"On iris no difference can be told; the largest is bp against logistic on iris {evidence}; on wine bp is "
+        "equal in practice to softmax and no difference can be told in the other comparison."
+    )
+    assert on_two_data_sets([one], [sure, equal]) == (
+        "On wine bp is better than logistic (accuracy +0.012, 95% interval +0.004 to +0.020, corrected p < 0.001) and "
+        "bp is equal in practice to softmax; on iris no difference can be told."
+    )
+    many = [replace(sure, baseline=name) for name in ("a", "b")]
+    assert on_two_data_sets(many, many) == "On iris bp is better than a and b; on wine bp is better than a and b."
+
+
 def test_nothing_to_compare_is_told() -> None:
     assert answer([]) == "Nothing is compared: there is only one model with a result."
 
