@@ -46,6 +46,7 @@ def run(script, *arguments):
     environment = os.environ | {"PYTHONPATH": str(ROOT), "MLFLOW_DISABLE_TELEMETRY": "true"}
     environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     with tempfile.TemporaryDirectory() as folder:
+        environment["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/store.db"
         command = [sys.executable, str(HERE / script), *arguments]
         before = time.perf_counter()
         ended = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)

@@ -47,7 +47,6 @@ def job(cfg: DictConfig) -> float:
         )
     table = pd.DataFrame(scores)
 
-    mlflow.set_tracking_uri(cfg.store)
     mlflow.set_experiment("usual")
     with mlflow.start_run():
         mlflow.log_params(OmegaConf.to_container(cfg))
