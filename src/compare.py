@@ -81,10 +81,10 @@ def _show(console: "Console", report: "ComparisonReport", folder: Path) -> None:
     """Print the question, the leaderboard, the comparisons, the answer and what qualifies it."""
     from rich.text import Text
 
-    from src.report.candidates import candidate_table
+    from src.report.candidates import candidate_table, own_names
     from src.report.tables import leaderboard
     from src.report.terminal import encodable
-    from src.report.verdicts import comparison_table, own_names
+    from src.report.verdicts import comparison_table
     from src.report.words import plain
 
     def say(text: str, style: str = "") -> None:

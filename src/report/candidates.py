@@ -174,6 +174,15 @@ def by_data(candidates: Sequence[Candidate]) -> dict[str, list[Candidate]]:
     return groups
 
 
+def own_names(candidates: Sequence[Candidate]) -> dict[str, tuple[str, str]]:
+    """Each candidate's data set and its name there; no data set where there is but one."""
+    several = len({one.data for one in candidates}) > 1
+    return {
+        one.name: (one.data, one.name.removesuffix(f" on {one.data}")) if several else ("", one.name)
+        for one in candidates
+    }
+
+
 def baselines(candidates: Sequence[Candidate], metric: str) -> list[str]:
     """The yardsticks among candidates of one data set: all but the network, or the best where there is none."""
     models = {candidate.model for candidate in candidates}
@@ -196,16 +205,17 @@ def best_is_baseline(candidates: Sequence[Candidate], metric: str) -> bool:
 
 def candidate_cells(candidates: Sequence[Candidate], metric: str) -> Cells:
     """The candidates as a table: score with its interval, setting, how many settings were tried, how it was chosen."""
-    order = [one for group in by_data(by_score(candidates, metric)).values() for one in group]
+    order = [one for group in by_data(candidates).values() for one in by_score(group, metric)]
+    names = own_names(candidates)
     with_setting = any(one.setting for one in order)
-    headers = ["model", metric_label(metric), "95% interval"]
-    numeric = [False, True, True]
+    headers = ["data", "model", metric_label(metric), "95% interval"]
+    numeric = [False, False, True, True]
     if with_setting:
         headers += ["setting", "settings tried", "chosen"]
         numeric += [False, True, False]
     rows = []
     for one in order:
-        row = [plain(one.name), number(one.mean), f"{number(one.low)} to {number(one.high)}"]
+        row = [*map(plain, names[one.name]), number(one.mean), f"{number(one.low)} to {number(one.high)}"]
         if with_setting:
             row += [one.setting or "–", str(one.tried), _SELECTIONS[one.selection]]
         rows.append(tuple(row))
@@ -218,15 +228,15 @@ def candidate_cells(candidates: Sequence[Candidate], metric: str) -> Cells:
         "Chosen in each training part: the setting of each outer fold was selected by the folds inside its training "
         "part (nested cross-validation); named is the one chosen most often.",
     )
-    return Cells(tuple(headers), tuple(numeric), tuple(rows), None, (note, *(more if nested else ())))
+    cells = Cells(tuple(headers), tuple(numeric), tuple(rows), None, (note, *(more if nested else ())))
+    return cells if any(row[0] for row in rows) else cells.without("data")
 
 
 def candidate_table(candidates: Sequence[Candidate], metric: str) -> FittedTable:
     """The candidates for the terminal, without how they were chosen where it is narrow."""
     cells = candidate_cells(candidates, metric)
-    return FittedTable(
-        (cells, cells.without("settings tried", "chosen"), cells.without("settings tried", "chosen", "setting"))
-    )
+    narrower = replace(cells.without("settings tried", "chosen"), notes=cells.notes[:1])
+    return FittedTable((cells, narrower, narrower.without("setting")))
 
 
 def selection_caveat(candidates: Sequence[Candidate]) -> str | None:
@@ -294,7 +304,7 @@ def _groups(jobs: pd.DataFrame) -> dict[str, pd.DataFrame]:
         return _grouped(jobs, models)
     chosen = choices(jobs)
     if chosen:
-        return _grouped(jobs, [_choice(job, chosen) or models[0] for _, job in jobs.iterrows()])
+        return _grouped(jobs, [name or models[0] for name in _choice_names(jobs, chosen)])
     tuned = [key for key in varying(jobs) if key != SEED]
     nested = "cv.inner_folds" in jobs.columns and not jobs["cv.inner_folds"].map(is_missing).any()
     labels = [settings(job, tuned) for _, job in jobs.iterrows()]
@@ -303,11 +313,20 @@ def _groups(jobs: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return _grouped(jobs, labels)
 
 
-def _choice(job: "pd.Series[Any]", keys: Sequence[str]) -> str:
-    """What to call a choice: a word or a list by itself, where it is the only one; else with its keys."""
-    value = value_text(job[keys[0]]) if len(keys) == 1 and not is_missing(job[keys[0]]) else ""
-    says_itself = value.startswith("[") or (value.replace("_", "").isalpha() and value not in ("full", "true", "false"))
-    return plain(value) if says_itself else settings(job, keys)
+def _choice_names(jobs: pd.DataFrame, keys: Sequence[str]) -> list[str]:
+    """What to call each job's choices: words and lists by themselves, where no two keys share one; else with keys."""
+    values = [{value_text(value) for value in jobs[key] if not is_missing(value)} for key in keys]
+    distinct = set().union(*values)
+    alone = all(map(_says_itself, distinct)) and sum(map(len, values)) == len(distinct)
+    if not alone:
+        return [settings(job, keys) for _, job in jobs.iterrows()]
+    return [
+        ", ".join(plain(value_text(job[key])) for key in keys if not is_missing(job[key])) for _, job in jobs.iterrows()
+    ]
+
+
+def _says_itself(value: str) -> bool:
+    return value.startswith("[") or (value.replace("_", "").isalpha() and value not in ("full", "true", "false"))
 
 
 def _grouped(jobs: pd.DataFrame, labels: Sequence[str]) -> dict[str, pd.DataFrame]:

@@ -94,15 +94,16 @@ def _data(label: str, run: RunRow, data: RecordedDataset) -> str:
 
 
 def _folds(jobs: pd.DataFrame) -> str:
-    kinds = []
+    kinds: dict[str, list[str]] = {}
     for _, job in jobs.drop_duplicates("folds_digest").iterrows():
         repeats = value_text(job.get("cv.repeats"))
         stratified = "stratified " if value_text(job.get("cv.stratified")) == "true" else ""
         text = f"{value_text(job['cv.folds'])} {stratified}folds"
         text += f" × {repeats} repeats" if repeats != "1" else ""
-        kinds.append(f"{text}, seed {value_text(job['seed'])}, SHA-256 {str(job['folds_digest'])[:16]}")
-    shown = "; ".join(kinds[:6]) + (f"; and {len(kinds) - 6} more" if len(kinds) > 6 else "")
-    return f"{shown}. Every model of the same data was trained and tested on the same rows."
+        kinds.setdefault(f"{text}, seed {value_text(job['seed'])}", []).append(str(job["folds_digest"])[:16])
+    shown = [f"{kind}, SHA-256 {', '.join(digests)}" for kind, digests in kinds.items()]
+    more = f"; and {len(shown) - 6} more" if len(shown) > 6 else ""
+    return f"{'; '.join(shown[:6])}{more}. Every model of the same data was trained and tested on the same rows."
 
 
 def _selection(candidates: Sequence[Candidate]) -> str:

@@ -16,11 +16,11 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from src.evaluation.significance import Comparison
-from src.report.candidates import Candidate, candidate_cells, selection_caveat, single_answer
+from src.report.candidates import Candidate, candidate_cells, own_names, selection_caveat, single_answer
 from src.report.style import to_svg
 from src.report.tables import best_line, leaderboard_cells, leaderboard_csv, ranked
 from src.report.terminal import Cells, cells_markdown
-from src.report.verdicts import answer, comparison_cells, comparison_csv, own_names, selection_note
+from src.report.verdicts import answer, comparison_cells, comparison_csv, selection_note
 from src.report.words import markdown, plain
 
 _TEMPLATES = Path(__file__).parent / "templates"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from src.data import DataError, Dataset, load
 from src.evaluation.significance import Comparison
-from src.report.candidates import NETWORK, Candidate, by_score, choices, numbers
+from src.report.candidates import NETWORK, Candidate, by_score, choices, numbers, own_names
 from src.report.figures import (
     OutOfFold,
     calibration_curves,
@@ -29,7 +29,6 @@ from src.report.figures import (
 from src.report.page import Picture
 from src.report.recorded import recorded_classes, recorded_curves, recorded_predictions
 from src.report.tables import model_name
-from src.report.verdicts import own_names
 from src.report.words import is_missing, metric_label, plain, value_text
 from src.tracking import reading
 from src.tracking.models import load_pipeline

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from src.errors import UserError
-from src.report.candidates import candidate_cells
+from src.report.candidates import candidate_cells, own_names
 from src.report.comparison import build_report
 from src.report.page import ComparisonReport, Picture
 from src.report.style import to_png
 from src.report.sweeps import find_sweeps
 from src.report.terminal import Cells, cells_markdown
-from src.report.verdicts import comparison_cells, own_names
+from src.report.verdicts import comparison_cells
 from src.report.words import duration, markdown
 from src.tracking.query import RunRow
 from src.tracking.store import Store, open_store

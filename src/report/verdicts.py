@@ -7,7 +7,6 @@ from dataclasses import replace
 import pandas as pd
 
 from src.evaluation.significance import Comparison
-from src.report.candidates import Candidate
 from src.report.tables import MODEL, model_name
 from src.report.terminal import Cells, FittedTable
 from src.report.words import MISSING, is_missing, metric_label, p_value, plain
@@ -54,15 +53,6 @@ def answer(comparisons: Sequence[Comparison], names: Mapping[str, tuple[str, str
     if undecided and told:
         clauses.append(f"in the other {len(undecided)} of {len(comparisons)} comparisons no difference can be told")
     return _sentence(clauses)
-
-
-def own_names(candidates: Sequence[Candidate]) -> dict[str, tuple[str, str]]:
-    """Each candidate's data set and its name there; no data set where there is but one."""
-    several = len({one.data for one in candidates}) > 1
-    return {
-        one.name: (one.data, one.name.removesuffix(f" on {one.data}")) if several else ("", one.name)
-        for one in candidates
-    }
 
 
 def comparison_cells(comparisons: Sequence[Comparison], names: Mapping[str, tuple[str, str]] | None = None) -> Cells:

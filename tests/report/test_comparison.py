@@ -120,6 +120,25 @@ def test_what_candidates_are_called(store: Store, key: str, values: list[object]
     assert [one.name for one in report_of(store).candidates] == names
 
 
+@pytest.mark.parametrize(
+    "other, names",
+    [
+        ("model.loss", ["sigmoid, squared_error", "softmax, cross_entropy"]),
+        ("model.activation", ["output=sigmoid, activation=sigmoid", "output=softmax, activation=relu"]),
+    ],
+)
+def test_choices_are_called_by_their_words_where_these_cannot_be_confused(
+    store: Store, other: str, names: list[str]
+) -> None:
+    values = {"model.loss": ("squared_error", "cross_entropy"), "model.activation": ("sigmoid", "relu")}[other]
+    record_sweep(
+        store,
+        [Given({"model.output": out, other: it}, BP) for out, it in zip(("sigmoid", "softmax"), values, strict=True)],
+    )
+    parts = [set(one.name.split(", ")) for one in report_of(store).candidates]
+    assert parts == [set(name.split(", ")) for name in names]
+
+
 def test_very_many_numbers_are_one_model_that_was_tuned(store: Store) -> None:
     rates = range(1, 26)
     record_sweep(store, [model("bp", tuple(np.array(BP) - rate / 100), learning_rate=rate) for rate in rates])
