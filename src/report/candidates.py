@@ -321,7 +321,8 @@ def _choice_names(jobs: pd.DataFrame, keys: Sequence[str]) -> list[str]:
     if not alone:
         return [settings(job, keys) for _, job in jobs.iterrows()]
     return [
-        ", ".join(plain(value_text(job[key])) for key in keys if not is_missing(job[key])) for _, job in jobs.iterrows()
+        " + ".join(plain(value_text(job[key])) for key in keys if not is_missing(job[key]))
+        for _, job in jobs.iterrows()
     ]
 
 
