@@ -320,10 +320,8 @@ def _choice_names(jobs: pd.DataFrame, keys: Sequence[str]) -> list[str]:
     alone = all(map(_says_itself, distinct)) and sum(map(len, values)) == len(distinct)
     if not alone:
         return [settings(job, keys) for _, job in jobs.iterrows()]
-    return [
-        " + ".join(plain(value_text(job[key])) for key in keys if not is_missing(job[key]))
-        for _, job in jobs.iterrows()
-    ]
+    words = [[value_text(job[key]) for key in keys if not is_missing(job[key])] for _, job in jobs.iterrows()]
+    return [" + ".join(map(plain, each)) for each in words]
 
 
 def _says_itself(value: str) -> bool:
