@@ -1,6 +1,7 @@
 """Where stacks run: threads or processes of this machine, or a Dask cluster, all through joblib."""
 
 import contextlib
+import itertools
 import logging
 import os
 import signal
@@ -15,7 +16,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from threadpoolctl import threadpool_limits
 
 from src.errors import UserError
-from src.sweep.stacks import Stack, StackResult, failed, run_stack
+from src.sweep.stacks import Stack, StackResult, failed, portions, run_portion
 
 if TYPE_CHECKING:  # a worker process imports this module, and has no use for the schema
     from src.config.schema import SweepConfig
@@ -26,6 +27,8 @@ LARGEST_LOSSES = 2
 SCHEDULER_SECONDS = 10
 # Dask's setting of the variables that a worker process starts with.
 WORKER_ENVIRONMENT = "distributed.nanny.pre-spawn-environ"
+# No lines of its own on the terminal, and no look at the stack every ten milliseconds.
+QUIET_WORKER = {"DASK_LOGGING__DISTRIBUTED": "error", "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "false"}
 # Seconds between a worker process's looks at whether the sweep's process still lives.
 ORPHAN_SECONDS = 1.0
 
@@ -37,7 +40,7 @@ class BackendError(UserError):
 def run_stacks(
     stacks: Sequence[Stack], sweep: "SweepConfig", on_epochs: Callable[[int], None] | None = None
 ) -> Generator[StackResult]:
-    """Run every stack on the backend of the `sweep` section and yield what each gave, in the order of completion.
+    """Run every stack on the backend of the `sweep` section and yield what each portion gave, as it is completed.
 
     When a worker is lost, what it had not finished is run again; after LARGEST_LOSSES of that, its jobs have failed.
     `on_epochs` is told the network epochs as they pass, where the backend shares this process.
@@ -47,12 +50,12 @@ def run_stacks(
     BackendError
         If the backend is not installed or its cluster does not answer.
     """
-    waiting = dict(enumerate(stacks))
+    waiting = dict(enumerate(portions(stacks, workers_of(sweep))))
     losses = 0
     with _backend(sweep), threadpool_limits(limits=1, user_api="blas"), _stopping(on_epochs) as passed:
         callback = passed if sweep.backend == "threads" else None
         while waiting:
-            calls = [joblib.delayed(_numbered)(number, stack, callback) for number, stack in waiting.items()]
+            calls = [joblib.delayed(_numbered)(number, portion, callback) for number, portion in waiting.items()]
             try:
                 with _outputs(calls) as outputs:
                     for number, result in outputs:
@@ -61,12 +64,19 @@ def run_stacks(
             except _worker_lost() as error:
                 losses += 1
                 if losses == LARGEST_LOSSES:
-                    yield failed(waiting.values(), error)
+                    yield failed(itertools.chain.from_iterable(waiting.values()), error)
                     return
 
 
-def _numbered(number: int, stack: Stack, on_epochs: Callable[[int], None] | None) -> tuple[int, StackResult]:
-    return number, run_stack(stack, on_epochs)
+def workers_of(sweep: "SweepConfig") -> int:
+    """Return how many stacks are trained at a time."""
+    return int(joblib.cpu_count()) if sweep.n_jobs == -1 else sweep.n_jobs
+
+
+def _numbered(
+    number: int, portion: Sequence[Stack], on_epochs: Callable[[int], None] | None
+) -> tuple[int, StackResult]:
+    return number, run_portion(portion, on_epochs)
 
 
 class _Stopped(BaseException):
@@ -150,7 +160,7 @@ def _dask_client(sweep: "SweepConfig") -> Iterator[None]:
     address = sweep.dask.scheduler
     connect: Any = Client  # distributed has no types
     if address is None:
-        with _own_cluster(sweep.n_jobs) as cluster, connect(cluster):
+        with _own_cluster(workers_of(sweep)) as cluster, connect(cluster):
             yield
         return
     try:
@@ -165,16 +175,15 @@ def _dask_client(sweep: "SweepConfig") -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _own_cluster(n_jobs: int) -> Iterator[Any]:
+def _own_cluster(workers: int) -> Iterator[Any]:
     """Start a cluster on this machine, quiet, deaf to Ctrl-C (which is the driver's), and ended at once on an error."""
     import dask
     import distributed
 
     local_cluster: Any = distributed.LocalCluster  # distributed has no types
     logging.getLogger("distributed").setLevel(logging.ERROR)
-    workers = joblib.cpu_count() if n_jobs == -1 else n_jobs
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the cluster's threads and processes inherit it
-    environment = {**dask.config.get(WORKER_ENVIRONMENT), "DASK_LOGGING__DISTRIBUTED": "error"}
+    environment = {**dask.config.get(WORKER_ENVIRONMENT), **QUIET_WORKER}
     # Dask's worker gives freed memory back at once, and training then waits for the kernel to clear it anew.
     environment.pop("MALLOC_TRIM_THRESHOLD_", None)
     try:

@@ -7,6 +7,7 @@ import psutil
 from rich.filesize import decimal
 
 from src.config.schema import SweepConfig
+from src.sweep.backends import workers_of
 from src.sweep.jobs import Job, Jobs
 from src.sweep.stacks import Stack, make_stacks
 
@@ -88,7 +89,7 @@ class Plan:
 def make_plan(jobs: Jobs, reused: Collection[int], sweep: SweepConfig) -> Plan:
     """Group what is not reused into stacks that keep to the memory allowed."""
     missing = {number: job for number, job in enumerate(jobs.distinct) if number not in reused}
-    workers = psutil.cpu_count() or 1 if sweep.n_jobs == -1 else sweep.n_jobs
+    workers = workers_of(sweep)
     allowed = sweep.max_stack_memory or int(MEMORY_SHARE * psutil.virtual_memory().available / workers)
     return Plan(jobs, reused, make_stacks(missing, workers, int(allowed)))
 

@@ -3,6 +3,7 @@
 This module is what a worker process imports: it knows nothing of Hydra, MLflow and the schema.
 """
 
+import itertools
 import time
 import traceback
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -111,6 +112,17 @@ def make_stacks(jobs: Mapping[int, "Job"], n_jobs: int, max_bytes: int) -> list[
     return stacks + [_other_stack(number, job) for number, job in others.items()]
 
 
+def portions(stacks: Sequence[Stack], workers: int) -> list[tuple[Stack, ...]]:
+    """Put stacks of the same jobs together, for one worker to run one after the other.
+
+    Portions are equally large, the stacks in them are not: so workers end at about the same time, and every portion
+    completes its jobs. Where there are fewer portions than workers, each stack is one.
+    """
+    same_jobs = itertools.groupby(stacks, key=lambda stack: {number for number, _ in stack.places})
+    together = [tuple(group) for _, group in same_jobs]
+    return together if len(together) >= workers else [(stack,) for stack in stacks]
+
+
 def _ceil(amount: int, parts: int) -> int:
     return -(-amount // parts)
 
@@ -173,6 +185,11 @@ def run_stack(stack: Stack, on_epochs: Callable[[int], None] | None = None) -> S
             if len(numbers) == 1:
                 return StackResult({}, {numbers[0]: JobError.of(error)}, started, time.time())
             return _merged([run_stack(_only(stack, number), on_epochs) for number in numbers])
+
+
+def run_portion(portion: Sequence[Stack], on_epochs: Callable[[int], None] | None = None) -> StackResult:
+    """Run stacks one after the other; see `run_stack`."""
+    return _merged([run_stack(stack, on_epochs) for stack in portion])
 
 
 def failed(stacks: Iterable[Stack], error: BaseException) -> StackResult:

@@ -112,8 +112,8 @@ def deadly(killed: Path | None) -> Callable[..., Any]:
                 killed.touch()
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def numbered(number: int, stack: Any, _: Any) -> Any:
-        return number, stacks.run_stack(stack, die if stack.networks else None)
+    def numbered(number: int, portion: Any, _: Any) -> Any:
+        return number, stacks.run_portion(portion, die if all(stack.networks for stack in portion) else None)
 
     return numbered
 

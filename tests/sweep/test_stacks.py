@@ -13,7 +13,7 @@ from src.models import network_key
 from src.sweep import stacks
 from src.sweep.compose import Composed
 from src.sweep.jobs import Jobs, make_jobs
-from src.sweep.stacks import Collector, JobError, Stack, StackResult, curve_epochs, make_stacks, run_stack
+from src.sweep.stacks import Collector, JobError, Stack, StackResult, curve_epochs, make_stacks, portions, run_stack
 
 MakeJobs = Callable[..., Jobs]
 
@@ -90,6 +90,16 @@ def test_several_workers_have_something_to_do(jobs_of: MakeJobs) -> None:
     sizes = [len(stack.tasks) for stack in make_stacks(dict(enumerate(jobs.distinct)), 2, 10**9)]
     assert len(sizes) >= 2 * 2
     assert max(sizes) - min(sizes) <= 5
+
+
+def test_a_worker_is_handed_whole_jobs_in_equal_portions(jobs_of: MakeJobs) -> None:
+    jobs = jobs_of(["cv.folds=7"], *([f"training.l2={l2}"] for l2 in range(16)))  # 80 rows do not divide by 7
+    made = make_stacks(dict(enumerate(jobs.distinct)), 2, 10**9)
+    handed = portions(made, 2)
+    assert [stack for portion in handed for stack in portion] == made
+    assert len(handed) == 8
+    assert {sum(len(stack.tasks) for stack in portion) for portion in handed} == {2 * 7}
+    assert portions(made, len(made)) == [(stack,) for stack in made]  # more workers than portions
 
 
 def test_a_job_is_trained_even_where_its_networks_are_too_large_for_the_limit(jobs_of: MakeJobs) -> None:
