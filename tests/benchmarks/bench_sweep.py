@@ -27,7 +27,7 @@ USUAL = ("learning_rate=0.05,0.1,0.2,0.5,1", "l2=0,1e-4,1e-3,1e-2,1e-1", "seed=0
 LARGE = (
     *("-m", "data=digits", "model.hidden_layer_sizes=[64]", "model.activation=relu"),
     *("training.learning_rate=0.01,0.02,0.05,0.1,0.2", "training.l2=0,1e-4", "seed=0,1,2,3"),
-    *("training.batch_size=32", "training.epochs=300", "tracking.models=none"),
+    *("training.batch_size=32", "training.epochs=200", "tracking.models=none"),
 )
 BACKENDS = {
     "n_jobs=1": (),
@@ -190,7 +190,7 @@ Where it goes; `logging` writes a run with all its metrics, curves and files.
 
 {once_table(phases)}
 
-Two cores: 40 settings x 5 folds on digits, 64-64-10, batches of 32, 300 epochs.
+Two cores: 40 settings x 5 folds on digits, 64-64-10, batches of 32, 200 epochs.
 
 {backend_table(backends)}
 """
