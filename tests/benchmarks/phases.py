@@ -21,7 +21,7 @@ PHASES = {
     "composing": ["src.sweep.compose:compose_jobs"],
     "checking": ["src.sweep.checking:check_all", "src.sweep.jobs:make_jobs"],
     "planning": ["src.sweep.driver:make_plan"],
-    "training": ["src.sweep.backends:run_stack"],
+    "training": ["src.sweep.backends:run_portion"],
     "logging": ["src.sweep.record:Recorder.take", "src.sweep.record:Recorder.log", "src.sweep.record:Recorder.finish"],
     "models kept": ["src.sweep.record:Recorder.keep"],
     "comparison page": ["src.sweep.record:Recorder.report"],
