@@ -36,7 +36,7 @@ BACKENDS = {
     "threads": ("sweep.n_jobs=2",),
 }
 
-PER_JOB = ("composing", "checking", "planning", "logging", "output folder")
+PER_JOB = ("composing", "checking", "planning", "logging")
 ONCE = ("imports", "store opened", "models kept", "comparison page", "table printed")
 FASTER, MOST_OVERHEAD_MS, MOST_GROWTH, MOST_BYTES, MOST_SPEED_UP = 20, 25, 1.2, 2 * 2**30, 1.7
 
@@ -184,7 +184,8 @@ start-up is apart; here the one job already makes the comparison page, which the
 
 {usual_table(usual)}
 
-Where it goes; `logging` writes a run with all its metrics, curves and files.
+Where it goes; `logging` writes a run with all its metrics, curves and files. The one output folder of a sweep (one file,
+once) is in no row.
 
 {phase_table(phases)}
 

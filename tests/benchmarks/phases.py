@@ -26,7 +26,6 @@ PHASES = {
     "models kept": ["src.sweep.record:Recorder.keep"],
     "comparison page": ["src.sweep.record:Recorder.report"],
     "table printed": ["src.sweep.driver:print_summary"],
-    "output folder": ["hydra_plugins.stacked_sweep.sweeper:begin_folder"],
     "store opened": ["src.sweep.driver:open_store"],
     "sweep": ["src.sweep.driver:Command._train"],  # holds training and the logging of jobs
 }
