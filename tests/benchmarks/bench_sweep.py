@@ -184,8 +184,8 @@ start-up is apart; here the one job already makes the comparison page, which the
 
 {usual_table(usual)}
 
-Where it goes; `logging` writes a run with all its metrics, curves and files. The one output folder of a sweep (one file,
-once) is in no row.
+Where it goes; `logging` writes a run with all its metrics, curves and files. The output folder that a sweep has,
+with one file, is in no row.
 
 {phase_table(phases)}
 
