@@ -129,16 +129,19 @@ def select(jobs: pd.DataFrame, metric: str, fold_columns: Mapping[int, Mapping[s
         for label, group in _groups(part).items():
             name = f"{label} on {data}" if several else label
             usable = group[[place in fold_columns for place in group.index]]
+            once = _once(usable)
             try:
-                candidate = _candidate(name, data, usable, metric, fold_columns)
+                candidate = _candidate(name, data, once, metric, fold_columns)
             except (EvaluationError, ReportError) as problem:
                 left_out.append(f"{name} is left out: {problem}")
                 continue
             found.append(candidate)
-            partial = len(usable) - len(candidate.jobs)
-            if partial:
-                jobs_are = "1 job is" if partial == 1 else f"{partial} jobs are"
-                left_out.append(f"{name}: {jobs_are} left out, as other seeds of the same setting have no result.")
+            for count, reason in (
+                (len(usable) - len(once), "as the same setting stands in a sweep named later"),
+                (len(once) - len(candidate.jobs), "as other seeds of the same setting have no result"),
+            ):
+                if count:
+                    left_out.append(f"{name}: {count} {'job is' if count == 1 else 'jobs are'} left out, {reason}.")
     return Selected(tuple(found), tuple(left_out))
 
 
@@ -364,9 +367,9 @@ def _candidate(
             "network diverged, or a class is absent there."
         )
     chosen_job = jobs.iloc[list(jobs.index).index(tried[best][0])]
-    folds = int(float(value_text(chosen_job["cv.folds"])))
-    # Over the K folds of a repetition the parts are n/K and n - n/K rows on average.
     digest = " ".join(str(jobs.loc[place, "folds_digest"]) for place in tried[best])
+    # Over the K folds of a repetition the parts are n/K and n - n/K rows on average.
+    folds = int(float(value_text(chosen_job["cv.folds"])))
     interval = corrected_t_test(values, np.zeros_like(values), n_train=folds - 1, n_test=1)
     return Candidate(
         name=name,
@@ -382,6 +385,13 @@ def _candidate(
         low=max(interval.low, 0.0),  # no metric is below 0, and only the log loss is above 1
         high=interval.high if metric == "test/log_loss" else min(interval.high, 1.0),
     )
+
+
+def _once(jobs: pd.DataFrame) -> pd.DataFrame:
+    """The jobs without those whose setting and seed stand in a later row: the same job run twice is no new evidence."""
+    keys = varying(jobs)
+    values = pd.Series([tuple(value_text(job[key]) for key in keys) for _, job in jobs.iterrows()], dtype=object)
+    return jobs[~values.duplicated(keep="last").to_numpy()]
 
 
 def _by_setting(jobs: pd.DataFrame) -> list[list[int]]:

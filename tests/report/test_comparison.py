@@ -266,6 +266,18 @@ def test_settings_that_lack_a_seed_are_left_out_and_told(store: Store) -> None:
     assert "bp: 1 job is left out, as other seeds of the same setting have no result." in report.notes
 
 
+def test_a_job_that_two_sweeps_ran_counts_once_and_is_told(store: Store) -> None:
+    poor = (0.1, 0.2, 0.1, 0.2, 0.1)
+    for name, scores in (("first", poor), ("again", BP)):
+        record_sweep(store, [of_seed("bp", 0, scores), of_seed("logistic", 0, LOGISTIC)], name=name)
+    first, again = sorted(reading.sweeps(store), key=lambda run: run.name, reverse=True)
+    report = build_report(store, [first, again])
+    bp = report.candidates[0]
+    assert (bp.scores.scores.tolist(), bp.tried, bp.selection) == (list(BP), 1, "single")
+    assert "bp: 1 job is left out, as the same setting stands in a sweep named later." in report.notes
+    assert not any("other seeds" in note for note in report.notes)
+
+
 def test_one_seed_with_different_folds_has_no_best_setting(store: Store) -> None:
     jobs = [of_seed("bp", 0, BP, folds=str(l2), **{"training.l2": l2}) for l2 in (0.1, 0.2)]
     record_sweep(store, [*jobs, of_seed("logistic", 0, LOGISTIC)])

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 import traceback
@@ -16,6 +17,7 @@ import pytest
 
 from src.config.schema import SweepConfig
 from src.evaluation.results import JobResult
+from src.run import ROOT
 from src.sweep import backends, stacks
 from src.sweep.backends import BackendError, run_stacks
 from src.sweep.jobs import Jobs
@@ -191,3 +193,12 @@ def test_nothing_goes_on_once_nobody_asks_for_more(
     while training() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not training()
+
+
+def test_a_worker_imports_what_training_needs_and_no_more() -> None:
+    program = (
+        "import sys, src.sweep.backends\n"
+        "print(sorted({'hydra', 'omegaconf', 'mlflow', 'pydantic', 'matplotlib'} & set(sys.modules)))"
+    )
+    process = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == "[]"
