@@ -194,7 +194,7 @@ warnings.filterwarnings("ignore", 'Field name "register" in "TrackingConfig" sha
 class TrackingConfig(Section):
     """Where and how much is recorded in MLflow."""
 
-    uri: kinds.Name | None = Field(None, description="address of the store, null for SQLite in this folder")
+    uri: kinds.Name | None = Field(None, description="address of the store, null for SQLite in the checkout")
     experiment: kinds.Name = Field("bp", description="MLflow experiment the runs belong to")
     question: kinds.Name | None = Field(None, description="what the sweep asks, for its report")
     models: KeptModels = Field("best", description="jobs that keep a fitted model and figures")
