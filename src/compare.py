@@ -7,15 +7,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from src.report.page import ComparisonReport
 
 FOLDER = Path("outputs") / "compare"
-SHOWN_JOBS = 12  # of the leaderboard; the files hold it whole
 EXAMPLES = """\
 examples:
   python -m src.compare                                          the latest sweep
@@ -48,8 +41,9 @@ def _parser() -> argparse.ArgumentParser:
         "experiments", nargs="*", metavar="EXPERIMENT", help="MLflow experiments; the latest sweep of each"
     )
     parser.add_argument("--sweep", action="append", default=[], metavar="RUN_ID", help="a sweep's own run in MLflow")
+    parser.add_argument("--metric", help="accuracy, log_loss, roc_auc, ...; if absent, the sweep's own")
     parser.add_argument(
-        "--metric", help="accuracy, balanced_accuracy, log_loss, macro_f1 or roc_auc; if absent, the sweep's own"
+        "--baseline", action="append", metavar="NAME", help="what the others are compared with; may be given again"
     )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="what is printed (default: text)")
     parser.add_argument("--output", type=Path, metavar="FOLDER", help=f"where the files go (default: {FOLDER}/NAME)")
@@ -58,54 +52,30 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _compare(given: argparse.Namespace) -> int:
-    from src.report.comparison import build_report, full_metric
-    from src.report.page import files, to_json
-    from src.report.sweeps import find_sweeps
-    from src.tracking.store import open_store
+    from rich.console import Console
 
-    metric = None if given.metric is None else full_metric(given.metric)
+    from src.config import check
+    from src.report.comparison import build_report, compare_sweeps
+    from src.report.page import files, to_json
+    from src.report.summary import print_report
+    from src.tracking.store import open_store
+    from src.tracking.sweeps import find_sweeps, sweep_record
+
+    asked = {"metric": given.metric, "baselines": given.baseline or None}
+    changed = {key: value for key, value in asked.items() if value is not None}
+    check({"comparison": changed})  # before the store is opened: a misspelt value is told at once
     store = open_store(given.uri)
-    report = build_report(store, find_sweeps(store, given.experiments, given.sweep), metric)
+    sweeps = [sweep_record(store, run) for run in find_sweeps(store, given.experiments, given.sweep)]
+    options = check({"comparison": {**sweeps[0].options.model_dump(), **changed}}).comparison
+    report = build_report(store, sweeps, compare_sweeps(sweeps, options))
     folder = given.output or FOLDER / _folder_name(report.title)
     _write(folder, files(report))
     if given.format == "json":
         sys.stdout.write(to_json(report))
     else:
-        from rich.console import Console
-
-        _show(Console(), report, folder)
-    return 0 if report.refusal is None else _tell(f"nothing is compared: {report.refusal}", 2)
-
-
-def _show(console: "Console", report: "ComparisonReport", folder: Path) -> None:
-    """Print the question, the leaderboard, the comparisons, the answer and what qualifies it."""
-    from rich.text import Text
-
-    from src.report.candidates import candidate_table, own_names
-    from src.report.tables import leaderboard
-    from src.report.terminal import encodable
-    from src.report.verdicts import comparison_table
-    from src.report.words import plain
-
-    def say(text: str, style: str = "") -> None:
-        console.print(Text(encodable(plain(text), console.options), style=style))
-
-    say(report.title, "bold")
-    say(report.question)
-    console.print()
-    console.print(leaderboard(report.jobs, report.metric, limit=SHOWN_JOBS))
-    if report.candidates:
-        console.print()
-        console.print(candidate_table(report.candidates, report.metric))
-    if report.comparisons:
-        console.print()
-        console.print(comparison_table(report.comparisons, own_names(report.candidates)))
-    console.print()
-    say(report.answer, "bold")
-    for caveat in report.caveats:
-        say(caveat, "yellow")
-    console.print()
-    console.print(Text(f"Written to {folder / 'comparison.html'}"), soft_wrap=True)
+        print_report(Console(), report, folder)
+    refusal = report.outcome.refusal
+    return 0 if refusal is None else _tell(f"nothing is compared: {refusal}", 2)
 
 
 def _folder_name(title: str) -> str:

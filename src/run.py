@@ -33,7 +33,7 @@ class _PastHydra(BaseException):
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="config")
 def run(cfg: DictConfig) -> float:
-    """One job. Returns the metric that ``sweep.metric`` names, which a search optimizes."""
+    """One job. Returns the metric that ``comparison.metric`` names, which a search optimizes."""
     try:
         from src.sweep import run_single
 

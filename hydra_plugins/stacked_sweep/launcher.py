@@ -35,7 +35,7 @@ class StackedLauncher(Launcher):
         self.config = config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Run the jobs; return each one's `sweep.metric` in Hydra's form."""
+        """Run the jobs; return each one's `comparison.metric` in Hydra's form."""
         from src.sweep import run_sweep
 
         scores = run_sweep(self.hydra_context.config_loader, self.config, job_overrides, self.search)

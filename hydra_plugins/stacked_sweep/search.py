@@ -29,7 +29,7 @@ class SearchConf(OptunaSweeperConf):
 
     _target_: str = "hydra_plugins.stacked_sweep.search.SearchSweeper"
     _recursive_: bool = False
-    direction: Any = None  # follows from sweep.metric
+    direction: Any = None  # follows from comparison.metric
     n_trials: int = 50  # settings tried in all
     n_jobs: int = 10  # settings proposed, and trained together, at a time
     max_failure_rate: float = 1.0  # a failed job does not end the search; sweep.on_failure=stop does
@@ -44,7 +44,7 @@ class StandsInForOptuna(SearchPathPlugin):
 
 
 class SearchSweeper(Sweeper):
-    """Runs hydra-optuna-sweeper on the stacked launcher, in the direction of `sweep.metric`, seeded with `seed`."""
+    """Runs hydra-optuna-sweeper on the stacked launcher, in the direction of `comparison.metric`, seeded with `seed`."""
 
     def __init__(self, sampler: DictConfig | None = None, direction: Any = None, **settings: Any) -> None:
         self.sampler = sampler
@@ -64,7 +64,7 @@ class SearchSweeper(Sweeper):
         sampler = OmegaConf.create(self.sampler)
         if "seed" in sampler and sampler.seed is None:
             sampler.seed = config.seed
-        direction = self.direction or direction_of(config.sweep.metric)
+        direction = self.direction or direction_of(config.comparison.metric)
         self.optuna = OptunaSweeper(sampler=instantiate(sampler), direction=direction, **self.settings)
         self.optuna.setup(hydra_context=hydra_context, task_function=task_function, config=config)
         self.config: DictConfig = config

@@ -6,11 +6,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from src.config.identity import canonical, digest, flatten, ignored, model_parameters
-from src.config.messages import problems
+from src.config.messages import MOVED, problems
 from src.config.schema import JobConfig
 from src.errors import UserError
 
-__all__ = ["ConfigError", "JobConfig", "canonical", "check", "digest", "flatten", "ignored", "model_parameters"]
+__all__ = ["ConfigError", "JobConfig", "canonical", "check", "digest", "flatten", "ignored", "model_parameters", "recorded"]
 
 
 class ConfigError(UserError):
@@ -29,3 +29,19 @@ def check(config: Mapping[str, Any]) -> JobConfig:
         return JobConfig.model_validate(config)
     except ValidationError as error:
         raise ConfigError("\n".join(problems(error, config))) from None
+
+
+def recorded(config: Mapping[str, Any]) -> JobConfig:
+    """The job of a recorded configuration: as `check`, with keys that have a new name since under that name.
+
+    Raises
+    ------
+    ConfigError
+        If it is not valid even so: a version of the program wrote it whose keys meant something else.
+    """
+    moved = {section: dict(keys) if isinstance(keys, Mapping) else keys for section, keys in config.items()}
+    for old, new in MOVED.items():
+        (section, key), (new_section, new_key) = old.split("."), new.split(".")
+        if key in (moved.get(section) or {}):
+            moved.setdefault(new_section, {})[new_key] = moved[section].pop(key)
+    return check(moved)

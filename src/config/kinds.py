@@ -46,6 +46,11 @@ def _text_keys(value: Any) -> Any:
     return {str(name) if type(name) in (int, float) else name: weight for name, weight in value.items()}
 
 
+def of_test_part(value: Any) -> Any:
+    """`log_loss` is `test/log_loss`: models are compared by nothing else."""
+    return f"test/{value}" if isinstance(value, str) and "/" not in value else value
+
+
 # Numbers
 Positive = Annotated[float, Field(gt=0), Kind("a finite number greater than 0")]
 NotNegative = Annotated[float, Field(ge=0), AfterValidator(_positive_zero), Kind("a finite number of at least 0")]
@@ -76,6 +81,11 @@ Columns = Annotated[
 ]
 
 # Collections
+Names = Annotated[
+    tuple[Annotated[str, Field(pattern=r"\S")], ...],
+    BeforeValidator(as_tuple),
+    Kind("a list of names, such as [logistic, softmax]"),
+]
 Layers = Annotated[
     tuple[Count, ...], BeforeValidator(as_tuple), Kind("a list of whole numbers of at least 1, such as [16, 8]")
 ]

@@ -12,6 +12,10 @@ from src.config.kinds import Kind
 from src.config.schema import JobConfig
 
 
+# Keys that have a new name; an old record or an old command is told it.
+MOVED = {"sweep.metric": "comparison.metric", "tracking.question": "comparison.question"}
+
+
 def problems(error: ValidationError, config: Mapping[str, Any]) -> list[str]:
     """All problems of ``config`` that pydantic found, one sentence for each key, in the schema's order."""
     found: dict[str, str] = {}
@@ -43,6 +47,8 @@ def bad_value(key: str, value: Any, kind: Kind) -> str:
 
 def unknown_key(key: str) -> str:
     """The sentence for a dotted key that does not exist."""
+    if key in MOVED:
+        return f"{key}: this key is now called {MOVED[key]}."
     parts, annotation = _resolve(key.split("."))
     above = ".".join(parts)
     if _takes_mapping(annotation):

@@ -40,7 +40,18 @@ KeptModels = Annotated[Literal["best", "all", "none"], Kind("a choice of jobs")]
 Backend = Annotated[Literal["threads", "processes", "dask"], Kind("a backend")]
 OnFailure = Annotated[Literal["continue", "stop"], Kind("an answer to a failed job")]
 Metric = Annotated[
-    Literal["test/accuracy", "test/balanced_accuracy", "test/log_loss", "test/macro_f1", "test/roc_auc"],
+    Literal[
+        "test/accuracy",
+        "test/balanced_accuracy",
+        "test/log_loss",
+        "test/macro_f1",
+        "test/roc_auc",
+        "test/brier_score",
+        "test/matthews_corrcoef",
+        "test/average_precision",
+        "test/calibration_error",
+    ],
+    BeforeValidator(kinds.of_test_part),
     Kind("a metric of a test fold"),
 ]
 
@@ -187,6 +198,16 @@ class CVConfig(Section):
     inner_folds: TwoOrMore | None = Field(None, description="folds inside each training part that select settings")
 
 
+class ComparisonConfig(Section):
+    """How jobs are ranked, and models compared."""
+
+    metric: Metric = Field("test/accuracy", description="what ranks and is compared, and what a search optimizes")
+    baselines: kinds.Names = Field((), description="candidates that the others are compared with")
+    confidence: kinds.Part = Field(0.95, description="of intervals and verdicts")
+    rope: NotNegative | None = Field(None, description="largest difference that is none in practice")
+    question: kinds.Name | None = Field(None, description="what the sweep asks, for its report")
+
+
 # `register` is MLflow's word for it; what it hides is ABCMeta.register, which no section needs.
 warnings.filterwarnings("ignore", 'Field name "register" in "TrackingConfig" shadows', UserWarning)
 
@@ -196,7 +217,6 @@ class TrackingConfig(Section):
 
     uri: kinds.Name | None = Field(None, description="address of the store, null for SQLite in the checkout")
     experiment: kinds.Name = Field("bp", description="MLflow experiment the runs belong to")
-    question: kinds.Name | None = Field(None, description="what the sweep asks, for its report")
     models: KeptModels = Field("best", description="jobs that keep a fitted model and figures")
     curve_points: TwoOrMore = Field(50, description="points at most of a learning curve")
     register: kinds.Name | None = Field(None, description="name under which the best model is registered")
@@ -217,7 +237,6 @@ class SweepConfig(Section):
     dry_run: bool = Field(False, description="print the plan and train nothing")
     on_failure: OnFailure = Field("continue", description="what becomes of the other jobs when one fails")
     reuse: bool = Field(True, description="whether a job that is already recorded is not trained again")
-    metric: Metric = Field("test/accuracy", description="what jobs are ranked by, and what a search optimizes")
     dask: DaskConfig = DaskConfig()
 
 
@@ -228,6 +247,7 @@ class JobConfig(Section):
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
     cv: CVConfig = CVConfig()
+    comparison: ComparisonConfig = ComparisonConfig()
     tracking: TrackingConfig = TrackingConfig()
     sweep: SweepConfig = SweepConfig()
     seed: kinds.Seed = Field(0, description="the one seed that everything random is derived from")

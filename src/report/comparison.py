@@ -1,157 +1,97 @@
-"""From what MLflow holds of one or several sweeps to the comparison of their models, one way for every use of it."""
+"""From what the record holds of one or several sweeps to the page that compares their models, one way for every use."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-import pandas as pd
-
-from src.evaluation.metrics import METRICS, higher_is_better
-from src.report.candidates import Candidate, best_is_baseline, compare_candidates, data_labels, select
+from src.comparison import cautions, naming
+from src.comparison.jobs import RecordedJob
+from src.comparison.outcome import Outcome, compare_jobs
+from src.config.schema import ComparisonConfig
 from src.report.errors import ReportError
 from src.report.method import commands, method, question
 from src.report.page import ComparisonReport
-from src.report.pictures import Material, pictures
-from src.report.runs import jobs_table
-from src.report.sweeps import FINISHED, SweepJobs, jobs_of
-from src.report.tables import REUSED
+from src.report.pictures import Material, class_cells, pictures
 from src.report.words import plain
 from src.tracking import reading
-from src.tracking.query import RunRow
 from src.tracking.reading import RecordedDataset
 from src.tracking.store import Store
+from src.tracking.sweeps import SweepRecord
 
-METRIC = "sweep.metric"  # param of a sweep's run: what its jobs are ranked by
 ANSWER = "answer"  # tag of a sweep's run: the answer in one sentence
 
 
-def build_report(store: Store, sweeps: Sequence[RunRow], metric: str | None = None) -> ComparisonReport:
-    """Build the comparison of the models of one or several sweeps from the record; nothing is trained.
-
-    Failed jobs are left out and told. Where a comparison would not be honest (a sweep was interrupted, models were
-    scored on different folds) there is none, and `ComparisonReport.refusal` says why.
-
-    Parameters
-    ----------
-    store
-        Where the sweeps are recorded.
-    sweeps
-        Their parent runs, ended.
-    metric
-        What to compare by, e.g. ``log_loss``; None for the metric of the first sweep.
+def compare_sweeps(sweeps: Sequence[SweepRecord], options: ComparisonConfig | None = None) -> Outcome:
+    """Rank and compare the jobs of one or several sweeps, by what the first of them was asked unless told otherwise.
 
     Raises
     ------
-    EvaluationError, ReportError
-        If there is no such metric, or no job has been recorded.
+    ReportError
+        If no job has been recorded.
+    """
+    jobs = list({job.run_id: job for sweep in sweeps for job in sweep.jobs}.values())
+    if not jobs:
+        raise ReportError(f"no job of {_names(sweeps)} has been recorded.")
+    incomplete = [sweep.incomplete for sweep in sweeps if sweep.incomplete]
+    return compare_jobs(
+        jobs,
+        options or sweeps[0].options,
+        searched=any(sweep.searched for sweep in sweeps),
+        incomplete=next(iter(incomplete), None),
+    )
+
+
+def build_report(store: Store, sweeps: Sequence[SweepRecord], outcome: Outcome) -> ComparisonReport:
+    """Build the page of a comparison from the record; nothing is trained, nothing is decided.
+
+    Raises
+    ------
     TrackingError
         If the store fails.
     """
-    chosen = full_metric(metric or sweeps[0].params.get(METRIC, "accuracy"))
-    found = [jobs_of(store, sweep) for sweep in sweeps]
-    runs = list({run.run_id: run for each in found for run in each.runs}.values())
-    if not runs:
-        raise ReportError(f"no job of {_names(found)} has been recorded.")
-    jobs = _table(runs, frozenset().union(*(each.reused for each in found)))
-    if chosen not in jobs:  # no job has a result
-        jobs[chosen] = float("nan")
-    usable = [place for place, run in enumerate(runs) if run.status == FINISHED and chosen in run.metrics]
-    selected = select(jobs, chosen, {place: reading.fold_columns(store, runs[place]) for place in usable})
-    incomplete = _incomplete(found)
-    comparisons, refused = ((), ()) if incomplete else compare_candidates(selected.candidates, chosen)
-    refusal = incomplete or (refused[0] if refused and not comparisons else None)
-    if not selected.candidates:
-        refusal = refusal or next(iter(selected.left_out), "no job has a result.")
-    labels = data_labels(jobs)
-    datasets = _datasets(store, runs, labels)
-    material = Material(
-        store=store,
-        jobs=jobs,
-        runs=runs,
-        candidates=selected.candidates,
-        comparisons=comparisons,
-        metric=chosen,
-        dataset=next(iter(datasets.values()))[1] if len(set(labels)) == 1 and datasets else None,
-    )
+    jobs = [job for setting in outcome.settings for job in setting.jobs]
+    datasets = described_data(store, jobs)
+    material = Material(store, outcome, next(iter(datasets.values())) if len(datasets) == 1 else None)
     return ComparisonReport(
-        title=_names(found),
-        question=question(sweeps, jobs),
-        jobs=jobs,
-        comparisons=comparisons,
+        title=_names(sweeps),
+        question=question(outcome),
+        outcome=outcome,
         pictures=pictures(material),
-        method=method(found, jobs, selected.candidates, datasets),
-        commands=commands(sweeps, chosen),
+        class_scores=class_cells(material),
+        method=method(sweeps, outcome, datasets),
+        commands=commands([each.sweep for each in sweeps], outcome.metric),
         notes=(
-            *_failures(runs),
-            *selected.left_out,
-            *(refused if comparisons else ()),
-            *_yardstick(selected.candidates, chosen, bool(comparisons)),
-            *_versions(runs),
+            *(sentence for each in sweeps for sentence in each.unreadable),
+            *_failures(jobs),
+            *data_cautions(datasets, jobs),
+            *_versions(jobs),
         ),
-        metric=chosen,
-        candidates=selected.candidates,
-        refusal=refusal,
+        reused=len(frozenset().union(*(each.reused for each in sweeps))),
     )
 
 
-def full_metric(name: str) -> str:
-    """The column of a metric's test scores: ``log_loss`` and ``test/log_loss`` are ``test/log_loss``.
-
-    Raises
-    ------
-    EvaluationError, ReportError
-        If there is no such metric, or it is not of the test folds.
-    """
-    part, _, short = name.rpartition("/")
-    if part in ("", "test"):
-        higher_is_better(short)
-        return f"test/{short}"
-    raise ReportError(f"'{name}' is not a score of the test folds; models are compared by {', '.join(METRICS)}.")
+def described_data(store: Store, jobs: Sequence[RecordedJob]) -> dict[str, RecordedDataset]:
+    """What the record holds of each data set, by what it is called."""
+    first = {label: group[0] for label, group in naming.by_data(jobs).items()}
+    found = {label: reading.dataset(store, job.run_id) for label, job in first.items()}
+    return {label: described for label, described in found.items() if described is not None}
 
 
-def _table(runs: Sequence[RunRow], reused: Collection[str]) -> pd.DataFrame:
-    """The table of jobs, at each run's position, with what tells data and folds apart."""
-    table = jobs_table(reading.table_of(runs[::-1]))
-    return table.assign(
-        data_digest=[run.tags.get("data_digest", "") for run in runs],
-        folds_digest=[run.tags.get("folds_digest", "") for run in runs],
-        **{REUSED: [run.run_id in reused for run in runs]},
-    )
+def data_cautions(datasets: Mapping[str, RecordedDataset], jobs: Sequence[RecordedJob]) -> Iterator[str]:
+    """What is to be known of the rows."""
+    for label, group in naming.by_data(jobs).items():
+        if label in datasets and datasets[label].facts is not None:
+            yield from cautions.of_data(label, datasets[label].facts, group[0].config)
 
 
-def _datasets(store: Store, runs: Sequence[RunRow], labels: Sequence[str]) -> dict[str, tuple[RunRow, RecordedDataset]]:
-    first = dict(reversed(list(zip(labels, runs, strict=True))))
-    described = {label: (first[label], reading.dataset(store, first[label])) for label in dict.fromkeys(labels)}
-    return {label: (run, data) for label, (run, data) in described.items() if data is not None}
-
-
-def _names(sweeps: Sequence[SweepJobs]) -> str:
+def _names(sweeps: Sequence[SweepRecord]) -> str:
     return " and ".join(dict.fromkeys(plain(each.sweep.name) for each in sweeps))
 
 
-def _incomplete(sweeps: Sequence[SweepJobs]) -> str | None:
-    """Why a sweep that was cut off is not compared: what is there of it was not chosen by anybody."""
-    for each in sweeps:
-        total = len(each.runs) + each.missing
-        unfinished = each.missing + sum(run.status not in (FINISHED, "FAILED") for run in each.runs)
-        if unfinished:
-            return (
-                f"{unfinished} of the {total} jobs of {plain(each.sweep.name)} have no result, as the sweep is "
-                f"{each.sweep.status.lower()}; the same command again runs only what is missing."
-            )
-    return None
+def _failures(jobs: Sequence[RecordedJob]) -> tuple[str, ...]:
+    failed = sum(job.status == "FAILED" for job in jobs)
+    return (f"{failed} of {len(jobs)} jobs failed and are left out of every comparison.",) if failed else ()
 
 
-def _failures(runs: Sequence[RunRow]) -> tuple[str, ...]:
-    failed = sum(run.status == "FAILED" for run in runs)
-    return (f"{failed} of {len(runs)} jobs failed and are left out of every comparison.",) if failed else ()
-
-
-def _yardstick(candidates: Sequence[Candidate], metric: str, compared: bool) -> tuple[str, ...]:
-    if compared and best_is_baseline(candidates, metric):
-        return ("The others are compared with the one that was best on these very folds, which flatters its lead.",)
-    return ()
-
-
-def _versions(runs: Sequence[RunRow]) -> tuple[str, ...]:
-    if len({run.tags.get("code_version") for run in runs}) > 1:
+def _versions(jobs: Sequence[RecordedJob]) -> tuple[str, ...]:
+    if len({job.code_version for job in jobs}) > 1:
         return ("The jobs were run by different versions of the numerical code or its libraries.",)
     return ()

@@ -3,59 +3,51 @@
 import shlex
 from collections.abc import Mapping, Sequence
 
-import pandas as pd
-
-from src.report.candidates import SEED, Candidate
-from src.report.sweeps import SweepJobs
-from src.report.tables import MODEL, is_parameter, model_name, varying
-from src.report.words import is_missing, plain, short_name, value_text
+from src.comparison.jobs import DATA, ESTIMATOR, MODEL, SEED
+from src.comparison.naming import distinct, model_label, value_text, varying
+from src.comparison.outcome import Outcome
+from src.evaluation.metrics import LOG_LOSS_CLIP
+from src.report.tables import folds_text
+from src.report.words import plain, short_name
 from src.tracking.query import RunRow
 from src.tracking.reading import RecordedDataset
+from src.tracking.sweeps import SweepRecord
+from src.words import counted, listed
 
-QUESTION = "tracking.question"  # param of a sweep's run
 _MOST_VALUES = 24
 _MOST_FEATURES = 12
+_MOST_DIGESTS = 6
 _COMMIT = "mlflow.source.git.commit"
 
 
-def question(sweeps: Sequence[RunRow], jobs: pd.DataFrame) -> str:
+def question(outcome: Outcome) -> str:
     """What the sweeps ask: the question they were given, else one made of what varies."""
-    asked = list(dict.fromkeys(sweep.params[QUESTION] for sweep in sweeps if _said(sweep.params.get(QUESTION))))
-    if asked:
-        return " ".join(asked)
-    models = list(dict.fromkeys(model_name(job) for _, job in jobs.iterrows()))
-    data = " and ".join(dict.fromkeys(value_text(name) for name in jobs["data.name"]))
+    if outcome.options.question is not None:
+        return outcome.options.question
+    flats = [setting.flat for setting in outcome.settings]
+    models = list(dict.fromkeys(map(model_label, flats)))
+    data = listed(list(outcome.boards))
     if len(models) > 1:
-        return f"Which model predicts best on {data}: {_listed(models)}?"
-    keys = [key.rsplit(".", 1)[-1] for key in varying(jobs) if key not in ("data.name", SEED)]
+        return f"Which model predicts best on {data}: {listed(models, 'or')}?"
+    keys = [key.rpartition(".")[2] for key in varying(flats) if key not in (DATA, SEED)]
     if keys:
-        return f"Which {_listed(keys, 'and')} suits {models[0]} best on {data}?"
+        return f"Which {listed(keys)} suits {models[0]} best on {data}?"
     return f"How well does {models[0]} predict on {data}?"
 
 
-def method(
-    sweeps: Sequence[SweepJobs],
-    jobs: pd.DataFrame,
-    candidates: Sequence[Candidate],
-    datasets: Mapping[str, tuple[RunRow, RecordedDataset]],
-) -> dict[str, str]:
-    """The facts of a comparison: data, folds, selection, grid, what was fixed, versions, commit, where the runs are.
-
-    Parameters
-    ----------
-    datasets
-        By the data set's label, a run on it and its description.
-    """
+def method(sweeps: Sequence[SweepRecord], outcome: Outcome, datasets: Mapping[str, RecordedDataset]) -> dict[str, str]:
+    """The facts of a comparison: data, folds, selection, grid, what was fixed, versions, commit, where the runs are."""
     facts: dict[str, str] = {}
-    for label, (run, data) in datasets.items():
-        facts["Data" if len(datasets) == 1 else f"Data: {label}"] = _data(label, run, data)
-    facts["Folds"] = _folds(jobs)
-    facts["Selection"] = _selection(candidates)
+    for label, data in datasets.items():
+        digest = outcome.boards[label][0].first.data_digest
+        facts["Data" if len(datasets) == 1 else f"Data: {label}"] = _data(label, digest, data)
+    facts["Folds"] = _folds(outcome)
+    facts["Selection"] = _selection(outcome)
+    if outcome.metric == "test/log_loss":
+        facts["Log loss"] = f"of probabilities no smaller than {LOG_LOSS_CLIP:.3g}, for every model and precision"
     facts["Jobs"] = _counts(sweeps)
-    grid = _grid(jobs)
-    if grid:
-        facts["Varied"] = grid
-    facts["Fixed"] = _fixed(jobs)
+    facts["Varied"] = _grid(outcome)
+    facts["Fixed"] = _fixed(outcome)
     facts |= _provenance([each.sweep for each in sweeps])
     return {term: text for term, text in facts.items() if text}
 
@@ -75,74 +67,64 @@ def commands(sweeps: Sequence[RunRow], metric: str) -> tuple[str, ...]:
     return (*dict.fromkeys(lines), again)
 
 
-def _said(value: str | None) -> bool:
-    return value not in (None, "", "null")
-
-
-def _listed(words: Sequence[str], last: str = "or") -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
-
-
-def _data(label: str, run: RunRow, data: RecordedDataset) -> str:
+def _data(label: str, digest: str, data: RecordedDataset) -> str:
     names = [plain(name, 40) for name in data.columns]
-    features = f"{len(names)} feature{'s' * (len(names) != 1)}"
-    listed = f" ({', '.join(names)})" if len(names) <= _MOST_FEATURES else ""
-    digest = run.tags.get("data_digest", "")
+    columns = f" ({', '.join(names)})" if len(names) <= _MOST_FEATURES else ""
     return (
-        f"{label}: {data.rows} rows, {features}{listed}, {data.classes} classes; {data.source}; SHA-256 {digest[:16]}"
+        f"{label}: {data.rows} rows, {counted(len(names), 'feature')}{columns}, {data.classes} classes; {data.source}; "
+        f"SHA-256 {digest[:16]}"
     )
 
 
-def _folds(jobs: pd.DataFrame) -> str:
+def _folds(outcome: Outcome) -> str:
     kinds: dict[str, list[str]] = {}
-    for _, job in jobs.drop_duplicates("folds_digest").iterrows():
-        repeats = value_text(job.get("cv.repeats"))
-        stratified = "stratified " if value_text(job.get("cv.stratified")) == "true" else ""
-        text = f"{value_text(job['cv.folds'])} {stratified}folds"
-        text += f" × {repeats} repeats" if repeats != "1" else ""
-        kinds.setdefault(f"{text}, seed {value_text(job['seed'])}", []).append(str(job["folds_digest"])[:16])
-    shown = [f"{kind}, SHA-256 {', '.join(digests)}" for kind, digests in kinds.items()]
-    more = f"; and {len(shown) - 6} more" if len(shown) > 6 else ""
-    return f"{'; '.join(shown[:6])}{more}. Every model of the same data was trained and tested on the same rows."
+    for setting in outcome.settings:
+        stratified = "stratified " if setting.first.config.cv.stratified else ""
+        kind = f"{stratified}{folds_text([setting])}, {'seed' if len(setting.seeds) == 1 else 'seeds'} "
+        kind += ", ".join(map(str, setting.seeds))
+        kinds.setdefault(kind, []).extend(job.folds_digest[:16] for job in setting.jobs)
+    shown = [
+        f"{kind}, SHA-256 {listed(list(dict.fromkeys(digests)), most=_MOST_DIGESTS)}" for kind, digests in kinds.items()
+    ]
+    compared = [family for family in outcome.families if family.comparisons]
+    same = "Models that are compared were trained and tested on the same rows." if compared else ""
+    return f"{listed(shown, most=_MOST_DIGESTS)}. {same}".rstrip()
 
 
-def _selection(candidates: Sequence[Candidate]) -> str:
-    kinds = {candidate.selection for candidate in candidates}
-    parts = []
-    if "nested" in kinds:
-        parts.append("settings selected by the folds inside each outer training part (nested cross-validation)")
-    if "scored" in kinds:
-        parts.append("settings selected on the folds that score them")
-    return "; ".join(parts)
+def _selection(outcome: Outcome) -> str:
+    told = {
+        "nested": "settings selected by the folds inside each outer training part (nested cross-validation)",
+        "other folds": "the setting of each fold selected by the other folds of the same repeat and seed",
+        "search": "settings proposed by a search that was told the scores of all folds",
+    }
+    kinds = {candidate.selection for candidate in outcome.candidates}
+    return "; ".join(text for kind, text in told.items() if kind in kinds)
 
 
-def _counts(sweeps: Sequence[SweepJobs]) -> str:
+def _counts(sweeps: Sequence[SweepRecord]) -> str:
     parts = []
     for each in sweeps:
         reused = f" ({len(each.reused)} reused from earlier sweeps)" if each.reused else ""
-        parts.append(f"{len(each.runs)}{reused} of {plain(each.sweep.name)}")
+        parts.append(f"{len(each.jobs)}{reused} of {plain(each.sweep.name)}")
     return "; ".join(parts)
 
 
-def _grid(jobs: pd.DataFrame) -> str:
+def _grid(outcome: Outcome) -> str:
+    flats = [job.flat for setting in outcome.settings for job in setting.jobs]
     parts = []
-    for key in varying(jobs):
-        values = list(dict.fromkeys(value_text(value) for value in jobs[key] if not is_missing(value)))
+    for key in varying(flats):
+        values = [value_text(value) for value in distinct(flats, key)]
         more = f", ... ({len(values)} values)" if len(values) > _MOST_VALUES else ""
         parts.append(f"{key} = {', '.join(plain(value, 60) for value in values[:_MOST_VALUES])}{more}")
     return "; ".join(parts)
 
 
-def _fixed(jobs: pd.DataFrame) -> str:
+def _fixed(outcome: Outcome) -> str:
     """What all jobs that use a key have in common, but for the model and the data, which stand elsewhere."""
-    parts = []
-    for key in (str(column) for column in jobs.columns):
-        if not is_parameter(key) or key in ("data.name", MODEL) or key.startswith(("cv.", "seed")):
-            continue
-        values = {value_text(value) for value in jobs[key] if not is_missing(value)}
-        if len(values) == 1:
-            parts.append(f"{key} = {plain(values.pop(), 60)}")
-    return ", ".join(parts)
+    flats = [setting.flat for setting in outcome.settings]
+    keys = [key for key in dict.fromkeys(key for flat in flats for key in flat) if not key.startswith("cv.")]
+    values = {key: distinct(flats, key) for key in keys if key not in (DATA, MODEL, ESTIMATOR)}
+    return ", ".join(f"{key} = {plain(value_text(each[0]), 60)}" for key, each in values.items() if len(each) == 1)
 
 
 def _provenance(sweeps: Sequence[RunRow]) -> dict[str, str]:

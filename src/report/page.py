@@ -4,23 +4,22 @@ import base64
 import json
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import jinja2
-import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from src.evaluation.significance import Comparison
-from src.report.candidates import Candidate, candidate_cells, own_names, selection_caveat, single_answer
+from src.comparison.candidates import Candidate
+from src.comparison.outcome import Outcome
 from src.report.style import to_svg
-from src.report.tables import best_line, leaderboard_cells, leaderboard_csv, ranked
+from src.report.tables import best_line, candidate_cells, leaderboard_cells, leaderboard_csv, setting_rows
 from src.report.terminal import Cells, cells_markdown
-from src.report.verdicts import answer, comparison_cells, comparison_csv, selection_note
+from src.report.verdicts import across_cells, answer, comparison_cells, comparison_csv, pair_cells
 from src.report.words import markdown, plain
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -64,52 +63,55 @@ class ComparisonReport:
     ----------
     title, question
         The study's name, and what it asks.
-    jobs
-        A table of jobs as `src.report.tables` describes it.
-    comparisons
-        From `src.evaluation.significance.compare`; none where there is one model.
+    outcome
+        The jobs, ranked and compared.
     pictures
         In the order to show them.
+    class_scores
+        Each candidate's scores by class, a table by its name.
     method
         How it was done, as terms and their descriptions: data, folds, grid, versions, ...
     commands
         What to type to do it again.
     notes
-        What a reader has to know besides: jobs left out, a sweep that was interrupted.
-    metric
-        The metric that ranks.
-    candidates
-        What is compared, each at its best setting.
-    refusal
-        Why nothing is compared although there is more than one candidate; None where the comparisons stand.
+        What a reader has to know besides: jobs left out, rows that stand twice.
+    reused
+        The number of jobs that were recorded already.
     """
 
     title: str
     question: str
-    jobs: pd.DataFrame
-    comparisons: tuple[Comparison, ...]
+    outcome: Outcome
     pictures: tuple[Picture, ...] = ()
+    class_scores: Cells | None = None
     method: Mapping[str, str] = field(default_factory=dict)
     commands: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    metric: str = "test/accuracy"
-    candidates: tuple[Candidate, ...] = ()
-    refusal: str | None = None
+    reused: int = 0
 
     @property
     def answer(self) -> str:
-        """The comparisons in one sentence, or why there are none."""
-        if self.refusal is not None:
-            return f"Nothing is compared: {self.refusal}"
-        if len(self.candidates) == 1:
-            return single_answer(self.candidates[0], self.metric)
-        return answer(self.comparisons, own_names(self.candidates))
+        """What was found, in a sentence or two, or why nothing can be told."""
+        return answer(self.outcome)
 
     @property
     def caveats(self) -> tuple[str, ...]:
         """What keeps the numbers from being taken at their face value."""
-        selection = selection_caveat(self.candidates) if self.candidates else selection_note(self.jobs)
-        return (*self.notes, *([selection] if selection else []))
+        return (*self.notes, *self.outcome.left_out, *self.outcome.cautions)
+
+    def tables(self) -> Iterator[tuple[str, str, Cells]]:
+        """Heading, caption and content of each table but the leaderboard, in the order to show them."""
+        outcome = self.outcome
+        if outcome.candidates:
+            yield "Models", "Models: each by settings that were chosen without the fold they score", candidate_cells(outcome)
+        if outcome.comparisons:
+            caption = "Comparisons: each model against each baseline on the same folds"
+            yield "Comparisons", caption, comparison_cells(outcome)
+        if outcome.across is not None:
+            yield "Over all data sets", "Mean ranks over the data sets", across_cells(outcome.across, outcome)
+            yield "Pairs over all data sets", "Pairs of models over the data sets", pair_cells(outcome.across, outcome)
+        if self.class_scores is not None:
+            yield "Classes", "Scores by class of each model at its best setting", self.class_scores
 
 
 def to_html(report: ComparisonReport) -> str:
@@ -132,15 +134,14 @@ def to_html(report: ComparisonReport) -> str:
         }
         for picture in report.pictures
     ]
-    board = leaderboard_cells(report.jobs, report.metric)
+    board = leaderboard_cells(report.outcome, report.reused)
     return environment.get_template("comparison.html").render(
         report=report,
         board=board,
-        best=best_line(report.jobs, report.metric),
+        best=best_line(report.outcome),
         shown=_rows(board, 0, _ROWS_AT_FIRST),
         more=_rows(board, _ROWS_AT_FIRST, len(board.rows)),
-        candidates=candidate_cells(report.candidates, report.metric),
-        comparisons=comparison_cells(report.comparisons, own_names(report.candidates)),
+        tables=[(heading, caption, cells) for heading, caption, cells in report.tables()],
         unmarked=lambda cells: _rows(cells, 0, len(cells.rows)),
         pictures=pictures,
     )
@@ -154,17 +155,12 @@ def to_markdown(report: ComparisonReport) -> str:
         f"**{markdown(report.answer)}**",
         *(f"> {markdown(caveat)}" for caveat in report.caveats),
     ]
-    if report.candidates:
-        parts += ["## Models", cells_markdown(candidate_cells(report.candidates, report.metric)).rstrip()]
-    if report.comparisons:
-        parts += [
-            "## Comparisons",
-            cells_markdown(comparison_cells(report.comparisons, own_names(report.candidates))).rstrip(),
-        ]
+    for heading, _, cells in report.tables():
+        parts += [f"## {heading}", cells_markdown(cells).rstrip()]
     parts += [
         "## Leaderboard",
-        cells_markdown(leaderboard_cells(report.jobs, report.metric)).rstrip(),
-        markdown(best_line(report.jobs, report.metric)),
+        cells_markdown(leaderboard_cells(report.outcome, report.reused)).rstrip(),
+        markdown(best_line(report.outcome)),
     ]
     if report.pictures:
         parts.append("## Figures")
@@ -182,15 +178,17 @@ def to_markdown(report: ComparisonReport) -> str:
 
 def to_json(report: ComparisonReport) -> str:
     """The report for programs: numbers at full precision, null for what is missing."""
+    outcome = report.outcome
     content = {
         "title": report.title,
         "question": report.question,
-        "metric": report.metric,
+        "metric": outcome.metric,
         "answer": report.answer,
         "caveats": report.caveats,
-        "jobs": ranked(report.jobs, report.metric).to_dict(orient="records"),
-        "models": [_candidate_json(candidate) for candidate in report.candidates],
-        "comparisons": [{**vars(comparison), "verdict": comparison.verdict} for comparison in report.comparisons],
+        "settings": setting_rows(outcome),
+        "models": [_candidate_json(candidate, outcome.metric) for candidate in outcome.candidates],
+        "comparisons": [_fields(comparison) for comparison in outcome.comparisons],
+        "across": None if outcome.across is None else _fields(outcome.across),
         "method": dict(report.method),
         "commands": report.commands,
     }
@@ -203,10 +201,10 @@ def files(report: ComparisonReport) -> dict[str, bytes]:
         "comparison.html": to_html(report),
         "comparison.md": to_markdown(report),
         "comparison.json": to_json(report),
-        "leaderboard.csv": leaderboard_csv(report.jobs, report.metric),
+        "leaderboard.csv": leaderboard_csv(report.outcome),
     }
-    if report.comparisons:
-        texts["comparison.csv"] = comparison_csv(report.comparisons)
+    if report.outcome.comparisons:
+        texts["comparison.csv"] = comparison_csv(report.outcome)
     made = {path: _bytes(text) for path, text in texts.items()}
     return made | {f"figures/{picture.name}.svg": picture.svg for picture in report.pictures}
 
@@ -215,19 +213,24 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")  # a lone surrogate, from a name, has no UTF-8
 
 
-def _candidate_json(candidate: Candidate) -> dict[str, Any]:
+def _candidate_json(candidate: Candidate, metric: str) -> dict[str, Any]:
     return {
         "name": candidate.name,
         "data": candidate.data,
         "model": candidate.model,
-        "setting": candidate.setting,
-        "settings_tried": candidate.tried,
+        "best_setting": candidate.best_text,
+        "best_setting_score": candidate.best.score(metric),
+        "settings_tried": len(candidate.settings),
         "selection": candidate.selection,
         "mean": candidate.mean,
         "low": candidate.low,
         "high": candidate.high,
-        "fold_scores": candidate.scores.scores.tolist(),
+        "fold_scores": candidate.scores,
     }
+
+
+def _fields(found: Any) -> dict[str, Any]:
+    return {each.name: getattr(found, each.name) for each in fields(found)}
 
 
 def _rows(cells: Cells, start: int, stop: int) -> list[tuple[bool, tuple[str, ...]]]:
@@ -241,15 +244,15 @@ def _command(text: str) -> str:
 
 
 def _plain_json(value: Any) -> Any:
-    """What JSON can hold: NaN, infinities and pandas' missing values become null."""
+    """What JSON can hold: arrays and data classes as lists and mappings, NaN and infinities as null."""
     if isinstance(value, Mapping):
         return {str(key): _plain_json(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, list | tuple):
         return [_plain_json(item) for item in value]
     if isinstance(value, str | bool) or value is None:
         return value
-    if hasattr(value, "item"):
-        return _plain_json(value.item())
-    if isinstance(value, int | float):
-        return value if math.isfinite(value) else None
-    return None if pd.isna(value) else str(value)
+    if is_dataclass(value):
+        return _plain_json(_fields(value))
+    if hasattr(value, "tolist"):
+        return _plain_json(value.tolist())
+    return value if math.isfinite(value) else None

@@ -1,19 +1,22 @@
 """The figures of a comparison: those that its jobs and data allow, each with what to look for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from src.comparison.candidates import NETWORK, Candidate
+from src.comparison.jobs import RecordedJob, Setting
+from src.comparison.naming import model_label, numbers
+from src.comparison.outcome import Outcome
 from src.data import DataError, Dataset, load
-from src.evaluation.significance import Comparison
-from src.report.candidates import NETWORK, Candidate, by_score, choices, numbers, own_names
 from src.report.figures import (
     OutOfFold,
     calibration_curves,
     confusion_matrices,
+    critical_differences,
     decision_grid,
     decision_regions,
     differences,
@@ -23,13 +26,13 @@ from src.report.figures import (
     leaderboard_figure,
     learning_curve,
     metric_along,
-    paired_differences,
     roc_curves,
 )
 from src.report.page import Picture
 from src.report.recorded import recorded_classes, recorded_curves, recorded_predictions
-from src.report.tables import model_name
-from src.report.words import is_missing, metric_label, plain, value_text
+from src.report.style import to_png
+from src.report.terminal import Cells
+from src.report.words import metric_label, number, percent, plain
 from src.tracking import reading
 from src.tracking.models import load_pipeline
 from src.tracking.query import RunRow
@@ -48,129 +51,151 @@ IMAGES = {"digits": (8, 8)}  # data sets whose rows are images, and their rows a
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """What the figures are drawn from.
-
-    Attributes
-    ----------
-    jobs, runs
-        A table of jobs and, at the same positions, their runs.
-    candidates, comparisons, metric
-        What is compared by what, and the outcome.
-    dataset
-        The data set's description where there is but one.
-    """
+    """What the figures are drawn from: the record, what its jobs say, and the data set where there is but one."""
 
     store: Store
-    jobs: pd.DataFrame
-    runs: Sequence[RunRow]
-    candidates: Sequence[Candidate]
-    comparisons: Sequence[Comparison]
-    metric: str
+    outcome: Outcome
     dataset: RecordedDataset | None
 
     @property
-    def shown(self) -> list[Candidate]:
-        """The candidates that get a panel each: all, or the best of very many."""
+    def shown(self) -> Sequence[Candidate]:
+        """The candidates that get a panel each: the best, and the network among them."""
         return self.best(MOST_PANELS)
 
-    def best(self, count: int) -> list[Candidate]:
-        """The best candidates, in the order typed."""
-        best = by_score(self.candidates, self.metric)[:count]
-        return [one for one in self.candidates if one in best]
+    def best(self, count: int) -> Sequence[Candidate]:
+        """The best candidates of the one data set; the network, which the comparison is about, never falls out."""
+        everyone = self.outcome.candidates
+        first = everyone[:count]
+        network = next((one for one in everyone if one.model == NETWORK), None)
+        return first if network is None or network in first else (*first[: count - 1], network)
+
+    def run(self, candidate: Candidate) -> RunRow:
+        """The run of a candidate's best setting, which keeps its model, curves and predictions."""
+        return reading.get_run(self.store, candidate.best.first.run_id)
 
 
 def pictures(material: Material) -> tuple[Picture, ...]:
     """Draw what applies: the answer's figures first, then how it came about."""
-    drawn = [*_of_differences(material), *_of_scores(material)]
-    if material.dataset is not None and material.candidates:
+    drawn = [*_of_differences(material.outcome), *_of_scores(material)]
+    if material.dataset is not None and material.outcome.candidates:
         drawn += [*_of_models(material, material.dataset), *_of_curves(material), *_of_predictions(material)]
     return tuple(drawn)
 
 
-def _of_differences(material: Material) -> Iterator[Picture]:
-    comparisons = material.comparisons
+def job_figures(store: Store, run: RunRow) -> dict[str, bytes]:
+    """Draw a job's own figures from its record, as PNG by file name: confusion matrix, ROC curve, learning curve."""
+    made = recorded_predictions(table := reading.predictions(store, run))
+    name = run.params.get("model.name", run.name)
+    drawn = {
+        "figures/confusion_matrix.png": to_png(confusion_matrices({name: made}, recorded_classes(table))),
+        "figures/roc_curve.png": to_png(roc_curves({name: made})),
+    }
+    curves = reading.curves(store, run)
+    if curves is not None:
+        shown = recorded_curves(curves, reading.fold_scores(store, run))
+        drawn["figures/learning_curve.png"] = to_png(learning_curve({name: shown}))
+    return drawn
+
+
+def class_cells(material: Material) -> Cells | None:
+    """Precision, recall and F1 of each class for the best candidates at their best settings, on one data set."""
+    if material.dataset is None:
+        return None
+    rows = []
+    for candidate in material.shown:
+        table = reading.class_scores(material.store, material.run(candidate))
+        if table is None:  # recorded by an older version
+            continue
+        for _, row in table.iterrows():
+            scores = (number(row[name]) for name in ("precision", "recall", "f1"))
+            rows.append((plain(candidate.name), plain(row["class"], 40), *scores, f"{row['support']:g}"))
+    if not rows:
+        return None
+    headers = ("model", "class", "precision", "recall", "F1", "rows")
+    note = "At each model's best setting, over the rows of all test folds together, by models that had not seen them."
+    return Cells(headers, (False, False, True, True, True, True), tuple(rows), None, (note,))
+
+
+def _of_differences(outcome: Outcome) -> Iterator[Picture]:
+    comparisons = outcome.comparisons
     if not comparisons:
         return
-    scores = {candidate.name: candidate.scores.scores for candidate in material.candidates}
-    yardsticks = list(dict.fromkeys(one.baseline for one in comparisons))
-    label = metric_label(material.metric)
-    if len(yardsticks) == 1:
-        yield Picture(
-            "differences",
-            f"Differences to {plain(yardsticks[0])}, fold by fold",
-            f"Each ring is one fold: {label} of the model minus that of {plain(yardsticks[0])} on the same rows. The "
-            "bar is the mean's 95% confidence interval, corrected for training parts that overlap; a bar across zero "
-            "does not show a difference.",
-            paired_differences(scores, yardsticks[0], comparisons),
-        )
-        return
+    baselines = list(dict.fromkeys(one.baseline for one in comparisons))
+    to = f" to {plain(baselines[0])}" if len(baselines) == 1 else ""
     yield Picture(
         "differences",
-        "Differences, fold by fold",
-        f"Each ring is one fold: {label} of the first minus that of the second on the same rows. The bar is the mean's "
-        "95% confidence interval, corrected for training parts that overlap; a bar across zero does not show a "
-        "difference.",
-        differences(scores, comparisons, own_names(material.candidates)),
+        f"Differences{to}, fold by fold",
+        f"Each ring is one fold: {metric_label(outcome.metric)} of the model minus that of the baseline on the same rows. "
+        f"The bar is the mean's {percent(outcome.options.confidence)} confidence interval, corrected for training parts "
+        "that overlap and for all comparisons of the data set; a bar across zero does not show a difference.",
+        differences(comparisons),
     )
+    if outcome.across is not None and outcome.across.critical_difference is not None:
+        yield Picture(
+            "critical-difference",
+            "Ranks over all data sets",
+            f"Mean rank of each model over {len(outcome.across.data)} data sets, 1 for the best. Models that a bar joins "
+            "differ by less than the critical difference at 5% (Nemenyi's test; Demšar 2006).",
+            critical_differences(outcome.across),
+        )
 
 
 def _of_scores(material: Material) -> Iterator[Picture]:
-    jobs, metric = material.jobs, material.metric
+    outcome, metric = material.outcome, material.outcome.metric
     label = metric_label(metric)
-    if len(material.candidates) > 1:
+    if len(outcome.candidates) > 1:
         yield Picture(
             "models",
             "Models",
-            f"Mean test {label} of each model at its setting in the table above, with its 95% confidence interval. Two "
-            "models may well differ where their intervals overlap, as both were tested on the same rows: the "
-            "differences above tell.",
-            intervals(
-                {one.name: (one.mean, one.low, one.high) for one in material.candidates},
-                metric,
-                own_names(material.candidates),
-            ),
+            f"Mean test {label} of each model in the table above, with its own {percent(outcome.options.confidence)} "
+            "confidence interval. Two models may well differ where their intervals overlap, as both were tested on the "
+            "same rows: the differences above tell.",
+            intervals(outcome.candidates, metric, outcome.options.confidence),
         )
-    elif len(jobs) > 1:
+    elif len(outcome.settings) > 1:
         yield Picture(
             "leaderboard",
             "Leaderboard",
-            f"Test {label} of the best jobs: mean over the folds and one standard deviation between them. The bars "
+            f"Test {label} of the best settings: mean over the folds and one standard deviation between them. The bars "
             "show how much folds differ, not how sure the mean is.",
-            leaderboard_figure(jobs, metric),
+            leaderboard_figure(outcome.settings, metric),
         )
-    if material.dataset is None:
+    if len(outcome.boards) > 1:
         return
-    models = [model_name(job) for _, job in jobs.iterrows()]
+    models = [model_label(setting.flat) for setting in outcome.settings]
     principal = NETWORK if NETWORK in models else max(dict.fromkeys(models), key=models.count)
-    part = jobs[[model == principal for model in models]]
-    swept = numbers(part)
+    part = [setting for setting, model in zip(outcome.settings, models, strict=True) if model == principal]
+    swept = numbers([setting.flat for setting in part])
     if len(swept) > 1:
-        x, y = swept[:2]
         yield Picture(
             "heat-map",
             f"{_capital(label)} of {plain(principal)} over two settings",
-            f"Each cell is the best job of {plain(principal)} with these values, over all folds; the darker the "
+            f"Each cell is the best setting of {plain(principal)} with these values, over all folds; the darker the "
             "better, the best is framed. A broad dark region is worth more than one dark cell.",
-            heat_map(part, x, y, metric),
+            heat_map(part, *swept[:2], metric),
         )
-    compared = len(set(models)) > 1 or bool(choices(jobs))
-    axis = next(iter(numbers(jobs)), None)
-    if axis is None or (len(material.candidates) > MOST_LINES if compared else len(swept) > 1):
+    axis = next(iter(numbers([setting.flat for setting in outcome.settings])), None)
+    if axis is None:
         return
-    named = dict(enumerate(models))
-    if compared:
-        named = {place: one.name for one in material.candidates for place in one.jobs}
-    lines = jobs.iloc[list(named)].assign(model=list(named.values()))
-    lines = lines[~lines[axis].map(is_missing)]
-    if lines.empty:
+    lines = _lines(outcome, axis)
+    if not lines or len(lines) > MOST_LINES or (len(lines) == 1 and len(swept) > 1):
         return
-    leaf = axis.rsplit(".", 1)[-1]
+    leaf = axis.rpartition(".")[2]
     yield Picture(
         "along",
         f"{_capital(label)} by {leaf}",
         f"Mean over the folds along {leaf}, everything else at its best there.",
-        metric_along(lines, axis, metric, "model"),
+        metric_along(lines, axis, metric),
     )
+
+
+def _lines(outcome: Outcome, axis: str) -> Mapping[str, Sequence[Setting]]:
+    """The settings that have a key, best first, of each candidate; of each model where a setting is a candidate."""
+    lines = {one.name: [each for each in one.settings if axis in each.flat] for one in outcome.candidates}
+    lines = {name: settings for name, settings in lines.items() if settings}
+    if all(len(settings) == 1 for settings in lines.values()):
+        return {"": [setting for setting in outcome.settings if axis in setting.flat]}
+    return lines
 
 
 def _of_models(material: Material, described: RecordedDataset) -> Iterator[Picture]:
@@ -179,11 +204,8 @@ def _of_models(material: Material, described: RecordedDataset) -> Iterator[Pictu
     image = IMAGES.get(described.name)
     if not plane and image is None:
         return
-    pipelines = {}
-    for candidate in material.shown:
-        pipeline = load_pipeline(material.store, material.runs[candidate.best].run_id)
-        if pipeline is not None:
-            pipelines[candidate] = pipeline
+    loaded = {one: load_pipeline(material.store, one.best.first.run_id) for one in material.shown}
+    pipelines = {candidate: pipeline for candidate, pipeline in loaded.items() if pipeline is not None}
     data = _recorded_data(material) if plane and pipelines else None
     if data is not None:
         grid = decision_grid(data.features.to_numpy(dtype=float))
@@ -219,14 +241,12 @@ def _capital(text: str) -> str:
 
 def _recorded_data(material: Material) -> Dataset | None:
     """The rows that the jobs were run on, None if they are no longer there or have changed."""
-    run = material.runs[material.candidates[0].best]
-    config = dict(reading.recorded_config(material.store, run)["data"])
-    config.pop("scale")
+    job: RecordedJob = material.outcome.candidates[0].best.first
     try:
-        data = load(**config)
+        data = load(**job.config.data.model_dump(exclude={"scale"}))
     except DataError:  # the user's file has moved: the report does without it
         return None
-    return data if data.digest == run.tags["data_digest"] else None
+    return data if data.digest == job.data_digest else None
 
 
 def _in_order(probabilities: FloatArray, present: Sequence[str], class_names: Sequence[str]) -> FloatArray:
@@ -236,7 +256,7 @@ def _in_order(probabilities: FloatArray, present: Sequence[str], class_names: Se
 def _of_curves(material: Material) -> Iterator[Picture]:
     curves, losses = {}, {}
     for candidate in material.shown:
-        run = material.runs[candidate.best]
+        run = material.run(candidate)
         table = reading.curves(material.store, run)
         if table is not None:
             curves[candidate.name] = recorded_curves(table, reading.fold_scores(material.store, run))
@@ -246,7 +266,7 @@ def _of_curves(material: Material) -> Iterator[Picture]:
             "learning-curves",
             "Learning curves",
             "Loss by epoch at each model's setting above, mean over the folds and one standard deviation. Where the "
-            "test fold's loss rises again while the training part's falls, the model learns its rows by heart."
+            "test fold's loss rises again while the training part's falls, the model overfits."
             + _which(material, MOST_PANELS),
             learning_curve(curves, losses),
         )
@@ -256,13 +276,13 @@ def _of_predictions(material: Material) -> Iterator[Picture]:
     made: dict[str, OutOfFold] = {}
     classes: tuple[str, ...] = ()
     for candidate in material.shown:
-        table = reading.predictions(material.store, material.runs[candidate.best])
+        table = reading.predictions(material.store, material.run(candidate))
         made[candidate.name] = recorded_predictions(table)
         classes = recorded_classes(table)
     if len(classes) <= MOST_CLASSES:
         most = MOST_PANELS if len(classes) <= FEW_CLASSES else 2
         kept = [one.name for one in material.best(most)]
-        again = any(value_text(job.get("cv.repeats")) not in ("1", "null") for _, job in material.jobs.iterrows())
+        again = any(setting.first.config.cv.repeats > 1 for setting in material.outcome.settings)
         yield Picture(
             "confusion",
             "Confusion matrices",
@@ -290,5 +310,5 @@ def _of_predictions(material: Material) -> Iterator[Picture]:
 
 def _which(material: Material, most: int) -> str:
     """What to say of the models that a figure leaves out."""
-    count = len(material.candidates)
-    return f" Shown are the best {most} of {count} models." if count > most else ""
+    count = len(material.outcome.candidates)
+    return f" Shown are {most} of {count} models, the best and the network." if count > most else ""

@@ -1,43 +1,199 @@
 """What the comparisons say: in one sentence, and as a table."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import fields, replace
 
 import pandas as pd
 
-from src.evaluation.significance import Comparison
-from src.report.tables import MODEL, model_name
+from src.comparison.across import ALPHA, AcrossData, PairAcross
+from src.comparison.candidates import Candidate
+from src.comparison.families import Comparison, Family
+from src.comparison.outcome import Outcome
 from src.report.terminal import Cells, FittedTable
-from src.report.words import MISSING, is_missing, metric_label, p_value, plain
+from src.report.words import MISSING, metric_label, number, p_value, percent, plain, probability
+from src.words import counted, listed
 
 _VERDICTS = {
     "better": "better",
     "worse": "worse",
-    "equivalent": "equal in practice",
+    "equal": "equal in practice",
     "undecided": "undecided",
+    "identical": "identical predictions",
 }
 _TOLD_IN_FULL = 3
 _NAMED = 8  # pairs that are equal in practice, named in the answer
+_NAME_LENGTH = 60
 
 
-def answer(comparisons: Sequence[Comparison], names: Mapping[str, tuple[str, str]] | None = None) -> str:
-    """What the comparisons say, in one sentence: who is better and by how much, or that no difference can be told.
+def answer(outcome: Outcome) -> str:
+    """What was found, in a sentence or two: who is better and by how much, or that no difference can be told.
 
-    Every difference comes with its confidence interval and its p-value, corrected for the overlap of training sets
-    and for the number of comparisons. Of many comparisons, those that show a difference are told, those that show that
-    there is none are named, and the others are counted; of several data sets, each by itself. `names` are those of
-    `own_names`.
+    Every difference comes with its simultaneous interval and its p-value, corrected for the overlap of training parts
+    and for all comparisons that were looked at; where no difference can be told, with the smallest one that could have
+    been. Of many comparisons, those that show a difference are told, those that show that there is none are named, and
+    the others are counted; of several data sets, each by itself.
     """
-    if not comparisons:
-        return "Nothing is compared: there is only one model with a result."
-    if names and len({names[one.model][0] for one in comparisons}) > 1:
-        return _sentence(_clauses_by_data(comparisons, names))
+    if outcome.refusal is not None:
+        return f"Nothing is compared: {outcome.refusal}"
+    if len(outcome.candidates) == 1:
+        return _alone(outcome.candidates[0], outcome)
+    if not outcome.comparisons:
+        return "Nothing is compared: no data set has two models with a result."
+    several = len(outcome.families) > 1
+    clauses = _by_data(outcome.families) if several else _of_family(outcome.families[0])
+    sentences = [_sentence(clauses + _flattery(outcome.candidates)), *_with_more_repeats(outcome.comparisons)]
+    if outcome.across is not None:
+        sentences.append(across_sentence(outcome.across))
+    return " ".join(sentences)
+
+
+def comparison_cells(outcome: Outcome) -> Cells:
+    """The comparisons as a table of texts, with the notes that say how to read it."""
+    comparisons, options = outcome.comparisons, outcome.options
+    interval = f"{percent(options.confidence)} interval"
+    headers = (
+        *("data", "model", "baseline", "verdict", "difference", interval, "p (Holm)", "could show"),
+        *("P(worse)", "P(equal)", "P(better)"),
+    )
+    rows = tuple(
+        (
+            *(plain(one.data), plain(one.model), plain(one.baseline), _verdict(one)),
+            *(signed(one.difference, one), _interval(one), _p(one.p_holm)),
+            MISSING if one.is_difference or not one.detectable else signed(one.detectable, one).lstrip("+"),
+            *(probability(share, one.confidence) for share in (one.p_worse, one.p_equal, one.p_better)),
+        )
+        for one in comparisons
+    )
+    cells = Cells(headers, (False,) * 4 + (True,) * 7, rows, None, _notes(outcome))
+    if comparisons and comparisons[0].rope is None:
+        cells = cells.without("P(equal)")
+    return cells if len(outcome.boards) > 1 else cells.without("data")
+
+
+def comparison_table(outcome: Outcome) -> FittedTable:
+    """The comparisons for the terminal, without the probabilities where it is narrow."""
+    cells = comparison_cells(outcome)
+    narrower = replace(cells.without("P(worse)", "P(equal)", "P(better)"), notes=cells.notes[:-1])
+    interval = f"{percent(outcome.options.confidence)} interval"
+    return FittedTable((cells, narrower, narrower.without("could show"), narrower.without("could show", interval)))
+
+
+def comparison_csv(outcome: Outcome) -> str:
+    """The comparisons as CSV, numbers at full precision."""
+    names = [field.name for field in fields(Comparison) if field.name != "on_folds"]
+    rows = [{name: getattr(one, name) for name in names} for one in outcome.comparisons]
+    return pd.DataFrame(rows, columns=names).to_csv(index=False, lineterminator="\n")
+
+
+def across_cells(found: AcrossData, outcome: Outcome) -> Cells:
+    """The candidates over all data sets: mean rank, score on each data set."""
+    label = metric_label(outcome.metric)
+    rows = tuple(
+        (plain(name), f"{rank:.2f}", *(number(score) for score in scores))
+        for name, rank, scores in zip(found.names, found.ranks, found.scores, strict=True)
+    )
+    notes = [f"Mean rank over {len(found.data)} data sets, 1 for the best; then the mean test {label} on each."]
+    if found.friedman is not None:
+        notes.append(f"Friedman's test over all: {p_value(found.friedman)}.")
+    if found.left_out:
+        notes.append(f"Not on every data set, and left out here: {plain(listed(found.left_out))}.")
+    headers = ("model", "mean rank", *(plain(name, 18) for name in found.data))
+    return Cells(headers, (False, *(True,) * (len(headers) - 1)), rows, None, tuple(notes))
+
+
+def pair_cells(found: AcrossData, outcome: Outcome) -> Cells:
+    """The pairs of candidates over all data sets: mean difference, on how many the one is better, the tests."""
+    headers = ("model", "baseline", "mean difference", "wins", "losses", "p (Holm)", "P(worse)", "P(equal)", "P(better)")
+    rows = tuple(
+        (
+            *(plain(one.model), plain(one.baseline), f"{one.difference:+.3f}".replace("-", "−")),
+            *(str(one.wins), str(one.losses), MISSING if one.p_holm is None else _p(one.p_holm)),
+            *(MISSING if share is None else percent(share, 1) for share in (one.p_worse, one.p_equal, one.p_better)),
+        )
+        for one in found.pairs
+    )
+    if found.is_tested:
+        notes: tuple[str, ...] = (
+            f"p: Wilcoxon's signed-rank test over {len(found.data)} data sets, with Holm's correction for "
+            f"{counted(found.tests, 'pair')} (Demšar 2006). P(worse), P(equal), P(better): Bayesian signed-rank test "
+            "(Benavoli et al. 2014).",
+        )
+    else:
+        notes = (_too_few(found),)
+    cells = Cells(headers, (False, False, *(True,) * 7), rows, None, notes)
+    cells = cells if outcome.comparisons and outcome.comparisons[0].rope is not None else cells.without("P(equal)")
+    return cells if found.is_tested else cells.without("p (Holm)", "P(worse)", "P(equal)", "P(better)")
+
+
+def across_sentence(found: AcrossData) -> str:
+    """What the data sets say together, in one sentence."""
+    first, last = found.names[0], found.names[-1]
+    ranks = f"{plain(first)} ranks best ({found.ranks[0]:.1f} on average) and {plain(last)} last ({found.ranks[-1]:.1f})"
+    start = f"Over {len(found.data)} data sets {ranks}"
+    if not found.is_tested:
+        return f"{start}; {_too_few(found)}"
+    told = [one for one in found.pairs if one.is_difference]
+    if not told:
+        return f"{start}; no difference over data sets can be told (Wilcoxon, corrected for {counted(found.tests, 'pair')})."
+    return f"{start}; {listed([_across_clause(one) for one in told], most=_TOLD_IN_FULL)}."
+
+
+def signed(value: float, comparison: Comparison) -> str:
+    """A difference with its sign, with as many decimals as its interval's size asks for."""
+    sizes = [abs(each) for each in (comparison.low, comparison.high, comparison.difference) if math.isfinite(each)]
+    largest = max(sizes, default=0.0)
+    digits = min(8, 1 - math.floor(math.log10(largest))) if 0 < largest < 0.01 else 3
+    text = f"{value:+.{digits}f}".replace("-", "−")
+    return text[1:] if float(f"{value:.{digits}f}") == 0 else text
+
+
+def _across_clause(one: PairAcross) -> str:
+    assert one.p_holm is not None
+    better = one.p_better is not None and one.p_worse is not None and one.p_better > one.p_worse
+    return f"{plain(one.model)} is {'better' if better else 'worse'} than {plain(one.baseline)} ({p_value(one.p_holm)})"
+
+
+def _too_few(found: AcrossData) -> str:
+    count = len(found.data)
+    return (
+        f"{count} data sets cannot reach p < {ALPHA:g} by Wilcoxon's test ({2 / 2**count:g} is the least), so nothing is "
+        "tested over data sets."
+    )
+
+
+def _alone(candidate: Candidate, outcome: Outcome) -> str:
+    """What one candidate alone shows."""
+    label = metric_label(outcome.metric)
+    interval = f"{percent(outcome.options.confidence)} interval {number(candidate.low)} to {number(candidate.high)}"
+    tried = len(candidate.settings)
+    how = {
+        "only": "",
+        "other folds": f", each fold scored by the setting, of {tried}, that was best on the other folds",
+        "nested": f", each fold scored by the setting, of {tried}, that was best inside its training part",
+        "search": f", chosen from {tried} settings by a search that saw these folds, which flatters it",
+    }[candidate.selection]
+    name, setting = _name(candidate.name), candidate.best_text
+    best = f" Best over all folds is {plain(setting)}." if setting and candidate.selection != "only" else ""
+    return f"{name} reaches {label} {number(candidate.mean)} ({interval}){how}; there is no other model to compare it with.{best}"
+
+
+def _flattery(candidates: Sequence[Candidate]) -> list[str]:
+    """What has to be said in the sentence itself of scores that a search chose."""
+    searched = [_name(one.name) for one in candidates if one.selection == "search"]
+    if not searched:
+        return []
+    return [f"the search saw the folds that score {listed(searched, most=_TOLD_IN_FULL)}, which flatters what it found"]
+
+
+def _of_family(family: Family) -> list[str]:
+    """The clauses for one data set."""
+    comparisons = family.comparisons
     told = sorted(filter(_differs, comparisons), key=lambda one: one.p_holm)
-    equal = [one for one in comparisons if one.verdict == "equivalent"]
+    equal = [one for one in comparisons if one.verdict in ("equal", "identical")]
     undecided = [one for one in comparisons if one.verdict == "undecided"]
     if len(comparisons) <= _TOLD_IN_FULL:
-        return _sentence(_clauses([*told, *(one for one in comparisons if one not in told)]))
+        return _clauses([*told, *(one for one in comparisons if one not in told)])
     clauses = _clauses(told[:_TOLD_IN_FULL])
     more = len(told) - _TOLD_IN_FULL
     if more > 0:
@@ -47,83 +203,12 @@ def answer(comparisons: Sequence[Comparison], names: Mapping[str, tuple[str, str
         share = len(undecided) if equal else "any"
         clauses.append(
             f"no difference can be told in {share} of {len(comparisons)} comparisons; the largest is "
-            f"{_sentence_name(largest.model)} against {_sentence_name(largest.baseline)} ({_evidence(largest)})"
+            f"{_name(largest.model)} against {_name(largest.baseline)} ({_evidence(largest)})"
         )
     clauses += _equal_clauses(equal)
     if undecided and told:
         clauses.append(f"in the other {len(undecided)} of {len(comparisons)} comparisons no difference can be told")
-    return _sentence(clauses)
-
-
-def comparison_cells(comparisons: Sequence[Comparison], names: Mapping[str, tuple[str, str]] | None = None) -> Cells:
-    """The comparisons as a table of texts, with the notes that say how to read it.
-
-    `names` are those of `own_names`: where there are several data sets they are a column.
-    """
-    headers = (
-        *("data", "model", "baseline", "verdict", "difference", "interval", "p (Holm)"),
-        *("P(worse)", "P(equal)", "P(better)"),
-    )
-    named = names or {name: ("", name) for one in comparisons for name in (one.model, one.baseline)}
-    rows = tuple(
-        (
-            *(plain(part) for part in (*named[one.model], named[one.baseline][1])),
-            _VERDICTS[one.verdict],
-            signed(one.difference, one),
-            f"{signed(one.low, one)} to {signed(one.high, one)}",
-            _p(one.p_holm),
-            *(f"{share:.1%}" for share in (one.p_worse, one.p_equal, one.p_better)),
-        )
-        for one in comparisons
-    )
-    cells = Cells(headers, (False,) * 4 + (True,) * 6, rows, None, _notes(comparisons))
-    return cells if any(row[0] for row in rows) else cells.without("data")
-
-
-def comparison_csv(comparisons: Sequence[Comparison]) -> str:
-    """The comparisons as CSV, numbers at full precision."""
-    fields = [name for name in Comparison.__dataclass_fields__]
-    rows = [{**{name: getattr(one, name) for name in fields}, "verdict": one.verdict} for one in comparisons]
-    return pd.DataFrame(rows, columns=[*fields, "verdict"]).to_csv(index=False, lineterminator="\n")
-
-
-def comparison_table(
-    comparisons: Sequence[Comparison], names: Mapping[str, tuple[str, str]] | None = None
-) -> FittedTable:
-    """The comparisons for the terminal, without the probabilities where it is narrow."""
-    cells = comparison_cells(comparisons, names)
-    narrower = replace(cells.without("P(worse)", "P(equal)", "P(better)"), notes=cells.notes[:-1])
-    return FittedTable((cells, narrower, narrower.without("interval")))
-
-
-def selection_note(jobs: pd.DataFrame) -> str | None:
-    """Say which models' settings were selected on the folds that score them; None where none were.
-
-    A model with several jobs shows the best of them. Without nested cross-validation (`cv.inner_folds`) the folds that
-    chose it also score it, and the more settings were tried the more its score flatters it.
-    """
-    if MODEL not in jobs.columns:
-        return None
-    inner = jobs["cv.inner_folds"] if "cv.inner_folds" in jobs.columns else pd.Series([None] * len(jobs))
-    names = [model_name(job) for _, job in jobs.iterrows()]
-    plainly = pd.Series([name for name, folds in zip(names, inner, strict=True) if is_missing(folds)], dtype=object)
-    several = {str(name): int(count) for name, count in plainly.value_counts(sort=False).items() if count > 1}
-    if not several:
-        return None
-    listed = ", ".join(f"{plain(name)} (of {count} settings)" for name, count in several.items())
-    return (
-        f"Selected on the folds it is scored on: {listed}. Such a score flatters its model, the more settings the "
-        "more; cv.inner_folds=K selects inside each training part instead."
-    )
-
-
-def signed(value: float, comparison: Comparison) -> str:
-    """A difference with its sign, with as many decimals as its interval's size asks for."""
-    largest = max(abs(comparison.low), abs(comparison.high), abs(comparison.difference))
-    small = math.isfinite(largest) and 0 < largest < 0.01
-    digits = min(8, 1 - math.floor(math.log10(largest))) if small else 3
-    text = f"{value:+.{digits}f}".replace("-", "−")
-    return text[1:] if float(f"{value:.{digits}f}") == 0 else text
+    return clauses
 
 
 def _clauses(comparisons: Sequence[Comparison]) -> list[str]:
@@ -131,29 +216,28 @@ def _clauses(comparisons: Sequence[Comparison]) -> list[str]:
     groups: dict[tuple[str, str], list[Comparison]] = {}
     for one in comparisons:
         groups.setdefault((one.model, one.verdict), []).append(one)
-    return [_clause(_sentence_name(model), verdict, group) for (model, verdict), group in groups.items()]
+    return [_clause(_name(model), verdict, group) for (model, verdict), group in groups.items()]
 
 
-def _clauses_by_data(comparisons: Sequence[Comparison], names: Mapping[str, tuple[str, str]]) -> list[str]:
-    """A clause for each data set that shows something, before and after one for those that do not."""
-    groups: dict[str, list[Comparison]] = {}
-    for one in comparisons:
-        data, model = names[one.model]
-        groups.setdefault(plain(data), []).append(replace(one, model=model, baseline=names[one.baseline][1]))
-    differing = [data for data, group in groups.items() if any(_differs(one) for one in group)]
+def _by_data(families: Sequence[Family]) -> list[str]:
+    """A clause for each data set that shows something, and one for those that do not."""
+    groups = {family.data: family.comparisons for family in families if family.comparisons}
+    differing = [data for data, group in groups.items() if any(map(_differs, group))]
     silent = [data for data, group in groups.items() if all(one.verdict == "undecided" for one in group)]
     equal = [data for data in groups if data not in (*differing, *silent)]
-    in_full = sum(map(_differs, comparisons)) <= _TOLD_IN_FULL
-    clauses = [f"on {data} {_of_one_set(groups[data], in_full)}" for data in differing]
+    in_full = sum(_differs(one) for group in groups.values() for one in group) <= _TOLD_IN_FULL
+    clauses = [f"on {plain(data)} {_of_one_set(groups[data], in_full)}" for data in differing]
     if silent:
-        clauses.append(f"on {_listed(silent)} no difference can be told")
+        clauses.append(f"on {plain(listed(silent))} no difference can be told")
     if silent and not differing:
         data, largest = max(
             ((data, one) for data in silent for one in groups[data]), key=lambda pair: abs(pair[1].difference)
         )
-        pair = f"{_sentence_name(largest.model)} against {_sentence_name(largest.baseline)}"
-        clauses.append(f"the largest is {pair} on {data} ({_evidence(largest)})")
-    return [*clauses, *(f"on {data} {_of_one_set(groups[data], in_full)}" for data in equal)]
+        pair = f"{_name(largest.model)} against {_name(largest.baseline)}"
+        clauses.append(f"the largest is {pair} on {plain(data)} ({_evidence(largest)})")
+    clauses += [f"on {plain(data)} {_of_one_set(groups[data], in_full)}" for data in equal]
+    refused = [family.data for family in families if family.refusal]
+    return [*clauses, *([f"on {plain(listed(refused))} nothing is compared"] if refused else [])]
 
 
 def _of_one_set(comparisons: Sequence[Comparison], in_full: bool) -> str:
@@ -163,18 +247,18 @@ def _of_one_set(comparisons: Sequence[Comparison], in_full: bool) -> str:
     others = "comparison" if undecided == 1 else f"{undecided} of {len(comparisons)} comparisons"
     groups: dict[tuple[str, str], list[str]] = {}
     for one in told:
-        groups.setdefault((_sentence_name(one.model), one.verdict), []).append(_sentence_name(one.baseline))
-    named = [f"{model} is {verdict} than {_listed(baselines)}" for (model, verdict), baselines in groups.items()]
+        groups.setdefault((_name(one.model), _verdict(one)), []).append(_name(one.baseline))
+    named = [f"{model} is {verdict} than {listed(baselines)}" for (model, verdict), baselines in groups.items()]
     clauses = [
         *(_clauses(told) if in_full else named),
-        *_equal_clauses([one for one in comparisons if one.verdict == "equivalent"]),
+        *_equal_clauses([one for one in comparisons if one.verdict in ("equal", "identical")]),
         *([f"no difference can be told in the other {others}"] if undecided else []),
     ]
-    return _listed(clauses) if len(clauses) < 3 else f"{', '.join(clauses[:-1])}, and {clauses[-1]}"
+    return listed(clauses) if len(clauses) < 3 else f"{', '.join(clauses[:-1])}, and {clauses[-1]}"
 
 
 def _differs(one: Comparison) -> bool:
-    return one.verdict in ("better", "worse")
+    return one.is_difference
 
 
 def _equal_clauses(comparisons: Sequence[Comparison]) -> list[str]:
@@ -184,68 +268,100 @@ def _equal_clauses(comparisons: Sequence[Comparison]) -> list[str]:
     models: dict[str, list[str]] = {}
     baselines: dict[str, list[str]] = {}
     for one in comparisons:
-        models.setdefault(one.model, []).append(_sentence_name(one.baseline))
-        baselines.setdefault(one.baseline, []).append(_sentence_name(one.model))
+        models.setdefault(one.model, []).append(_name(one.baseline))
+        baselines.setdefault(one.baseline, []).append(_name(one.model))
     if len(models) < len(baselines):
-        return [f"{_sentence_name(name)} is equal in practice to {_listed(others)}" for name, others in models.items()]
+        return [f"{_name(name)} is equal in practice to {listed(others)}" for name, others in models.items()]
     return [
-        f"{_listed(others)} {'is' if len(others) == 1 else 'are'} equal in practice to {_sentence_name(name)}"
+        f"{listed(others)} {'is' if len(others) == 1 else 'are'} equal in practice to {_name(name)}"
         for name, others in baselines.items()
     ]
 
 
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
 def _clause(model: str, verdict: str, group: Sequence[Comparison]) -> str:
-    baselines = [(_sentence_name(one.baseline), _evidence(one)) for one in group]
+    baselines = [(_name(one.baseline), _evidence(one)) for one in group]
     if verdict == "undecided":
         pairs = [f"between {model} and {name} ({evidence})" for name, evidence in baselines]
         return "no difference can be told " + ", or ".join(pairs)
-    if verdict == "equivalent":
+    if verdict == "identical":
+        return f"{model} and {listed([name for name, _ in baselines])} make identical predictions"
+    if verdict == "equal":
         return f"{model} is equal in practice to " + ", and to ".join(f"{name} ({text})" for name, text in baselines)
-    return f"{model} is {verdict} than " + ", and than ".join(f"{name} ({text})" for name, text in baselines)
+    pairs = [f"than {_name(one.baseline)}{_bound(one)} ({_evidence(one)})" for one in group]
+    return f"{model} is {verdict} {', and '.join(pairs)}"
+
+
+def _bound(one: Comparison) -> str:
+    """A difference that is sure to be one of no consequence says so."""
+    return f" by less than {one.rope:g}" if one.within_rope else ""
 
 
 def _evidence(one: Comparison) -> str:
-    interval = f"{one.confidence:.0%} interval {signed(one.low, one)} to {signed(one.high, one)}"
-    if one.verdict == "equivalent":
-        share = "more than 99%" if one.p_equal > 0.99 else f"{one.p_equal:.0%}"
-        support = f"within ±{one.rope:g} with a probability of {share}"
-    else:
-        support = f"corrected {p_value(one.p_holm)}"
-    return f"{metric_label(one.metric)} {signed(one.difference, one)}, {interval}, {support}"
+    found = f"{metric_label(one.metric)} {signed(one.difference, one)}, {percent(one.confidence)} interval {_interval(one)}"
+    if one.verdict == "equal":
+        share = "more than 99%" if one.p_equal > 0.99 else probability(one.p_equal, one.confidence, 0)
+        return f"{found}, within ±{one.rope:g} with a probability of {share}"
+    corrected = f"{p_value(one.p_holm)}" + (f" corrected for {one.tests} comparisons" if one.tests > 1 else "")
+    if one.is_difference or not one.detectable:
+        return f"{found}, {corrected}"
+    return f"{found}, {corrected}; {signed(one.detectable, one).lstrip('+')} could have been seen"
+
+
+def _with_more_repeats(comparisons: Sequence[Comparison]) -> list[str]:
+    """How small a difference ever more repeats could show, where some could not be told."""
+    undecided = [one for one in comparisons if one.verdict == "undecided" and one.detectable]
+    if not undecided:
+        return []
+    least = max(undecided, key=lambda one: one.detectable_at_best)
+    return [f"More repeats (cv.repeats) could show differences of {signed(least.detectable_at_best, least).lstrip('+')} at best."]
+
+
+def _interval(one: Comparison) -> str:
+    if not math.isfinite(one.low):
+        return "not known" if not math.isfinite(one.high) else f"up to {signed(one.high, one)}"
+    return f"{signed(one.low, one)} to {signed(one.high, one)}"
+
+
+def _verdict(one: Comparison) -> str:
+    return _VERDICTS[one.verdict] + (f", by less than {one.rope:g}" if one.is_difference and one.within_rope else "")
 
 
 def _sentence(clauses: Sequence[str]) -> str:
     """Clauses as one sentence; a model's name keeps its first letter."""
     sentence = "; ".join(clauses) + "."
-    return sentence[0].upper() + sentence[1:] if sentence.startswith(("no difference", "on ")) else sentence
+    starts = ("no difference", "on ", "the search")
+    return sentence[0].upper() + sentence[1:] if sentence.startswith(starts) else sentence
 
 
-def _sentence_name(name: str) -> str:
-    return plain(name, 60)
+def _name(name: str) -> str:
+    return plain(name, _NAME_LENGTH)
 
 
 def _p(value: float) -> str:
-    return MISSING if not math.isfinite(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _notes(comparisons: Sequence[Comparison]) -> tuple[str, ...]:
-    if not comparisons:
+def _notes(outcome: Outcome) -> tuple[str, ...]:
+    if not outcome.comparisons:
         return ()
-    one = comparisons[0]
-    metric = metric_label(one.metric)
-    folds = f"{one.n_folds} test folds" if len({each.n_folds for each in comparisons}) == 1 else "test folds"
-    several = f"{len(comparisons)} comparison{'s' * (len(comparisons) > 1)}"
+    one, label = outcome.comparisons[0], metric_label(outcome.metric)
+    tests = [family.tests for family in outcome.families if family.tests]
+    many = f"{tests[0]}" if len(set(tests)) == 1 else f"{min(tests)} to {max(tests)}"
+    each = " of each data set" if len(tests) > 1 else ""
+    picked = any(family.yardstick == "best" and family.tests > 1 for family in outcome.families)
+    why = ", as the baseline was picked from all of them as the best" if picked else ""
+    equality = (
+        f" Equal in practice: a difference within ±{one.rope:g} has a probability of at least {percent(one.confidence)}, "
+        "by the Bayesian correlated t-test (Corani and Benavoli 2015)."
+        if one.rope is not None
+        else ""
+    )
     return (
-        f"Difference: {metric} of the model minus that of the baseline, mean over the same {folds}, with "
-        f"its {one.confidence:.0%} confidence interval.",
+        f"Difference: {label} of the model minus that of the baseline, mean over the same test folds.",
         "Interval and p: corrected resampled t-test (Nadeau and Bengio 2003), which allows for training parts that "
-        f"overlap; p by Holm's correction for {several}, as the verdict is.",
-        "Undecided: the folds show neither a difference nor that there is none. Equal in practice: a difference within "
-        f"±{one.rope:g} has a probability of at least {one.confidence:.0%}, by the Bayesian correlated t-test (Corani "
-        "and Benavoli 2015).",
-        "P(worse), P(equal), P(better): probabilities of the same test.",
+        f"overlap, for {many} comparison{'' if many == '1' else 's'}{each}{why}: p by Holm's method, intervals "
+        "simultaneous by Bonferroni's, cut at zero where only Holm's finds a difference.",
+        f"Undecided: the folds show neither a difference nor that there is none.{equality}",
+        "Could show: the smallest true difference that such folds find with a probability of 80%.",
+        "P(worse), P(equal), P(better): probabilities of the Bayesian test.",
     )

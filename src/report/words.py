@@ -38,36 +38,9 @@ def metric_label(metric: str) -> str:
     return METRIC_LABELS.get(name, name.replace("_", " "))
 
 
-def is_missing(value: Any) -> bool:
-    """Whether a table's cell holds nothing: None, NaN, NaT; a list or a text never is missing."""
-    return value is None or (not isinstance(value, (str, list, tuple, dict)) and bool(pd.isna(value)))
-
-
-def value_text(value: Any) -> str:
-    """A parameter's value as the configuration spells it: 0.001, [4, 4], true, null.
-
-    Whole floats keep no trailing `.0`, so that 1, 1.0 and the text '1.0' (MLflow holds texts) read the same.
-    """
-    if is_missing(value):
-        return "null"
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(value_text(item) for item in value) + "]"
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {value_text(item)}" for key, item in value.items()) + "}"
-    text = str(value)
-    if text in ("None", "True", "False"):
-        return {"None": "null", "True": "true", "False": "false"}[text]
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    # Whole numbers too long for a float's 17 digits stay as they were written.
-    return f"{number:.15g}" if math.isfinite(number) and "_" not in text and len(text) < 16 else text
-
-
 def number(value: Any, digits: int = 3) -> str:
     """A number with `digits` decimals; a dash for what is missing or not finite."""
-    if is_missing(value) or not math.isfinite(float(value)):
+    if value is None or not math.isfinite(value):
         return MISSING
     return f"{float(value):.{digits}f}"
 
@@ -81,7 +54,7 @@ def mean_and_spread(mean: Any, spread: Any, digits: int = 3) -> str:
 
 def duration(seconds: Any) -> str:
     """A time a person reads at once: 0.42 s, 12.3 s, 2 min 5 s, 1 h 3 min."""
-    if is_missing(seconds) or not math.isfinite(float(seconds)):
+    if not math.isfinite(seconds):
         return MISSING
     value = float(seconds)
     if value < 9.995:
@@ -94,9 +67,23 @@ def duration(seconds: Any) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+def percent(share: float, digits: int | None = None) -> str:
+    """A share as a percentage: `95%`, `97.5%`; with so many decimals if `digits` says."""
+    return f"{100 * share:.6g}%" if digits is None else f"{share:.{digits}%}"
+
+
+def probability(share: float, threshold: float, digits: int = 1) -> str:
+    """A probability as a percentage that does not look like a threshold which it has not reached: 94.97%, not 95.0%."""
+    text = percent(share, digits)
+    while (float(text[:-1]) / 100 >= threshold) != (share >= threshold) and digits < 10:
+        digits += 1
+        text = percent(share, digits)
+    return text
+
+
 def p_value(p: Any) -> str:
     """A p-value as papers print it: `p = 0.031`, `p < 0.001`."""
-    if is_missing(p) or not math.isfinite(float(p)):
+    if not math.isfinite(p):
         return "p not defined"
     return "p < 0.001" if float(p) < 0.001 else f"p = {float(p):.3f}"
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def run_single(config: "DictConfig") -> float:
-    """Run one job, given its composed configuration; return the metric that `sweep.metric` names (NaN for a dry run).
+    """Run one job, given its composed configuration; return the metric that `comparison.metric` names (NaN for a dry run).
 
     Raises
     ------
@@ -55,7 +55,7 @@ def run_sweep(
 
     Returns
     -------
-    list : each combination's ``sweep.metric``; None where its job failed or was not run.
+    list : each combination's ``comparison.metric``; None where its job failed or was not run.
 
     Raises
     ------

@@ -5,6 +5,8 @@ One process writes. Workers return results; this process logs each as it arrives
 
 import math
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -12,18 +14,21 @@ from typing import Self
 
 from rich.console import Console
 
+from src.comparison.jobs import RecordedJob, Setting, settings_of
+from src.comparison.outcome import Outcome, has_result
+from src.comparison.ranking import better
 from src.config import JobConfig
 from src.errors import UserError
 from src.evaluation.metrics import higher_is_better
-from src.evaluation.results import JobResult
-from src.report.tables import print_summary
+from src.report.summary import print_summary
 from src.sweep.backends import run_stacks
+from src.sweep.checking import check_command
 from src.sweep.display import Counts, Display
 from src.sweep.interruption import Interruptions
 from src.sweep.jobs import Job, Jobs
 from src.sweep.plan import Plan, make_plan
 from src.sweep.record import Recorder, recorded_without_writing
-from src.sweep.stacks import Collector, EndedJob, JobError
+from src.sweep.stacks import Collector, EndedJob
 from src.tracking.errors import TrackingError
 from src.tracking.store import open_store
 
@@ -50,40 +55,37 @@ class SearchOver(Exception):  # noqa: N818 - it is no error
     """There is nothing more to search for: it was a dry run, or a job failed and `sweep.on_failure` says stop."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Best:
-    """A model's best job so far; its result is None where the job was reused."""
-
-    job: Job
-    score: float
-    result: JobResult | None
-
-
 @dataclass(eq=False)
 class _Progress:
-    """What has become of the jobs so far, by their digests."""
+    """What has become of the jobs so far, by their digests, and the best setting that has ended with all its seeds."""
 
     metric: str
     scores: dict[str, float] = field(default_factory=dict)
-    errors: dict[str, tuple[Job, JobError]] = field(default_factory=dict)
-    best: dict[str, _Best] = field(default_factory=dict)
+    errors: dict[str, tuple[Job, str]] = field(default_factory=dict)
     models: dict[str, str] = field(default_factory=dict)
+    best: Setting | None = None
+    _expected: Counter[str] = field(default_factory=Counter)
+    _ended: dict[str, list[RecordedJob]] = field(default_factory=dict)
+    _known: set[str] = field(default_factory=set)
+    _data: set[str] = field(default_factory=set)
 
-    def take(self, job: Job, score: float, result: JobResult | None) -> None:
-        """Take in a job's score, and keep its result if it is its model's best so far; NaN (diverged) never is."""
-        self.scores[job.digest] = score
-        model = job.checked.model.name
-        if not math.isnan(score) and (model not in self.best or self._better(score, self.best[model].score)):
-            self.best[model] = _Best(job, score, result)
+    def expect(self, jobs: Sequence[Job]) -> None:
+        """Learn of jobs to come."""
+        new = [job for job in jobs if job.digest not in self._known]
+        self._known.update(job.digest for job in new)
+        self._expected.update(job.setting for job in new)
+        self._data.update(job.dataset.digest for job in jobs)
 
-    @property
-    def best_of_all(self) -> _Best | None:
-        """The best job of all so far."""
-        direction = 1 if higher_is_better(self.metric) else -1
-        return max(self.best.values(), key=lambda best: direction * best.score, default=None)
-
-    def _better(self, score: float, than: float) -> bool:
-        return score > than if higher_is_better(self.metric) else score < than
+    def take(self, job: RecordedJob) -> None:
+        """Take in a job that has ended well."""
+        self.scores[job.digest] = job.value(self.metric)
+        ended = self._ended.setdefault(job.setting, [])
+        ended.append(job)
+        # Scores on different data sets are not ranked against each other.
+        if len(ended) == self._expected[job.setting] and len(self._data) == 1:
+            (setting,) = settings_of(ended)
+            if has_result(setting, self.metric) and (self.best is None or better(setting, self.best, self.metric)):
+                self.best = setting
 
 
 class Command:
@@ -122,7 +124,7 @@ class Command:
         Returns
         -------
         list
-            For each combination the value of ``sweep.metric``, None where the job failed or was not run. Where a
+            For each combination the value of ``comparison.metric``, None where the job failed or was not run. Where a
             network diverged it is NaN, and for a search, which could make nothing of that, the worst there is.
 
         Raises
@@ -137,6 +139,7 @@ class Command:
             On Ctrl-C or SIGTERM.
         """
         first = jobs.distinct[0].checked
+        check_command(jobs.distinct, searched=self.search is not None)
         if first.sweep.dry_run:
             there_already = [] if self.alone else recorded_without_writing(jobs)
             print("\n".join(make_plan(jobs, there_already, first.sweep).details()))
@@ -145,13 +148,14 @@ class Command:
             return [None] * len(jobs.of_combination)
         with self._interruptions.shield():
             if self._recorder is None:
-                self._settings, self._progress = first, _Progress(first.sweep.metric)
+                self._settings, self._progress = first, _Progress(first.comparison.metric)
                 self._recorder = Recorder(open_store(first.tracking.uri), first, self.alone, self.search)
             reused = self._recorder.take(jobs)
             self._counts.jobs, self._counts.reused = len(self._recorder.jobs), len(self._recorder.reused)
-        for number, score in reused.items():
-            if score is not None:
-                self._progress.take(jobs.distinct[number], score, None)
+        self._progress.expect(jobs.distinct)
+        for job in reused.values():
+            if job.digest not in self._progress.scores and job.status == "FINISHED":
+                self._progress.take(job)
         plan = make_plan(jobs, reused, first.sweep)
         for line in plan.lines():
             print(line)
@@ -160,7 +164,7 @@ class Command:
         if self._stopped and self.search is not None:
             raise SearchOver
         scores = [self._progress.scores.get(jobs.distinct[number].digest) for number in jobs.of_combination]
-        return scores if self.search is None else [_without_nan(score, first.sweep.metric) for score in scores]
+        return scores if self.search is None else [_without_nan(score, first.comparison.metric) for score in scores]
 
     @property
     def has_scores(self) -> bool:
@@ -172,7 +176,7 @@ class Command:
         sweep, counts = self._settings.sweep, self._counts
         collector = Collector(plan.missing)
         with (
-            Display(counts, plan.epochs, sweep.metric) as display,
+            Display(counts, plan.epochs, self._progress.metric) as display,
             closing(run_stacks(plan.stacks, sweep, display.passed)) as stacks,
         ):
             for stack in stacks:
@@ -188,20 +192,19 @@ class Command:
         """Write a job that has ended and take its end into account, uninterrupted."""
         with self._interruptions.shield():
             try:
-                recorder.log(job, ended)
+                recorded = recorder.log(job, ended)
             except TrackingError as error:
                 raise self._lost(error) from error
-            if ended.result is None:
-                assert ended.error is not None
+            if ended.error is not None:
                 self._counts.failed += 1
-                self._progress.errors[job.digest] = job, ended.error
+                self._progress.errors[job.digest] = job, f"{ended.error.type}: {ended.error.message}"
                 return
             self._counts.done += 1
-            self._progress.take(job, ended.result.metrics()[self._progress.metric], ended.result)
-            best = self._progress.best_of_all
-            self._counts.best = None if best is None else best.score
+            self._progress.take(recorded)
+            best = self._progress.best
+            self._counts.best = None if best is None else best.score(self._progress.metric)
             if self._settings.tracking.models == "all":
-                self._progress.models[job.digest] = _kept(recorder, job, ended.result)
+                self._progress.models[job.digest] = _kept(recorder, job)
 
     def _told(self) -> str:
         """Say how many jobs are safe."""
@@ -229,16 +232,17 @@ class Command:
             error.add_note(f"{self._told()}; the same command goes on with the others")
         try:
             with self._interruptions.shield():
-                recorder.finish(error)
+                recorder.finish(error, recorder.outcome())
         except TrackingError:  # most often the same error once more
             error.add_note("the sweep's run says RUNNING until the next sweep in this store sets it right")
 
     def _finish(self, recorder: Recorder) -> None:
         try:
-            self._keep(recorder)
+            outcome = recorder.outcome()
+            self._keep(recorder, outcome)
             with self._interruptions.shield():
-                table = recorder.finish(None)
-            answer = recorder.report()
+                recorder.finish(None, outcome)
+            answer = recorder.report(outcome)
         except TrackingError as error:
             lost = self._lost(error)
             self._end_with(lost, recorder)
@@ -247,28 +251,27 @@ class Command:
             self._end_with(error, recorder)
             raise
         print_summary(
-            Console(), table, recorder.address, metric=self._progress.metric, title=recorder.title, answer=answer
+            Console(), outcome, recorder.address, title=recorder.title, answer=answer, reused=len(recorder.reused)
         )
         if self._progress.errors:
             raise JobsFailedError("\n".join(self._failures()))
 
-    def _keep(self, recorder: Recorder) -> None:
-        """Let each model's best job keep its fitted pipeline and figures, and register the best of all."""
+    def _keep(self, recorder: Recorder, outcome: Outcome) -> None:
+        """Let each candidate's best setting keep a fitted pipeline and figures, and register the best of all."""
         if self._settings.tracking.models == "none":
             return
-        progress = self._progress
-        for best in progress.best.values():
-            if best.job.digest not in progress.models:
-                progress.models[best.job.digest] = _kept(recorder, best.job, best.result)
-        name, best_of_all = self._settings.tracking.register, progress.best_of_all
-        if name is not None and best_of_all is not None:
-            print(recorder.register(name, best_of_all.job, progress.models[best_of_all.job.digest]))
+        jobs, kept = {job.digest: job for job in recorder.jobs}, self._progress.models
+        for setting in outcome.best_of_each:
+            digest = setting.first.digest
+            kept[digest] = kept.get(digest) or _kept(recorder, jobs[digest])
+        name = self._settings.tracking.register
+        if name is not None and outcome.best is not None:
+            digest = outcome.best.first.digest
+            print(recorder.register(name, jobs[digest], kept[digest]))
 
     def _failures(self) -> list[str]:
         """Say of each job that failed its overrides and why."""
-        lines = [
-            f"job {job.typed} failed: {error.type}: {error.message}" for job, error in self._progress.errors.values()
-        ]
+        lines = [f"job {job.typed} failed: {error}" for job, error in self._progress.errors.values()]
         if self._stopped:
             lines.append(f"stopped after the failure (sweep.on_failure=stop): {self._told()}")
         return lines
@@ -280,9 +283,9 @@ def _without_nan(score: float | None, metric: str) -> float | None:
     return -math.inf if higher_is_better(metric) else math.inf
 
 
-def _kept(recorder: Recorder, job: Job, result: JobResult | None) -> str:
+def _kept(recorder: Recorder, job: Job) -> str:
     try:
-        return recorder.keep(job, result)
+        return recorder.keep(job)
     except UserError:
         raise
     except Exception as error:

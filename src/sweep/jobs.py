@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from src import config, data
+from src.comparison.jobs import flat_config, setting_key
 from src.config import ConfigError, JobConfig
 from src.config.schema import CVConfig
 from src.data import Dataset
@@ -73,6 +74,16 @@ class Job:
             weights = {str(label): weight for label, weight in parameters["class_weight"].items()}
             parameters["class_weight"] = {names[label]: weight for label, weight in weights.items()}
         return parameters
+
+    @cached_property
+    def flat(self) -> dict[str, Any]:
+        """The keys that decide its result, as `src.comparison` has them."""
+        return flat_config(self.checked, self.dataset.name)
+
+    @property
+    def setting(self) -> str:
+        """Identifies its setting: all that decides its result but the seed."""
+        return setting_key(self.flat, self.dataset.digest)
 
     @cached_property
     def tasks(self) -> dict[Position, FoldTask]:
@@ -206,5 +217,6 @@ def _check_class_weight(job: JobConfig, dataset: Dataset) -> None:
 
 
 def sweep_digest(jobs: Sequence[Job]) -> str:
-    """SHA-256 (hex) of the jobs' digests, whatever their order: the same sweep typed again has the same."""
-    return sha256("\n".join(sorted(job.digest for job in jobs)).encode()).hexdigest()
+    """SHA-256 (hex) of the jobs, whatever their order, and of what is asked of them: the same sweep has the same."""
+    asked = jobs[0].checked.comparison.model_dump_json()
+    return sha256("\n".join([*sorted(job.digest for job in jobs), asked]).encode()).hexdigest()

@@ -1,18 +1,13 @@
-"""What the best jobs keep beside their scores: the fitted pipeline, and figures."""
+"""The fitted pipeline that the best jobs keep beside their scores."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from src.data import make_preprocessor
-from src.evaluation.results import JobResult
 from src.models import make_model
-from src.report.figures.curves import fold_curves, learning_curve
-from src.report.figures.predictions import confusion_matrices, out_of_fold, roc_curves
-from src.report.style import to_png
 from src.sweep.jobs import Job
 
 
@@ -30,22 +25,3 @@ def fitted_pipeline(job: Job) -> Pipeline:
     pipeline = Pipeline([("preprocess", preprocessor), ("model", model)])
     pipeline.fit(data.features, labels, **weights)
     return pipeline
-
-
-def input_example(job: Job, rows: int = 5) -> pd.DataFrame:
-    """Return the first rows of the data set's features."""
-    return job.dataset.features.head(rows)
-
-
-def figures(job: Job, result: JobResult) -> dict[str, bytes]:
-    """Draw a job's own figures: learning curves, confusion matrix, ROC curves; PNG by file name."""
-    name: str = job.checked.model.name
-    made = {name: out_of_fold(result, job.dataset.target)}
-    drawn = {
-        "figures/confusion_matrix.png": to_png(confusion_matrices(made, job.dataset.class_names)),
-        "figures/roc_curve.png": to_png(roc_curves(made)),
-    }
-    curves = fold_curves(result)
-    if curves:
-        drawn["figures/learning_curve.png"] = to_png(learning_curve({name: curves}))
-    return drawn

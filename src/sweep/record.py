@@ -3,47 +3,40 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import pandas as pd
-
+from src.comparison import naming
+from src.comparison.jobs import RecordedJob, Setting
+from src.comparison.outcome import Outcome, compare_jobs
 from src.config import JobConfig, flatten
 from src.config.identity import used_keys
 from src.evaluation.results import JobResult
-from src.report.comparison import ANSWER, METRIC, build_report
-from src.report.method import QUESTION
+from src.report.comparison import ANSWER, build_report
 from src.report.page import files as report_files
-from src.report.runs import jobs_table
-from src.report.tables import (
-    REUSED,
-    best_job,
-    best_line,
-    leaderboard_csv,
-    leaderboard_markdown,
-    leaderboard_text,
-    varying,
-)
+from src.report.pictures import job_figures
+from src.report.tables import best_line, leaderboard_csv, leaderboard_markdown, leaderboard_text
 from src.report.words import markdown
 from src.sweep.jobs import Job, Jobs, sweep_digest
-from src.sweep.keep import figures, fitted_pipeline
+from src.sweep.keep import fitted_pipeline
 from src.sweep.names import run_names, sweep_name
 from src.sweep.stacks import EndedJob
 from src.tracking import models, provenance, view
+from src.tracking.artifacts import yaml_bytes
 from src.tracking.processes import repair_dead_sweeps
 from src.tracking.query import RunRow, find_runs, finished_jobs, runs_of_ids
-from src.tracking.reading import experiment_ids, get_run, sweeps_of_digest, table_of, unfinished_sweep
-from src.tracking.records import DatasetFacts, Failure, JobRecord, Status
+from src.tracking.reading import experiment_ids, get_run, sweeps_of_digest, unfinished_sweep
+from src.tracking.records import SEARCH, DatasetFacts, Failure, JobRecord, Status
 from src.tracking.runs import (
     Alone,
     Sweep,
     describe,
     finish_sweep,
     list_jobs,
-    log_job,
     recorded_sweep,
     reopen_sweep,
     start_alone,
     start_sweep,
 )
 from src.tracking.store import Store, existing_store, experiment_id
+from src.tracking.sweeps import OPTIONS, SweepRecord, log_job, read_job
 
 HEADLINE = ("test/accuracy", "test/balanced_accuracy", "test/log_loss", "test/macro_f1", "test/roc_auc", "std/accuracy")
 # More runs than this are asked for in pages of all.
@@ -64,8 +57,8 @@ class Recorder:
         All that were taken so far.
     names
         Their runs' names, by digest.
-    runs
-        The run of each job that has ended, by digest.
+    recorded
+        Each job that has ended, as the record holds it, by digest.
     reused
         The digests of those that were recorded before.
     complete
@@ -78,7 +71,7 @@ class Recorder:
     search: str | None = None
     jobs: list[Job] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
-    runs: dict[str, str] = field(default_factory=dict)
+    recorded: dict[str, RecordedJob] = field(default_factory=dict)
     reused: set[str] = field(default_factory=set)
     complete: bool = False
     _place: Sweep | Alone | None = None
@@ -99,7 +92,7 @@ class Recorder:
         """MLflow's page that shows the result: prepared for the sweep, the experiment's runs for a job alone."""
         return view.address(self.store, self.place.experiment_id, self.place.parent_id)
 
-    def take(self, jobs: Jobs) -> dict[int, float | None]:
+    def take(self, jobs: Jobs) -> dict[int, RecordedJob]:
         """Prepare the record for these jobs: open the sweep's parent run with the list of them, or add to it.
 
         Sweeps that died are set right. A sweep that was interrupted or had failures is opened again.
@@ -107,8 +100,8 @@ class Recorder:
         Returns
         -------
         dict
-            The score of each job that is recorded as finished, by position: it need not be trained. None for a job
-            that has failed in this command before: a search may propose it again.
+            By position each job that need not be trained: it is recorded as finished, or it has failed in this command
+            before, as a search may propose it again.
         """
         known = {job.digest for job in self.jobs}
         self.jobs += [job for job in jobs.distinct if job.digest not in known]
@@ -121,22 +114,28 @@ class Recorder:
             repair_dead_sweeps(self.store, identity)
             self._place = self._earlier(identity)
         # Only now: another process may have ended the sweep that has just been opened again.
-        finished = _finished(self.store, identity, jobs.distinct) if self.settings.sweep.reuse else {}
-        finished |= _runs(self.store, identity, {job.digest: self.runs.get(job.digest) for job in jobs.distinct})
-        self._open(identity, complete=len(finished) == len(jobs.distinct))
-        self.runs |= {digest: run.run_id for digest, run in finished.items() if digest not in self.runs}
+        finished = self._finished(identity, jobs.distinct) if self.settings.sweep.reuse else {}
+        there = {job.digest: job for job in jobs.distinct if job.digest in finished or job.digest in self.recorded}
+        self._open(identity, complete=len(there) == len(jobs.distinct))
+        for digest, run in finished.items():
+            self.recorded[digest] = read_job(self.store, run, there[digest].checked)
         self.reused |= set(finished) - known
-        metric = self.settings.sweep.metric
         return {
-            number: finished[job.digest].metrics.get(metric)
+            number: self.recorded[job.digest]
             for number, job in enumerate(jobs.distinct)
-            if job.digest in finished
+            if job.digest in self.recorded
         }
 
     @property
     def digest(self) -> str:
         """Identifies the same sweep, or search, when it is typed again."""
         return self.search or sweep_digest(self.jobs)
+
+    def _finished(self, identity: str, jobs: Sequence[Job]) -> dict[str, RunRow]:
+        """The runs of those jobs that the record holds as finished and this command has not taken yet, by digest."""
+        finished = finished_jobs(self.store, [identity])
+        wanted = {job.digest: finished.get(job.digest) for job in jobs if job.digest not in self.recorded}
+        return _runs(self.store, identity, wanted)
 
     def _earlier(self, identity: str) -> Sweep | None:
         """Open the same sweep again if it was interrupted or had failures."""
@@ -162,14 +161,16 @@ class Recorder:
 
     def _start(self) -> Sweep:
         checked = self.settings
+        asked = checked.comparison.model_dump(mode="json")
         return start_sweep(
             self.store,
             experiment=checked.tracking.experiment,
             name=checked.experiments or sweep_name(self.jobs, search=self.search is not None),
             digest=self.digest,
             jobs=self._listed(),
-            tags=provenance.tags(),
-            params={METRIC: checked.sweep.metric, QUESTION: checked.tracking.question},
+            tags={**provenance.tags(), **({SEARCH: "true"} if self.search else {})},
+            params=flatten({"comparison": asked}),
+            files={OPTIONS: yaml_bytes(asked)},
         )
 
     def _listed(self) -> list[dict[str, object]]:
@@ -178,99 +179,101 @@ class Recorder:
             for job in self.jobs
         ]
 
-    def log(self, job: Job, ended: EndedJob) -> None:
-        """Write one job that has ended."""
+    def log(self, job: Job, ended: EndedJob) -> RecordedJob:
+        """Write one job that has ended; return it as the record holds it."""
         failure = None
         if ended.error is not None:
             failure = Failure(ended.error.type, ended.error.message, ended.error.traceback)
-        self.runs[job.digest] = log_job(
-            self.store,
-            self.place,
-            JobRecord(
-                name=self.names[job.digest],
-                digest=job.digest,
-                config=job.config,
-                overrides=job.overrides,
-                params=recorded_params(job),
-                dataset=dataset_facts(job),
-                target=job.dataset.target,
-                started=ended.started,
-                ended=ended.ended,
-                status="FAILED" if failure else "FINISHED",
-                result=ended.result,
-                failure=failure,
-                tags={"folds_digest": job.folds_digest, "seed": str(job.checked.seed), **_divergence(ended.result)},
-                curve_points=job.checked.tracking.curve_points,
-            ),
+        record = JobRecord(
+            name=self.names[job.digest],
+            digest=job.digest,
+            config=job.config,
+            overrides=job.overrides,
+            params=recorded_params(job),
+            dataset=dataset_facts(job),
+            target=job.dataset.target,
+            started=ended.started,
+            ended=ended.ended,
+            status="FAILED" if failure else "FINISHED",
+            result=ended.result,
+            failure=failure,
+            tags={"folds_digest": job.folds_digest, "seed": str(job.checked.seed), **_divergence(ended.result)},
+            curve_points=job.checked.tracking.curve_points,
         )
+        self.recorded[job.digest] = log_job(self.store, self.place, record, job.checked)
+        return self.recorded[job.digest]
 
-    def keep(self, job: Job, result: JobResult | None) -> str:
-        """Add the fitted model and, of a job trained now, the figures to its run; return the model's address."""
-        run_id = self.runs[job.digest]
-        kept = models.logged_model(self.store, run_id)
-        if kept is not None:
-            return kept
-        model = models.log_model(
+    @property
+    def ended(self) -> tuple[RecordedJob, ...]:
+        """The jobs that have ended, in the order typed."""
+        return tuple(self.recorded[job.digest] for job in self.jobs if job.digest in self.recorded)
+
+    def outcome(self) -> Outcome:
+        """What the jobs that have ended say together."""
+        return compare_jobs(self.ended, self.settings.comparison, searched=self.search is not None)
+
+    def keep(self, job: Job) -> str:
+        """Add the fitted model and the figures to a job's run, where it lacks them; return the model's address."""
+        run_id = self.recorded[job.digest].run_id
+        if not models.has_files(self.store, run_id, "figures"):
+            models.add_files(self.store, run_id, job_figures(self.store, get_run(self.store, run_id)))
+        return models.logged_model(self.store, run_id) or models.log_model(
             self.store, run_id, fitted_pipeline(job), job.dataset.features, job.dataset.class_names
         )
-        if result is not None:
-            models.add_files(self.store, run_id, figures(job, result))
-        return model
 
     def register(self, name: str, job: Job, model: str) -> str:
         """Register a job's model under a name; return a line that says so."""
-        version = models.register_model(self.store, name, model, self.runs[job.digest], note=self.names[job.digest])
+        run_id = self.recorded[job.digest].run_id
+        version = models.register_model(self.store, name, model, run_id, note=self.names[job.digest])
         return f"registered as {name}, version {version}: mlflow models serve -m models:/{name}/{version}"
 
-    def finish(self, error: BaseException | None) -> pd.DataFrame:
-        """End the sweep's parent run truthfully and return the table of its jobs.
+    def finish(self, error: BaseException | None, outcome: Outcome) -> None:
+        """End the sweep's parent run truthfully.
 
         KILLED if it was interrupted, FAILED if a job failed or `error` ended it, else FINISHED.
         """
-        table = self.table()
-        if isinstance(self.place, Sweep) and not self.complete:
-            metric = self.settings.sweep.metric
-            best = best_job(table, metric)
-            headline = list(dict.fromkeys([metric, *HEADLINE]))
-            view.prepare_view(self.store, self.place.experiment_id, self.place.run_id, varying(table), headline)
-            finish_sweep(
-                self.store,
-                self.place,
-                _status(table, error),
-                metrics={} if best is None else {name: float(best[name]) for name in HEADLINE},
-                tags={} if best is None else {"best_run": str(best["run_id"])},
-                note=best_line(table, metric),
-                files={
-                    "leaderboard.csv": leaderboard_csv(table, metric).encode(),
-                    "leaderboard.md": leaderboard_markdown(table, metric).encode(),
-                    "leaderboard.txt": leaderboard_text(table, metric).encode(),
-                },
-                failure=Failure.of(error) if isinstance(error, Exception) else None,
-            )
-        return table
+        if not isinstance(self.place, Sweep) or self.complete:
+            return
+        best = outcome.best
+        headline = list(dict.fromkeys([outcome.metric, *HEADLINE]))
+        varying = naming.varying([job.flat for job in self.ended])
+        view.prepare_view(self.store, self.place.experiment_id, self.place.run_id, varying, headline)
+        finish_sweep(
+            self.store,
+            self.place,
+            _status(self.ended, error),
+            metrics={} if best is None else {name: _headline(best, name) for name in headline},
+            tags={} if best is None else {"best_run": best.first.run_id},
+            note=best_line(outcome),
+            files={
+                "leaderboard.csv": leaderboard_csv(outcome).encode(),
+                "leaderboard.md": leaderboard_markdown(outcome, len(self.reused)).encode(),
+                "leaderboard.txt": leaderboard_text(outcome, len(self.reused)).encode(),
+            },
+            failure=Failure.of(error) if isinstance(error, Exception) else None,
+        )
 
-    def report(self) -> str | None:
-        """Add the comparison to the ended sweep, from what is recorded of it, and return its answer in one sentence.
+    def report(self, outcome: Outcome) -> str | None:
+        """Add the comparison to the ended sweep, and return its answer in one sentence.
 
         A job alone has none; a sweep that was there already has its own.
         """
         if not isinstance(self.place, Sweep):
             return None
-        sweep = get_run(self.store, self.place.run_id)
-        if self.complete and ANSWER in sweep.tags:
-            return sweep.tags[ANSWER]
-        made = build_report(self.store, [sweep])
-        models.add_files(self.store, self.place.run_id, report_files(made))
-        note = [made.answer, *made.caveats, best_line(made.jobs, made.metric)]
-        describe(self.store, self.place.run_id, "\n\n".join(map(markdown, note)), {ANSWER: made.answer})
+        sweep = SweepRecord(
+            sweep=get_run(self.store, self.place.run_id),
+            jobs=self.ended,
+            reused=frozenset(self.recorded[digest].run_id for digest in self.reused),
+            missing=len(self.jobs) - len(self.ended),
+            options=self.settings.comparison,
+            searched=self.search is not None,
+        )
+        made = build_report(self.store, [sweep], outcome)
+        if not self.complete:
+            models.add_files(self.store, self.place.run_id, report_files(made))
+            note = [made.answer, *made.caveats, best_line(outcome)]
+            describe(self.store, self.place.run_id, "\n\n".join(map(markdown, note)), {ANSWER: made.answer})
         return made.answer
-
-    def table(self) -> pd.DataFrame:
-        """Return the jobs that have a run, in the order typed, as MLflow holds them; `reused` says which were there."""
-        ended = {job.digest: self.runs[job.digest] for job in self.jobs if job.digest in self.runs}
-        rows = _runs(self.store, self.place.experiment_id, ended)
-        table = jobs_table(table_of(list(rows.values())[::-1]))
-        return table.assign(**{REUSED: [digest in self.reused for digest in rows]})
 
 
 def recorded_without_writing(jobs: Jobs) -> list[int]:
@@ -284,12 +287,6 @@ def recorded_without_writing(jobs: Jobs) -> list[int]:
     return [number for number, job in enumerate(jobs.distinct) if job.digest in finished]
 
 
-def _finished(store: Store, identity: str, jobs: Sequence[Job]) -> dict[str, RunRow]:
-    """Return the runs of the jobs that are recorded as finished, by digest."""
-    finished = finished_jobs(store, [identity])
-    return _runs(store, identity, {job.digest: finished.get(job.digest) for job in jobs})
-
-
 def _runs(store: Store, identity: str, run_ids: Mapping[str, str | None]) -> dict[str, RunRow]:
     """Return the runs of some ids, under the same keys and in the same order; None is left out."""
     wanted = {key: run_id for key, run_id in run_ids.items() if run_id is not None}
@@ -300,10 +297,15 @@ def _runs(store: Store, identity: str, run_ids: Mapping[str, str | None]) -> dic
     return {key: rows[run_id] for key, run_id in wanted.items()}
 
 
-def _status(table: pd.DataFrame, error: BaseException | None) -> Status:
+def _status(jobs: Sequence[RecordedJob], error: BaseException | None) -> Status:
     if isinstance(error, KeyboardInterrupt):
         return "KILLED"
-    return "FAILED" if error is not None or (table["status"] == "FAILED").any() else "FINISHED"
+    return "FAILED" if error is not None or any(job.status == "FAILED" for job in jobs) else "FINISHED"
+
+
+def _headline(setting: Setting, metric: str) -> float:
+    part, _, name = metric.partition("/")
+    return setting.spread(f"test/{name}") if part == "std" else setting.score(metric)
 
 
 def _divergence(result: JobResult | None) -> dict[str, str]:

@@ -187,6 +187,18 @@ def add_files(store: Store, run_id: str, files: Mapping[str, bytes]) -> None:
         artifacts.put(store.client, run_id, store.client.get_run(run_id).info.artifact_uri, files)
 
 
+def has_files(store: Store, run_id: str, folder: str) -> bool:
+    """Say whether a run has artifacts in a folder.
+
+    Raises
+    ------
+    TrackingError
+        If the store fails.
+    """
+    with telling(f"the artifacts of run {run_id} cannot be listed"):
+        return bool(store.client.list_artifacts(run_id, folder))
+
+
 def register_model(store: Store, name: str, model: str, run_id: str, note: str | None = None) -> int:
     """Register a logged model (``models:/ID``) under a name, and return its version there.
 

@@ -27,6 +27,7 @@ PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
 JOB_DIGEST = "job_digest"
 SWEEP_DIGEST = "sweep_digest"
+SEARCH = "search"  # "true" on a sweep whose jobs a search proposed
 DATASET_CONTEXT = "training"  # what the data was used for, as MLflow's page shows it
 
 

@@ -34,7 +34,6 @@ from src.tracking.records import (
     tag_values,
 )
 from src.tracking.store import Store, experiment_id, telling
-from src.tracking.writing import write_run
 
 JOBS = "jobs.json"
 COUNT = "jobs"  # the tag that says how many there are
@@ -194,23 +193,6 @@ def recorded_sweep(run: RunRow) -> Sweep:
 def _one_at_a_time(store: Store) -> contextlib.AbstractContextManager[Any]:
     """Keep other processes from taking up the same sweep; over the network there is no lock to hold."""
     return contextlib.nullcontext() if store.database is None else lock_of(store.database)
-
-
-def log_job(store: Store, place: Sweep | Alone, job: JobRecord) -> str:
-    """Write one ended job, as a child of its sweep if it has one.
-
-    Returns
-    -------
-    str
-        The run's id.
-
-    Raises
-    ------
-    TrackingError
-        If the store fails; no run that claims to be finished is left then.
-    """
-    with telling(f"the run {job.name!r} cannot be written"):
-        return write_run(store, run_record(place, job))
 
 
 def run_record(place: Sweep | Alone, job: JobRecord) -> RunRecord:

@@ -1,6 +1,6 @@
 """The figures, a function for each: plain data in, a `matplotlib.figure.Figure` out."""
 
-from src.report.figures.curves import fold_curves, learning_curve
+from src.report.figures.curves import learning_curve
 from src.report.figures.predictions import (
     Grid,
     OutOfFold,
@@ -8,16 +8,15 @@ from src.report.figures.predictions import (
     confusion_matrices,
     decision_grid,
     decision_regions,
-    out_of_fold,
     roc_curves,
 )
 from src.report.figures.scores import (
+    critical_differences,
     differences,
     heat_map,
     intervals,
     leaderboard_figure,
     metric_along,
-    paired_differences,
 )
 from src.report.figures.weights import hidden_weights
 
@@ -26,17 +25,15 @@ __all__ = [
     "OutOfFold",
     "calibration_curves",
     "confusion_matrices",
+    "critical_differences",
     "decision_grid",
     "decision_regions",
     "differences",
-    "fold_curves",
     "heat_map",
     "hidden_weights",
     "intervals",
     "leaderboard_figure",
     "learning_curve",
     "metric_along",
-    "out_of_fold",
-    "paired_differences",
     "roc_curves",
 ]

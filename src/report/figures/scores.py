@@ -1,11 +1,10 @@
-"""Scores of jobs: ranked, paired by fold, and over the settings that were swept."""
+"""Scores of settings and candidates: ranked, paired by fold, and over the values that were swept."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -13,37 +12,39 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
+from src.comparison.across import AcrossData
+from src.comparison.candidates import Candidate
+from src.comparison.families import Comparison
+from src.comparison.jobs import MODEL, Setting
+from src.comparison.naming import distinct, job_label, model_label, value_text, varying
 from src.evaluation.metrics import higher_is_better
-from src.evaluation.significance import Comparison
 from src.report.style import COLORS, FAINT, INK, MARKERS, RULE, categories, figure, log_scale, panels, series
-from src.report.tables import MODEL, job_label, model_name, ranked, varying
-from src.report.words import is_missing, metric_label, number, plain, short_name, value_text
+from src.report.words import metric_label, number, percent, plain
 
 _FAR = 12  # times the usual reach of a row
 _MOST_BANDS = 4
 
 
 @figure
-def leaderboard_figure(jobs: pd.DataFrame, metric: str = "test/accuracy", limit: int = 25) -> Figure:
-    """The best jobs, best on top: mean and standard deviation over folds of their test score.
+def leaderboard_figure(settings: Sequence[Setting], metric: str = "test/accuracy", limit: int = 25) -> Figure:
+    """The best settings, best on top: mean and standard deviation over folds of their test score.
 
     Parameters
     ----------
-    jobs
-        A table of jobs as `src.report.tables` describes it.
+    settings
+        Best first; those without a result last.
     limit
-        Jobs to show at most; the figure says how many there were.
+        Settings to show at most; the figure says how many there were.
     """
-    table = ranked(jobs, metric)
-    scored = table[pd.to_numeric(table[metric], errors="coerce").notna()]
-    shown, keys = scored.head(limit), varying(jobs)
-    models = list(dict.fromkeys(model_name(job) for _, job in shown.iterrows()))
+    scored = [setting for setting in settings if not np.isnan(setting.score(metric))]
+    shown, keys = scored[:limit], varying([setting.flat for setting in settings])
+    models = list(dict.fromkeys(model_label(setting.flat) for setting in shown))
     drawn, (ax,) = panels(1, height=1.0 + 0.27 * max(len(shown), 3))
-    for place, (_, job) in enumerate(shown.iterrows()):
-        model = models.index(model_name(job))
-        spread = _score(job, f"std/{short_name(metric)}")
+    for place, setting in enumerate(shown):
+        model = models.index(model_label(setting.flat))
+        spread = setting.spread(metric)
         ax.errorbar(
-            _score(job, metric),
+            setting.score(metric),
             place,
             xerr=None if np.isnan(spread) else spread,
             color=COLORS[model % len(COLORS)],
@@ -52,17 +53,20 @@ def leaderboard_figure(jobs: pd.DataFrame, metric: str = "test/accuracy", limit:
             elinewidth=1.6,
             capsize=3,
         )
-        ax.annotate(
-            number(job[metric]), (1.01, place), xycoords=("axes fraction", "data"), va="center", fontsize=8.5, color=INK
-        )
-    categories(ax, [job_label(job, keys) for _, job in shown.iterrows()], "y", limit=48)
+        _write_score(ax, place, setting.score(metric))
+    categories(ax, [job_label(setting.flat, keys) for setting in shown], "y", limit=48)
     ax.set_ylim(max(len(shown), 1) - 0.5, -0.5)
     ax.grid(axis="y", visible=False)
     ax.set_xlabel(f"test {metric_label(metric)}: mean and ± one standard deviation over folds")
-    ax.set_title(_counted(f"{metric_label(metric)}, best first", len(shown), len(scored), len(table)))
-    if not len(shown):
+    ax.set_title(_counted(f"{metric_label(metric)}, best first", len(shown), len(scored), len(settings)))
+    if not shown:
         ax.text(0.5, 0.5, "no job has a result", transform=ax.transAxes, ha="center", va="center", color=FAINT)
     return drawn
+
+
+def _write_score(ax: Axes, place: int, score: float) -> None:
+    """A score at the right edge of its row."""
+    ax.annotate(number(score), (1.01, place), xycoords=("axes fraction", "data"), va="center", fontsize=8.5, color=INK)
 
 
 @dataclass(frozen=True)
@@ -108,109 +112,113 @@ def _name_rows(ax: Axes, rows: Rows) -> None:
 
 
 @figure
-def intervals(
-    scores: Mapping[str, tuple[float, float, float]],
-    metric: str = "test/accuracy",
-    groups: Mapping[str, tuple[str, str]] | None = None,
-) -> Figure:
-    """Each model's mean test score with its confidence interval, best on top.
+def intervals(candidates: Sequence[Candidate], metric: str, confidence: float) -> Figure:
+    """Each candidate's mean test score with its own confidence interval, grouped by data set.
 
     Parameters
     ----------
-    scores
-        Mean, lower and upper end by the model's name; at least one.
-    groups
-        Where scores stand in several groups (data sets), each one's group and its name there.
+    candidates
+        In the order to show them, those of a data set together; at least one.
     """
-    sign = -1 if higher_is_better(metric) else 1
-    named = groups or {name: ("", name) for name in scores}
-    order = list(dict.fromkeys(group for group, _ in named.values()))
-    best_first = sorted(scores, key=lambda name: (order.index(named[name][0]), sign * scores[name][0]))
-    rows = _rows([named[name][1] for name in best_first], [named[name][0] for name in best_first])
+    rows = _rows([one.name for one in candidates], [one.data for one in candidates])
     drawn, (ax,) = panels(1, height=1.0 + 0.3 * max(len(rows.labels), 3))
-    for place, name in zip(rows.places, best_first, strict=True):
-        mean, low, high = scores[name]
-        ax.plot([low, high], [place, place], color=COLORS[0], linewidth=3, solid_capstyle="butt", zorder=3)
-        ax.plot(mean, place, "D", color=COLORS[0], markeredgecolor="white", markersize=8, zorder=5)
-        ax.annotate(
-            number(mean), (1.01, place), xycoords=("axes fraction", "data"), va="center", fontsize=8.5, color=INK
-        )
-    center = float(np.median([scores[name][0] for name in best_first]))
-    beyond = _show_most(ax, rows.places, [np.array(scores[name]) for name in best_first], center)
+    for place, one in zip(rows.places, candidates, strict=True):
+        ax.plot([one.low, one.high], [place, place], color=COLORS[0], linewidth=3, solid_capstyle="butt", zorder=3)
+        ax.plot(one.mean, place, "D", color=COLORS[0], markeredgecolor="white", markersize=8, zorder=5)
+        _write_score(ax, place, one.mean)
+    center = float(np.median([one.mean for one in candidates]))
+    beyond = _show_most(ax, rows.places, [np.array([one.mean, one.low, one.high]) for one in candidates], center)
     _name_rows(ax, rows)
-    ax.set_xlabel(f"test {metric_label(metric)}: mean over folds and corrected 95% interval{beyond}")
+    ax.set_xlabel(f"test {metric_label(metric)}: mean over folds and corrected {percent(confidence)} interval{beyond}")
     ax.set_title(f"{metric_label(metric)}, best first")
     return drawn
 
 
 @figure
-def paired_differences(
-    scores: Mapping[str, NDArray[np.floating]], baseline: str, comparisons: Sequence[Comparison]
-) -> Figure:
-    """Fold by fold, how much each model differs from one baseline; the mean and its corrected confidence interval.
+def differences(comparisons: Sequence[Comparison]) -> Figure:
+    """All comparisons: fold by fold, the mean and its simultaneous confidence interval.
 
     Parameters
     ----------
-    scores
-        Each model's test scores, shape (folds * repeats,), in the folds' order; the baseline's too.
     comparisons
-        Those against other baselines are left out.
+        At least one; all by the same metric, those of a data set together.
     """
-    shown = [comparison for comparison in comparisons if comparison.baseline == baseline]
-    rows = _rows([plain(one.model) for one in shown], [""] * len(shown))
-    return _draw_differences(scores, shown, rows, f": model − {plain(baseline, 40)}")
+    baselines = {one.baseline for one in comparisons}
+    one_baseline = len(baselines) == 1
+    labels = [plain(one.model) if one_baseline else f"{one.model} − {one.baseline}" for one in comparisons]
+    rows = _rows(labels, [one.data for one in comparisons])
+    what = f": model − {plain(baselines.pop(), 40)}" if one_baseline else ""
+    return _draw_differences(comparisons, rows, what)
 
 
 @figure
-def differences(
-    scores: Mapping[str, NDArray[np.floating]],
-    comparisons: Sequence[Comparison],
-    groups: Mapping[str, tuple[str, str]] | None = None,
-) -> Figure:
-    """All comparisons, whatever their baselines: fold by fold, the mean and its corrected confidence interval.
+def critical_differences(found: AcrossData) -> Figure:
+    """Mean ranks over data sets; candidates joined by a bar differ by less than the critical difference (Nemenyi).
 
-    Parameters
-    ----------
-    scores
-        As in `paired_differences`.
-    comparisons
-        At least one; all by the same metric.
-    groups
-        As in `intervals`.
+    After Demšar, JMLR 7 (2006), figure 1. `found` must have a critical difference.
     """
-    named = groups or {name: ("", name) for name in scores}
-    rows = _rows(
-        [f"{named[one.model][1]} − {named[one.baseline][1]}" for one in comparisons],
-        [named[one.model][0] for one in comparisons],
-    )
-    return _draw_differences(scores, comparisons, rows, "")
+    assert found.critical_difference is not None
+    count = len(found.names)
+    bars = _cliques(found.ranks, found.critical_difference)
+    drawn, (ax,) = panels(1, height=1.3 + 0.26 * count + 0.12 * len(bars))
+    for place, (name, rank) in enumerate(zip(found.names, found.ranks, strict=True)):
+        left = place < (count + 1) // 2
+        height = 1 + len(bars) * 0.4 + (place if left else count - 1 - place)
+        edge = 1 - 0.08 * count if left else count + 0.08 * count
+        ax.plot([rank, rank, edge], [0, height, height], color=INK, linewidth=1)
+        text = f"{plain(name, 32)}  {rank:.2f}"
+        ax.text(edge, height, text, ha="right" if left else "left", va="center", fontsize=9)
+    for row, (first, last) in enumerate(bars):
+        at = 0.5 + 0.4 * row
+        ax.plot([found.ranks[first] - 0.03, found.ranks[last] + 0.03], [at, at], color=COLORS[1], linewidth=4)
+    ax.plot([1, 1 + found.critical_difference], [-1.1, -1.1], color=FAINT, linewidth=2)
+    ax.text(1, -1.4, f"critical difference {found.critical_difference:.2f}", ha="left", va="bottom", color=FAINT)
+    ax.set_xlim(1 - 0.5 * count, count + 0.5 * count)
+    ax.set_ylim(1.5 + len(bars) * 0.4 + (count + 1) // 2, -2)
+    ax.xaxis.set_ticks_position("top")
+    ax.set_xticks(range(1, count + 1))
+    ax.spines[:].set_visible(False)
+    ax.plot([1, count], [0, 0], color=INK, linewidth=1.2)
+    ax.set_yticks([])
+    ax.grid(visible=False)
+    ax.set_title(f"mean rank over {len(found.data)} data sets, best on the left")
+    return drawn
 
 
-def _draw_differences(
-    scores: Mapping[str, NDArray[np.floating]], comparisons: Sequence[Comparison], rows: Rows, what: str
-) -> Figure:
+def _cliques(ranks: NDArray[np.float64], critical: float) -> list[tuple[int, int]]:
+    """First and last place of each longest row of ranks that lie within the critical difference of one another."""
+    ends = [int(np.flatnonzero(ranks - rank < critical).max()) for rank in ranks]
+    return [
+        (first, last)
+        for first, last in enumerate(ends)
+        if last > first and (first == 0 or ends[first - 1] < last)
+    ]
+
+
+def _draw_differences(comparisons: Sequence[Comparison], rows: Rows, what: str) -> Figure:
     count = len(rows.labels)
     drawn, (ax,) = panels(1, height=1.15 + (0.62 if count <= 6 else 0.4 if count <= 12 else 0.31) * count)
     drawn_values = []
+    first = comparisons[0]
+    rope = first.rope or 0.0
     for place, row in zip(rows.places, comparisons, strict=True):
-        paired = np.asarray(scores[row.model], dtype=float) - np.asarray(scores[row.baseline], dtype=float)
-        offsets = np.linspace(-0.26, 0.26, len(paired))
-        ax.plot(paired, place + offsets, "o", color=FAINT, markersize=4.5, markerfacecolor="white", zorder=4)
-        ax.plot([row.low, row.high], [place, place], color=COLORS[0], linewidth=3, solid_capstyle="butt", zorder=3)
+        offsets = np.linspace(-0.26, 0.26, len(row.on_folds))
+        ax.plot(row.on_folds, place + offsets, "o", color=FAINT, markersize=4.5, markerfacecolor="white", zorder=4)
+        ends = [end for end in (row.low, row.high) if np.isfinite(end)]
+        if len(ends) == 2:
+            ax.plot(ends, [place, place], color=COLORS[0], linewidth=3, solid_capstyle="butt", zorder=3)
         ax.plot(row.difference, place, "D", color=COLORS[0], markeredgecolor="white", markersize=8, zorder=5)
-        drawn_values.append(np.array([row.low, row.high, row.difference, *paired, -1.6 * row.rope, 1.6 * row.rope]))
+        drawn_values.append(np.array([*ends, row.difference, *row.on_folds, -1.6 * rope, 1.6 * rope]))
     ax.axvline(0, color=INK, linewidth=1, zorder=1)
     _name_rows(ax, rows)
-    if comparisons:
-        first = comparisons[0]
-        beyond = _show_most(ax, rows.places, drawn_values, 0.0)
-        ax.set_xlabel(f"difference in {metric_label(first.metric)}{what}{beyond}")
-        if first.rope:
-            ax.axvspan(-first.rope, first.rope, color=RULE, alpha=0.55, linewidth=0, zorder=0)
-        sides = ("◀ worse", "better ▶") if higher_is_better(first.metric) else ("◀ better", "worse ▶")
-        for x, side, align in ((0.0, sides[0], "left"), (1.0, sides[1], "right")):
-            ax.text(x, 1.02, side, transform=ax.transAxes, ha=align, va="bottom", color=FAINT, fontsize=8.5)
-        drawn.legend(handles=_difference_key(first), loc="outside lower center", ncols=4)
+    beyond = _show_most(ax, rows.places, drawn_values, 0.0)
+    ax.set_xlabel(f"difference in {metric_label(first.metric)}{what}{beyond}")
+    if rope:
+        ax.axvspan(-rope, rope, color=RULE, alpha=0.55, linewidth=0, zorder=0)
+    sides = ("◀ worse", "better ▶") if higher_is_better(first.metric) else ("◀ better", "worse ▶")
+    for x, side, align in ((0.0, sides[0], "left"), (1.0, sides[1], "right")):
+        ax.text(x, 1.02, side, transform=ax.transAxes, ha=align, va="bottom", color=FAINT, fontsize=8.5)
+    drawn.legend(handles=_difference_key(first), loc="outside lower center", ncols=4)
     return drawn
 
 
@@ -251,23 +259,25 @@ def _show_most(ax: Axes, places: Sequence[int], values: Sequence[NDArray[np.floa
 
 
 @figure
-def heat_map(jobs: pd.DataFrame, x: str, y: str, metric: str = "test/accuracy") -> Figure:
-    """A metric over two swept settings, darker is better; every cell with its value, the best one framed.
+def heat_map(settings: Sequence[Setting], x: str, y: str, metric: str = "test/accuracy") -> Figure:
+    """A metric over two swept keys, darker is better; every cell with its value, the best one framed.
 
-    The settings' values are categories in rising order, equally far apart however they are spaced. Where several jobs
-    share a cell it shows the best of them, and the title names what else varied. A combination without a job is
-    hatched as not run, one without a score by its fate: diverged, failed.
+    The values are categories in rising order, equally far apart however they are spaced. Where several settings share a
+    cell it shows the best of them, and the title names what else varied. A combination without a job is hatched as not
+    run, one without a score by its fate: diverged, failed.
 
     Parameters
     ----------
+    settings
+        Best first.
     x, y
         Dotted keys, e.g. ``training.learning_rate`` and ``training.l2``.
     """
-    columns, rows = _values(jobs, x), _values(jobs, y)
-    cells = _best_jobs(jobs, [x, y], metric)
+    columns, rows = _values(settings, x), _values(settings, y)
+    cells = _best_settings(settings, [x, y])
     scores = np.full((len(rows), len(columns)), np.nan)
-    for (column, row), job in cells.items():
-        scores[rows.index(row), columns.index(column)] = _score(job, metric)
+    for (column, row), setting in cells.items():
+        scores[rows.index(row), columns.index(column)] = setting.score(metric)
     size = max(0.32 * len(rows), 1.0) + 1.1
     drawn, (ax,) = panels(1, height=min(size, 9.0))
     upward = higher_is_better(metric)
@@ -305,35 +315,34 @@ def heat_map(jobs: pd.DataFrame, x: str, y: str, metric: str = "test/accuracy") 
     ax.spines[:].set_visible(False)
     ax.set_xlabel(_leaf(x))
     ax.set_ylabel(_leaf(y))
-    ax.set_title(f"{metric_label(metric)}{_best_over(jobs, [x, y])}; best framed")
+    ax.set_title(f"{metric_label(metric)}{_best_over(settings, [x, y])}; best framed")
     return drawn
 
 
 @figure
-def metric_along(jobs: pd.DataFrame, axis: str, metric: str = "test/accuracy", by: str = MODEL) -> Figure:
-    """A metric along one swept setting, a line for each value of another; bands: one standard deviation over folds.
+def metric_along(lines: Mapping[str, Sequence[Setting]], axis: str, metric: str = "test/accuracy") -> Figure:
+    """A metric along one swept key, a line for each candidate; bands: one standard deviation over folds.
 
-    The setting's values are categories in rising order. Where several jobs share a point it shows the best of them.
-    More than four lines have no bands, which would hide one another. The log loss is on a logarithmic axis where it
-    spans more than a power of ten.
+    The key's values are categories in rising order. Where several settings share a point it shows the best of them.
+    More than four lines have no bands, which would hide one another. A loss is on a logarithmic axis where it spans
+    more than a power of ten.
 
     Parameters
     ----------
+    lines
+        Settings that have the key, best first, by the line's name.
     axis
         Dotted key along the horizontal axis, e.g. ``training.learning_rate``.
-    by
-        The column that makes the lines.
     """
-    places = _values(jobs, axis)
-    lines = _values(jobs, by) if by in jobs.columns else [""]
-    points = _best_jobs(jobs, [axis, by] if by in jobs.columns else [axis], metric)
+    places = _values([setting for settings in lines.values() for setting in settings], axis)
     drawn, (ax,) = panels(1, height=3.6)
     bands = len(lines) <= _MOST_BANDS
     means = []
-    for number_of_line, line in enumerate(lines):
-        found = [points.get((place, line) if by in jobs.columns else (place,)) for place in places]
-        mean = np.array([_score(job, metric) for job in found])
-        spread = np.array([_score(job, f"std/{short_name(metric)}") for job in found])
+    for number_of_line, (line, settings) in enumerate(lines.items()):
+        points = _best_settings(settings, [axis])
+        found = [points.get((place,)) for place in places]
+        mean = np.array([np.nan if setting is None else setting.score(metric) for setting in found])
+        spread = np.array([np.nan if setting is None else setting.spread(metric) for setting in found])
         look = series(number_of_line)
         at = np.arange(len(places)) + (number_of_line / max(len(lines) - 1, 1) - 0.5) * 0.08
         ax.plot(at, mean, label=plain(line, 40), **look)
@@ -347,18 +356,18 @@ def metric_along(jobs: pd.DataFrame, axis: str, metric: str = "test/accuracy", b
     categories(ax, places)
     ax.set_xlabel(_leaf(axis))
     ax.set_ylabel(f"test {metric_label(metric)}")
-    ax.set_title(f"{metric_label(metric)} by {_leaf(axis)}{_best_along(jobs, axis, by)}")
+    ax.set_title(f"{metric_label(metric)} by {_leaf(axis)}{_best_along(lines, axis)}")
     if len(lines) > 1:
-        title = _leaf(by) + (" (band: ± one standard deviation over folds)" if bands else "")
+        title = "band: ± one standard deviation over folds" if bands else None
         columns = 5 if max(map(len, lines)) <= 16 else 2
         drawn.legend(loc="outside lower center", ncols=min(len(lines), columns), title=title, title_fontsize=8.5)
     return drawn
 
 
-def _best_along(jobs: pd.DataFrame, axis: str, by: str) -> str:
+def _best_along(lines: Mapping[str, Sequence[Setting]], axis: str) -> str:
     """What else varies within a line."""
-    parts = [part for _, part in jobs.groupby(jobs[by].map(value_text))] if by in jobs.columns else [jobs]
-    others = dict.fromkeys(_leaf(key) for part in parts for key in varying(part) if key not in (axis, by))
+    keys = [varying([setting.flat for setting in settings]) for settings in lines.values()]
+    others = dict.fromkeys(_leaf(key) for line in keys for key in line if key != axis)
     return f" (best over {', '.join(others)})" if others else ""
 
 
@@ -371,7 +380,7 @@ def _counted(title: str, shown: int, scored: int, total: int) -> str:
 
 
 def _difference_key(comparison: Comparison) -> list[Any]:
-    confidence = f"{comparison.confidence:.0%}"
+    confidence = percent(comparison.confidence)
     key: list[Any] = [
         Line2D([], [], marker="o", linestyle="none", color=FAINT, markerfacecolor="white", label="one fold"),
         Line2D([], [], marker="D", linestyle="none", color=COLORS[0], label="mean"),
@@ -386,43 +395,36 @@ def _leaf(key: str) -> str:
     return key.rsplit(".", 1)[-1] if key != MODEL else "model"
 
 
-def _values(jobs: pd.DataFrame, key: str) -> list[str]:
-    """The values of a setting in rising order: numbers by size, lists by length and then by their items, then words."""
-    texts = list(dict.fromkeys(value_text(value) for value in jobs[key]))
-    return sorted(texts, key=_order)
+def _values(settings: Sequence[Setting], key: str) -> list[str]:
+    """The values of a key: numbers by size, lists by length and then by their items, then words as they come."""
+    return [value_text(value) for value in sorted(distinct([one.flat for one in settings], key), key=_order)]
 
 
-def _order(text: str) -> tuple[int, tuple[float, ...]]:
-    items = text.strip("[]").split(",") if text.startswith("[") else [text]
-    try:
-        numbers = tuple(float(item) for item in items if item.strip())
-    except ValueError:
-        return 1_000_000, ()  # words keep the order they came in
-    return (len(items) if numbers else 0), numbers
+def _order(value: Any) -> tuple[int, tuple[float, ...]]:
+    items = value if isinstance(value, list) else [value]
+    if any(isinstance(item, str | bool) or item is None for item in items):
+        return 1_000_000, ()
+    return len(items), tuple(items)
 
 
-def _best_jobs(jobs: pd.DataFrame, keys: Sequence[str], metric: str) -> dict[tuple[str, ...], "pd.Series[Any]"]:
-    """The best job for each combination of values; a job without a score stands only where there is no other."""
-    best: dict[tuple[str, ...], pd.Series[Any]] = {}
-    for _, job in ranked(jobs, metric).iterrows():
-        best.setdefault(tuple(value_text(job[key]) for key in keys), job)
+def _best_settings(settings: Sequence[Setting], keys: Sequence[str]) -> dict[tuple[str, ...], Setting]:
+    """The best setting for each combination of values; one without a score stands only where there is no other."""
+    best: dict[tuple[str, ...], Setting] = {}
+    for setting in settings:
+        if all(key in setting.flat for key in keys):
+            best.setdefault(tuple(value_text(setting.flat[key]) for key in keys), setting)
     return best
 
 
-def _score(job: "pd.Series[Any] | None", metric: str) -> float:
-    value = None if job is None else job.get(metric)
-    return float("nan") if is_missing(value) else float(str(value))
-
-
-def _fate(job: "pd.Series[Any] | None") -> str:
-    if job is None:
+def _fate(setting: Setting | None) -> str:
+    if setting is None:
         return "not run"
-    status = str(job.get("status", "FINISHED"))
-    return status.lower() if status != "FINISHED" else "diverged"
+    status = next((job.status for job in setting.jobs if job.status != "FINISHED"), None)
+    return status.lower() if status else "diverged"
 
 
-def _best_over(jobs: pd.DataFrame, fixed: Sequence[str]) -> str:
-    others = [_leaf(key) for key in varying(jobs) if key not in fixed]
+def _best_over(settings: Sequence[Setting], fixed: Sequence[str]) -> str:
+    others = [_leaf(key) for key in varying([setting.flat for setting in settings]) if key not in fixed]
     return f" (best over {', '.join(others)})" if others else ""
 
 

@@ -1,0 +1,291 @@
+"""What is compared, and how honestly the setting that scores for it was chosen.
+
+A candidate is a model, or a choice of words and lists, with all settings that were tried for it. The best of k settings
+on the folds that score it flatters it, the more the more settings there are (experiments/statistics.md measures by how
+much). So each fold is scored by a setting that was chosen without it: by the folds inside its training part
+(`cv.inner_folds`, nested cross-validation: Varma and Simon, BMC Bioinformatics 7:91, 2006), else by the other folds of
+the same repeat and seed, which needs nothing that is not recorded already (compare Tibshirani and Tibshirani, Annals of
+Applied Statistics 3:822, 2009). Folds of another repeat hold the same rows and have no say.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src.comparison import ranking
+from src.comparison.errors import ComparisonError
+from src.comparison.jobs import LOG_LOSS, FloatArray, RecordedJob, Setting, mean, settings_of
+from src.comparison.naming import candidate_names, model_label, setting_text, tuned
+from src.evaluation.metrics import metric_of
+from src.evaluation.significance import PairedDifference, paired_difference
+
+IntArray = NDArray[np.int64]
+Selection = Literal["only", "other folds", "nested", "search"]
+
+NETWORK = "bp"
+MOST_SETTINGS = 24  # of a sweep over numbers alone, that are compared with one another
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A model, or a choice, with the settings that were tried for it.
+
+    Attributes
+    ----------
+    name, data, model
+        What it is called on its data set, the data set, its model.
+    settings
+        Those with a result for every seed, best first by the one ranking.
+    tuned
+        The keys in which they differ.
+    chosen
+        The place among `settings` of the one that scores each fold, shape (J,).
+    selection
+        How that was found: there is but one; by the other folds of the same repeat and seed; by the folds inside each
+        training part (nested cross-validation); or, in a search, by the other folds, while the search itself has seen
+        all of them, so that the score is flattered.
+    scores
+        Test scores, one for each fold of each seed, shape (J,).
+    log_loss
+        Their mean test log loss, which ranks equals.
+    low, high
+        Confidence interval of the mean score, of this candidate alone.
+    """
+
+    name: str
+    data: str
+    model: str
+    settings: tuple[Setting, ...]
+    tuned: tuple[str, ...]
+    chosen: IntArray
+    selection: Selection
+    scores: FloatArray
+    log_loss: float
+    low: float
+    high: float
+
+    @property
+    def mean(self) -> float:
+        """Mean score over the folds."""
+        return mean(self.scores)
+
+    @property
+    def best(self) -> Setting:
+        """The best setting by all folds; its score flatters it where there are several."""
+        return self.settings[0]
+
+    @property
+    def best_text(self) -> str:
+        """What is set in it: `learning_rate=0.1, l2=0.001`; empty where there is nothing to set."""
+        return setting_text(self.best.flat, self.tuned)
+
+    @property
+    def simplicity(self) -> tuple[float, float, str]:
+        """That of its best setting; see `src.comparison.ranking`."""
+        return self.best.simplicity
+
+    @property
+    def folds_digest(self) -> str:
+        """Identifies the folds of all its seeds."""
+        return self.best.folds_digest
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The candidates of a data set, best first, and a sentence for all that is left out."""
+
+    candidates: tuple[Candidate, ...]
+    left_out: tuple[str, ...]
+
+
+def find(data: str, jobs: Sequence[RecordedJob], metric: str, confidence: float, *, searched: bool = False) -> Found:
+    """Find the candidates of one data set, and each one's honest scores.
+
+    Parameters
+    ----------
+    data
+        What the data set is called.
+    jobs
+        All that were run on it, whatever became of them.
+    metric
+        E.g. ``test/accuracy``.
+    confidence
+        Of each candidate's own interval.
+    searched
+        Whether a search proposed them, from the scores of those before.
+    """
+    groups: dict[str, list[RecordedJob]] = {}
+    for name, job in zip(candidate_names([job.flat for job in jobs], MOST_SETTINGS), jobs, strict=True):
+        groups.setdefault(name, []).append(job)
+    found, left_out = [], []
+    for name, group in groups.items():
+        try:
+            candidate, sentences = _candidate(name, data, group, metric, confidence, searched)
+            found.append(candidate)
+            left_out += [f"{name}: {sentence}" for sentence in sentences]
+        except ComparisonError as problem:
+            left_out.append(f"{name} is left out: {problem}")
+    return Found(tuple(best_first(found, metric)), tuple(left_out))
+
+
+def best_first(candidates: Sequence[Candidate], metric: str) -> list[Candidate]:
+    """Candidates of one data set by the one ranking."""
+    if not candidates:
+        return []
+    places = ranking.order(
+        [one.mean for one in candidates],
+        [one.log_loss for one in candidates],
+        [one.simplicity for one in candidates],
+        metric,
+    )
+    return [candidates[place] for place in places]
+
+
+def choose_by_other_folds(
+    scores: FloatArray,
+    log_losses: FloatArray,
+    simplicity: Sequence[tuple[float, float, str]],
+    blocks: IntArray,
+    metric: str,
+) -> IntArray:
+    """Choose a setting for each fold by the mean score of the other folds of its block.
+
+    Parameters
+    ----------
+    scores, log_losses
+        Of each setting on each fold, shape (settings, J); NaN where a network diverged. A setting that has none on one
+        of the other folds is not chosen while there is another.
+    simplicity
+        Of each setting, see `src.comparison.ranking`.
+    blocks
+        Which repeat of which seed each fold belongs to, shape (J,).
+
+    Returns
+    -------
+    array of shape (J,)
+        The place of the best setting.
+    """
+    same = blocks == blocks[:, None]
+    others = (same & ~np.eye(len(blocks), dtype=bool)).astype(float)
+    return ranking.order(_mean_of(scores, others), _mean_of(log_losses, others), simplicity, metric)[0]
+
+
+def difference(setting: Setting, scores: FloatArray, baseline: FloatArray, metric: str) -> PairedDifference:
+    """How two rows of scores on the folds of a setting differ, each of shape (J,).
+
+    Raises
+    ------
+    EvaluationError
+        If a score is missing, or there is but one fold.
+    """
+    n_train, n_test = (mean(setting.on_folds(column)) for column in ("n_train", "n_test"))
+    return paired_difference(scores, baseline, n_train=n_train, n_test=n_test, step=_step(setting, metric))
+
+
+def _step(setting: Setting, metric: str) -> float:
+    """What one test row decided otherwise changes in a fold's score; 0 for a metric without such a step."""
+    kind = metric_of(metric)
+    if kind.step is None:
+        return 0.0
+    if kind.step == "class" and "class_step" in setting.first.folds:
+        return kind.step_scale * mean(setting.on_folds("class_step"))
+    return kind.step_scale / mean(setting.on_folds("n_test"))
+
+
+def _mean_of(values: FloatArray, weights: FloatArray) -> FloatArray:
+    """The mean of some of each row's values, shape (rows, J); NaN where one of these is NaN."""
+    missing = np.isnan(values)
+    total: FloatArray = np.where(missing, 0.0, values) @ weights.T / weights.sum(axis=1)
+    return np.where(missing.astype(float) @ weights.T > 0, np.nan, total)
+
+
+def _candidate(
+    name: str, data: str, jobs: Sequence[RecordedJob], metric: str, confidence: float, searched: bool
+) -> tuple[Candidate, list[str]]:
+    usable = [job for job in jobs if job.status == "FINISHED"]
+    if not usable:
+        raise ComparisonError("none of its jobs has a result.")
+    if any(metric not in job.folds for job in usable):
+        raise ComparisonError(
+            f"its jobs were recorded by an older version, without {metric}; run them again, or compare by another metric."
+        )
+    settings, sentences = _complete(usable)
+    settings = ranking.ranked(settings, metric)
+    simplicity = [setting.simplicity for setting in settings]
+    scores, losses = (np.array([each.on_folds(column) for each in settings]) for column in (metric, LOG_LOSS))
+    inner = [column.replace("test/", "inner/") for column in (metric, LOG_LOSS)]
+    nested = all(inner[0] in job.folds for setting in settings for job in setting.jobs)
+    selection: Selection
+    if len(settings) == 1:
+        selection, chosen = "only", np.zeros(scores.shape[1], dtype=np.int64)
+    elif nested:
+        inner_scores, inner_losses = (np.array([each.on_folds(column) for each in settings]) for column in inner)
+        selection, chosen = "nested", ranking.order(inner_scores, inner_losses, simplicity, metric)[0]
+    else:
+        selection = "search" if searched else "other folds"
+        chosen = choose_by_other_folds(scores, losses, simplicity, _blocks(settings[0]), metric)
+    every_fold = np.arange(scores.shape[1])
+    values, log_losses = scores[chosen, every_fold], losses[chosen, every_fold]
+    _check_scored(values, settings[0], metric)
+    lowest, highest = metric_of(metric).range
+    low, high = difference(settings[0], values, np.zeros_like(values), metric).interval(1 - confidence)
+    candidate = Candidate(
+        name=name,
+        data=data,
+        model=model_label(settings[0].flat),
+        settings=tuple(settings),
+        tuned=tuple(tuned([setting.flat for setting in settings])),
+        chosen=chosen,
+        selection=selection,
+        scores=values,
+        log_loss=mean(log_losses),
+        low=max(low, lowest),
+        high=min(high, highest),
+    )
+    return candidate, sentences
+
+
+def _blocks(setting: Setting) -> IntArray:
+    """Which repeat of which seed each fold belongs to, shape (J,)."""
+    seeds = np.repeat(np.arange(len(setting.jobs)), [len(job.folds["repeat"]) for job in setting.jobs])
+    repeats = setting.on_folds("repeat").astype(np.int64)
+    return seeds * (int(repeats.max()) + 1) + repeats
+
+
+def _check_scored(values: FloatArray, setting: Setting, metric: str) -> None:
+    missing = int((~np.isfinite(values)).sum())
+    if not missing:
+        return
+    if not metric_of(metric).mean_of_rows and setting.on_folds("n_test").max() == 1:
+        raise ComparisonError(
+            f"a fold of one row has no {metric.rpartition('/')[2]}: it ranks the settings over all rows together, but "
+            "models are compared fold by fold; compare by accuracy, log_loss or brier_score."
+        )
+    raise ComparisonError(
+        f"it has no {metric.rpartition('/')[2]} in {missing} of {len(values)} folds: its network diverged, or a class is "
+        "absent there."
+    )
+
+
+def _complete(jobs: Sequence[RecordedJob]) -> tuple[list[Setting], list[str]]:
+    """The settings that have a job for every seed, and a sentence for each kind of job that is left out."""
+    for seed in {job.config.seed for job in jobs}:
+        if len({job.folds_digest for job in jobs if job.config.seed == seed}) > 1:
+            raise ComparisonError(
+                "its jobs were scored on different folds (their cv settings differ), so that the best of them cannot "
+                "be told."
+            )
+    settings = settings_of(jobs)
+    seeds = {job.config.seed for job in jobs}
+    complete = [setting for setting in settings if len(setting.jobs) == len(seeds)]
+    if not complete:
+        raise ComparisonError("none of its settings has a result for every seed.")
+    once, kept = (sum(len(setting.jobs) for setting in some) for some in (settings, complete))
+    told = (
+        (len(jobs) - once, "as the same setting stands in a sweep named later"),
+        (once - kept, "as other seeds of the same setting have no result"),
+    )
+    return complete, [f"{count} {'job is' if count == 1 else 'jobs are'} left out, {why}." for count, why in told if count]

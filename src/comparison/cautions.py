@@ -1,0 +1,139 @@
+"""What a person should know before they take the numbers at their face value: a sentence each."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from src.comparison.candidates import Candidate
+from src.comparison.families import Family
+from src.comparison.naming import distinct, numbers, short_keys, value_text
+from src.config import JobConfig
+from src.evaluation.metrics import higher_is_better, metric_of
+from src.words import counted, listed
+
+UNEQUAL = 3  # times as many settings tried for one candidate as for another
+FAR_OUT = 3.0  # interquartile ranges beyond the median (Tukey 1977 calls what is so far out "far out")
+FAR_SHARE = 0.1  # and at least so much, of a metric that is a share
+NAMED = 4  # folds, candidates and columns that a sentence names
+# Lower ends that are no choice: there is nothing beyond them.
+NATURAL_ENDS = {"training.l2": 0.0, "training.warmup": 0, "training.batch_size": 1, "training.min_learning_rate": 0.0}
+_IDENTIFIER = re.compile(r"(^|[\s_.-])(id|patient|subject|participant|person|user|customer|group)s?$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class RowFacts:
+    """What of a data set's rows bears on a comparison.
+
+    Attributes
+    ----------
+    rows
+        Their number.
+    duplicates
+        Rows that stand in it more than once, all their values and the label alike.
+    identifiers
+        Features that are called like an identifier and whose values several rows share.
+    rarest
+        The number of rows of the rarest class, and its name.
+    """
+
+    rows: int
+    duplicates: int
+    identifiers: tuple[str, ...]
+    rarest: tuple[int, str]
+
+
+def looks_like_identifier(column: str) -> bool:
+    """Whether a column is called like one that names what a row belongs to: `patient`, `subject_id`."""
+    return bool(_IDENTIFIER.search(column))
+
+
+def of_data(name: str, facts: RowFacts, config: JobConfig) -> Iterator[str]:
+    """What is to be known of the rows: duplicates, shared identifiers, a class with fewer rows than folds."""
+    grouped = config.data.groups is not None
+    if facts.duplicates and not grouped:
+        yield (
+            f"{name}: {facts.duplicates} rows stand in the table more than once, so that the same row may train a "
+            "model and test it; remove the copies, or name what belongs together in data.groups."
+        )
+    if facts.identifiers and not grouped:
+        yield (
+            f"{name}: rows share values of {listed(facts.identifiers, most=NAMED)}, which is named like an identifier: rows of "
+            "one and the same stand in training and in test parts, and a model may know them again; if they belong "
+            f"together, set data.groups={facts.identifiers[0]}."
+        )
+    count, label = facts.rarest
+    if config.data.fold is None and count < config.cv.folds < facts.rows:
+        yield (
+            f"{name}: the class {label} has {count} rows, fewer than the {config.cv.folds} folds: some test parts "
+            "hold none of it, and no metric over classes is defined there."
+        )
+
+
+def of_family(family: Family, metric: str) -> Iterator[str]:
+    """What is to be known of the candidates of a data set."""
+    yield from at_edges(family.candidates)
+    yield from unequal_effort(family.candidates)
+    yield from far_folds(family.candidates, metric)
+
+
+def at_edges(candidates: Sequence[Candidate]) -> Iterator[str]:
+    """Candidates whose best setting has the smallest or the largest value that was tried."""
+    ends: dict[tuple[str, str, str], list[str]] = {}
+    for candidate in candidates:
+        flats = [setting.flat for setting in candidate.settings]
+        own = numbers(flats)
+        names = short_keys(own)
+        for key in own:
+            values, value = distinct(flats, key), candidate.best.flat.get(key)
+            if value is None or value not in (values[0], values[-1]) or value == NATURAL_ENDS.get(key):
+                continue
+            end = "smallest" if value == values[0] else "largest"
+            ends.setdefault((names[key], value_text(value), end), []).append(candidate.name)
+    for (key, value, end), names_at in ends.items():
+        yield f"The best {key} of {listed(names_at, most=NAMED)} is {value}, the {end} tried: a better one may lie beyond."
+
+
+def unequal_effort(candidates: Sequence[Candidate]) -> Iterator[str]:
+    """Candidates with many more settings than others: the more are tried, the better the best of them looks."""
+    if len(candidates) < 2:
+        return
+    by_effort = sorted(candidates, key=lambda one: len(one.settings))
+    least, most = by_effort[0], by_effort[-1]
+    if len(most.settings) >= UNEQUAL * len(least.settings):
+        yield (
+            f"Tuned with unequal effort: {len(most.settings)} settings of {most.name}, {len(least.settings)} of "
+            f"{least.name}."
+        )
+
+
+def far_folds(candidates: Sequence[Candidate], metric: str) -> Iterator[str]:
+    """Candidates whose mean hides a few folds that went very badly: the median beside it, the folds named."""
+    for candidate in candidates:
+        scores = candidate.scores if higher_is_better(metric) else -candidate.scores
+        low, middle, high = np.quantile(scores, (0.25, 0.5, 0.75))
+        least = FAR_SHARE if metric_of(metric).is_share else abs(middle)
+        far = np.flatnonzero(scores < middle - max(FAR_OUT * (high - low), least))
+        if not far.size or 2 * far.size > len(scores):
+            continue
+        folds = _fold_names(candidate)
+        listed = listed([f"{folds[place]} ({candidate.scores[place]:.3f})" for place in far], most=NAMED)
+        yield (
+            f"The mean of {candidate.name}, {candidate.mean:.3f}, hides {counted(len(far), 'fold')} far from the others: "
+            f"{listed}; its median is {np.median(candidate.scores):.3f}."
+        )
+
+
+def _fold_names(candidate: Candidate) -> list[str]:
+    """What to call each fold: its number, with its repeat and seed where there are several."""
+    setting = candidate.best
+    several = setting.on_folds("repeat").max() > 0
+    names = []
+    for job in setting.jobs:
+        for repeat, fold in zip(job.folds["repeat"], job.folds["fold"], strict=True):
+            parts = [f"fold {int(fold) + 1}"]
+            parts += [f"repeat {int(repeat) + 1}"] * bool(several)
+            parts += [f"seed {job.config.seed}"] * (len(setting.jobs) > 1)
+            names.append(" of ".join(parts))
+    return names

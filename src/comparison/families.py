@@ -1,0 +1,245 @@
+"""Comparisons of the candidates of one data set, corrected for all that were looked at.
+
+- Against yardsticks named beforehand (the network against every other model, or `comparison.baselines`): p-values by
+  Holm over these comparisons.
+- Where there is no such yardstick it is the best candidate. It was picked because it was best, so p-values are by Holm
+  over all k(k - 1)/2 pairs of candidates, of which those with the best are told.
+
+Intervals are simultaneous for the same family: Bonferroni's for the number of tests, and where Holm's method finds a
+difference that Bonferroni's interval does not, the interval ends at zero (the interval compatible with Holm's decisions:
+Strassburger and Bretz, Statistics in Medicine 27:4914, 2008). So an interval and a verdict never disagree.
+"""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from src.comparison.candidates import NETWORK, Candidate, difference
+from src.comparison.errors import ComparisonError
+from src.comparison.jobs import FloatArray
+from src.config.schema import ComparisonConfig
+from src.errors import UserError
+from src.evaluation.metrics import higher_is_better, metric_of
+from src.evaluation.significance import PairedDifference, holm
+
+Verdict = Literal["better", "worse", "equal", "undecided", "identical"]
+Yardstick = Literal["named", "best"]
+
+ROPE_OF_SHARES = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """A candidate against a baseline, on the same rows of the same folds.
+
+    Attributes
+    ----------
+    data, model, baseline, metric
+        The data set, the candidates' names, what was scored.
+    on_folds
+        Model minus baseline on each fold, shape (J,).
+    difference, low, high
+        Its mean, and the interval that is simultaneous for the family. For log loss a negative one is the better.
+    t, df, p, p_holm
+        Corrected resampled t-test, two-sided; p after Holm's correction for the family.
+    p_worse, p_equal, p_better
+        Bayesian correlated t-test: probability that the model is worse than the baseline, equal within the region of
+        practical equivalence, better. Without such a region p_equal is 0.
+    verdict
+        Better or worse if Holm's p is significant; else equal in practice if that is as probable as the confidence;
+        identical where no fold's scores differ and the metric has no step that one row would make.
+    within_rope
+        Whether the whole interval lies inside the region of practical equivalence.
+    detectable, detectable_at_best
+        The smallest true difference that a test of this family finds on such folds with a probability of 80 %, now and
+        with ever more repeats.
+    confidence, rope
+        Of intervals and verdicts, e.g. 0.95; half the width of the region of practical equivalence, None for none.
+    tests
+        The number of comparisons that it is corrected for.
+    """
+
+    data: str
+    model: str
+    baseline: str
+    metric: str
+    on_folds: FloatArray
+    difference: float
+    low: float
+    high: float
+    t: float
+    df: int
+    p: float
+    p_holm: float
+    p_worse: float
+    p_equal: float
+    p_better: float
+    verdict: Verdict
+    within_rope: bool
+    detectable: float
+    detectable_at_best: float
+    confidence: float
+    rope: float | None
+    tests: int
+
+    @property
+    def is_difference(self) -> bool:
+        """Whether it shows that one is better."""
+        return self.verdict in ("better", "worse")
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """The comparisons of one data set.
+
+    Attributes
+    ----------
+    data, candidates
+        What the data set is called; all that is compared on it, best first.
+    comparisons
+        Those that are told.
+    tests
+        The number of comparisons that they are corrected for.
+    yardstick
+        Whether the baselines were named beforehand, or picked as the best.
+    refusal
+        Why nothing is compared although there are several candidates; None where it is.
+    """
+
+    data: str
+    candidates: tuple[Candidate, ...]
+    comparisons: tuple[Comparison, ...] = ()
+    tests: int = 0
+    yardstick: Yardstick = "named"
+    refusal: str | None = None
+
+
+def named_baselines(names: Sequence[str], models: Sequence[str], baselines: Sequence[str]) -> list[str]:
+    """The candidates that are yardsticks without regard to their scores; none where the best is to be one.
+
+    Parameters
+    ----------
+    names, models
+        Of each candidate.
+    baselines
+        `comparison.baselines`.
+    """
+    if baselines:
+        return [name for name in names if name in baselines]
+    if NETWORK in models and len(set(models)) > 1:
+        return [name for name, model in zip(names, models, strict=True) if model != NETWORK]
+    return []
+
+
+def check_baselines(baselines: Sequence[str], names_by_data: Sequence[Sequence[str]]) -> None:
+    """Refuse `comparison.baselines` that name no candidate, or leave nothing to compare with them.
+
+    Raises
+    ------
+    ComparisonError
+    """
+    candidates = list(dict.fromkeys(name for names in names_by_data for name in names))
+    listed = ", ".join(candidates)
+    for name in baselines:
+        if name not in candidates:
+            raise ComparisonError(f"comparison.baselines: {name!r} is not among what is compared. ({listed})")
+    if baselines and all(set(names) <= set(baselines) for names in names_by_data):
+        raise ComparisonError(
+            f"comparison.baselines: {', '.join(baselines)} leaves nothing to compare with; what is compared is {listed}."
+        )
+
+
+def compare(data: str, candidates: Sequence[Candidate], options: ComparisonConfig) -> Family:
+    """Compare the candidates of one data set.
+
+    Parameters
+    ----------
+    candidates
+        Best first.
+    """
+    if len(candidates) < 2:
+        return Family(data, tuple(candidates))
+    by_name = {candidate.name: candidate for candidate in candidates}
+    models = [candidate.model for candidate in candidates]
+    yardsticks = named_baselines(list(by_name), models, options.baselines)
+    if options.baselines and not 0 < len(yardsticks) < len(candidates):
+        which = ", ".join(by_name)
+        return Family(data, tuple(candidates), refusal=f"on {data} there is only {which}, and no baseline beside it.")
+    if yardsticks:
+        told = tested = [(name, other) for name in by_name if name not in yardsticks for other in yardsticks]
+    else:
+        best, *others = by_name
+        told = [(name, best) for name in others]
+        tested = [(name, other) for other, name in itertools.combinations(by_name, 2)]
+    try:
+        differences = {pair: _difference(by_name[pair[0]], by_name[pair[1]], options.metric) for pair in tested}
+    except UserError as problem:
+        return Family(data, tuple(candidates), refusal=str(problem))
+    adjusted = dict(zip(tested, holm([one.p for one in differences.values()]), strict=True))
+    comparisons = [
+        _comparison(by_name[model], by_name[baseline], differences[model, baseline], adjusted[model, baseline], options, len(tested))
+        for model, baseline in told
+    ]
+    return Family(data, tuple(candidates), tuple(comparisons), len(tested), "named" if yardsticks else "best")
+
+
+def rope_of(options: ComparisonConfig) -> float | None:
+    """Half the width of the region of practical equivalence: 0.01 for shares unless set, none for what is no share."""
+    if options.rope is not None:
+        return options.rope
+    return ROPE_OF_SHARES if metric_of(options.metric).is_share else None
+
+
+def _difference(ours: Candidate, theirs: Candidate, metric: str) -> PairedDifference:
+    if ours.folds_digest != theirs.folds_digest:
+        raise ComparisonError(
+            f"'{ours.name}' and '{theirs.name}' were scored on different folds; compare models of the same data, seed "
+            "and cv settings."
+        )
+    return difference(ours.best, ours.scores, theirs.scores, metric)
+
+
+def _comparison(
+    ours: Candidate, theirs: Candidate, found: PairedDifference, p_holm: float, options: ComparisonConfig, tests: int
+) -> Comparison:
+    alpha, rope = 1 - options.confidence, rope_of(options)
+    low, high = found.interval(alpha / tests)
+    upward = higher_is_better(options.metric)
+    posterior = found.posterior(rope or 0.0)
+    differs = p_holm <= alpha
+    if differs:  # what Holm finds and Bonferroni does not
+        low, high = (max(low, 0.0), high) if found.mean > 0 else (low, min(high, 0.0))
+    verdict: Verdict
+    if differs:
+        verdict = "better" if (found.mean > 0) == upward else "worse"
+    elif found.is_identical:
+        verdict = "identical"
+    elif rope is not None and found.variance and posterior.inside >= options.confidence:
+        verdict = "equal"
+    else:
+        verdict = "undecided"
+    return Comparison(
+        data=ours.data,
+        model=ours.name,
+        baseline=theirs.name,
+        metric=options.metric,
+        on_folds=ours.scores - theirs.scores,
+        difference=found.mean,
+        low=low,
+        high=high,
+        t=found.t,
+        df=found.df,
+        p=found.p,
+        p_holm=p_holm,
+        p_worse=posterior.below if upward else posterior.above,
+        p_equal=posterior.inside if rope is not None else 0.0,
+        p_better=posterior.above if upward else posterior.below,
+        verdict=verdict,
+        within_rope=rope is not None and -rope < low and high < rope,
+        detectable=found.detectable(alpha / tests),
+        detectable_at_best=found.detectable_at_best(alpha / tests),
+        confidence=options.confidence,
+        rope=rope,
+        tests=tests,
+    )

@@ -1,0 +1,159 @@
+"""What varies among jobs, and what candidates, settings and data sets are called because of it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from src.comparison.jobs import DATA, ESTIMATOR, MODEL, SEED, RecordedJob
+from src.config.schema import DataConfig
+
+_WORDS_THAT_NEED_THEIR_KEY = ("full", "true", "false")
+
+
+def value_text(value: Any) -> str:
+    """A value as the configuration spells it: 0.001, [4, 4], true, null; a whole float without its `.0`."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, float):
+        return f"{value:.15g}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(value_text(item) for item in value) + "]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {value_text(item)}" for key, item in value.items()) + "}"
+    return str(value)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is one that is tuned: a number, and no true or false."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def distinct(flats: Iterable[Mapping[str, Any]], key: str) -> list[Any]:
+    """The different values of a key among the jobs that have it: numbers ascending, others as they come."""
+    values = list({value_text(flat[key]): flat[key] for flat in flats if key in flat}.values())
+    return sorted(values) if all(map(is_number, values)) else values
+
+
+def varying(flats: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The keys whose values differ among jobs: data, model, then those with the most values, the learning rate first.
+
+    A job that has no use for a key does not make it vary, nor does a key of a group that follows from the group's name
+    (`model.init`, where each model has its own).
+    """
+    keys = dict.fromkeys(key for flat in flats for key in flat)
+    counts = {key: len({value_text(flat[key]) for flat in flats if key in flat}) for key in keys}
+    found = [key for key, count in counts.items() if count > 1 and not _follows_from_name(key, flats)]
+    first = {DATA: 0, MODEL: 1}
+    return sorted(found, key=lambda key: (first.get(key, 2), -counts[key], key != "training.learning_rate"))
+
+
+def _follows_from_name(key: str, flats: Sequence[Mapping[str, Any]]) -> bool:
+    name = f"{key.partition('.')[0]}.name"
+    if key == name:
+        return False
+    pairs = {(flat[name], value_text(flat[key])) for flat in flats if key in flat and name in flat}
+    return bool(pairs) and len(pairs) == len({group for group, _ in pairs})
+
+
+def tuned(flats: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The varying keys of one data set that make a setting: not the model, nor how it is scored."""
+    kept = ("data.scale", "data.missing")
+    return [
+        key
+        for key in varying(flats)
+        if key.startswith("training.") or key in kept or (key.startswith("model.") and key not in (MODEL, ESTIMATOR))
+    ]
+
+
+def choices(flats: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The tuned keys whose values are not all numbers: words and lists are compared, numbers are tuned."""
+    return [key for key in tuned(flats) if not all(map(is_number, distinct(flats, key)))]
+
+
+def numbers(flats: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The tuned keys whose values are all numbers, the one with the most values first."""
+    words = choices(flats)
+    return [key for key in tuned(flats) if key not in words]
+
+
+def short_keys(keys: Iterable[str]) -> dict[str, str]:
+    """Each dotted key with its shortest name that stays unique among them: `training.l2` is `l2`."""
+    listed = list(keys)
+    leaves = [key.rpartition(".")[2] for key in listed]
+    return {
+        key: leaf if leaves.count(leaf) == 1 and leaf != "name" else key
+        for key, leaf in zip(listed, leaves, strict=True)
+    }
+
+
+def setting_text(flat: Mapping[str, Any], keys: Iterable[str]) -> str:
+    """The values of some keys on one line, without their groups: `learning_rate=0.1, l2=0.001`."""
+    return ", ".join(f"{leaf}={value_text(flat[key])}" for key, leaf in short_keys(keys).items() if key in flat)
+
+
+def model_label(flat: Mapping[str, Any]) -> str:
+    """What a model is called: `bp`, `softmax`; an estimator of scikit-learn by its class."""
+    return str(flat[ESTIMATOR]).rpartition(".")[2] if ESTIMATOR in flat else str(flat[MODEL])
+
+
+def job_label(flat: Mapping[str, Any], keys: Iterable[str]) -> str:
+    """A job or a setting in one phrase: its model and what varies, `bp (learning_rate=0.1, l2=0.001)`."""
+    own = setting_text(flat, (key for key in keys if key not in (DATA, MODEL, ESTIMATOR)))
+    return model_label(flat) + (f" ({own})" if own else "")
+
+
+def data_name(data: DataConfig) -> str:
+    """What a data set is called: a file by its name without the ending."""
+    return Path(data.path).stem if data.name == "csv" and data.path else data.name
+
+
+def data_labels(names: Sequence[str], digests: Sequence[str]) -> list[str]:
+    """Tell data sets of the same name apart by the digest of their content."""
+    known: dict[str, set[str]] = {}
+    for name, digest in zip(names, digests, strict=True):
+        known.setdefault(name, set()).add(digest)
+    return [
+        name if len(known[name]) == 1 else f"{name} {digest[:8]}" for name, digest in zip(names, digests, strict=True)
+    ]
+
+
+def candidate_names(flats: Sequence[Mapping[str, Any]], most_settings: int) -> list[str]:
+    """Name the candidate that each job of one data set belongs to.
+
+    Numbers are tuned, words and lists are compared. Several models are a candidate each, and everything else is their
+    setting. Of one model each combination of words and lists (activation, loss, layers, batch size 'full' or 32) is
+    one. Where only numbers vary, each setting is one if there are at most `most_settings`, else the model.
+    """
+    models = [model_label(flat) for flat in flats]
+    if len(set(models)) > 1:
+        return models
+    words = choices(flats)
+    if words:
+        return [name or model for name, model in zip(_choice_names(flats, words), models, strict=True)]
+    own = [key for key in varying(flats) if key not in (SEED, DATA)]
+    labels = [setting_text(flat, own) for flat in flats]
+    if not own or len(set(labels)) > most_settings or any(flat.get("cv.inner_folds") for flat in flats):
+        return models
+    return labels
+
+
+def _choice_names(flats: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[str]:
+    """Words and lists by themselves, where no two keys share one; else with their keys."""
+    values = [{value_text(flat[key]) for flat in flats if key in flat} for key in keys]
+    if not (all(map(_says_itself, set().union(*values))) and sum(map(len, values)) == len(set().union(*values))):
+        return [setting_text(flat, keys) for flat in flats]
+    return [" + ".join(value_text(flat[key]) for key in keys if key in flat) for flat in flats]
+
+
+def _says_itself(value: str) -> bool:
+    return value.startswith("[") or (value.replace("_", "").isalpha() and value not in _WORDS_THAT_NEED_THEIR_KEY)
+
+
+def by_data(jobs: Sequence[RecordedJob]) -> dict[str, list[RecordedJob]]:
+    """The jobs of each data set, by what it is called."""
+    labels = data_labels([job.data for job in jobs], [job.data_digest for job in jobs])
+    groups: dict[str, list[RecordedJob]] = {}
+    for label, job in zip(labels, jobs, strict=True):
+        groups.setdefault(label, []).append(job)
+    return groups
+

@@ -1,0 +1,131 @@
+"""What jobs say together: the one answer that print, page, record and search ask for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from src.comparison import candidates, cautions, families, ranking
+from src.comparison.across import AcrossData, across_data
+from src.comparison.candidates import Candidate
+from src.comparison.families import Comparison, Family
+from src.comparison.jobs import RecordedJob, Setting, settings_of
+from src.comparison.naming import by_data
+from src.config.schema import ComparisonConfig
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """The jobs of one or several sweeps, ranked and compared.
+
+    Attributes
+    ----------
+    options
+        What was asked: metric, baselines, confidence, region of practical equivalence.
+    boards
+        All settings of each data set, best first; those without a result last.
+    families
+        The candidates of each data set, and their comparisons.
+    across
+        What three data sets or more say together.
+    left_out
+        A sentence for what has no place in the comparisons.
+    cautions
+        A sentence for what a person should know before they take the numbers at their face value.
+    refusal
+        Why nothing at all is compared although there is more than one candidate; None where something is, or there is
+        but one.
+    """
+
+    options: ComparisonConfig
+    boards: Mapping[str, tuple[Setting, ...]]
+    families: tuple[Family, ...]
+    across: AcrossData | None
+    left_out: tuple[str, ...]
+    cautions: tuple[str, ...]
+    refusal: str | None
+
+    @property
+    def metric(self) -> str:
+        """What everything is ranked by, e.g. ``test/accuracy``."""
+        return self.options.metric
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """Those of all data sets, best first on each."""
+        return tuple(one for family in self.families for one in family.candidates)
+
+    @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """Those of all data sets."""
+        return tuple(one for family in self.families for one in family.comparisons)
+
+    @property
+    def settings(self) -> tuple[Setting, ...]:
+        """Those of all data sets, best first on each."""
+        return tuple(setting for board in self.boards.values() for setting in board)
+
+    @property
+    def best(self) -> Setting | None:
+        """The best setting; None if there is no result, or several data sets, whose scores are not ranked together."""
+        if len(self.boards) != 1:
+            return None
+        return self.best_on(next(iter(self.boards)))
+
+    def best_on(self, data: str) -> Setting | None:
+        """The best setting of a data set, None if none has a result."""
+        first = self.boards[data][0]
+        return first if has_result(first, self.metric) else None
+
+    @property
+    def best_of_each(self) -> list[Setting]:
+        """The best setting of each candidate: those that keep a model."""
+        return [candidate.best for candidate in self.candidates]
+
+
+def has_result(setting: Setting, metric: str) -> bool:
+    """Whether a setting has a score in every job."""
+    score = setting.score(metric)
+    return score == score
+
+
+def compare_jobs(
+    jobs: Sequence[RecordedJob],
+    options: ComparisonConfig,
+    *,
+    searched: bool = False,
+    incomplete: str | None = None,
+) -> Outcome:
+    """Rank and compare jobs.
+
+    Parameters
+    ----------
+    jobs
+        Of one or several sweeps, in the order typed; the same job twice counts once, the later one.
+    options
+        What is asked.
+    searched
+        Whether a search proposed them, which has seen the scores of the folds that judge them.
+    incomplete
+        Why the jobs must not be compared (a sweep was cut off: what is there of it was not chosen by anybody).
+    """
+    metric = options.metric
+    boards, found, left_out = {}, [], []
+    groups = by_data(jobs)
+    for data, group in groups.items():
+        boards[data] = tuple(ranking.ranked(settings_of(group), metric))
+        part = candidates.find(data, group, metric, options.confidence, searched=searched)
+        found.append(Family(data, part.candidates) if incomplete else families.compare(data, part.candidates, options))
+        left_out += [sentence if len(groups) == 1 else f"On {data}: {sentence}" for sentence in part.left_out]
+    refusals = [family.refusal for family in found if family.refusal]
+    compared = any(family.comparisons for family in found)
+    refusal = incomplete or (refusals[0] if refusals and not compared else None)
+    if not any(family.candidates for family in found):
+        refusal = refusal or next(iter(left_out), "no job has a result.")
+    return Outcome(
+        options=options,
+        boards=boards,
+        families=tuple(found),
+        across=None if incomplete else across_data(found, options),
+        left_out=(*left_out, *(refusals if compared else ())),
+        cautions=tuple(sentence for family in found for sentence in cautions.of_family(family, metric)),
+        refusal=refusal,
+    )

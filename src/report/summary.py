@@ -1,0 +1,65 @@
+"""What a command prints at its end."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from src.comparison.outcome import Outcome
+from src.report.page import ComparisonReport
+from src.report.tables import SCREENFUL, best_line, candidate_table, leaderboard
+from src.report.terminal import encodable
+from src.report.verdicts import comparison_table
+from src.report.words import plain
+
+SHOWN_JOBS = 12  # of a leaderboard beside other tables; the files hold it whole
+
+
+def print_summary(
+    console: Console,
+    outcome: Outcome,
+    address: str,
+    *,
+    title: str | None = None,
+    answer: str | None = None,
+    caveats: Sequence[str] = (),
+    reused: int = 0,
+    command: str = "make ui",
+) -> None:
+    """Print what a run says at its end: leaderboard, best, answer, caveats, the two lines that open the result."""
+    console.print(leaderboard(outcome, reused, title, SCREENFUL))
+    console.print()
+    _say(console, best_line(outcome), "bold")
+    if answer is not None:
+        _say(console, answer)
+    for caveat in caveats:
+        _say(console, caveat, "yellow")
+    _say(console, f"Open the result: {command}")
+    # Never folded or cut: a terminal makes a whole address clickable.
+    console.print(Text(address), soft_wrap=True)
+
+
+def print_report(console: Console, report: ComparisonReport, folder: Path) -> None:
+    """Print the question, the leaderboard, the comparisons, the answer and what qualifies it."""
+    outcome = report.outcome
+    _say(console, report.title, "bold")
+    _say(console, report.question)
+    console.print()
+    console.print(leaderboard(outcome, report.reused, limit=SHOWN_JOBS))
+    if outcome.candidates:
+        console.print()
+        console.print(candidate_table(outcome))
+    if outcome.comparisons:
+        console.print()
+        console.print(comparison_table(outcome))
+    console.print()
+    _say(console, report.answer, "bold")
+    for caveat in report.caveats:
+        _say(console, caveat, "yellow")
+    console.print()
+    console.print(Text(f"Written to {folder / 'comparison.html'}"), soft_wrap=True)
+
+
+def _say(console: Console, text: str, style: str = "") -> None:
+    console.print(Text(encodable(plain(text), console.options), style=style))

@@ -1,0 +1,285 @@
+"""Which sweeps a comparison is about, and what is recorded of the jobs of each, typed."""
+
+import csv
+import difflib
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+
+import numpy as np
+
+from src.comparison.jobs import FloatArray, RecordedJob
+from src.comparison.naming import data_name
+from src.config import ConfigError, JobConfig, recorded
+from src.config.schema import ComparisonConfig
+from src.tracking import artifacts
+from src.tracking.errors import TrackingError
+from src.tracking.processes import repair_dead_sweeps
+from src.tracking.query import RunRow, finished_jobs, runs_of_ids
+from src.tracking.reading import (
+    artifact,
+    children,
+    dataset,
+    experiment_ids,
+    get_run,
+    recorded_config,
+    recorded_jobs,
+    sweeps,
+)
+from src.tracking.records import JOB_DIGEST, SEARCH, SWEEP_DIGEST, JobRecord
+from src.tracking.runs import Alone, Sweep, run_record
+from src.tracking.store import Store, telling
+from src.tracking.writing import write_run
+
+FINISHED = "FINISHED"
+OPTIONS = "comparison.yaml"  # a sweep's artifact: what it was asked
+_SERIES = ("fold/", "curve/")  # metrics of a fold or an epoch, which the job's tables hold
+
+
+@dataclass(frozen=True, eq=False)
+class SweepRecord:
+    """A sweep and what is recorded of its jobs.
+
+    Attributes
+    ----------
+    sweep
+        The parent run.
+    jobs
+        One for each job that has a run, in the order typed.
+    reused
+        The run ids of those that belong to earlier sweeps.
+    missing
+        How many of its jobs have no run: they were never trained, or their runs were deleted.
+    options
+        What the sweep was asked.
+    searched
+        Whether a search proposed the jobs.
+    unreadable
+        A sentence for each job that an older version recorded without what is needed.
+    """
+
+    sweep: RunRow
+    jobs: tuple[RecordedJob, ...]
+    reused: frozenset[str]
+    missing: int
+    options: ComparisonConfig
+    searched: bool
+    unreadable: tuple[str, ...] = ()
+
+    @property
+    def incomplete(self) -> str | None:
+        """Why a sweep that was cut off must not be compared: what is there of it was not chosen by anybody."""
+        unfinished = self.missing + sum(job.status not in (FINISHED, "FAILED") for job in self.jobs)
+        if not unfinished:
+            return None
+        return (
+            f"{unfinished} of the {len(self.jobs) + self.missing} jobs of {self.sweep.name} have no result, as the sweep "
+            f"is {self.sweep.status.lower()}; the same command again runs only what is missing."
+        )
+
+
+def find_sweeps(store: Store, experiments: Sequence[str] = (), run_ids: Sequence[str] = ()) -> list[RunRow]:
+    """Return the sweeps asked for: those of `run_ids`, and the latest of each experiment; with neither, the latest.
+
+    A sweep whose process has died is set right first, so that the statuses are true.
+
+    Raises
+    ------
+    TrackingError
+        If an experiment holds no sweep, a run is no sweep, a sweep is still running, there is no such experiment or run,
+        or the store fails.
+    """
+    ids = experiment_ids(store, experiments or None)
+    named = [_parent(store, run_id) for run_id in run_ids]
+    # Without names every experiment may hold the latest sweep; with sweeps named alone, none is looked for.
+    searched = {} if run_ids and not experiments else ids
+    repaired = [
+        dead.run_id
+        for experiment in dict.fromkeys([*(run.experiment_id for run in named), *searched.values()])
+        for dead in repair_dead_sweeps(store, experiment)
+    ]
+    found = [get_run(store, run.run_id) if run.run_id in repaired else run for run in named]
+    found += [_latest(store, name) for name in experiments]
+    if not found:
+        found = [_latest(store, None)]
+    chosen = list({run.run_id: run for run in found}.values())
+    for run in chosen:
+        _check_ended(run)
+    return chosen
+
+
+def sweep_record(store: Store, sweep: RunRow) -> SweepRecord:
+    """Read what is recorded of a sweep, its reused jobs included.
+
+    Where a job was run several times, because the sweep was taken up again, its finished run counts.
+
+    Raises
+    ------
+    TrackingError
+        If the store fails, or the sweep's list of jobs cannot be read.
+    """
+    listed = [str(job["digest"]) for job in recorded_jobs(store, sweep)]
+    own: dict[str, RunRow] = {}
+    for run in children(store, sweep):
+        digest = run.tags.get(JOB_DIGEST, "")
+        if digest not in own or (run.status == FINISHED and own[digest].status != FINISHED):
+            own[digest] = run
+    absent = [digest for digest in listed if digest not in own]
+    elsewhere = finished_jobs(store, [sweep.experiment_id]) if absent else {}
+    reused = {digest: elsewhere[digest] for digest in absent if digest in elsewhere}
+    runs = {run.tags[JOB_DIGEST]: run for run in runs_of_ids(store, list(reused.values()))} | own
+    # A search finds its jobs as it goes on: those are in no list.
+    order = dict.fromkeys([*listed, *reversed(own)])
+    rows_of = cache(partial(_rows, store, {run.tags.get("data_digest", ""): run for run in runs.values()}))
+    jobs, unreadable = [], []
+    for run in (runs[digest] for digest in order if digest in runs):
+        try:
+            jobs.append(read_job(store, run, rows_of=rows_of))
+        except ConfigError as problem:
+            reason = "; ".join(str(problem).splitlines())
+            unreadable.append(f"The job {run.name} was recorded by another version, and is left out: {reason}")
+    return SweepRecord(
+        sweep=sweep,
+        jobs=tuple(jobs),
+        reused=frozenset(reused.values()),
+        missing=len(order) - len(runs),
+        options=sweep_options(store, sweep),
+        searched=sweep.tags.get(SEARCH) == "true" or sweep.name.startswith("search: "),
+        unreadable=tuple(unreadable),
+    )
+
+
+def sweep_options(store: Store, sweep: RunRow) -> ComparisonConfig:
+    """What a sweep was asked; of one that an older version recorded, its metric and its question."""
+    if "comparison.metric" in sweep.params:
+        return recorded({"comparison": artifacts.read_yaml(artifact(store, sweep, OPTIONS))}).comparison
+    known = {"metric": sweep.params.get("sweep.metric"), "question": sweep.params.get("tracking.question")}
+    return recorded({"comparison": {key: text for key, text in known.items() if text not in (None, "null")}}).comparison
+
+
+def read_job(
+    store: Store, run: RunRow, config: JobConfig | None = None, rows_of: Callable[[str], int | None] | None = None
+) -> RecordedJob:
+    """Read what is recorded of a job.
+
+    Parameters
+    ----------
+    config
+        The job's, where it is known; None to read that too.
+    rows_of
+        The number of rows of a data set by its digest, asked for jobs that were recorded without their folds' sizes.
+
+    Raises
+    ------
+    ConfigError
+        If the configuration is one that this version cannot read.
+    TrackingError
+        If an artifact is missing.
+    """
+    checked = recorded(recorded_config(store, run)) if config is None else config
+    folds = fold_columns(artifact(store, run, artifacts.FOLD_SCORES)) if run.status == FINISHED else {}
+    if folds and "n_test" not in folds:
+        folds |= _average_sizes(checked, None if rows_of is None else rows_of(run.tags.get("data_digest", "")))
+    return recorded_job(run.run_id, run.name, run.status, checked, run.tags, run.metrics, folds)
+
+
+def recorded_job(
+    run_id: str,
+    name: str,
+    status: str,
+    config: JobConfig,
+    tags: Mapping[str, str],
+    metrics: Mapping[str, float],
+    folds: Mapping[str, FloatArray],
+) -> RecordedJob:
+    """A job from its run's parts: what was just written, and what is read back, are equal."""
+    return RecordedJob(
+        run_id=run_id,
+        name=name,
+        status=status,
+        config=config,
+        digest=tags.get(JOB_DIGEST, ""),
+        data=data_name(config.data),
+        data_digest=tags.get("data_digest", ""),
+        folds_digest=tags.get("folds_digest", ""),
+        code_version=tags.get("code_version", ""),
+        metrics={key: value for key, value in metrics.items() if not key.startswith(_SERIES)},
+        folds=folds,
+        error=tags.get("error_message"),
+    )
+
+
+def log_job(store: Store, place: Sweep | Alone, job: JobRecord, config: JobConfig) -> RecordedJob:
+    """Write one ended job, as a child of its sweep if it has one; return it as it can be read back.
+
+    Raises
+    ------
+    TrackingError
+        If the store fails; no run that claims to be finished is left then.
+    """
+    run = run_record(place, job)
+    with telling(f"the run {job.name!r} cannot be written"):
+        run_id = write_run(store, run)
+    metrics = {name: value for name, value, _ in run.metrics}
+    folds = fold_columns(run.files[artifacts.FOLD_SCORES]) if job.result is not None else {}
+    return recorded_job(run_id, run.name, run.status, config, run.tags, metrics, folds)
+
+
+def fold_columns(table: bytes) -> dict[str, FloatArray]:
+    """The columns of a fold_scores.csv, each of shape (folds,); NaN for an empty cell."""
+    header, *rows = csv.reader(io.StringIO(table.decode()))
+    values = np.array([[float(cell or "nan") for cell in row] for row in rows])
+    return dict(zip(header, values.T, strict=True))
+
+
+def _average_sizes(config: JobConfig, rows: int | None) -> dict[str, FloatArray]:
+    """The sizes of folds that an older version did not record: n/K rows test, on average."""
+    if rows is None:
+        raise ConfigError("the sizes of its folds are not recorded")
+    n_test = np.full(config.cv.folds * config.cv.repeats, rows / config.cv.folds)
+    return {"n_test": n_test, "n_train": rows - n_test}
+
+
+def _rows(store: Store, runs: Mapping[str, RunRow], data_digest: str) -> int | None:
+    described = dataset(store, runs[data_digest])
+    return None if described is None else described.rows
+
+
+def _parent(store: Store, run_id: str) -> RunRow:
+    try:
+        run = get_run(store, run_id)
+    except TrackingError as error:
+        known = {sweep.run_id: sweep for sweep in sweeps(store)}
+        close = difflib.get_close_matches(run_id, known, n=1, cutoff=0.5) or [
+            known_id for known_id in known if run_id and known_id.startswith(run_id)
+        ]
+        if not close or not str(error).startswith("there is no run"):
+            raise
+        raise TrackingError(f"{error} Did you mean {close[0]} ({known[close[0]].name})?") from None
+    if run.parent_id is not None:
+        raise TrackingError(f"the run {run_id} is one job of a sweep; give the sweep: --sweep {run.parent_id}.")
+    if SWEEP_DIGEST not in run.tags:
+        raise TrackingError(f"the run {run_id} is a job alone, not a sweep; a comparison needs the runs of a sweep (-m).")
+    return run
+
+
+def _latest(store: Store, experiment: str | None) -> RunRow:
+    """The newest sweep of an experiment, or of all."""
+    found = sweeps(store, None if experiment is None else [experiment])
+    if found:
+        return found[0]
+    if experiment is None:
+        raise TrackingError("the store holds no sweep to compare; run one: python -m src.run experiments=homework5.")
+    others = {sweep.experiment_id for sweep in sweeps(store)}
+    names = [name for name, identity in experiment_ids(store).items() if identity in others]
+    hint = f"; others do: {', '.join(names)}" if names else ", nor does any other"
+    raise TrackingError(f"the experiment {experiment!r} holds no sweep to compare{hint}.")
+
+
+def _check_ended(sweep: RunRow) -> None:
+    if sweep.status == "RUNNING":
+        raise TrackingError(
+            f"the sweep {sweep.name} ({sweep.run_id}) is still running; wait for its end, or name an earlier "
+            "sweep with --sweep."
+        )
