@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from src.evaluation.metrics import METRICS
+from src.evaluation.metrics import METRICS, higher_is_better
 from src.evaluation.results import Curve, FoldResult, JobResult
 from src.tracking.records import DatasetFacts, Failure, JobRecord
 from src.tracking.runs import finish_sweep, log_job, start_sweep
@@ -21,7 +21,7 @@ from src.tracking.store import Store, open_store
 
 TARGET = np.arange(20) % 2
 CLASSES = ("no", "yes")
-LOWER = ("log_loss",)
+LOWER = tuple(name for name in METRICS if not higher_is_better(name))
 Fate = Literal["FINISHED", "FAILED", "absent"]
 
 
@@ -29,7 +29,7 @@ Fate = Literal["FINISHED", "FAILED", "absent"]
 class Given:
     """A job: its params, its test score on each fold by every metric, and what became of it.
 
-    `scores` are accuracies (the other scores but log loss are the same, log loss is 1 minus them); NaN is a fold that
+    `scores` are accuracies (the other scores are the same, or 1 minus them where lower is better); NaN is a fold that
     diverged. `inner` are the mean scores inside the training parts.
     """
 
@@ -106,7 +106,10 @@ def result_of(given: Given) -> JobResult:
                 test_scores=scores_of(score),
                 train_scores=scores_of(score),
                 test_index=test_index,
+                test_target=TARGET[test_index],
                 probabilities=probabilities * np.nan if lost else probabilities,
+                n_train=len(TARGET) - len(test_index),
+                parameters=9,
                 curve=Curve(epochs, 1 / epochs, 1.1 / epochs),
                 epochs=5,
                 diverged_epoch=3 if lost else None,

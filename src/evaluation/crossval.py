@@ -16,6 +16,7 @@ from src.evaluation.folds import Fold
 from src.evaluation.metrics import score
 from src.evaluation.results import Curve, FloatArray, FoldResult
 from src.models import (
+    ConvergedLogistic,
     FitRequest,
     LabelledRows,
     fit_networks,
@@ -138,7 +139,8 @@ def fit_fold(task: FoldTask) -> FoldResult:
     classes = len(task.dataset.class_names)
     p_train, p_test = (_all_classes(model.predict_proba(part.x), model.classes_, classes) for part in (train, test))
     epochs = int(np.max(getattr(model, "n_iter_", 0)))
-    return _result(task, p_train, p_test, seconds, epochs=epochs)
+    parameters = model.coef_.size + model.intercept_.size if isinstance(model, ConvergedLogistic) else None
+    return _result(task, p_train, p_test, seconds, parameters=parameters, epochs=epochs)
 
 
 def _request(task: FoldTask, rows: FoldRows) -> FitRequest:
@@ -155,6 +157,7 @@ def _network_result(task: FoldTask, request: FitRequest, trained: Trained, secon
         p_train,
         p_test,
         seconds,
+        parameters=trained.parameters.size,
         curve=Curve(curve.epochs, curve.train_loss, curve.test_loss) if len(curve.epochs) else None,
         epochs=trained.epochs,
         diverged_epoch=trained.diverged_epoch,
@@ -164,13 +167,16 @@ def _network_result(task: FoldTask, request: FitRequest, trained: Trained, secon
 
 def _result(task: FoldTask, p_train: FloatArray, p_test: FloatArray, seconds: float, **more: Any) -> FoldResult:
     fold, target = task.fold, task.dataset.target
+    test_target = target[fold.test]
     return FoldResult(
         repeat=fold.repeat,
         fold=fold.fold,
-        test_scores=score(target[fold.test], p_test),
+        test_scores=score(test_target, p_test),
         train_scores=score(target[fold.train], p_train),
         test_index=fold.test,
+        test_target=test_target,
         probabilities=p_test,
+        n_train=len(fold.train),
         fit_seconds=seconds,
         **{"curve": None, "diverged_epoch": None, **more},
     )

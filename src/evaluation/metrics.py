@@ -5,6 +5,9 @@ thousands of folds, and scikit-learn's checks of its input cost thirty to a hund
 """
 
 import difflib
+import math
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,32 +17,106 @@ from src.evaluation.errors import EvaluationError
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.floating]
 
-_HIGHER_IS_BETTER = {
-    "accuracy": True,
-    "balanced_accuracy": True,
-    "log_loss": False,
-    "macro_f1": True,
-    "roc_auc": True,
+LOG_LOSS_CLIP = 2.0**-52
+"""The log loss takes probabilities as lying in [LOG_LOSS_CLIP, 1 - LOG_LOSS_CLIP]: float64's epsilon, whatever the
+model's dtype. So one hopeless row adds at most 36 nats, and the same predictions have the same loss in any dtype."""
+
+# Guo et al. (2017) take 15 bins; these are the borders between them.
+_CONFIDENCE_BORDERS = np.arange(1, 15) / 15
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a comparison has to know of a metric.
+
+    Attributes
+    ----------
+    higher_is_better
+        Its direction.
+    is_share
+        Whether it is a share between 0 and 1, so that a difference of 0.01 means the same wherever it is seen.
+    step
+        The least change of a test part's score, that of one row decided otherwise, before `step_scale`: "row" is
+        1 / rows, "class" is `class_step`; None for a metric that changes without steps.
+    step_scale
+        How many such steps that is.
+    mean_of_rows
+        Whether it is the mean over rows of a row's own score: then a part of a single row has it, too.
+    """
+
+    higher_is_better: bool
+    is_share: bool = False
+    step: Literal["row", "class"] | None = None
+    step_scale: float = 1.0
+    mean_of_rows: bool = False
+
+
+_METRICS = {
+    "accuracy": Metric(True, is_share=True, step="row", mean_of_rows=True),
+    "balanced_accuracy": Metric(True, is_share=True, step="class"),
+    "log_loss": Metric(False, mean_of_rows=True),
+    "macro_f1": Metric(True, is_share=True, step="class"),
+    "roc_auc": Metric(True, is_share=True, step="class"),
+    "brier_score": Metric(False, mean_of_rows=True),
+    "matthews_corrcoef": Metric(True, step="class", step_scale=2.0),  # from -1 to 1: twice as wide as a share
+    "average_precision": Metric(True, is_share=True, step="class"),
+    "calibration_error": Metric(False),
 }
 
-METRICS = tuple(_HIGHER_IS_BETTER)
+METRICS = tuple(_METRICS)
 """The metrics that every fold is scored with, in the order of tables."""
 
 
-def higher_is_better(metric: str) -> bool:
-    """Whether a higher value of a metric is the better one; ``test/``, ``train/`` and ``fold/`` may stand before it.
+@dataclass(frozen=True, eq=False)
+class ClassScores:
+    """The scores of each class by itself, in the order of the codes, each of shape (C,).
+
+    Attributes
+    ----------
+    precision
+        Share of the rows predicted as the class that are of it; 0 if none is predicted so.
+    recall
+        Share of the class's rows that are predicted as it; 0 if it has none.
+    f1
+        Harmonic mean of precision and recall; 0 if the class is neither there nor predicted.
+    support
+        Rows of the class.
+
+    The first three are NaN if a probability is not finite.
+    """
+
+    precision: FloatArray
+    recall: FloatArray
+    f1: FloatArray
+    support: FloatArray
+
+
+def metric_of(name: str) -> Metric:
+    """Return what is known of a metric; ``test/``, ``train/`` and ``fold/`` may stand before its name.
 
     Raises
     ------
     EvaluationError
         If there is no such metric.
     """
-    prefix, _, name = metric.rpartition("/")
-    if prefix not in ("", "test", "train", "fold") or name not in _HIGHER_IS_BETTER:
-        close = difflib.get_close_matches(name, METRICS, n=1)
+    prefix, _, short = name.rpartition("/")
+    if prefix not in ("", "test", "train", "fold") or short not in _METRICS:
+        close = difflib.get_close_matches(short, METRICS, n=1)
         meant = f" Did you mean '{close[0]}'?" if close else ""
-        raise EvaluationError(f"'{metric}' is not a metric to compare by.{meant} ({', '.join(METRICS)})")
-    return _HIGHER_IS_BETTER[name]
+        raise EvaluationError(f"'{name}' is not a metric to compare by.{meant} ({', '.join(METRICS)})")
+    return _METRICS[short]
+
+
+def higher_is_better(metric: str) -> bool:
+    """Whether a higher value of a metric is the better one; names and errors are those of `metric_of`."""
+    return metric_of(metric).higher_is_better
+
+
+def class_step(target: IntArray) -> float:
+    """How much one row of the rarest class moves a mean over classes: 1 / (classes in `target` * that class's rows)."""
+    counts = np.bincount(target)
+    present = counts[counts > 0]
+    return float(1 / (len(present) * present.min()))
 
 
 def score(target: IntArray, probabilities: FloatArray) -> dict[str, float]:
@@ -57,52 +134,100 @@ def score(target: IntArray, probabilities: FloatArray) -> dict[str, float]:
     dict
         - accuracy: share of rows predicted right.
         - balanced_accuracy: mean recall over the classes that the target holds.
-        - log_loss: mean of -ln(probability of the true class), in nats; probabilities are clipped to
-          [eps, 1 - eps] of their dtype, so that one hopeless row does not make it infinite.
+        - log_loss: mean of -ln(probability of the true class), in nats, in float64; probabilities are clipped to
+          [LOG_LOSS_CLIP, 1 - LOG_LOSS_CLIP], so that one hopeless row does not make it infinite.
         - macro_f1: mean F1 over the classes that are in the target or predicted.
         - roc_auc: area under the ROC curve, ties counted half; for more than two classes the mean over one class
           against the rest. NaN if the target lacks a class.
+        - brier_score: mean squared distance of a row's probabilities from the true class's (1 for it, 0 for the
+          others), summed over classes (Brier 1950): from 0 to 2. For two classes half of it, as is customary.
+        - matthews_corrcoef: correlation of true and predicted class (Matthews 1975; for more than two classes
+          Gorodkin 2004), from -1 to 1; 0 if all rows are of one class or predicted as one.
+        - average_precision: mean over the rows of a class of the precision at their probability's threshold, which is
+          the area under the precision-recall curve without interpolation; averaged over classes as roc_auc is.
+        - calibration_error: expected calibration error (Guo et al. 2017): rows are put into 15 bins of equal width by
+          the predicted class's probability, ((b - 1)/15, b/15]; mean over rows of their bin's |accuracy - mean
+          probability|.
 
         All are NaN if a probability is not finite: the network diverged.
     """
     if not np.isfinite(probabilities).all():
         return dict.fromkeys(METRICS, float("nan"))
     n_rows, n_classes = probabilities.shape
-    predicted = probabilities.argmax(axis=1)
-    confusion = np.bincount(target * n_classes + predicted, minlength=n_classes**2).reshape(n_classes, n_classes)
-    right = confusion.diagonal()
-    actual = confusion.sum(axis=1)
-    involved = actual + confusion.sum(axis=0)  # rows of the class + rows predicted as it = 2 TP + FP + FN
+    p = np.array(probabilities, dtype=np.float64, order="C")
+    rows, predicted = np.arange(n_rows), p.argmax(axis=1)
+    of_true_class = p[rows, target].clip(LOG_LOSS_CLIP, 1 - LOG_LOSS_CLIP)
+    off = p.copy()
+    off[rows, target] -= 1
+    # Lists: of so few whole numbers Python is faster than NumPy, and exact however large their products.
+    right, actual, guessed = (counts.tolist() for counts in _counts(target, predicted, n_classes))
+    recalls = [r / a for r, a in zip(right, actual, strict=True) if a]
+    f1 = [2 * r / (a + g) for r, a, g in zip(right, actual, guessed, strict=True) if a + g]
+    roc_auc, average_precision = _areas(target, p, actual)
     return {
-        "accuracy": float(right.sum() / n_rows),
-        "balanced_accuracy": float((right[actual > 0] / actual[actual > 0]).mean()),
-        "log_loss": _log_loss(target, probabilities),
-        "macro_f1": float((2 * right[involved > 0] / involved[involved > 0]).mean()),
-        "roc_auc": _roc_auc(target, probabilities, actual),
+        "accuracy": sum(right) / n_rows,
+        "balanced_accuracy": sum(recalls) / len(recalls),
+        "log_loss": -float(np.log(of_true_class).sum()) / n_rows,
+        "macro_f1": sum(f1) / len(f1),
+        "roc_auc": roc_auc,
+        "brier_score": float(np.square(off).sum()) / n_rows / (2 if n_classes == 2 else 1),
+        "matthews_corrcoef": _matthews(right, actual, guessed),
+        "average_precision": average_precision,
+        "calibration_error": _calibration_error(predicted == target, p[rows, predicted]),
     }
 
 
-def _log_loss(target: IntArray, probabilities: FloatArray) -> float:
-    eps = np.finfo(probabilities.dtype).eps
-    of_true_class = probabilities[np.arange(len(target)), target].clip(eps, 1 - eps)
-    return float(-np.log(of_true_class, dtype=np.float64).mean())
+def class_scores(target: IntArray, probabilities: FloatArray) -> ClassScores:
+    """Score each class by itself; target, probabilities and the predicted class are those of `score`."""
+    right, actual, guessed = _counts(target, probabilities.argmax(axis=1), probabilities.shape[1])
+    hits = right * (1.0 if np.isfinite(probabilities).all() else np.nan)
+    return ClassScores(
+        precision=hits / np.maximum(guessed, 1),
+        recall=hits / np.maximum(actual, 1),
+        f1=2 * hits / np.maximum(actual + guessed, 1),
+        support=actual.astype(np.float64),
+    )
 
 
-def _roc_auc(target: IntArray, probabilities: FloatArray, counts: IntArray) -> float:
-    """AUC by the Mann-Whitney statistic: U = (sum of the positives' mid-ranks) - P(P + 1)/2, AUC = U / (P N).
+def _counts(target: IntArray, predicted: IntArray, n_classes: int) -> tuple[IntArray, IntArray, IntArray]:
+    """Count each class's rows predicted right, its rows, and the rows predicted as it, each of shape (C,)."""
+    confusion = np.bincount(target * n_classes + predicted, minlength=n_classes**2).reshape(n_classes, n_classes)
+    return confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
 
-    A positive's mid-rank is half the number of scores below it plus half the number not above it, plus a half.
+
+def _matthews(right: list[int], actual: list[int], guessed: list[int]) -> float:
+    """Gorodkin's correlation of two class assignments, from each class's counts."""
+    n_rows = sum(actual)
+    covariance = sum(right) * n_rows - sum(a * g for a, g in zip(actual, guessed, strict=True))
+    variances = (n_rows**2 - sum(a * a for a in actual)) * (n_rows**2 - sum(g * g for g in guessed))
+    return covariance / math.sqrt(variances) if variances else 0.0
+
+
+def _areas(target: IntArray, p: FloatArray, counts: list[int]) -> tuple[float, float]:
+    """Area under the ROC curve and average precision, each the mean over the positive classes; NaN if one is absent.
+
+    The area is the Mann-Whitney statistic: U = (sum of the positives' mid-ranks) - P(P + 1)/2, AUC = U / (P N). A
+    positive's mid-rank is half the number of scores below it plus half the number not above it, plus a half. Precision
+    at a positive's threshold is the share of positives among the rows that are not below it.
     """
-    if not counts.all():
-        return float("nan")
-    n_rows, n_classes = probabilities.shape
-    areas = []
-    for code in range(n_classes) if n_classes > 2 else (1,):
-        scores = np.sort(probabilities[:, code])
-        of_positives = probabilities[target == code, code]
-        below = scores.searchsorted(of_positives, "left").sum()
-        not_above = scores.searchsorted(of_positives, "right").sum()
-        positives = counts[code]
-        u = (below + not_above + positives) / 2 - positives * (positives + 1) / 2
+    if not all(counts):
+        return float("nan"), float("nan")
+    n_rows, n_classes = p.shape
+    positive_classes = range(n_classes) if n_classes > 2 else (1,)
+    areas, precisions = [], []
+    for code in positive_classes:
+        column, positives = p[:, code], counts[code]
+        scores, of_positives = np.sort(column), np.sort(column[target == code])
+        below = scores.searchsorted(of_positives, "left")
+        not_above = scores.searchsorted(of_positives, "right")
+        u = (int(below.sum() + not_above.sum()) + positives) / 2 - positives * (positives + 1) / 2
         areas.append(u / (positives * (n_rows - positives)))
-    return float(np.mean(areas))
+        not_below = positives - of_positives.searchsorted(of_positives, "left")
+        precisions.append(float((not_below / (n_rows - below)).sum()) / positives)
+    return sum(areas) / len(areas), sum(precisions) / len(precisions)
+
+
+def _calibration_error(right: NDArray[np.bool_], confidence: FloatArray) -> float:
+    """Sum over bins of |rows right - sum of confidences|, for each row: the bins' weights cancel their means."""
+    gaps = np.bincount(_CONFIDENCE_BORDERS.searchsorted(confidence), weights=right - confidence)
+    return float(np.abs(gaps).sum() / len(right))

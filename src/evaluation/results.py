@@ -1,11 +1,13 @@
 """What one fold and one job leave behind, and their summary over folds."""
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from src.evaluation.metrics import METRICS
+from src.evaluation.metrics import METRICS, ClassScores, class_scores, class_step, metric_of, score
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.floating]
@@ -38,10 +40,14 @@ class FoldResult:
         Which fold, as in `src.evaluation.folds.Fold`.
     test_scores, train_scores
         `src.evaluation.metrics.score` of each part; all NaN if the network diverged.
-    test_index
-        Row indices of the test part, shape (n,).
+    test_index, test_target
+        Row indices of the test part and the codes of their true classes, each of shape (n,).
     probabilities
         Predicted for those rows, shape (n, C).
+    n_train
+        Rows of the training part.
+    parameters
+        How many numbers the model has learned; None for an estimator that does not tell.
     curve
         None for a model that is not trained epoch by epoch.
     epochs
@@ -62,13 +68,26 @@ class FoldResult:
     test_scores: dict[str, float]
     train_scores: dict[str, float]
     test_index: IntArray
+    test_target: IntArray
     probabilities: FloatArray
+    n_train: int
+    parameters: int | None
     curve: Curve | None
     epochs: int
     diverged_epoch: int | None
     fit_seconds: float
     gradient_error: float | None = None
     inner_scores: dict[str, float] | None = None
+
+    @property
+    def n_test(self) -> int:
+        """Rows of the test part."""
+        return len(self.test_index)
+
+    @property
+    def class_step(self) -> float:
+        """How much one row of the test part's rarest class moves a mean over classes."""
+        return class_step(self.test_target)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,22 +104,44 @@ class JobResult:
         dict
             ``test/...`` and ``train/...``: each metric's mean over folds; ``std/...``: the sample standard deviation
             over folds (ddof=1) of the test score; ``time/fit``: seconds of training, all folds; ``epochs``: mean
-            over folds; ``diverged``: number of folds whose network diverged; ``check/gradient_error``: the largest, if
-            checked. A mean over folds of which one diverged
-            is NaN: the rest alone would flatter the setting.
+            over folds; ``diverged``: number of folds whose network diverged; ``parameters``: the most numbers learned
+            in a fold, if known; ``check/gradient_error``: the largest, if checked. A mean over folds of which one
+            diverged is NaN: the rest alone would flatter the setting.
+
+            Where every test part is a single row (leave-one-out), a metric that is no mean over rows has no value in
+            a fold. Its ``test/...`` is then that of a repeat's out-of-fold predictions put together, mean over
+            repeats, and its ``std/...`` is NaN.
         """
-        test = {name: np.array([fold.test_scores[name] for fold in self.folds]) for name in METRICS}
+        test = {name: [fold.test_scores[name] for fold in self.folds] for name in METRICS}
+        train = {name: [fold.train_scores[name] for fold in self.folds] for name in METRICS}
+        pooled = self._pooled_scores() if all(fold.n_test == 1 for fold in self.folds) else {}
         errors = [fold.gradient_error for fold in self.folds if fold.gradient_error is not None]
-        train = {name: np.array([fold.train_scores[name] for fold in self.folds]) for name in METRICS}
+        parameters = [fold.parameters for fold in self.folds if fold.parameters is not None]
         return {
-            **{f"test/{name}": float(values.mean()) for name, values in test.items()},
-            **{f"train/{name}": float(values.mean()) for name, values in train.items()},
-            **{f"std/{name}": _sample_std(values) for name, values in test.items()},
+            **{f"test/{name}": pooled.get(name, _mean(values)) for name, values in test.items()},
+            **{f"train/{name}": _mean(values) for name, values in train.items()},
+            **{f"std/{name}": math.nan if name in pooled else _sample_std(values) for name, values in test.items()},
             "time/fit": float(sum(fold.fit_seconds for fold in self.folds)),
-            "epochs": float(np.mean([fold.epochs for fold in self.folds])),
+            "epochs": _mean([fold.epochs for fold in self.folds]),
             "diverged": float(sum(fold.diverged_epoch is not None for fold in self.folds)),
+            **({"parameters": float(max(parameters))} if parameters else {}),
             **({"check/gradient_error": max(errors)} if errors else {}),
         }
+
+    def _pooled_scores(self) -> dict[str, float]:
+        """Score each repeat's predictions, put together, by the metrics that are no means over rows; average these."""
+        repeats = [[fold for fold in self.folds if fold.repeat == repeat] for repeat in self._repeats]
+        scores = [score(*_pooled(folds)) for folds in repeats]
+        return {name: _mean([each[name] for each in scores]) for name in METRICS if not metric_of(name).mean_of_rows}
+
+    @property
+    def _repeats(self) -> set[int]:
+        return {fold.repeat for fold in self.folds}
+
+    def class_scores(self) -> ClassScores:
+        """Score each class by the out-of-fold predictions of all folds and repeats; its support is that of a repeat."""
+        scores = class_scores(*_pooled(self.folds))
+        return replace(scores, support=scores.support / len(self._repeats))
 
     def fold_metrics(self) -> list[tuple[str, float, int]]:
         """Test scores fold by fold: ``("fold/accuracy", value, step)``, the step counted over all repeats."""
@@ -130,8 +171,21 @@ class JobResult:
         return Curve(epochs, np.mean(train, axis=0), np.mean(test, axis=0))
 
 
-def _sample_std(values: FloatArray) -> float:
-    return float(values.std(ddof=1)) if len(values) > 1 else float("nan")
+def _pooled(folds: Sequence[FoldResult]) -> tuple[IntArray, FloatArray]:
+    """Put the test parts of folds together: true classes, shape (n,), and predicted probabilities, shape (n, C)."""
+    return np.concatenate([fold.test_target for fold in folds]), np.concatenate([fold.probabilities for fold in folds])
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Mean with a sum that is rounded once: the same values in another order have the same mean, to the last bit."""
+    return math.fsum(values) / len(values)
+
+
+def _sample_std(values: Sequence[float]) -> float:
+    if len(values) < 2:
+        return math.nan
+    mean = _mean(values)
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
 
 def _at_epochs(wanted: IntArray, epochs: IntArray, loss: FloatArray, diverged: bool) -> FloatArray:

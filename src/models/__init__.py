@@ -10,12 +10,13 @@ from src.models.networks import (
     predict_probabilities,
     settings_of,
 )
-from src.models.references import NETWORKS, ModelError, make_model
+from src.models.references import NETWORKS, ConvergedLogistic, ModelError, make_model
 from src.models.rows import LabelledRows
 
 __all__ = [
     "NETWORKS",
     "BPClassifier",
+    "ConvergedLogistic",
     "FitRequest",
     "LabelledRows",
     "ModelError",

@@ -15,6 +15,10 @@ METRIC_LABELS: Mapping[str, str] = {
     "log_loss": "log loss",
     "macro_f1": "macro F1",
     "roc_auc": "ROC AUC",
+    "brier_score": "Brier score",
+    "matthews_corrcoef": "Matthews correlation",
+    "average_precision": "average precision",
+    "calibration_error": "calibration error",
 }
 
 # Control characters, separators of lines and paragraphs, and marks that reverse the reading direction.

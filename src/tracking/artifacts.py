@@ -19,6 +19,7 @@ from src.tracking.records import JobRecord
 CONFIG = "config.yaml"
 OVERRIDES = "overrides.yaml"
 FOLD_SCORES = "fold_scores.csv"
+CLASS_SCORES = "class_scores.csv"
 PREDICTIONS = "predictions.csv"
 CURVES = "curves.csv"
 TRACEBACK = "traceback.txt"
@@ -33,13 +34,15 @@ def job_files(job: JobRecord) -> dict[str, bytes]:
     Returns
     -------
     dict
-        Contents by path: config.yaml and overrides.yaml; for a job with a result fold_scores.csv, predictions.csv
-        and, if it was trained epoch by epoch, curves.csv; for a failed one traceback.txt; and the record's own files.
+        Contents by path: config.yaml and overrides.yaml; for a job with a result fold_scores.csv, class_scores.csv,
+        predictions.csv and, if it was trained epoch by epoch, curves.csv; for a failed one traceback.txt; and the
+        record's own files.
     """
     files = {CONFIG: yaml_bytes(job.config), OVERRIDES: yaml_bytes(list(job.overrides))}
     if job.result is not None:
         files[FOLD_SCORES] = fold_scores(job.result)
-        files[PREDICTIONS] = predictions(job.result, job.target, job.dataset.class_names)
+        files[CLASS_SCORES] = class_scores(job.result, job.dataset.class_names)
+        files[PREDICTIONS] = predictions(job.result, job.dataset.class_names)
         if any(fold.curve is not None for fold in job.result.folds):
             files[CURVES] = curves(job.result)
     if job.failure is not None:
@@ -72,9 +75,10 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
 
 
 def fold_scores(result: JobResult) -> bytes:
-    """Write one row for each fold: its scores on both parts, epochs, the epoch it diverged in, seconds.
+    """Write one row for each fold: the sizes of its parts and model, how training went, its scores on both parts.
 
-    With nested cross-validation ``inner/METRIC`` too: the mean scores of the folds inside its training part.
+    With nested cross-validation ``inner/METRIC`` too: the mean scores of the folds inside its training part. A cell is
+    empty where there is nothing to say: no known number of parameters, no epoch of divergence.
     """
     parts = {
         "test": [fold.test_scores for fold in result.folds],
@@ -83,11 +87,11 @@ def fold_scores(result: JobResult) -> bytes:
     inner = [fold.inner_scores for fold in result.folds if fold.inner_scores is not None]
     if inner:
         parts["inner"] = inner
-    header = ["repeat", "fold", "epochs", "diverged_epoch", "fit_seconds"]
-    header += [f"{part}/{name}" for part in parts for name in METRICS]
+    own = ["repeat", "fold", "n_train", "n_test", "parameters", "class_step", "epochs", "diverged_epoch", "fit_seconds"]
+    header = own + [f"{part}/{name}" for part in parts for name in METRICS]
     rows = (
         [
-            *(fold.repeat, fold.fold, fold.epochs, fold.diverged_epoch, fold.fit_seconds),
+            *(getattr(fold, name) for name in own),
             *(float(each[name]) for each in scores for name in METRICS),
         ]
         for fold, *scores in zip(result.folds, *parts.values(), strict=True)
@@ -95,12 +99,20 @@ def fold_scores(result: JobResult) -> bytes:
     return table(header, rows)
 
 
+def class_scores(result: JobResult, class_names: Sequence[str]) -> bytes:
+    """Write one row for each class: its scores over the out-of-fold predictions, and how many rows it has."""
+    scores = result.class_scores()
+    support = (np.format_float_positional(rows, trim="-") for rows in scores.support)
+    columns = (scores.precision.tolist(), scores.recall.tolist(), scores.f1.tolist(), support)
+    return table(["class", "precision", "recall", "f1", "support"], zip(class_names, *columns, strict=True))
+
+
 def probability_column(class_name: str) -> str:
     """Name the column of predictions.csv that holds a class's probability."""
     return f"probability {class_name}"
 
 
-def predictions(result: JobResult, target: np.ndarray[Any, Any], class_names: Sequence[str]) -> bytes:
+def predictions(result: JobResult, class_names: Sequence[str]) -> bytes:
     """Write the out-of-fold predictions: for each row of each test part its true and predicted class and probabilities.
 
     A diverged network predicts nothing: its probabilities are ``nan`` and its predicted class is empty.
@@ -112,7 +124,7 @@ def predictions(result: JobResult, target: np.ndarray[Any, Any], class_names: Se
         best[~np.isfinite(fold.probabilities).all(axis=1)] = -1
         columns = zip(
             fold.test_index.tolist(),
-            target[fold.test_index].tolist(),
+            fold.test_target.tolist(),
             best.tolist(),
             fold.probabilities.tolist(),
             strict=True,

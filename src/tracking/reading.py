@@ -208,15 +208,17 @@ def fold_scores(store: Store, run: RunRow) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        repeat, fold, epochs, diverged_epoch (NaN if it did not), fit_seconds, ``test/METRIC`` and ``train/METRIC``;
-        with nested cross-validation ``inner/METRIC``, the mean over the folds inside the training part.
+        repeat, fold, n_train and n_test (rows), parameters (NaN if not known), class_step (see
+        `src.evaluation.metrics.class_step`), epochs, diverged_epoch (NaN if it did not), fit_seconds, ``test/METRIC``
+        and ``train/METRIC``; with nested cross-validation ``inner/METRIC``, the mean over the folds inside the training
+        part. An old record may lack some of them.
     """
     return read_fold_scores(artifact(store, run, artifacts.FOLD_SCORES))
 
 
 def read_fold_scores(content: bytes) -> pd.DataFrame:
     """Return the table in a fold_scores.csv; see `fold_scores`."""
-    return _numbers(_text_table(content), ["repeat", "fold", "epochs"])
+    return _numbers(_text_table(content), ["repeat", "fold", "n_train", "n_test", "epochs"])
 
 
 def fold_columns(store: Store, run: RunRow) -> dict[str, NDArray[np.float64]]:
@@ -230,6 +232,20 @@ def fold_columns(store: Store, run: RunRow) -> dict[str, NDArray[np.float64]]:
     header, *rows = csv.reader(io.StringIO(artifact(store, run, artifacts.FOLD_SCORES).decode()))
     values = np.array([[float(cell or "nan") for cell in row] for row in rows])
     return dict(zip(header, values.T, strict=True))
+
+
+def class_scores(store: Store, run: RunRow) -> pd.DataFrame | None:
+    """Return a finished job's scores of each class over its out-of-fold predictions.
+
+    Returns
+    -------
+    DataFrame or None
+        class (text), precision, recall, f1 (NaN if a network diverged), support (rows); None for an old record.
+    """
+    # A record without a Brier score is older than class_scores.csv.
+    if run.status != "FINISHED" or "test/brier_score" not in run.metrics:
+        return None
+    return _numbers(_text_table(artifact(store, run, artifacts.CLASS_SCORES)), labels=["class"])
 
 
 def dataset(store: Store, run: RunRow) -> RecordedDataset | None:
@@ -272,9 +288,7 @@ def predictions(store: Store, run: RunRow) -> pd.DataFrame:
         ``probability CLASS`` for each class, to the last bit.
     """
     text = _text_table(artifact(store, run, artifacts.PREDICTIONS))
-    labels = text[["target", "predicted"]]
-    numbers = _numbers(text.drop(columns=labels.columns), ["repeat", "fold", "row"])
-    return numbers.assign(**labels)[text.columns]
+    return _numbers(text, ["repeat", "fold", "row"], labels=["target", "predicted"])
 
 
 def _text_table(content: bytes) -> pd.DataFrame:
@@ -282,7 +296,8 @@ def _text_table(content: bytes) -> pd.DataFrame:
     return pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
 
 
-def _numbers(text: pd.DataFrame, whole: Sequence[str]) -> pd.DataFrame:
-    """Turn columns of text into int64 where they are `whole`, else float64; an empty cell is NaN."""
-    kinds = {name: np.int64 if name in whole else np.float64 for name in text.columns}
-    return text.replace("", "nan").astype(kinds)
+def _numbers(text: pd.DataFrame, whole: Sequence[str] = (), labels: Sequence[str] = ()) -> pd.DataFrame:
+    """Turn columns of text, but for `labels`, into int64 where they are `whole`, else float64; an empty cell is NaN."""
+    numbers = text.drop(columns=list(labels)).replace("", "nan")
+    kinds = {name: np.int64 if name in whole else np.float64 for name in numbers.columns}
+    return numbers.astype(kinds).assign(**text[list(labels)])[text.columns]

@@ -199,6 +199,9 @@ class TestFold:
             score = pipeline.score(test, dataset.target[fold.test])
             assert results[fold.fold].test_scores["accuracy"] == pytest.approx(score)
             assert results[fold.fold].epochs == pipeline["model"].n_iter_
+            assert results[fold.fold].parameters == len(pipeline["model"].parameters_)
+            assert results[fold.fold].n_train == len(fold.train)
+            np.testing.assert_array_equal(results[fold.fold].test_target, dataset.target[fold.test])
 
     def test_a_reference_is_a_pipeline_fitted_by_hand(self, wine):
         dataset, folds = wine
@@ -210,7 +213,15 @@ class TestFold:
             rows.fit_transform(dataset.features.iloc[train]), dataset.target[train], weighted.sample_weight[train]
         )
         expected = model.predict_proba(rows.transform(dataset.features.iloc[test]))
-        np.testing.assert_array_equal(fit_fold(task).probabilities, expected)
+        result = fit_fold(task)
+        np.testing.assert_array_equal(result.probabilities, expected)
+        assert result.parameters == 3 * (13 + 1)  # classes by features and a bias
+        assert result.n_train == len(train)
+
+    def test_an_estimator_of_any_other_kind_does_not_tell_its_parameters(self, wine):
+        dataset, folds = wine
+        task = task_on(dataset, folds[0], "sklearn", model={"estimator": "sklearn.naive_bayes.GaussianNB"})
+        assert fit_fold(task).parameters is None
 
     @pytest.mark.parametrize("model", ["bp", "sklearn_logistic"])
     def test_nothing_of_the_test_part_leaks_into_training(self, model, wine):

@@ -123,8 +123,29 @@ def test_names_of_panels_that_begin_alike_are_told_apart() -> None:
     assert [" ".join(title.split()) for title in titles] == names
 
 
-def fold_result(number: int, made: Curve | None, diverged: int | None = None) -> FoldResult:
-    return FoldResult(0, number, {}, {}, np.array([number]), np.array([[0.5, 0.5]]), made, 3, diverged, 0.0)
+def fold_result(
+    number: int,
+    made: Curve | None,
+    diverged: int | None = None,
+    rows: Sequence[int] = (0,),
+    target: Sequence[int] = (0,),
+    probabilities: Sequence[Sequence[float]] = ((0.5, 0.5),),
+) -> FoldResult:
+    return FoldResult(
+        repeat=0,
+        fold=number,
+        test_scores={},
+        train_scores={},
+        test_index=np.array(rows),
+        test_target=np.array(target),
+        probabilities=np.array(probabilities),
+        n_train=2,
+        parameters=None,
+        curve=made,
+        epochs=3,
+        diverged_epoch=diverged,
+        fit_seconds=0.0,
+    )
 
 
 def test_a_diverged_fold_is_not_taken_for_one_that_stopped_early() -> None:
@@ -310,8 +331,8 @@ def test_many_lines_have_no_bands_and_tell_what_else_varies(make_job: Make) -> N
 def test_out_of_fold_predictions_are_gathered_with_their_folds() -> None:
     target = np.array([0, 1, 1, 0])
     folds = (
-        FoldResult(0, 0, {}, {}, np.array([1, 3]), np.array([[0.1, 0.9], [0.2, 0.8]]), None, 0, None, 0.0),
-        FoldResult(0, 1, {}, {}, np.array([0, 2]), np.array([[0.3, 0.7], [0.4, 0.6]]), None, 0, None, 0.0),
+        fold_result(0, None, rows=[1, 3], target=[1, 0], probabilities=[[0.1, 0.9], [0.2, 0.8]]),
+        fold_result(1, None, rows=[0, 2], target=[0, 1], probabilities=[[0.3, 0.7], [0.4, 0.6]]),
     )
     made = out_of_fold(JobResult(folds), target)
     assert made.fold.tolist() == [0, 0, 1, 1]

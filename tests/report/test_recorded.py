@@ -33,7 +33,23 @@ def result(*, diverged: bool = False) -> JobResult:
         probabilities = np.column_stack([1 - second, second]) * (np.nan if lost else 1)
         scores = score(TARGET[test], probabilities)
         curve = Curve(np.arange(1, 6), random.random(5), random.random(5))
-        folds.append(FoldResult(0, number, scores, scores, test, probabilities, curve, 5, 6 if lost else None, 0.1))
+        folds.append(
+            FoldResult(
+                repeat=0,
+                fold=number,
+                test_scores=scores,
+                train_scores=scores,
+                test_index=test,
+                test_target=TARGET[test],
+                probabilities=probabilities,
+                n_train=8,
+                parameters=None,
+                curve=curve,
+                epochs=5,
+                diverged_epoch=6 if lost else None,
+                fit_seconds=0.1,
+            )
+        )
     return JobResult(tuple(folds))
 
 

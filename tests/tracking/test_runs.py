@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import math
 import sqlite3
@@ -7,7 +8,9 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
+from src.evaluation.metrics import METRICS
 from src.tracking import reading
+from src.tracking.artifacts import local_folder
 from src.tracking.errors import TrackingError
 from src.tracking.query import finished_jobs
 from src.tracking.records import Failure
@@ -40,6 +43,7 @@ def test_everything_of_a_job_is_read_back(store, sweep, make_job):
         "data.path": "null",
     }
     expected = job.result.metrics()
+    assert expected["parameters"] == 17
     assert {name: run.data.metrics[name] for name in expected} == pytest.approx(expected, abs=0, nan_ok=True)
     tags = run.data.tags
     assert tags["mlflow.parentRunId"] == sweep.run_id
@@ -51,7 +55,8 @@ def test_everything_of_a_job_is_read_back(store, sweep, make_job):
     assert [column["name"] for column in json.loads(used.dataset.schema)["mlflow_colspec"]] == ["exam1", "b"]
     assert [(tag.key, tag.value) for tag in used.tags] == [("mlflow.data.context", "training")]
     paths = {item.path for item in fresh(store).list_artifacts(run.info.run_id)}
-    assert paths == {"config.yaml", "overrides.yaml", "fold_scores.csv", "predictions.csv", "curves.csv", "figures"}
+    tables = {"fold_scores.csv", "class_scores.csv", "predictions.csv", "curves.csv"}
+    assert paths == {"config.yaml", "overrides.yaml", "figures"} | tables
 
 
 def test_fold_scores_and_curves_are_series_with_the_fold_and_the_epoch_as_step(store, sweep, make_job):
@@ -83,8 +88,19 @@ def test_files_give_back_the_same_bits(store, sweep, make_job):
     assert reading.recorded_overrides(store, run) == ["training.learning_rate=0.1"]
 
     scores = reading.fold_scores(store, run)
-    for name in ("accuracy", "log_loss"):
-        assert scores[f"test/{name}"].tolist() == [fold.test_scores[name] for fold in job.result.folds]
+    for name in METRICS:
+        for part in ("test", "train"):
+            recorded = [getattr(fold, f"{part}_scores")[name] for fold in job.result.folds]
+            assert scores[f"{part}/{name}"].tolist() == recorded
+    for name in ("repeat", "fold", "n_train", "n_test", "parameters", "class_step", "epochs", "fit_seconds"):
+        assert scores[name].tolist() == [getattr(fold, name) for fold in job.result.folds]
+    assert scores["n_test"].tolist() == [4] * 5
+    assert scores["class_step"].tolist() == [1 / 4] * 5  # two classes of two rows
+    assert scores["diverged_epoch"].isna().all()
+    columns = reading.fold_columns(store, run)
+    assert list(columns) == list(scores.columns)
+    for name, values in columns.items():
+        np.testing.assert_array_equal(values, scores[name])
 
     predictions = reading.predictions(store, run)
     rows = np.concatenate([fold.test_index for fold in job.result.folds])
@@ -124,10 +140,50 @@ def test_a_diverged_job_is_finished_and_says_so(store, sweep, make_job, make_res
     assert predictions.loc[predictions["fold"] == 3, "probability yes"].isna().all()
 
 
+def test_classes_are_scored_by_their_names(store, sweep, make_job, make_result):
+    job = make_job()
+    names = ("NA", "优, 秀")
+    facts = dataclasses.replace(job.dataset, class_names=names)
+    table = reading.class_scores(store, reading.get_run(store, log_job(store, sweep, make_job(dataset=facts))))
+    assert list(table.columns) == ["class", "precision", "recall", "f1", "support"]
+    assert tuple(table["class"]) == names
+    scores = job.result.class_scores()
+    for name in ("precision", "recall", "f1", "support"):
+        assert table[name].tolist() == getattr(scores, name).tolist()
+    assert table["support"].tolist() == [10, 10]
+
+    diverged = make_job(result=make_result(diverged=True), dataset=facts)
+    table = reading.class_scores(store, reading.get_run(store, log_job(store, sweep, diverged)))
+    assert table[["precision", "recall", "f1"]].isna().all(axis=None)
+    assert tuple(table["class"]) == names
+
+
+def test_a_record_from_before_class_scores_and_sizes_is_read(store, sweep, make_job):
+    run = reading.get_run(store, log_job(store, sweep, make_job()))
+    folder = local_folder(run.artifact_uri)
+    (folder / "class_scores.csv").unlink()
+    (folder / "fold_scores.csv").write_text(
+        "repeat,fold,epochs,diverged_epoch,fit_seconds,test/accuracy,train/accuracy\n0,0,5,,0.5,0.75,1.0\n"
+    )
+    old = dataclasses.replace(run, metrics={"test/accuracy": 0.75})
+    assert reading.class_scores(store, old) is None
+    assert reading.fold_scores(store, old)["test/accuracy"].tolist() == [0.75]
+    assert reading.fold_columns(store, old)["epochs"].tolist() == [5]
+    with pytest.raises(TrackingError, match=r"has no artifact 'class_scores\.csv'"):  # a new record has lost it
+        reading.class_scores(store, run)
+
+
 def test_a_model_without_epochs_has_no_curves(store, sweep, make_job, make_result):
     run = reading.get_run(store, log_job(store, sweep, make_job(result=make_result(curve=False))))
     assert not [name for name in run.metrics if name.startswith("curve/")]
     assert reading.curves(store, run) is None
+
+
+def test_a_model_that_does_not_tell_its_parameters_has_empty_cells(store, sweep, make_job, make_result):
+    run = reading.get_run(store, log_job(store, sweep, make_job(result=make_result(curve=False))))
+    assert "parameters" not in run.metrics
+    assert reading.fold_scores(store, run)["parameters"].isna().all()
+    assert b",None" not in reading.artifact(store, run, "fold_scores.csv")
 
 
 def test_a_failed_job_keeps_its_error_and_traceback(store, sweep, make_job):
@@ -140,6 +196,7 @@ def test_a_failed_job_keeps_its_error_and_traceback(store, sweep, make_job):
     assert (run.tags["error_type"], run.tags["error_message"]) == ("ValueError", "the data set vanished")
     assert b'raise ValueError("the data set vanished")' in reading.artifact(store, run, "traceback.txt")
     assert not run.metrics
+    assert reading.class_scores(store, run) is None
 
 
 def test_a_job_without_what_its_status_claims_is_refused(make_job):
