@@ -44,7 +44,7 @@ class StandsInForOptuna(SearchPathPlugin):
 
 
 class SearchSweeper(Sweeper):
-    """Runs hydra-optuna-sweeper on the stacked launcher, in the direction of `comparison.metric`, seeded with `seed`."""
+    """Runs hydra-optuna-sweeper on the stacked launcher, in `comparison.metric`'s direction, seeded with `seed`."""
 
     def __init__(self, sampler: DictConfig | None = None, direction: Any = None, **settings: Any) -> None:
         self.sampler = sampler

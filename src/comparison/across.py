@@ -216,7 +216,7 @@ def signed_rank_posterior(differences: FloatArray, rope: float, seed: int = 0) -
 
 
 def _friedman(scores: FloatArray) -> float:
-    """p of Friedman's test over data sets (its chi-squared form, in scipy)."""
+    """P of Friedman's test over data sets (its chi-squared form, in scipy)."""
     from scipy import stats
 
     rounded = np.round(scores, ranking.DIGITS)
@@ -235,5 +235,3 @@ def critical_difference(candidates: int, data_sets: int) -> float:
 
     q = stats.studentized_range.ppf(1 - ALPHA, candidates, np.inf) / np.sqrt(2)
     return float(q * np.sqrt(candidates * (candidates + 1) / (6 * data_sets)))
-
-

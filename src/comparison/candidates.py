@@ -170,7 +170,8 @@ def choose_by_other_folds(
     """
     same = blocks == blocks[:, None]
     others = (same & ~np.eye(len(blocks), dtype=bool)).astype(float)
-    return ranking.order(_mean_of(scores, others), _mean_of(log_losses, others), simplicity, metric)[0]
+    best: IntArray = ranking.order(_mean_of(scores, others), _mean_of(log_losses, others), simplicity, metric)[0]
+    return best
 
 
 def difference(setting: Setting, scores: FloatArray, baseline: FloatArray, metric: str) -> PairedDifference:
@@ -210,7 +211,7 @@ def _candidate(
         raise ComparisonError("none of its jobs has a result.")
     if any(metric not in job.folds for job in usable):
         raise ComparisonError(
-            f"its jobs were recorded by an older version, without {metric}; run them again, or compare by another metric."
+            f"an older version recorded its jobs without {metric}; run them again, or compare by another metric."
         )
     settings, sentences = _complete(usable)
     settings = ranking.ranked(settings, metric)
@@ -265,8 +266,8 @@ def _check_scored(values: FloatArray, setting: Setting, metric: str) -> None:
             "models are compared fold by fold; compare by accuracy, log_loss or brier_score."
         )
     raise ComparisonError(
-        f"it has no {metric.rpartition('/')[2]} in {missing} of {len(values)} folds: its network diverged, or a class is "
-        "absent there."
+        f"it has no {metric.rpartition('/')[2]} in {missing} of {len(values)} folds: its network diverged, or a class "
+        "is absent there."
     )
 
 
@@ -288,4 +289,6 @@ def _complete(jobs: Sequence[RecordedJob]) -> tuple[list[Setting], list[str]]:
         (len(jobs) - once, "as the same setting stands in a sweep named later"),
         (once - kept, "as other seeds of the same setting have no result"),
     )
-    return complete, [f"{count} {'job is' if count == 1 else 'jobs are'} left out, {why}." for count, why in told if count]
+    return complete, [
+        f"{count} {'job is' if count == 1 else 'jobs are'} left out, {why}." for count, why in told if count
+    ]

@@ -10,6 +10,7 @@ from src.comparison.candidates import Candidate
 from src.comparison.families import Family
 from src.comparison.naming import distinct, numbers, short_keys, value_text
 from src.config import JobConfig
+from src.data import Dataset
 from src.evaluation.metrics import higher_is_better, metric_of
 from src.words import counted, listed
 
@@ -44,9 +45,18 @@ class RowFacts:
     rarest: tuple[int, str]
 
 
-def looks_like_identifier(column: str) -> bool:
-    """Whether a column is called like one that names what a row belongs to: `patient`, `subject_id`."""
-    return bool(_IDENTIFIER.search(column))
+def row_facts(data: Dataset) -> RowFacts:
+    """What of a data set's rows bears on a comparison."""
+    labelled = data.features.assign(**{"": data.target})
+    counts = np.bincount(data.target)
+    rarest = int(counts.argmin())
+    named = [name for name in data.feature_names if _IDENTIFIER.search(name)]
+    return RowFacts(
+        rows=len(data.target),
+        duplicates=int(labelled.duplicated(keep=False).sum()),
+        identifiers=tuple(name for name in named if not data.features[name].is_unique),
+        rarest=(int(counts[rarest]), data.class_names[rarest]),
+    )
 
 
 def of_data(name: str, facts: RowFacts, config: JobConfig) -> Iterator[str]:
@@ -59,9 +69,9 @@ def of_data(name: str, facts: RowFacts, config: JobConfig) -> Iterator[str]:
         )
     if facts.identifiers and not grouped:
         yield (
-            f"{name}: rows share values of {listed(facts.identifiers, most=NAMED)}, which is named like an identifier: rows of "
-            "one and the same stand in training and in test parts, and a model may know them again; if they belong "
-            f"together, set data.groups={facts.identifiers[0]}."
+            f"{name}: rows share values of {listed(facts.identifiers, most=NAMED)}, which is named like an identifier; "
+            "such rows stand in training and in test parts, and a model may know them again. If they belong together, "
+            f"set data.groups={facts.identifiers[0]}."
         )
     count, label = facts.rarest
     if config.data.fold is None and count < config.cv.folds < facts.rows:
@@ -92,7 +102,8 @@ def at_edges(candidates: Sequence[Candidate]) -> Iterator[str]:
             end = "smallest" if value == values[0] else "largest"
             ends.setdefault((names[key], value_text(value), end), []).append(candidate.name)
     for (key, value, end), names_at in ends.items():
-        yield f"The best {key} of {listed(names_at, most=NAMED)} is {value}, the {end} tried: a better one may lie beyond."
+        who = listed(names_at, most=NAMED)
+        yield f"The best {key} of {who} is {value}, the {end} tried: a better one may lie beyond."
 
 
 def unequal_effort(candidates: Sequence[Candidate]) -> Iterator[str]:
@@ -118,10 +129,10 @@ def far_folds(candidates: Sequence[Candidate], metric: str) -> Iterator[str]:
         if not far.size or 2 * far.size > len(scores):
             continue
         folds = _fold_names(candidate)
-        listed = listed([f"{folds[place]} ({candidate.scores[place]:.3f})" for place in far], most=NAMED)
+        named = listed([f"{folds[place]} ({candidate.scores[place]:.3f})" for place in far], most=NAMED)
         yield (
-            f"The mean of {candidate.name}, {candidate.mean:.3f}, hides {counted(len(far), 'fold')} far from the others: "
-            f"{listed}; its median is {np.median(candidate.scores):.3f}."
+            f"The mean of {candidate.name}, {candidate.mean:.3f}, hides {counted(len(far), 'fold')} far from the "
+            f"others: {named}; its median is {np.median(candidate.scores):.3f}."
         )
 
 

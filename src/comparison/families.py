@@ -6,7 +6,7 @@
   over all k(k - 1)/2 pairs of candidates, of which those with the best are told.
 
 Intervals are simultaneous for the same family: Bonferroni's for the number of tests, and where Holm's method finds a
-difference that Bonferroni's interval does not, the interval ends at zero (the interval compatible with Holm's decisions:
+difference that Bonferroni's interval does not, the interval ends at zero (compatible with Holm's decisions:
 Strassburger and Bretz, Statistics in Medicine 27:4914, 2008). So an interval and a verdict never disagree.
 """
 
@@ -146,7 +146,7 @@ def check_baselines(baselines: Sequence[str], names_by_data: Sequence[Sequence[s
             raise ComparisonError(f"comparison.baselines: {name!r} is not among what is compared. ({listed})")
     if baselines and all(set(names) <= set(baselines) for names in names_by_data):
         raise ComparisonError(
-            f"comparison.baselines: {', '.join(baselines)} leaves nothing to compare with; what is compared is {listed}."
+            f"comparison.baselines: {', '.join(baselines)} leaves nothing to compare with them. ({listed})"
         )
 
 
@@ -178,7 +178,14 @@ def compare(data: str, candidates: Sequence[Candidate], options: ComparisonConfi
         return Family(data, tuple(candidates), refusal=str(problem))
     adjusted = dict(zip(tested, holm([one.p for one in differences.values()]), strict=True))
     comparisons = [
-        _comparison(by_name[model], by_name[baseline], differences[model, baseline], adjusted[model, baseline], options, len(tested))
+        _comparison(
+            by_name[model],
+            by_name[baseline],
+            differences[model, baseline],
+            adjusted[model, baseline],
+            options,
+            len(tested),
+        )
         for model, baseline in told
     ]
     return Family(data, tuple(candidates), tuple(comparisons), len(tested), "named" if yardsticks else "best")

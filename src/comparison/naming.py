@@ -156,4 +156,3 @@ def by_data(jobs: Sequence[RecordedJob]) -> dict[str, list[RecordedJob]]:
     for label, job in zip(labels, jobs, strict=True):
         groups.setdefault(label, []).append(job)
     return groups
-

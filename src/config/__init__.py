@@ -10,7 +10,17 @@ from src.config.messages import MOVED, problems
 from src.config.schema import JobConfig
 from src.errors import UserError
 
-__all__ = ["ConfigError", "JobConfig", "canonical", "check", "digest", "flatten", "ignored", "model_parameters", "recorded"]
+__all__ = [
+    "ConfigError",
+    "JobConfig",
+    "canonical",
+    "check",
+    "digest",
+    "flatten",
+    "ignored",
+    "model_parameters",
+    "recorded",
+]
 
 
 class ConfigError(UserError):

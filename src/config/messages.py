@@ -11,7 +11,6 @@ from pydantic import BaseModel, ValidationError
 from src.config.kinds import Kind
 from src.config.schema import JobConfig
 
-
 # Keys that have a new name; an old record or an old command is told it.
 MOVED = {"sweep.metric": "comparison.metric", "tracking.question": "comparison.question"}
 

@@ -42,6 +42,8 @@ class Metric:
         How many such steps that is.
     mean_of_rows
         Whether it is the mean over rows of a row's own score: then a part of a single row has it, too.
+    range
+        The least and the largest value there can be.
     """
 
     higher_is_better: bool
@@ -49,16 +51,19 @@ class Metric:
     step: Literal["row", "class"] | None = None
     step_scale: float = 1.0
     mean_of_rows: bool = False
+    range: tuple[float, float] = (0.0, 1.0)
 
 
 _METRICS = {
     "accuracy": Metric(True, is_share=True, step="row", mean_of_rows=True),
     "balanced_accuracy": Metric(True, is_share=True, step="class"),
-    "log_loss": Metric(False, mean_of_rows=True),
+    "log_loss": Metric(False, mean_of_rows=True, range=(0.0, math.inf)),
     "macro_f1": Metric(True, is_share=True, step="class"),
     "roc_auc": Metric(True, is_share=True, step="class"),
-    "brier_score": Metric(False, mean_of_rows=True),
-    "matthews_corrcoef": Metric(True, step="class", step_scale=2.0),  # from -1 to 1: twice as wide as a share
+    "brier_score": Metric(False, mean_of_rows=True, range=(0.0, 2.0)),
+    "matthews_corrcoef": Metric(
+        True, step="class", step_scale=2.0, range=(-1.0, 1.0)
+    ),  # from -1 to 1: twice as wide as a share
     "average_precision": Metric(True, is_share=True, step="class"),
     "calibration_error": Metric(False),
 }

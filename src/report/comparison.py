@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from src.comparison import cautions, naming
+from src.comparison.candidates import MOST_SETTINGS
+from src.comparison.families import check_baselines
 from src.comparison.jobs import RecordedJob
 from src.comparison.outcome import Outcome, compare_jobs
 from src.config.schema import ComparisonConfig
@@ -24,17 +26,24 @@ def compare_sweeps(sweeps: Sequence[SweepRecord], options: ComparisonConfig | No
 
     Raises
     ------
-    ReportError
-        If no job has been recorded.
+    ReportError, ComparisonError
+        If no job has been recorded, or a baseline is none of what is compared.
     """
     jobs = list({job.run_id: job for sweep in sweeps for job in sweep.jobs}.values())
     if not jobs:
         raise ReportError(f"no job of {_names(sweeps)} has been recorded.")
+    asked = options or sweeps[0].options
+    searched = any(sweep.searched for sweep in sweeps)
+    if not searched:
+        groups = naming.by_data(jobs).values()
+        check_baselines(
+            asked.baselines, [naming.candidate_names([job.flat for job in group], MOST_SETTINGS) for group in groups]
+        )
     incomplete = [sweep.incomplete for sweep in sweeps if sweep.incomplete]
     return compare_jobs(
         jobs,
-        options or sweeps[0].options,
-        searched=any(sweep.searched for sweep in sweeps),
+        asked,
+        searched=searched,
         incomplete=next(iter(incomplete), None),
     )
 
@@ -78,8 +87,9 @@ def described_data(store: Store, jobs: Sequence[RecordedJob]) -> dict[str, Recor
 def data_cautions(datasets: Mapping[str, RecordedDataset], jobs: Sequence[RecordedJob]) -> Iterator[str]:
     """What is to be known of the rows."""
     for label, group in naming.by_data(jobs).items():
-        if label in datasets and datasets[label].facts is not None:
-            yield from cautions.of_data(label, datasets[label].facts, group[0].config)
+        facts = datasets[label].facts if label in datasets else None
+        if facts is not None:
+            yield from cautions.of_data(label, facts, group[0].config)
 
 
 def _names(sweeps: Sequence[SweepRecord]) -> str:

@@ -103,7 +103,11 @@ class ComparisonReport:
         """Heading, caption and content of each table but the leaderboard, in the order to show them."""
         outcome = self.outcome
         if outcome.candidates:
-            yield "Models", "Models: each by settings that were chosen without the fold they score", candidate_cells(outcome)
+            yield (
+                "Models",
+                "Models: each by settings that were chosen without the fold they score",
+                candidate_cells(outcome),
+            )
         if outcome.comparisons:
             caption = "Comparisons: each model against each baseline on the same folds"
             yield "Comparisons", caption, comparison_cells(outcome)

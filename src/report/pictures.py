@@ -125,17 +125,18 @@ def _of_differences(outcome: Outcome) -> Iterator[Picture]:
     yield Picture(
         "differences",
         f"Differences{to}, fold by fold",
-        f"Each ring is one fold: {metric_label(outcome.metric)} of the model minus that of the baseline on the same rows. "
-        f"The bar is the mean's {percent(outcome.options.confidence)} confidence interval, corrected for training parts "
-        "that overlap and for all comparisons of the data set; a bar across zero does not show a difference.",
+        f"Each ring is one fold: {metric_label(outcome.metric)} of the model minus that of the baseline on the same "
+        f"rows. The bar is the mean's {percent(outcome.options.confidence)} confidence interval, corrected for "
+        "training parts that overlap and for all comparisons of the data set; a bar across zero does not show a "
+        "difference.",
         differences(comparisons),
     )
     if outcome.across is not None and outcome.across.critical_difference is not None:
         yield Picture(
             "critical-difference",
             "Ranks over all data sets",
-            f"Mean rank of each model over {len(outcome.across.data)} data sets, 1 for the best. Models that a bar joins "
-            "differ by less than the critical difference at 5% (Nemenyi's test; Demšar 2006).",
+            f"Mean rank of each model over {len(outcome.across.data)} data sets, 1 for the best. Models that a bar "
+            "joins differ by less than the critical difference at 5% (Nemenyi's test; Demšar 2006).",
             critical_differences(outcome.across),
         )
 
@@ -172,7 +173,7 @@ def _of_scores(material: Material) -> Iterator[Picture]:
             f"{_capital(label)} of {plain(principal)} over two settings",
             f"Each cell is the best setting of {plain(principal)} with these values, over all folds; the darker the "
             "better, the best is framed. A broad dark region is worth more than one dark cell.",
-            heat_map(part, *swept[:2], metric),
+            heat_map(part, swept[0], swept[1], metric),
         )
     axis = next(iter(numbers([setting.flat for setting in outcome.settings])), None)
     if axis is None:

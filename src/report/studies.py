@@ -10,16 +10,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from src.errors import UserError
-from src.report.candidates import candidate_cells, own_names
-from src.report.comparison import build_report
+from src.report.comparison import build_report, compare_sweeps
 from src.report.page import ComparisonReport, Picture
 from src.report.style import to_png
-from src.report.sweeps import find_sweeps
 from src.report.terminal import Cells, cells_markdown
-from src.report.verdicts import comparison_cells
 from src.report.words import duration, markdown
 from src.tracking.query import RunRow
 from src.tracking.store import Store, open_store
+from src.tracking.sweeps import find_sweeps, sweep_record
+from src.words import counted
 
 FOLDER = Path(__file__).resolve().parents[2] / "experiments"
 PAGE = "README.md"
@@ -61,7 +60,8 @@ def read_study(store: Store, name: str) -> Study:
         If it was not run into this store, or still runs.
     """
     (sweep,) = find_sweeps(store, [name])
-    return Study(name, sweep, build_report(store, [sweep]))
+    found = sweep_record(store, sweep)
+    return Study(name, sweep, build_report(store, [found], compare_sweeps([found])))
 
 
 def page(studies: Sequence[Study]) -> str:
@@ -117,13 +117,12 @@ def _section(study: Study) -> list[str]:
     ]
     if picture is not None:
         parts += [f"![{markdown(picture.description)}](figures/{study.name}.png)", markdown(picture.description)]
-    parts.append(_table(candidate_cells(report.candidates, report.metric)))
-    if report.comparisons:
-        parts.append(_table(comparison_cells(report.comparisons, own_names(report.candidates))))
+    parts += [_table(cells) for _, _, cells in report.tables() if cells is not report.class_scores]
     facts = [f"{term}: {report.method[term]}" for term in ("Folds", "Varied") if term in report.method]
     ended = study.sweep.ended
+    jobs = sum(len(setting.jobs) for setting in report.outcome.settings)
     if ended is not None:
-        facts.append(f"Time: {duration((ended - study.sweep.started) / 1000)} for {len(report.jobs)} jobs")
+        facts.append(f"Time: {duration((ended - study.sweep.started) / 1000)} for {counted(jobs, 'job')}")
     parts.append("\n".join(f"- {markdown(fact)}" for fact in facts))
     return parts
 

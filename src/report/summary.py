@@ -1,6 +1,6 @@
 """What a command prints at its end."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
@@ -23,7 +23,7 @@ def print_summary(
     *,
     title: str | None = None,
     answer: str | None = None,
-    caveats: Sequence[str] = (),
+    caveats: Iterable[str] = (),
     reused: int = 0,
     command: str = "make ui",
 ) -> None:

@@ -7,7 +7,16 @@ from typing import Any
 import pandas as pd
 
 from src.comparison.jobs import DATA, ESTIMATOR, MODEL, Setting
-from src.comparison.naming import distinct, is_number, job_label, model_label, setting_text, short_keys, value_text, varying
+from src.comparison.naming import (
+    distinct,
+    is_number,
+    job_label,
+    model_label,
+    setting_text,
+    short_keys,
+    value_text,
+    varying,
+)
 from src.comparison.outcome import Outcome, has_result
 from src.report.terminal import Cells, FittedTable, cells_markdown, plain_text
 from src.report.words import MISSING, duration, mean_and_spread, metric_label, number, percent, plain, short_name
@@ -69,9 +78,7 @@ def leaderboard_cells(
     )
 
 
-def leaderboard(
-    outcome: Outcome, reused: int = 0, title: str | None = None, limit: int | None = None
-) -> FittedTable:
+def leaderboard(outcome: Outcome, reused: int = 0, title: str | None = None, limit: int | None = None) -> FittedTable:
     """The leaderboard for the terminal: `console.print(leaderboard(outcome))`.
 
     Of more than `limit` rows the best are shown; where there are several data sets, equally many of each.
@@ -101,7 +108,9 @@ def leaderboard_markdown(outcome: Outcome, reused: int = 0) -> str:
 def setting_rows(outcome: Outcome) -> list[dict[str, Any]]:
     """The settings of each data set, best first, under the names that MLflow holds: what varies, seeds, all metrics."""
     keys = varying([setting.flat for setting in outcome.settings])
-    metrics = dict.fromkeys(name for one in outcome.settings for name in one.first.metrics if not name.startswith("std/"))
+    metrics = dict.fromkeys(
+        name for one in outcome.settings for name in one.first.metrics if not name.startswith("std/")
+    )
     return [
         {
             DATA: data,
@@ -130,7 +139,11 @@ def best_line(outcome: Outcome) -> str:
     keys = varying([setting.flat for setting in outcome.settings])
     if len(outcome.boards) > 1:
         best = [(data, outcome.best_on(data)) for data in outcome.boards]
-        found = [f"{plain(job_label(one.flat, keys))} on {plain(data)} ({number(one.score(metric))})" for data, one in best if one]
+        found = [
+            f"{plain(job_label(one.flat, keys))} on {plain(data)} ({number(one.score(metric))})"
+            for data, one in best
+            if one
+        ]
         return f"Best {label} of each data set, on the folds that chose it: {'; '.join(found)}." if found else _NOTHING
     if outcome.best is None:
         return _NOTHING
@@ -144,10 +157,19 @@ _NOTHING = "No job has a result."
 
 
 def candidate_cells(outcome: Outcome) -> Cells:
-    """The candidates: score with its interval, best setting and its flattered score, settings tried, how it was chosen."""
+    """The candidates: score with its interval, best setting with its flattered score, settings tried, how chosen."""
     several = len(outcome.boards) > 1
     label, confidence = metric_label(outcome.metric), percent(outcome.options.confidence)
-    headers = ["data", "model", label, f"{confidence} interval", "best setting", "on all folds", "settings tried", "chosen"]
+    headers = (
+        "data",
+        "model",
+        label,
+        f"{confidence} interval",
+        "best setting",
+        "on all folds",
+        "settings tried",
+        "chosen",
+    )
     rows = [
         (
             *(plain(one.data), plain(one.name), number(one.mean), f"{number(one.low)} to {number(one.high)}"),
@@ -159,8 +181,8 @@ def candidate_cells(outcome: Outcome) -> Cells:
     ]
     used = {one.selection for one in outcome.candidates}
     notes = [
-        f"Mean test {label} over the folds, with its {confidence} confidence interval corrected for training parts that "
-        "overlap (Nadeau and Bengio 2003).",
+        f"Mean test {label} over the folds, with its {confidence} confidence interval corrected for training parts "
+        "that overlap (Nadeau and Bengio 2003).",
     ]
     if used - {"only"}:
         notes.append(
@@ -171,7 +193,7 @@ def candidate_cells(outcome: Outcome) -> Cells:
         notes.append("Chosen by the other folds: of the same repeat and seed.")
     if "nested" in used:
         notes.append("Chosen in each training part: by folds inside it (nested cross-validation).")
-    cells = Cells(tuple(headers), (False, False, True, True, False, True, True, False), tuple(rows), None, tuple(notes))
+    cells = Cells(headers, (False, False, True, True, False, True, True, False), tuple(rows), None, tuple(notes))
     if not used - {"only"}:
         cells = cells.without("best setting", "on all folds", "settings tried", "chosen")
     return cells if several else cells.without("data")

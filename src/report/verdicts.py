@@ -104,7 +104,17 @@ def across_cells(found: AcrossData, outcome: Outcome) -> Cells:
 
 def pair_cells(found: AcrossData, outcome: Outcome) -> Cells:
     """The pairs of candidates over all data sets: mean difference, on how many the one is better, the tests."""
-    headers = ("model", "baseline", "mean difference", "wins", "losses", "p (Holm)", "P(worse)", "P(equal)", "P(better)")
+    headers = (
+        "model",
+        "baseline",
+        "mean difference",
+        "wins",
+        "losses",
+        "p (Holm)",
+        "P(worse)",
+        "P(equal)",
+        "P(better)",
+    )
     rows = tuple(
         (
             *(plain(one.model), plain(one.baseline), f"{one.difference:+.3f}".replace("-", "−")),
@@ -129,13 +139,16 @@ def pair_cells(found: AcrossData, outcome: Outcome) -> Cells:
 def across_sentence(found: AcrossData) -> str:
     """What the data sets say together, in one sentence."""
     first, last = found.names[0], found.names[-1]
-    ranks = f"{plain(first)} ranks best ({found.ranks[0]:.1f} on average) and {plain(last)} last ({found.ranks[-1]:.1f})"
+    ranks = (
+        f"{plain(first)} ranks best ({found.ranks[0]:.1f} on average) and {plain(last)} last ({found.ranks[-1]:.1f})"
+    )
     start = f"Over {len(found.data)} data sets {ranks}"
     if not found.is_tested:
         return f"{start}; {_too_few(found)}"
     told = [one for one in found.pairs if one.is_difference]
     if not told:
-        return f"{start}; no difference over data sets can be told (Wilcoxon, corrected for {counted(found.tests, 'pair')})."
+        corrected = f"Wilcoxon's test, corrected for {counted(found.tests, 'pair')}"
+        return f"{start}; no difference over data sets can be told ({corrected})."
     return f"{start}; {listed([_across_clause(one) for one in told], most=_TOLD_IN_FULL)}."
 
 
@@ -157,8 +170,8 @@ def _across_clause(one: PairAcross) -> str:
 def _too_few(found: AcrossData) -> str:
     count = len(found.data)
     return (
-        f"{count} data sets cannot reach p < {ALPHA:g} by Wilcoxon's test ({2 / 2**count:g} is the least), so nothing is "
-        "tested over data sets."
+        f"{count} data sets cannot reach p < {ALPHA:g} by Wilcoxon's test ({2 / 2**count:g} is the least), so nothing "
+        "is tested over data sets."
     )
 
 
@@ -175,7 +188,8 @@ def _alone(candidate: Candidate, outcome: Outcome) -> str:
     }[candidate.selection]
     name, setting = _name(candidate.name), candidate.best_text
     best = f" Best over all folds is {plain(setting)}." if setting and candidate.selection != "only" else ""
-    return f"{name} reaches {label} {number(candidate.mean)} ({interval}){how}; there is no other model to compare it with.{best}"
+    reached = f"{name} reaches {label} {number(candidate.mean)} ({interval}){how}"
+    return f"{reached}; there is no other model to compare it with.{best}"
 
 
 def _flattery(candidates: Sequence[Candidate]) -> list[str]:
@@ -297,7 +311,9 @@ def _bound(one: Comparison) -> str:
 
 
 def _evidence(one: Comparison) -> str:
-    found = f"{metric_label(one.metric)} {signed(one.difference, one)}, {percent(one.confidence)} interval {_interval(one)}"
+    found = (
+        f"{metric_label(one.metric)} {signed(one.difference, one)}, {percent(one.confidence)} interval {_interval(one)}"
+    )
     if one.verdict == "equal":
         share = "more than 99%" if one.p_equal > 0.99 else probability(one.p_equal, one.confidence, 0)
         return f"{found}, within ±{one.rope:g} with a probability of {share}"
@@ -313,7 +329,8 @@ def _with_more_repeats(comparisons: Sequence[Comparison]) -> list[str]:
     if not undecided:
         return []
     least = max(undecided, key=lambda one: one.detectable_at_best)
-    return [f"More repeats (cv.repeats) could show differences of {signed(least.detectable_at_best, least).lstrip('+')} at best."]
+    smallest = signed(least.detectable_at_best, least).lstrip("+")
+    return [f"More repeats (cv.repeats) could show differences of {smallest} at best."]
 
 
 def _interval(one: Comparison) -> str:
@@ -351,8 +368,8 @@ def _notes(outcome: Outcome) -> tuple[str, ...]:
     picked = any(family.yardstick == "best" and family.tests > 1 for family in outcome.families)
     why = ", as the baseline was picked from all of them as the best" if picked else ""
     equality = (
-        f" Equal in practice: a difference within ±{one.rope:g} has a probability of at least {percent(one.confidence)}, "
-        "by the Bayesian correlated t-test (Corani and Benavoli 2015)."
+        f" Equal in practice: a difference within ±{one.rope:g} has a probability of at least "
+        f"{percent(one.confidence)}, by the Bayesian correlated t-test (Corani and Benavoli 2015)."
         if one.rope is not None
         else ""
     )

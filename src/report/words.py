@@ -5,8 +5,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
-
 MISSING = "–"
 
 METRIC_LABELS: Mapping[str, str] = {

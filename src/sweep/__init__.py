@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def run_single(config: "DictConfig") -> float:
-    """Run one job, given its composed configuration; return the metric that `comparison.metric` names (NaN for a dry run).
+    """Run one job, given its composed configuration; return its `comparison.metric` (NaN for a dry run).
 
     Raises
     ------

@@ -242,7 +242,8 @@ class Command:
             self._keep(recorder, outcome)
             with self._interruptions.shield():
                 recorder.finish(None, outcome)
-            answer = recorder.report(outcome)
+            report = recorder.report(outcome)
+            caveats = recorder.data_cautions() if report is None else report.caveats
         except TrackingError as error:
             lost = self._lost(error)
             self._end_with(lost, recorder)
@@ -251,7 +252,13 @@ class Command:
             self._end_with(error, recorder)
             raise
         print_summary(
-            Console(), outcome, recorder.address, title=recorder.title, answer=answer, reused=len(recorder.reused)
+            Console(),
+            outcome,
+            recorder.address,
+            title=recorder.title,
+            answer=None if report is None else report.answer,
+            caveats=caveats,
+            reused=len(recorder.reused),
         )
         if self._progress.errors:
             raise JobsFailedError("\n".join(self._failures()))

@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from src.comparison import naming
+from src.comparison.cautions import row_facts
 from src.comparison.jobs import RecordedJob, Setting
 from src.comparison.outcome import Outcome, compare_jobs
 from src.config import JobConfig, flatten
 from src.config.identity import used_keys
 from src.evaluation.results import JobResult
-from src.report.comparison import ANSWER, build_report
+from src.report.comparison import ANSWER, build_report, data_cautions, described_data
+from src.report.page import ComparisonReport
 from src.report.page import files as report_files
 from src.report.pictures import job_figures
 from src.report.tables import best_line, leaderboard_csv, leaderboard_markdown, leaderboard_text
@@ -121,9 +123,7 @@ class Recorder:
             self.recorded[digest] = read_job(self.store, run, there[digest].checked)
         self.reused |= set(finished) - known
         return {
-            number: self.recorded[job.digest]
-            for number, job in enumerate(jobs.distinct)
-            if job.digest in self.recorded
+            number: self.recorded[job.digest] for number, job in enumerate(jobs.distinct) if job.digest in self.recorded
         }
 
     @property
@@ -253,11 +253,12 @@ class Recorder:
             failure=Failure.of(error) if isinstance(error, Exception) else None,
         )
 
-    def report(self, outcome: Outcome) -> str | None:
-        """Add the comparison to the ended sweep, and return its answer in one sentence.
+    def data_cautions(self) -> tuple[str, ...]:
+        """What is to be known of the rows."""
+        return tuple(data_cautions(described_data(self.store, self.ended), self.ended))
 
-        A job alone has none; a sweep that was there already has its own.
-        """
+    def report(self, outcome: Outcome) -> ComparisonReport | None:
+        """Add the comparison to the ended sweep, unless it was there already, and return it; a job alone has none."""
         if not isinstance(self.place, Sweep):
             return None
         sweep = SweepRecord(
@@ -273,7 +274,7 @@ class Recorder:
             models.add_files(self.store, self.place.run_id, report_files(made))
             note = [made.answer, *made.caveats, best_line(outcome)]
             describe(self.store, self.place.run_id, "\n\n".join(map(markdown, note)), {ANSWER: made.answer})
-        return made.answer
+        return made
 
 
 def recorded_without_writing(jobs: Jobs) -> list[int]:
@@ -336,4 +337,5 @@ def dataset_facts(job: Job) -> DatasetFacts:
         rows=len(data.target),
         columns={name: kinds[name] for name in data.feature_names},
         class_names=data.class_names,
+        facts=row_facts(data),
     )

@@ -1,6 +1,5 @@
 """Runs back out of the store: sweeps to continue, tables, and what a run recorded of itself."""
 
-import csv
 import difflib
 import io
 import json
@@ -12,29 +11,32 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
-from numpy.typing import NDArray
 
+from src.comparison.cautions import RowFacts
 from src.tracking import artifacts
 from src.tracking.address import shown
 from src.tracking.errors import TrackingError
 from src.tracking.query import RunRow, find_runs
-from src.tracking.records import JOB_DIGEST, PARENT, SWEEP_DIGEST
+from src.tracking.records import PARENT, SWEEP_DIGEST, row_facts
 from src.tracking.runs import JOBS
 from src.tracking.store import Store, telling
 
 
 @dataclass(frozen=True)
 class RecordedDataset:
-    """The data of a job: `columns` is each feature's type (``double``, ``string``), `classes` the number of classes."""
+    """The data of a job: `columns` is each feature's type (``double``, ``string``), `classes` the number of classes.
+
+    `facts` bear on a comparison; None where an older version recorded the data.
+    """
 
     name: str
     source: str
     rows: int
     classes: int
     columns: Mapping[str, str]
+    facts: RowFacts | None
 
 
 def experiment_ids(store: Store, names: Sequence[str] | None = None) -> dict[str, str]:
@@ -111,61 +113,6 @@ def unfinished_sweep(store: Store, experiment_id: str, digest: str) -> RunRow | 
     return found[0] if found and found[0].status in {"KILLED", "FAILED"} else None
 
 
-def runs_table(
-    store: Store, experiments: Sequence[str] | None = None, sweep_ids: Sequence[str] | None = None
-) -> pd.DataFrame:
-    """Return the runs of jobs as a table.
-
-    Parameters
-    ----------
-    store
-        Where.
-    experiments
-        Names of MLflow experiments; None for all.
-    sweep_ids
-        Only jobs of these sweeps (parent run ids); None for all.
-
-    Returns
-    -------
-    DataFrame
-        A row for each job, the newest first: run_id, experiment_id, parent_id, name, status, started, ended (UTC),
-        then a column for each param, metric and tag, called ``params.KEY``, ``metrics.KEY`` and ``tags.KEY`` as
-        MLflow's own search_runs calls them. Metrics are floats, params and tags text; NaN or None where a run has
-        none.
-
-    Raises
-    ------
-    TrackingError
-        If there is no such experiment, or the store fails.
-    """
-    found = find_runs(store, list(experiment_ids(store, experiments).values()))
-    wanted = None if sweep_ids is None else set(sweep_ids)
-    jobs = [run for run in found if JOB_DIGEST in run.tags and (wanted is None or run.parent_id in wanted)]
-    return table_of(jobs)
-
-
-def table_of(runs: Sequence[RunRow]) -> pd.DataFrame:
-    """Lay out runs as `runs_table` describes."""
-    fixed = ["run_id", "experiment_id", "parent_id", "name", "status", "started", "ended"]
-    frame = pd.DataFrame(
-        [
-            {
-                **{name: getattr(run, name) for name in fixed},
-                **{f"params.{key}": value for key, value in run.params.items()},
-                **{f"metrics.{key}": value for key, value in run.metrics.items()},
-                **{f"tags.{key}": value for key, value in run.tags.items()},
-            }
-            for run in runs
-        ]
-    )
-    if frame.empty:
-        return pd.DataFrame(columns=fixed)
-    for name in ("started", "ended"):
-        frame[name] = pd.to_datetime(frame[name], unit="ms", utc=True)
-    groups = ("params.", "metrics.", "tags.")
-    return frame[fixed + [name for group in groups for name in sorted(frame.columns) if name.startswith(group)]]
-
-
 def artifact(store: Store, run: RunRow, path: str) -> bytes:
     """Return the content of one of a run's artifacts.
 
@@ -186,13 +133,13 @@ def artifact(store: Store, run: RunRow, path: str) -> bytes:
 
 def recorded_config(store: Store, run: RunRow) -> dict[str, Any]:
     """Return the whole resolved configuration a job was run with."""
-    config: dict[str, Any] = yaml.safe_load(artifact(store, run, artifacts.CONFIG))
+    config: dict[str, Any] = artifacts.read_yaml(artifact(store, run, artifacts.CONFIG))
     return config
 
 
 def recorded_overrides(store: Store, run: RunRow) -> list[str]:
     """Return the overrides a job was run with."""
-    overrides: list[str] = yaml.safe_load(artifact(store, run, artifacts.OVERRIDES))
+    overrides: list[str] = artifacts.read_yaml(artifact(store, run, artifacts.OVERRIDES))
     return overrides
 
 
@@ -221,19 +168,6 @@ def read_fold_scores(content: bytes) -> pd.DataFrame:
     return _numbers(_text_table(content), ["repeat", "fold", "n_train", "n_test", "epochs"])
 
 
-def fold_columns(store: Store, run: RunRow) -> dict[str, NDArray[np.float64]]:
-    """Return the columns of `fold_scores`, each of shape (folds,), without the milliseconds of a DataFrame.
-
-    Raises
-    ------
-    TrackingError
-        If the run has none.
-    """
-    header, *rows = csv.reader(io.StringIO(artifact(store, run, artifacts.FOLD_SCORES).decode()))
-    values = np.array([[float(cell or "nan") for cell in row] for row in rows])
-    return dict(zip(header, values.T, strict=True))
-
-
 def class_scores(store: Store, run: RunRow) -> pd.DataFrame | None:
     """Return a finished job's scores of each class over its out-of-fold predictions.
 
@@ -248,16 +182,16 @@ def class_scores(store: Store, run: RunRow) -> pd.DataFrame | None:
     return _numbers(_text_table(artifact(store, run, artifacts.CLASS_SCORES)), labels=["class"])
 
 
-def dataset(store: Store, run: RunRow) -> RecordedDataset | None:
-    """Return what MLflow holds of the data a job was run on, None if it holds nothing.
+def dataset(store: Store, run_id: str) -> RecordedDataset | None:
+    """Return what MLflow holds of the data that a job's run was on, None if it holds nothing.
 
     Raises
     ------
     TrackingError
         If the store fails.
     """
-    with telling(f"the data set of the run {run.run_id} cannot be read"):
-        inputs = store.client.get_run(run.run_id).inputs
+    with telling(f"the data set of the run {run_id} cannot be read"):
+        inputs = store.client.get_run(run_id).inputs
     if not inputs or not inputs.dataset_inputs:
         return None
     found = inputs.dataset_inputs[0].dataset
@@ -268,6 +202,7 @@ def dataset(store: Store, run: RunRow) -> RecordedDataset | None:
         rows=profile["num_rows"],
         classes=profile["num_classes"],
         columns={column["name"]: column["type"] for column in json.loads(found.schema or "{}")["mlflow_colspec"]},
+        facts=row_facts(profile),
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from mlflow.entities import Dataset
 from numpy.typing import NDArray
 
+from src.comparison.cautions import RowFacts
 from src.evaluation.results import JobResult
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
@@ -28,6 +29,7 @@ NOTE = "mlflow.note.content"
 JOB_DIGEST = "job_digest"
 SWEEP_DIGEST = "sweep_digest"
 SEARCH = "search"  # "true" on a sweep whose jobs a search proposed
+MOST_IDENTIFIERS = 5  # columns that a data set's profile names
 DATASET_CONTEXT = "training"  # what the data was used for, as MLflow's page shows it
 
 
@@ -45,6 +47,8 @@ class DatasetFacts:
         Each feature's type: ``double`` or ``string``.
     class_names
         In the order of the target's codes.
+    facts
+        What of the rows bears on a comparison.
     """
 
     name: str
@@ -53,6 +57,7 @@ class DatasetFacts:
     rows: int
     columns: Mapping[str, str]
     class_names: tuple[str, ...]
+    facts: RowFacts
 
 
 @dataclass(frozen=True)
@@ -210,6 +215,22 @@ def dataset_entity(facts: DatasetFacts) -> Dataset:
         source=json.dumps({"uri": facts.source}, ensure_ascii=False),
         schema=json.dumps({"mlflow_colspec": columns}, ensure_ascii=False),
         profile=json.dumps(
-            {"num_rows": facts.rows, "num_features": len(columns), "num_classes": len(facts.class_names)},
+            {
+                "num_rows": facts.rows,
+                "num_features": len(columns),
+                "num_classes": len(facts.class_names),
+                "duplicate_rows": facts.facts.duplicates,
+                "identifiers": facts.facts.identifiers[:MOST_IDENTIFIERS],
+                "rarest_class": facts.facts.rarest,
+            },
+            ensure_ascii=False,
         ),
     )
+
+
+def row_facts(profile: Mapping[str, Any]) -> RowFacts | None:
+    """Read the facts back from a data set's profile; None where an older version wrote it."""
+    if "duplicate_rows" not in profile:
+        return None
+    rows, label = profile["rarest_class"]
+    return RowFacts(profile["num_rows"], profile["duplicate_rows"], tuple(profile["identifiers"]), (rows, label))

@@ -74,8 +74,8 @@ class SweepRecord:
         if not unfinished:
             return None
         return (
-            f"{unfinished} of the {len(self.jobs) + self.missing} jobs of {self.sweep.name} have no result, as the sweep "
-            f"is {self.sweep.status.lower()}; the same command again runs only what is missing."
+            f"{unfinished} of the {len(self.jobs) + self.missing} jobs of {self.sweep.name} have no result, as the "
+            f"sweep is {self.sweep.status.lower()}; the same command again runs only what is missing."
         )
 
 
@@ -87,8 +87,8 @@ def find_sweeps(store: Store, experiments: Sequence[str] = (), run_ids: Sequence
     Raises
     ------
     TrackingError
-        If an experiment holds no sweep, a run is no sweep, a sweep is still running, there is no such experiment or run,
-        or the store fails.
+        If an experiment holds no sweep, a run is no sweep, a sweep is still running, there is no such experiment or
+        run, or the store fails.
     """
     ids = experiment_ids(store, experiments or None)
     named = [_parent(store, run_id) for run_id in run_ids]
@@ -242,7 +242,7 @@ def _average_sizes(config: JobConfig, rows: int | None) -> dict[str, FloatArray]
 
 
 def _rows(store: Store, runs: Mapping[str, RunRow], data_digest: str) -> int | None:
-    described = dataset(store, runs[data_digest])
+    described = dataset(store, runs[data_digest].run_id)
     return None if described is None else described.rows
 
 
@@ -260,7 +260,9 @@ def _parent(store: Store, run_id: str) -> RunRow:
     if run.parent_id is not None:
         raise TrackingError(f"the run {run_id} is one job of a sweep; give the sweep: --sweep {run.parent_id}.")
     if SWEEP_DIGEST not in run.tags:
-        raise TrackingError(f"the run {run_id} is a job alone, not a sweep; a comparison needs the runs of a sweep (-m).")
+        raise TrackingError(
+            f"the run {run_id} is a job alone, not a sweep; a comparison needs the runs of a sweep (-m)."
+        )
     return run
 
 

@@ -188,11 +188,7 @@ def critical_differences(found: AcrossData) -> Figure:
 def _cliques(ranks: NDArray[np.float64], critical: float) -> list[tuple[int, int]]:
     """First and last place of each longest row of ranks that lie within the critical difference of one another."""
     ends = [int(np.flatnonzero(ranks - rank < critical).max()) for rank in ranks]
-    return [
-        (first, last)
-        for first, last in enumerate(ends)
-        if last > first and (first == 0 or ends[first - 1] < last)
-    ]
+    return [(first, last) for first, last in enumerate(ends) if last > first and (first == 0 or ends[first - 1] < last)]
 
 
 def _draw_differences(comparisons: Sequence[Comparison], rows: Rows, what: str) -> Figure:
