@@ -12,7 +12,7 @@ FIXED: dict[str, dict[str, Any]] = {
     "logistic": {"hidden_layer_sizes": (), "output": "sigmoid", "loss": "cross_entropy"},
     "softmax": {"hidden_layer_sizes": (), "output": "softmax", "loss": "cross_entropy"},
 }
-_CSV = ("path", "target", "header", "separator", "missing", "categorical", "weights")
+_CSV = ("path", "target", "header", "separator", "missing", "categorical", "weights", "groups", "fold")
 _ALWAYS = ("optimizer", "learning_rate", "l2", "batch_size", "epochs", "schedule", "warmup")
 _ALWAYS_TOO = ("class_weight", "clip_norm", "check_gradient", "early_stopping.patience")
 _OPTIMIZER = {
@@ -35,13 +35,13 @@ _SCHEDULE = {
 
 
 def used_keys(job: JobConfig) -> tuple[str, ...]:
-    """The dotted keys that have a meaning for this job's data, model, optimizer and schedule."""
+    """The dotted keys that have a meaning for this job's data, model, optimizer, schedule and split."""
     data = ("name", "scale", *(_CSV if job.data.name == "csv" else ()))
     sections = {
         "data": data,
         "model": _model_keys(job.model),
         "training": _training_keys(job.model.name, job.training),
-        "cv": tuple(type(job.cv).model_fields),
+        "cv": _cv_keys(job),
     }
     return ("seed", *(f"{section}.{key}" for section, keys in sections.items() for key in keys))
 
@@ -72,6 +72,12 @@ def _training_keys(model: str, training: TrainingConfig) -> tuple[str, ...]:
         *_SCHEDULE[training.schedule],
         *(("early_stopping.min_delta", "early_stopping.validation_fraction") if stopping else ()),
     )
+
+
+def _cv_keys(job: JobConfig) -> tuple[str, ...]:
+    if not job.has_given_folds:
+        return tuple(type(job.cv).model_fields)
+    return ("inner_folds",) if job.cv.inner_folds is None else ("stratified", "inner_folds")
 
 
 def canonical(job: JobConfig) -> dict[str, Any]:

@@ -5,9 +5,9 @@ A key's order matters in one respect: a rule that joins two keys stands with the
 """
 
 import warnings
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from src.config import kinds
 from src.config.kinds import Count, CountOrZero, Kind, NotNegative, Positive, Share, TwoOrMore
@@ -86,6 +86,8 @@ class DataConfig(Section):
     missing: Missing = Field("refuse", description="csv: refuse rows with missing values or impute these")
     categorical: kinds.Columns = Field((), description="csv: columns that hold numbers but mean categories")
     weights: kinds.Column | None = Field(None, description="csv: the column of the samples' weights")
+    groups: kinds.Column | None = Field(None, description="csv: the column that says which rows belong together")
+    fold: kinds.Column | None = Field(None, description="csv: the column of given folds, null to draw them")
     scale: Scale = Field("standard", description="scaling of numeric columns, fitted on the training part of a fold")
 
     @field_validator("path")
@@ -192,7 +194,7 @@ class TrainingConfig(Section):
 class CVConfig(Section):
     """How a job is scored: (repeated, stratified) K-fold cross-validation."""
 
-    folds: TwoOrMore = Field(5, description="K: parts of the data, each the test part once")
+    folds: TwoOrMore = Field(5, description="K: parts of the data, each the test part once; all rows: leave-one-out")
     repeats: Count = Field(1, description="how often K-fold is repeated with a new split")
     stratified: bool = Field(True, description="whether each fold has the classes in the data's proportions")
     inner_folds: TwoOrMore | None = Field(None, description="folds inside each training part that select settings")
@@ -252,3 +254,17 @@ class JobConfig(Section):
     sweep: SweepConfig = SweepConfig()
     seed: kinds.Seed = Field(0, description="the one seed that everything random is derived from")
     experiments: str | None = Field(None, description="the named study the job belongs to")
+
+    @property
+    def has_given_folds(self) -> bool:
+        """Whether a column of the user's file says which rows are tested together."""
+        return self.data.name == "csv" and self.data.fold is not None
+
+    @model_validator(mode="after")
+    def _given_folds_are_not_repeated(self) -> Self:
+        if self.has_given_folds and self.cv.repeats > 1:
+            raise ValueError(
+                f"cv.repeats: {self.cv.repeats} repeats of the folds given by data.fold would all be the same. "
+                "Set cv.repeats=1, or data.fold=null to draw folds."
+            )
+        return self

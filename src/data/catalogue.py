@@ -35,6 +35,8 @@ def load(
     missing: Missing = "refuse",
     categorical: Sequence[str | int] = (),
     weights: str | int | None = None,
+    groups: str | int | None = None,
+    fold: str | int | None = None,
 ) -> Dataset:
     """The data set of that name (`NAMES`).
 
@@ -64,6 +66,8 @@ def load(
         missing=missing,
         categorical=categorical,
         weights=weights,
+        groups=groups,
+        fold=fold,
     )
 
 

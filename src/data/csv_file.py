@@ -3,11 +3,13 @@
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from src.data.column import MISSING_CELLS, MISSING_CELLS_TEXT, Column, parse_number
 from src.data.dataset import DataError, Dataset, content_digest
@@ -30,6 +32,8 @@ def load_csv(
     missing: Missing = "refuse",
     categorical: Sequence[str | int] = (),
     weights: str | int | None = None,
+    groups: str | int | None = None,
+    fold: str | int | None = None,
 ) -> Dataset:
     """Read a CSV file whose rows are samples.
 
@@ -39,7 +43,7 @@ def load_csv(
         The file, in UTF-8.
     target
         The column of the labels, by name or by position (from 0; negative counts from the end). None is the last
-        column, or the last but one when the last holds the weights.
+        column that is not one of weights, groups or given folds.
     header
         Whether the first row holds the columns' names. Without a header they are called x0, x1, ...
     separator
@@ -51,6 +55,11 @@ def load_csv(
         is always categorical.
     weights
         The column of the samples' weights, which is not a feature.
+    groups
+        The column that says which rows belong together, which is not a feature either.
+    fold
+        The column that says in which test part a row stands, which is not a feature either; each of its values is one
+        test part, and it may be the column of groups.
 
     Returns
     -------
@@ -64,25 +73,29 @@ def load_csv(
         The file or a setting does not fit. The text has a line for each faulty column: where, what, how to mend it.
     """
     table = read_table(path, separator=separator, header=header)
-    weights_at = None if weights is None else table.position(weights, "data.weights")
+    special = {"weights": weights, "groups": groups, "fold": fold}
+    roles = {key: table.position(column, f"data.{key}") for key, column in special.items() if column is not None}
     if target is None:
-        target_at = len(table.columns) - (2 if weights_at == len(table.columns) - 1 else 1)
+        last = len(table.columns) - 1
+        target_at = max(set(range(last + 1)) - set(roles.values()), default=last)
     else:
         target_at = table.position(target, "data.target")
     chosen = {table.position(column, "data.categorical") for column in categorical}
-    _check_roles(table, target_at, weights_at, chosen)
+    _check_roles(table, target_at, roles, chosen)
 
     labels = table.columns[target_at]
-    weight_column = None if weights_at is None else table.columns[weights_at]
+    weight_column, group_column, fold_column = (table.columns[roles[key]] if key in roles else None for key in special)
     columns = {
         column: at not in chosen and column.is_numeric
         for at, column in enumerate(table.columns)
-        if at not in (target_at, weights_at)
+        if at not in (target_at, *roles.values())
     }
     problems = [
         *(_header_problems(table, labels, columns) if header else ()),
         *_target_problems(labels),
         *(_weight_problems(weight_column) if weight_column else ()),
+        *(_split_problems(group_column, "groups", "group") if group_column else ()),
+        *(_split_problems(fold_column, "fold", "fold") if fold_column else ()),
         *(_missing_problems(columns) if missing == "refuse" else ()),
         *(
             problem
@@ -98,34 +111,46 @@ def load_csv(
     )
     features.columns = features.columns.astype(object)  # the same whichever text type pandas prefers
     class_names = _sorted_labels(labels.cells)
-    code = {label: position for position, label in enumerate(class_names)}
-    codes = np.array([code[label] for label in labels.cells], np.int64)
+    codes = _codes(labels)
     sample_weight = None if weight_column is None else np.array(weight_column.numbers, np.float64)
+    group_codes = None if group_column is None else _codes(group_column)
+    fold_codes = None if fold_column is None else _codes(fold_column)
+    if fold_column is not None:
+        _check_given_folds(table.file, fold_column, labels, group_column)
     return Dataset(
         name=Path(path).stem,
         features=features,
         target=codes,
         class_names=class_names,
         sample_weight=sample_weight,
-        digest=content_digest(features, codes, class_names, sample_weight),
+        digest=content_digest(features, codes, class_names, sample_weight, group_codes, fold_codes),
         source=str(Path(path).expanduser().resolve()),
         target_name=labels.name,
+        groups=group_codes,
+        groups_name=None if group_column is None else group_column.name,
+        fold=fold_codes,
     )
 
 
-def _check_roles(table: Table, target_at: int, weights_at: int | None, chosen: set[int]) -> None:
-    """Raise DataError when a column would have two roles, or when no column is left to learn from."""
-    name = table.names[target_at]
-    if target_at == weights_at:
-        raise DataError(f"data.weights: {name!r} is the target; the weights need a column of their own.")
-    for at in sorted(chosen & {target_at, weights_at}):
-        role = "the target" if at == target_at else "the column of weights"
-        raise DataError(f"data.categorical: {table.names[at]!r} is {role}; only features can be listed.")
-    if weights_at is not None and len(table.columns) == 2:
-        raise DataError(
-            f"{table.file} has no feature: its two columns are the target {name!r} and the weights "
-            f"{table.names[weights_at]!r}; a column to learn from is needed."
-        )
+def _check_roles(table: Table, target_at: int, roles: Mapping[str, int], chosen: set[int]) -> None:
+    """Raise DataError when a column would have two roles, or when no column is left to learn from.
+
+    `roles` gives the position of each column with a role besides the target, by the last word of its key. Groups and
+    given folds may share a column: then each group is one fold.
+    """
+    words = {"weights": "weights", "groups": "groups", "fold": "given folds"}
+    role_at = {target_at: "the target"}
+    for key, at in roles.items():
+        if at == target_at or role_at.get(at) == "the column of weights":
+            raise DataError(
+                f"data.{key}: {table.names[at]!r} is {role_at[at]}; the {words[key]} need a column of their own."
+            )
+        role_at[at] = f"the column of {words[key]}"
+    for at in sorted(chosen & role_at.keys()):
+        raise DataError(f"data.categorical: {table.names[at]!r} is {role_at[at]}; only features can be listed.")
+    if len(role_at) == len(table.columns):
+        taken = listed(f"{table.names[at]!r} is {role}" for at, role in role_at.items())
+        raise DataError(f"{table.file} has no feature: {taken}; a column to learn from is needed.")
 
 
 def _header_problems(table: Table, labels: Column, columns: Mapping[Column, bool]) -> Iterator[str]:
@@ -175,6 +200,12 @@ def _target_problems(labels: Column) -> Iterator[str]:
         )
 
 
+def _codes(column: Column) -> NDArray[np.int64]:
+    """For each row the position of its label among the column's sorted labels."""
+    code = {label: position for position, label in enumerate(_sorted_labels(column.cells))}
+    return np.array([code[label] for label in column.cells], np.int64)
+
+
 def _sorted_labels(labels: Iterable[str]) -> tuple[str, ...]:
     """The different labels, by value when each is a finite number, else as text."""
     values = {label: parse_number(label) for label in labels}
@@ -195,11 +226,10 @@ def _is_measured(classes: Sequence[str], rows: int) -> bool:
 
 def _same_numbers(classes: Sequence[str]) -> list[list[str]]:
     """The labels that write one number in several ways, such as 1 and 1.0."""
-    by_value: dict[float, list[str]] = {}
+    by_value: dict[Decimal, list[str]] = {}
     for label in classes:
-        value = parse_number(label)
-        if value is not None:
-            by_value.setdefault(value, []).append(label)
+        if parse_number(label) is not None:
+            by_value.setdefault(Decimal(label), []).append(label)  # exact: long identifiers are one float64
     return [same for same in by_value.values() if len(same) > 1]
 
 
@@ -214,6 +244,54 @@ def _weight_problems(column: Column) -> Iterator[str]:
             f"line {bad[0][0]}, weights column {column.name!r}: {bad[0][1]!r}{_further(bad)}; a weight is a positive, "
             "finite number and none may be missing: mend or remove the row."
         )
+
+
+def _split_problems(column: Column, key: str, word: str) -> Iterator[str]:
+    """What is wrong with the column of groups or of given folds, taken by itself."""
+    where = f"{key} column {column.name!r}"
+    labels = _sorted_labels(column.cells)
+    if column.missing_lines:
+        yield f"{where}: no {word} in {_lines(column.missing_lines)}: write the {word} or remove the row."
+    elif len(labels) == 1:
+        yield (
+            f"{where}: one {word} only, {labels[0]!r}, in {counted(len(column.cells), 'row')}; at least two are needed "
+            f"for a training and a test part: is it the right column (data.{key})?"
+        )
+    else:
+        yield from (
+            f"{where}: {listed(map(repr, same))} are the same number: write it in one way, or, if these are different "
+            f"{word}s, add a letter."
+            for same in _same_numbers(labels)
+        )
+
+
+def _check_given_folds(file: str, fold: Column, labels: Column, groups: Column | None) -> None:
+    """Raise DataError for a fold without which one class is left to train on, and for a group in several folds."""
+    problems = []
+    counts = pd.crosstab(np.array(fold.cells, object), np.array(labels.cells, object))
+    left = counts.sum() - counts
+    for name, classes in left[(left > 0).sum(axis=1) == 1].iterrows():
+        problems.append(
+            f"fold column {fold.name!r}: without the rows of {name!r} nothing but the class {classes.idxmax()!r} is "
+            "left to train on; a training part needs two classes: put these rows into several folds, or choose another "
+            "column (data.fold)."
+        )
+    if groups is not None:
+        lines: dict[str, dict[str, int]] = {}
+        for group, part, line in zip(groups.cells, fold.cells, fold.lines, strict=True):
+            lines.setdefault(group, {}).setdefault(part, line)
+        torn = {group: parts for group, parts in lines.items() if len(parts) > 1}
+        if torn:
+            group, parts = next(iter(torn.items()))
+            places = listed(f"{part!r} (line {line})" for part, line in parts.items())
+            further = f", and {counted(len(torn) - 1, 'other group')} too" if len(torn) > 1 else ""
+            problems.append(
+                f"groups column {groups.name!r}: the group {group!r} stands in several folds of data.fold "
+                f"{fold.name!r}: {places}{further}; a group is tested as a whole: put its rows into one fold, or leave "
+                "out one of the two keys."
+            )
+    if problems:
+        raise DataError("\n".join(f"{file}, {problem}" for problem in problems))
 
 
 def _missing_problems(columns: Iterable[Column]) -> Iterator[str]:

@@ -41,6 +41,14 @@ class Dataset:
         Where the rows come from: an absolute path, or words.
     target_name
         The target column's name.
+    groups
+        (n,) codes of the groups, 0 ... G-1 in the order of their sorted labels, int64: rows of one group belong
+        together and never stand on both sides of a split. None when every row stands for itself.
+    groups_name
+        The name of the column that holds the groups, or None.
+    fold
+        (n,) codes of the given folds, 0 ... K-1 in the order of their sorted labels, int64: each is one test part. None
+        when the folds are drawn.
     """
 
     name: str
@@ -51,6 +59,9 @@ class Dataset:
     digest: str
     source: str
     target_name: str = "target"
+    groups: NDArray[np.int64] | None = None
+    groups_name: str | None = None
+    fold: NDArray[np.int64] | None = None
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -73,15 +84,19 @@ def content_digest(
     target: NDArray[np.int64],
     class_names: tuple[str, ...],
     sample_weight: NDArray[np.float64] | None,
+    groups: NDArray[np.int64] | None = None,
+    fold: NDArray[np.int64] | None = None,
 ) -> str:
-    """SHA-256 (hex) of a data set's content: column names and kinds, values, labels, weights.
+    """SHA-256 (hex) of a data set's content: column names and kinds, values, labels, weights, groups, given folds.
 
     Not in it: the data set's name, its source, the target column's name. The bytes hashed depend on the content alone,
     not on the machine or on a library's version: one line of JSON that describes the table, then each column in
     turn (numbers as little-endian float64, with one NaN and no negative zero; text as one line of JSON, null for
-    missing), the class codes as little-endian int64 and the weights, if any, as little-endian float64.
+    missing), the class codes as little-endian int64, the weights, if any, as little-endian float64, and the codes of
+    the groups and of the given folds, if any, as little-endian int64 (the description then says so, else nothing).
     """
     numeric = [is_numeric_dtype(features[name]) for name in features]
+    codes = {name: values for name, values in (("groups", groups), ("fold", fold)) if values is not None}
     description = {
         "columns": [
             [name, "numeric" if is_number else "categorical"] for name, is_number in zip(features, numeric, strict=True)
@@ -89,6 +104,7 @@ def content_digest(
         "rows": len(features),
         "classes": list(class_names),
         "weighted": sample_weight is not None,
+        **dict.fromkeys(codes, True),
     }
     content = hashlib.sha256(_json_line(description))
     for name, is_number in zip(features, numeric, strict=True):
@@ -99,14 +115,20 @@ def content_digest(
             content.update(
                 _json_line([None if missing else text for text, missing in zip(column, column.isna(), strict=True)])
             )
-    content.update(np.asarray(target).astype("<i8").tobytes())
+    content.update(_integer_bytes(target))
     if sample_weight is not None:
         content.update(_float_bytes(sample_weight))
+    for values in codes.values():
+        content.update(_integer_bytes(values))
     return content.hexdigest()
 
 
 def _json_line(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def _integer_bytes(values: NDArray[np.int64]) -> bytes:
+    return np.asarray(values).astype("<i8").tobytes()
 
 
 def _float_bytes(values: NDArray[np.float64]) -> bytes:

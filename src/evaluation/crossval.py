@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from src.data import Dataset, make_preprocessor
-from src.evaluation.folds import Fold
+from src.evaluation.folds import Fold, IntArray
 from src.evaluation.metrics import score
 from src.evaluation.results import Curve, FloatArray, FoldResult
 from src.models import (
@@ -21,6 +21,7 @@ from src.models import (
     LabelledRows,
     fit_networks,
     gradient_error,
+    held_out,
     make_model,
     network_key,
     predict_probabilities,
@@ -73,7 +74,14 @@ def _rows(task: FoldTask) -> tuple[LabelledRows, LabelledRows]:
     x_train = preprocessor.fit_transform(data.features.iloc[fold.train])
     x_test = preprocessor.transform(data.features.iloc[fold.test])
     weight = None if data.sample_weight is None else data.sample_weight[fold.train]
-    return LabelledRows(x_train, data.target[fold.train], weight), LabelledRows(x_test, data.target[fold.test])
+    train = LabelledRows(x_train, data.target[fold.train], weight, _groups(task))
+    return train, LabelledRows(x_test, data.target[fold.test])
+
+
+def _groups(task: FoldTask) -> IntArray | None:
+    """Return the groups of the training rows, if the data set has groups."""
+    groups = task.dataset.groups
+    return None if groups is None else groups[task.fold.train]
 
 
 class StackKeys:
@@ -93,6 +101,7 @@ class StackKeys:
             len(task.fold.test),
             self.inputs(task),
             network_key(task.parameters, len(data.class_names), data.sample_weight is not None),
+            _held_rows(task),
         )
 
     def inputs(self, task: FoldTask) -> int:
@@ -103,6 +112,15 @@ class StackKeys:
         if key not in self._inputs:
             self._inputs[key] = _rows(task)[0].x.shape[1]
         return self._inputs[key]
+
+
+def _held_rows(task: FoldTask) -> int | None:
+    """Return how many rows early stopping holds out where it depends on the groups drawn; see `network_key`."""
+    groups = _groups(task)
+    if groups is None:
+        return None
+    parts = held_out(task.parameters, task.dataset.target[task.fold.train], groups, task.stream)
+    return None if parts is None else len(parts[1])
 
 
 def fit_stack(

@@ -1,4 +1,4 @@
-"""Which rows train and which rows test: repeated K-fold, and the folds inside a training part."""
+"""Which rows train and which rows test: repeated K-fold, given folds, and the folds inside a training part."""
 
 import hashlib
 from collections.abc import Sequence
@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.model_selection import (
+    GroupKFold,
+    KFold,
+    LeaveOneGroupOut,
+    LeaveOneOut,
+    PredefinedSplit,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+)
 
 from src.evaluation.errors import EvaluationError
 from src.evaluation.metrics import higher_is_better
@@ -41,8 +49,13 @@ def make_folds(
     stratified: bool = True,
     seed: int = 0,
     class_names: Sequence[str] | None = None,
+    groups: IntArray | None = None,
+    groups_name: str | None = None,
 ) -> tuple[Fold, ...]:
-    """Split the rows by repeated (stratified) K-fold cross-validation.
+    """Split the rows by repeated (stratified) (group) K-fold cross-validation.
+
+    As many folds as rows are leave-one-out: fold i tests row i. As many folds as groups are leave-one-group-out, in the
+    order of the groups' codes.
 
     Nothing but the arguments decides the split, so every model of the same data and seed gets the same folds. Each
     repeat has a seed of its own: the first repeats do not change when more are asked for.
@@ -54,9 +67,14 @@ def make_folds(
     folds, repeats
         K, and how often the K-fold split is drawn anew.
     stratified
-        Whether every fold holds the classes in the proportions of the whole.
+        Whether every fold holds the classes in the proportions of the whole, as far as groups allow. Leaving one out
+        leaves no choice.
     class_names
         The classes' names by code, for the message only.
+    groups
+        Codes of the groups, shape (rows,): the rows of a group are tested together. None if each row is by itself.
+    groups_name
+        The name of the column that holds the groups, for the message only.
 
     Returns
     -------
@@ -66,14 +84,29 @@ def make_folds(
     Raises
     ------
     EvaluationError
-        If there are more folds than rows, or (stratified) than rows of the rarest class.
+        If there are more folds than rows or groups, or (stratified) than rows of the rarest class; if leaving one out
+        is to be repeated; if leaving one out, or a group, leaves one class to train on.
     """
-    _check_enough_rows(target, folds, stratified, "cv.folds", class_names)
+    rows = _ToSplit(target, class_names, groups, groups_name)
+    _check_enough_rows(rows, folds, stratified, "cv.folds")
+    if repeats > 1 and folds == rows.units:
+        raise EvaluationError(
+            f"cv.repeats: {repeats} repeats of leave-one-{'' if groups is None else 'group-'}out (cv.folds={folds} for "
+            f"{folds} {rows.unit}s) would all be the same; use cv.repeats=1, or fewer folds."
+        )
     return tuple(
         Fold(repeat, number, train, test)
         for repeat in range(repeats)
-        for number, (train, test) in enumerate(_split(target, folds, stratified, _split_seed(seed, "folds", repeat)))
+        for number, (train, test) in enumerate(
+            _split(rows, folds, stratified, _split_seed(seed, "folds", repeat), "cv.folds")
+        )
     )
+
+
+def given_folds(codes: IntArray) -> tuple[Fold, ...]:
+    """Return the folds whose test parts are given, in the order of their codes; `codes` has the shape (rows,)."""
+    splits = PredefinedSplit(codes).split()
+    return tuple(Fold(0, number, train, test) for number, (train, test) in enumerate(splits))
 
 
 def inner_folds(
@@ -84,13 +117,15 @@ def inner_folds(
     stratified: bool = True,
     seed: int = 0,
     class_names: Sequence[str] | None = None,
+    groups: IntArray | None = None,
+    groups_name: str | None = None,
 ) -> tuple[Fold, ...]:
-    """Split the training part of one outer fold again, for nested cross-validation.
+    """Split the training part of one outer fold again, for nested cross-validation; see `make_folds`.
 
     Parameters
     ----------
-    target
-        Class codes of the whole data set, shape (rows,).
+    target, groups
+        Class codes of the whole data set, and its groups if it has any, shape (rows,).
     fold
         The outer fold; its test rows are in no inner fold.
 
@@ -102,11 +137,13 @@ def inner_folds(
     Raises
     ------
     EvaluationError
-        If the training part has too few rows, or (stratified) too few of its rarest class.
+        If the training part has too few rows or groups, or (stratified) too few rows of its rarest class, or if it
+        cannot be split without leaving one class to train on.
     """
-    part = target[fold.train]
-    _check_enough_rows(part, folds, stratified, "cv.inner_folds", class_names)
-    splits = _split(part, folds, stratified, _split_seed(seed, "inner folds", fold.repeat, fold.fold))
+    part = _ToSplit(target[fold.train], class_names, None if groups is None else groups[fold.train], groups_name)
+    _check_enough_rows(part, folds, stratified, "cv.inner_folds")
+    inner_seed = _split_seed(seed, "inner folds", fold.repeat, fold.fold)
+    splits = _split(part, folds, stratified, inner_seed, "cv.inner_folds")
     return tuple(Fold(0, number, fold.train[train], fold.train[test]) for number, (train, test) in enumerate(splits))
 
 
@@ -159,26 +196,88 @@ def _split_seed(seed: int, purpose: str, *position: int) -> int:
     return int(sequence.generate_state(1)[0])
 
 
-def _split(target: IntArray, folds: int, stratified: bool, seed: int) -> list[tuple[IntArray, IntArray]]:
-    splitter = (StratifiedKFold if stratified else KFold)(folds, shuffle=True, random_state=seed)
-    return list(splitter.split(target, target))
+@dataclass(frozen=True, eq=False)
+class _ToSplit:
+    """Rows to be split: what `make_folds` is told of them."""
+
+    target: IntArray
+    class_names: Sequence[str] | None
+    groups: IntArray | None
+    groups_name: str | None
+
+    @property
+    def unit(self) -> str:
+        """The word for what is never divided."""
+        return "row" if self.groups is None else "group"
+
+    @property
+    def units(self) -> int:
+        """How many rows there are, or groups."""
+        return len(self.target) if self.groups is None else len(np.unique(self.groups))
+
+    def class_name(self, code: int) -> str:
+        return f"class {code}" if self.class_names is None else f"class '{self.class_names[code]}'"
 
 
-def _check_enough_rows(
-    target: IntArray, folds: int, stratified: bool, key: str, class_names: Sequence[str] | None
-) -> None:
-    if folds > len(target):
-        raise EvaluationError(f"{key}: {folds} folds are more than the {len(target)} rows to split; use fewer folds.")
-    if not stratified:
+def _split(rows: _ToSplit, folds: int, stratified: bool, seed: int, key: str) -> list[tuple[IntArray, IntArray]]:
+    """Return the training and the test rows of each fold; `key` asked for them."""
+    target, groups = rows.target, rows.groups
+    if folds == rows.units:
+        splits = list((LeaveOneOut() if groups is None else LeaveOneGroupOut()).split(target, target, groups))
+    elif groups is None:
+        splitter = (StratifiedKFold if stratified else KFold)(folds, shuffle=True, random_state=seed)
+        return list(splitter.split(target, target))
+    else:
+        splits = _group_splits(target, groups, folds, stratified, seed)
+    _check_classes_left(rows, splits, key)
+    return splits
+
+
+def _group_splits(
+    target: IntArray, groups: IntArray, folds: int, stratified: bool, seed: int
+) -> list[tuple[IntArray, IntArray]]:
+    if stratified:
+        splits = list(StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(target, target, groups))
+        # An empty fold is always as good a place for a group as any, but where groups hold one class each it may be no
+        # better, and then rounding decides: of 28,000 random splits of one group more than folds, 2 left a test part
+        # empty. So few groups leave little to stratify, and GroupKFold gives every fold its number of them.
+        if all(len(test) > 0 for _, test in splits):
+            return splits
+    return list(GroupKFold(folds, shuffle=True, random_state=seed).split(target, target, groups))
+
+
+def _check_enough_rows(rows: _ToSplit, folds: int, stratified: bool, key: str) -> None:
+    if rows.groups is not None and folds > rows.units:
+        part = "" if key == "cv.folds" else " in a training part"
+        mend = f"{key}={rows.units} or fewer" if rows.units > 1 else "more groups"
+        raise EvaluationError(
+            f"{key}: {folds} folds need {folds} groups, data.groups '{rows.groups_name}' has {rows.units}{part}; "
+            f"use {mend}."
+        )
+    if folds > rows.units:
+        raise EvaluationError(f"{key}: {folds} folds are more than the {rows.units} rows to split; use fewer folds.")
+    if not stratified or folds == rows.units:
         return
-    codes, counts = np.unique(target, return_counts=True)
+    codes, counts = np.unique(rows.target, return_counts=True)
     rarest = int(np.argmin(counts))
-    code, count = int(codes[rarest]), int(counts[rarest])
+    count = int(counts[rarest])
     if folds <= count:
         return
-    name = f"class {code}" if class_names is None else f"class '{class_names[code]}'"
     mend = f"{key}={count} or fewer" if count > 1 else "more rows of it"
     raise EvaluationError(
-        f"{key}: {folds} stratified folds need {folds} rows of every class, but {name} has {count}; "
-        f"use {mend}, or cv.stratified=false."
+        f"{key}: {folds} stratified folds need {folds} rows of every class, but {rows.class_name(int(codes[rarest]))} "
+        f"has {count}; use {mend}, or cv.stratified=false."
     )
+
+
+def _check_classes_left(rows: _ToSplit, splits: Sequence[tuple[IntArray, IntArray]], key: str) -> None:
+    """Refuse a training part of a single class, to which leaving out whole groups easily leads."""
+    counts = np.bincount(rows.target)
+    for _, test in splits:
+        left = np.flatnonzero(counts - np.bincount(rows.target[test], minlength=len(counts)))
+        if len(left) == 1:
+            raise EvaluationError(
+                f"{key}: with {len(splits)} folds one training part holds nothing but {rows.class_name(int(left[0]))}, "
+                f"as all {rows.unit}s with other classes are tested together; use more folds, or more {rows.unit}s "
+                "with other classes."
+            )

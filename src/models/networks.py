@@ -60,6 +60,19 @@ def _held_out_fraction(parameters: Mapping[str, Any]) -> float | None:
     return fraction
 
 
+def held_out(
+    parameters: Mapping[str, Any], codes: IntArray, groups: IntArray | None, stream: tuple[int, ...]
+) -> tuple[IntArray, IntArray] | None:
+    """Return the numbers of the training rows to train on and of those to hold out; None without early stopping.
+
+    See `src.models.rows.hold_out`; `stream` is that of the request.
+    """
+    fraction = _held_out_fraction(parameters)
+    if fraction is None:
+        return None
+    return hold_out(codes, fraction, settings_of(parameters, stream).random(network.VALIDATION), groups)
+
+
 def _data_of_each(requests: Sequence[FitRequest], settings: Sequence[Settings]) -> list[Data]:
     """Return the engine's data for each request: the same object for all that see the same rows in the same way."""
     made: dict[Hashable, Data] = {}
@@ -90,10 +103,10 @@ def _data(request: FitRequest, settings: Settings) -> Data:
 
     rows = _weighted(request)
     test = None if request.test is None else part(replace(request.test, weight=None))
-    fraction = _held_out_fraction(request.parameters)
-    if fraction is None:
+    parts = held_out(request.parameters, rows.codes, rows.groups, request.stream)
+    if parts is None:
         return Data(part(rows), None, test)
-    kept, held = hold_out(rows.codes, fraction, settings.random(network.VALIDATION))
+    kept, held = parts
     return Data(part(_chosen(rows, kept)), part(_chosen(rows, held)), test)
 
 
@@ -110,7 +123,10 @@ def _chosen(rows: LabelledRows, chosen: IntArray) -> LabelledRows:
 
 
 def network_key(parameters: Mapping[str, Any], classes: int, weighted: bool) -> tuple[Any, ...]:
-    """Return what networks with training parts of one size must have in common to be trained in one stack."""
+    """Return what networks must have in common to be trained in one stack, besides the sizes of their parts.
+
+    The size of what early stopping holds out follows from it and the training part's, except where groups are held out.
+    """
     return (
         network.stack_key(settings_of(parameters)),
         classes,

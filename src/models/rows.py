@@ -16,11 +16,15 @@ IntArray = npt.NDArray[np.intp]
 
 @dataclass(frozen=True, eq=False)
 class LabelledRows:
-    """Rows x ``(samples, features)``, their class codes ``(samples,)`` in 0..C-1, their positive weights or None."""
+    """Rows x ``(samples, features)``, their class codes ``(samples,)`` in 0..C-1, their positive weights or None.
+
+    `groups` ``(samples,)`` says by equal numbers which rows belong together; None where each stands for itself.
+    """
 
     x: Array
     codes: IntArray
     weight: Array | None = None
+    groups: IntArray | None = None
 
 
 def output_units(classes: int, output: str) -> int:
@@ -82,17 +86,27 @@ def mean_one(weight: Array) -> Array:
     return scaled
 
 
-def hold_out(codes: IntArray, fraction: float, random: np.random.Generator) -> tuple[IntArray, IntArray]:
+def hold_out(
+    codes: IntArray, fraction: float, random: np.random.Generator, groups: IntArray | None = None
+) -> tuple[IntArray, IntArray]:
     """Return the row numbers to train on and those to hold out, both ascending.
 
     The number held out, round(fraction m) but at least 1 and at most m - 1, depends on the number of rows m alone, so
     that folds of one size stay networks of one size. Each class's part in it is its share of the rows, rounded up or
     down by the largest remainders (Hamilton's method), ties at random.
 
+    Groups, shape ``(samples,)``, are held out as a whole: at least one is, and at least one is not. In random order,
+    each is held out that brings the rows held out nearer to `fraction` of each class (the sum of the differences). If
+    every group is too large for that, the one that comes nearest is held out. So how many rows are held out depends on
+    all arguments.
+
     Raises
     ------
-    ValueError : if there are fewer than two rows.
+    ValueError : if there are fewer than two rows, or groups.
     """
+    if groups is not None:
+        is_held = _held_groups(codes, fraction, random, groups)
+        return np.flatnonzero(~is_held), np.flatnonzero(is_held)
     rows = len(codes)
     if rows < 2:
         raise ValueError(f"early_stopping holds out a part of the training rows and needs at least 2, got {rows}")
@@ -106,3 +120,24 @@ def hold_out(codes: IntArray, fraction: float, random: np.random.Generator) -> t
     place_in_class = np.arange(rows) - np.repeat(np.cumsum(counts) - counts, counts)
     is_held = place_in_class < np.repeat(quotas, counts)
     return np.sort(by_class[~is_held]), np.sort(by_class[is_held])
+
+
+def _held_groups(
+    codes: IntArray, fraction: float, random: np.random.Generator, groups: IntArray
+) -> npt.NDArray[np.bool]:
+    """Return which rows are held out; see `hold_out`."""
+    _, group = np.unique(groups, return_inverse=True)
+    counts = np.zeros((group.max() + 1, codes.max() + 1))
+    np.add.at(counts, (group, codes), 1)
+    if len(counts) < 2:
+        raise ValueError("early_stopping holds out whole groups of the training rows and needs at least 2, got 1")
+    missing = fraction * counts.sum(axis=0)
+    order = random.permutation(len(counts))
+    held: list[int] = []
+    for each in order:
+        if len(held) < len(counts) - 1 and np.abs(missing - counts[each]).sum() < np.abs(missing).sum():
+            missing = missing - counts[each]
+            held.append(each)
+    if not held:
+        held.append(order[np.argmin(np.abs(missing - counts[order]).sum(axis=1))])
+    return np.isin(group, held)

@@ -1,5 +1,6 @@
 """The jobs of a sweep: checked, with their data and folds, each one once."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -14,7 +15,7 @@ from src.config import ConfigError, JobConfig
 from src.config.schema import CVConfig
 from src.data import Dataset
 from src.evaluation.crossval import FoldTask
-from src.evaluation.folds import Fold, folds_digest, inner_folds, make_folds
+from src.evaluation.folds import Fold, folds_digest, given_folds, inner_folds, make_folds
 from src.models import NETWORKS, make_model
 from src.sweep.checking import check_all, gather
 from src.sweep.compose import Composed
@@ -178,7 +179,9 @@ class _Loader:
         key = (id(dataset), job.cv, job.seed)
         if key not in self._rows:
             self._rows[key] = _make_rows(dataset, job.cv, job.seed)
-        return self._rows[key]
+        rows = self._rows[key]
+        _check_early_stopping(job, rows)
+        return rows
 
     def _dataset(self, job: JobConfig) -> Dataset:
         arguments = job.data.model_dump(exclude={"scale"})
@@ -190,8 +193,17 @@ class _Loader:
 
 def _make_rows(dataset: Dataset, cv: CVConfig, seed: int) -> _Rows:
     target = np.asarray(dataset.target)
-    common: dict[str, Any] = {"stratified": cv.stratified, "seed": seed, "class_names": dataset.class_names}
-    folds = make_folds(target, folds=cv.folds, repeats=cv.repeats, **common)
+    common: dict[str, Any] = {
+        "stratified": cv.stratified,
+        "seed": seed,
+        "class_names": dataset.class_names,
+        "groups": dataset.groups,
+        "groups_name": dataset.groups_name,
+    }
+    if dataset.fold is None:
+        folds = make_folds(target, folds=cv.folds, repeats=cv.repeats, **common)
+    else:
+        folds = given_folds(dataset.fold)
     inner: tuple[tuple[Fold, ...], ...] = ((),) * len(folds)
     if cv.inner_folds is not None:
         inner = tuple(inner_folds(target, fold, folds=cv.inner_folds, **common) for fold in folds)
@@ -203,6 +215,18 @@ def _check_model(job: JobConfig, dataset: Dataset) -> None:
     if job.model.name not in NETWORKS:
         weighted = dataset.sample_weight is not None
         make_model(job.model.name, config.model_parameters(job), weighted=weighted)
+
+
+def _check_early_stopping(job: JobConfig, rows: _Rows) -> None:
+    """Refuse to hold out groups of a training part that has one group only."""
+    groups = rows.dataset.groups
+    if groups is None or job.model.name not in NETWORKS or job.training.early_stopping.patience is None:
+        return
+    if any(len(np.unique(groups[fold.train])) < 2 for fold in itertools.chain(rows.folds, *rows.inner_folds)):
+        raise ConfigError(
+            "training.early_stopping.patience: early stopping holds out whole groups, and a training part has only one "
+            f"group of data.groups '{rows.dataset.groups_name}'. Use more folds or groups, or set it to null."
+        )
 
 
 def _check_class_weight(job: JobConfig, dataset: Dataset) -> None:
