@@ -1,5 +1,6 @@
 """What a person should know before they take the numbers at their face value: a sentence each."""
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ import numpy as np
 
 from src.comparison.candidates import Candidate
 from src.comparison.families import Family
+from src.comparison.jobs import mean
 from src.comparison.naming import distinct, numbers, short_keys, value_text
 from src.config import JobConfig
 from src.data import Dataset
@@ -16,7 +18,7 @@ from src.words import counted, listed
 
 UNEQUAL = 3  # times as many settings tried for one candidate as for another
 FAR_OUT = 3.0  # interquartile ranges beyond the median (Tukey 1977 calls what is so far out "far out")
-FAR_SHARE = 0.1  # and at least so much, of a metric that is a share
+FAR_ERRORS = 4.0  # and, of a share, binomial standard errors of a fold's score
 NAMED = 4  # folds, candidates and columns that a sentence names
 # Lower ends that are no choice: there is nothing beyond them.
 NATURAL_ENDS = {"training.l2": 0.0, "training.warmup": 0, "training.batch_size": 1, "training.min_learning_rate": 0.0}
@@ -63,9 +65,10 @@ def of_data(name: str, facts: RowFacts, config: JobConfig) -> Iterator[str]:
     """What is to be known of the rows: duplicates, shared identifiers, a class with fewer rows than folds."""
     grouped = config.data.groups is not None
     if facts.duplicates and not grouped:
+        mend = "; remove the copies, or keep them together by data.groups" if config.data.name == "csv" else ""
         yield (
             f"{name}: {facts.duplicates} rows stand in the table more than once, so that the same row may train a "
-            "model and test it; remove the copies, or name what belongs together in data.groups."
+            f"model and test it{mend}."
         )
     if facts.identifiers and not grouped:
         yield (
@@ -124,8 +127,7 @@ def far_folds(candidates: Sequence[Candidate], metric: str) -> Iterator[str]:
     for candidate in candidates:
         scores = candidate.scores if higher_is_better(metric) else -candidate.scores
         low, middle, high = np.quantile(scores, (0.25, 0.5, 0.75))
-        least = FAR_SHARE if metric_of(metric).is_share else abs(middle)
-        far = np.flatnonzero(scores < middle - max(FAR_OUT * (high - low), least))
+        far = np.flatnonzero(scores < middle - max(FAR_OUT * (high - low), _by_chance(candidate, middle, metric)))
         if not far.size or 2 * far.size > len(scores):
             continue
         folds = _fold_names(candidate)
@@ -134,6 +136,14 @@ def far_folds(candidates: Sequence[Candidate], metric: str) -> Iterator[str]:
             f"The mean of {candidate.name}, {candidate.mean:.3f}, hides {counted(len(far), 'fold')} far from the "
             f"others: {named}; its median is {np.median(candidate.scores):.3f}."
         )
+
+
+def _by_chance(candidate: Candidate, middle: float, metric: str) -> float:
+    """How far from the median a fold's score may well be by chance; of a loss, as far as twice the median."""
+    if not metric_of(metric).is_share:
+        return abs(middle)
+    error = math.sqrt(middle * (1 - middle) / mean(candidate.best.on_folds("n_test")))
+    return FAR_ERRORS * error
 
 
 def _fold_names(candidate: Candidate) -> list[str]:

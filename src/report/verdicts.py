@@ -320,7 +320,7 @@ def _evidence(one: Comparison) -> str:
     corrected = f"{p_value(one.p_holm)}" + (f" corrected for {one.tests} comparisons" if one.tests > 1 else "")
     if one.is_difference or not one.detectable:
         return f"{found}, {corrected}"
-    return f"{found}, {corrected}; {signed(one.detectable, one).lstrip('+')} could have been seen"
+    return f"{found}, {corrected}; these folds could show {signed(one.detectable, one).lstrip('+')} or more"
 
 
 def _with_more_repeats(comparisons: Sequence[Comparison]) -> list[str]:
