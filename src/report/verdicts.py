@@ -387,11 +387,16 @@ def _notes(outcome: Outcome) -> tuple[str, ...]:
         if one.rope is not None
         else ""
     )
+    corrected = (
+        f", for {many} comparisons{each}{why}: p by Holm's method, intervals simultaneous by Bonferroni's, cut at zero "
+        "where only Holm's finds a difference"
+        if many != "1"
+        else ""
+    )
     return (
         f"Difference: {label} of the model minus that of the baseline, mean over the same test folds.",
         "Interval and p: corrected resampled t-test (Nadeau and Bengio 2003), which allows for training parts that "
-        f"overlap, for {many} comparison{'' if many == '1' else 's'}{each}{why}: p by Holm's method, intervals "
-        "simultaneous by Bonferroni's, cut at zero where only Holm's finds a difference.",
+        f"overlap{corrected}.",
         f"Undecided: the folds show neither a difference nor that there is none.{equality}",
         "Could show: the smallest true difference that such folds find with a probability of 80%.",
         "P(worse), P(equal), P(better): probabilities of the Bayesian test.",
