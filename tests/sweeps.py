@@ -81,6 +81,13 @@ class Given:
         return np.arange(self.rows) * len(self.classes) // self.rows
 
 
+def model(name: str, scores: Sequence[float], settings: Mapping[str, Any] | None = None, **more: Any) -> Given:
+    """A job of a model; `settings` are keys of `training` without their section, `more` are fields of `Given`."""
+    return Given(
+        {"model.name": name, **{f"training.{key}": value for key, value in (settings or {}).items()}}, scores, **more
+    )
+
+
 @functools.cache
 def _empty_database() -> sqlite3.Connection:
     """MLflow's tables without a row, made once for each process: that takes a second."""
