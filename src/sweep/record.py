@@ -303,7 +303,7 @@ def _runs(store: Store, identity: str, run_ids: Mapping[str, str | None]) -> dic
     wanted = {key: run_id for key, run_id in run_ids.items() if run_id is not None}
     ids = list(wanted.values())
     # A server gives a thousand runs for one request, or one.
-    ask_for_all = store.database is None and len(ids) > FEW
+    ask_for_all = store.engine is None and len(ids) > FEW
     rows = {run.run_id: run for run in (find_runs(store, [identity]) if ask_for_all else runs_of_ids(store, ids))}
     return {key: rows[run_id] for key, run_id in wanted.items()}
 
