@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.comparison.candidates import Candidate, choose_by_other_folds, find
+from src.comparison.candidates import MOST_SETTINGS, Candidate, choose_by_other_folds, find
 from src.comparison.jobs import RecordedJob
 from tests.sweeps import Given, job_of, model
 
@@ -58,14 +58,14 @@ def test_of_one_model_words_and_lists_are_compared_and_numbers_are_tuned() -> No
     assert {one.best_text for one in candidates.values()} == {"learning_rate=0.1"}
 
 
-@pytest.mark.parametrize("inner, many", [(None, 24), (None, 25), ((0.5,) * 5, 3)])
+@pytest.mark.parametrize("inner, many", [(None, MOST_SETTINGS), (None, MOST_SETTINGS + 1), ((0.5,) * 5, 3)])
 def test_of_numbers_alone_each_setting_is_a_candidate_unless_there_are_very_many(
     inner: tuple[float, ...] | None, many: int
 ) -> None:
     jobs = [model("bp", np.array(BP) - rate / 100, {"learning_rate": rate}, inner=inner) for rate in range(1, many + 1)]
     candidates, _ = found(jobs)
-    if many == 24:
-        assert list(candidates) == [f"learning_rate={rate}" for rate in range(1, 25)]
+    if many == MOST_SETTINGS:
+        assert list(candidates) == [f"learning_rate={rate}" for rate in range(1, many + 1)]
         assert {one.selection for one in candidates.values()} == {"only"}
     else:
         assert list(candidates) == ["bp"]
@@ -156,6 +156,7 @@ def test_a_search_chooses_by_the_other_folds_and_is_told_as_a_search() -> None:
     candidates, _ = found(jobs, searched=True)
     assert {name: one.selection for name, one in candidates.items()} == {"bp": "search", "softmax": "only"}
     assert candidates["bp"].scores.tolist() == found(jobs)[0]["bp"].scores.tolist()
+    assert len(found(jobs[:2], searched=True)[0]["bp"].settings) == 2  # one candidate, where a sweep has two
     nested = [replace(job, inner=BP) for job in jobs]
     assert {one.selection for one in found(nested, searched=True)[0].values()} == {"nested", "only"}
 
