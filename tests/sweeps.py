@@ -15,7 +15,8 @@ import numpy as np
 
 from src.comparison.cautions import RowFacts
 from src.comparison.jobs import RecordedJob
-from src.config import JobConfig, flatten, recorded
+from src.comparison.outcome import Outcome, compare_jobs
+from src.config import JobConfig, check, flatten, recorded
 from src.config.identity import used_keys
 from src.evaluation.metrics import METRICS, higher_is_better
 from src.evaluation.results import Curve, FoldResult, JobResult
@@ -164,6 +165,14 @@ def job_of(given: Given, run_id: str | None = None) -> RecordedJob:
     )
 
 
+def outcome_of(
+    jobs: Sequence[Given], *, searched: bool = False, incomplete: str | None = None, **asked: Any
+) -> Outcome:
+    """What jobs say together; `asked` are keys of `comparison`."""
+    options = check({"comparison": asked}).comparison
+    return compare_jobs([job_of(one) for one in jobs], options, searched=searched, incomplete=incomplete)
+
+
 def record_sweep(
     store: Store,
     jobs: Sequence[Given],
@@ -177,10 +186,14 @@ def record_sweep(
     baselines: Sequence[str] = (),
     search: bool = False,
     tags: Mapping[str, str] | None = None,
+    **asked_too: Any,
 ) -> str:
-    """Write a sweep as `src.sweep` does and return its run's id; `reused` are listed, not run."""
+    """Write a sweep as `src.sweep` does and return its run's id.
+
+    `reused` are listed, not run; `asked_too` are more keys of `comparison`.
+    """
     everything = [*jobs, *reused]
-    options = recorded({"comparison": {"metric": metric, "question": question, "baselines": list(baselines)}})
+    options = check({"comparison": {"metric": metric, "question": question, "baselines": baselines, **asked_too}})
     asked = options.comparison.model_dump(mode="json")
     sweep = start_sweep(
         store,

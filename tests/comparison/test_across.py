@@ -13,9 +13,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from src.comparison.across import AcrossData, critical_difference, signed_rank_posterior, wilcoxon
-from src.comparison.outcome import compare_jobs
-from src.config import check
-from tests.sweeps import job_of, model
+from tests.sweeps import model, outcome_of
 
 # AUC of four variants of C4.5 on 14 data sets (Demšar, JMLR 7, 2006, table 6; "voting" with a digit more for its ranks)
 C45 = (0.763, 0.599, 0.954, 0.628, 0.882, 0.936, 0.661, 0.583, 0.775, 1.000, 0.940, 0.619, 0.972, 0.957)
@@ -28,11 +26,11 @@ DEMSAR = {"bp": C45, "logistic": C45_M, "softmax": C45_CF, "sklearn_logistic": C
 def across_if_any(scores: dict[str, Sequence[float]], **options: object) -> AcrossData | None:
     """What the mean scores of models on several data sets say together."""
     jobs = [
-        job_of(model(name, (score,) * 5, rows=2000, dataset=f"set {place}", data=f"{place:02}" * 32, folds=str(place)))
+        model(name, (score,) * 5, rows=2000, dataset=f"set {place}", data=f"{place:02}" * 32, folds=str(place))
         for name, values in scores.items()
         for place, score in enumerate(values)
     ]
-    return compare_jobs(jobs, check({"comparison": options}).comparison).across
+    return outcome_of(jobs, **options).across
 
 
 def across(scores: dict[str, Sequence[float]], **options: object) -> AcrossData:
@@ -78,11 +76,11 @@ def test_pairs_are_tested_by_wilcoxon_with_holms_correction() -> None:
 
 def test_without_named_baselines_all_pairs_are_corrected_for() -> None:
     jobs = [
-        job_of(model("bp", (0.8 - l2 / 10 + place / 100,) * 5, {"l2": l2}, dataset=str(place), data=f"{place:02}" * 32))
+        model("bp", (0.8 - l2 / 10 + place / 100,) * 5, {"l2": l2}, dataset=str(place), data=f"{place:02}" * 32)
         for l2 in (0.0, 0.1, 0.2)
         for place in range(7)
     ]
-    found = compare_jobs(jobs, check({}).comparison).across
+    found = outcome_of(jobs).across
     assert found is not None
     assert found.names == ("l2=0", "l2=0.1", "l2=0.2")
     assert [(one.model, one.baseline) for one in found.pairs] == [("l2=0.1", "l2=0"), ("l2=0.2", "l2=0")]

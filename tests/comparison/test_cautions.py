@@ -8,16 +8,15 @@ import numpy as np
 import pytest
 
 from src.comparison.cautions import RowFacts, of_data, row_facts
-from src.comparison.outcome import compare_jobs
 from src.config import check
 from src.data import load
-from tests.sweeps import Given, job_of, model
+from tests.sweeps import Given, model, outcome_of
 
 BP = (0.80, 0.85, 0.90, 0.75, 0.80)
 
 
 def cautions(jobs: Sequence[Given], metric: str = "accuracy") -> tuple[str, ...]:
-    return compare_jobs([job_of(one) for one in jobs], check({"comparison": {"metric": metric}}).comparison).cautions
+    return outcome_of(jobs, metric=metric).cautions
 
 
 def of_rows(facts: RowFacts, **config: object) -> list[str]:
