@@ -95,6 +95,8 @@ def at_edges(candidates: Sequence[Candidate]) -> Iterator[str]:
     """Candidates whose best setting has the smallest or the largest value that was tried."""
     ends: dict[tuple[str, str, str], list[str]] = {}
     for candidate in candidates:
+        if candidate.selection == "search":  # tries no grid
+            continue
         flats = [setting.flat for setting in candidate.settings]
         own = numbers(flats)
         names = short_keys(own)

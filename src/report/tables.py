@@ -8,6 +8,7 @@ import pandas as pd
 
 from src.comparison.jobs import DATA, ESTIMATOR, MODEL, Setting
 from src.comparison.naming import (
+    SHOWN_DIGITS,
     distinct,
     is_number,
     job_label,
@@ -60,7 +61,7 @@ def leaderboard_cells(
         columns.append(("settings", False, [plain(setting_text(flat, own)) or MISSING for flat in flats]))
     else:
         for key, name in short_keys(own).items():
-            texts = [plain(value_text(flat[key])) if key in flat else MISSING for flat in flats]
+            texts = [plain(value_text(flat[key], SHOWN_DIGITS)) if key in flat else MISSING for flat in flats]
             columns.append((name, all(map(is_number, distinct(flats, key))), texts))
     ranking = short_name(outcome.metric)
     for name in metrics if ranking in metrics else (ranking, *metrics):
