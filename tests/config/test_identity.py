@@ -21,6 +21,8 @@ VALUES: dict[str, list[Any]] = {
     "data.missing": ["refuse", "impute"],
     "data.categorical": [[], ["sex"], ["sex", 3]],
     "data.weights": [None, "w", 2],
+    "data.groups": [None, "patient", 3],
+    "data.fold": [None, "part", 4],
     "data.scale": ["standard", "minmax", "none"],
     "model.name": ["bp", "logistic", "softmax", "sklearn_logistic", "sklearn"],
     "model.hidden_layer_sizes": [[4], [], [8], [8, 4]],
@@ -63,6 +65,9 @@ VALUES: dict[str, list[Any]] = {
     "seed": [0, 7],
 }
 
+# What holds for a whole command: how its jobs are run, recorded and compared.
+COMMANDS = ("comparison.", "tracking.", "sweep.", "experiments")
+
 
 def nested(flat: dict[str, Any]) -> dict[str, Any]:
     config: dict[str, Any] = {}
@@ -80,6 +85,8 @@ def valid(flat: dict[str, Any]) -> dict[str, Any]:
     fitting = {key: value for key, value in flat.items() if key != "data.path"}
     if flat["data.name"] == "csv":
         fitting["data.path"] = "my.csv"
+        if flat["data.fold"] is not None:
+            fitting["cv.repeats"] = 1
     if flat["model.output"] in ("tanh", "identity"):
         fitting["model.loss"] = "squared_error"
     if isinstance(flat["model.activation"], list) and len(flat["model.activation"]) != len(
@@ -97,7 +104,7 @@ def identity(job: JobConfig) -> str:
 
 
 def test_the_values_cover_every_key_that_may_shape_a_result() -> None:
-    shaping = {key for key in leaves() if not key.startswith(("tracking.", "sweep.", "experiments"))}
+    shaping = {key for key in leaves() if not key.startswith(COMMANDS)}
     assert shaping - {"data.path"} == set(VALUES)
 
 
@@ -147,7 +154,7 @@ def test_whole_numbers_and_equal_floats_are_the_same_job(flat: dict[str, Any]) -
             return float(value)
         return int(value) if isinstance(value, float) and value.is_integer() else value
 
-    columns = ("data.target", "data.weights")  # positions, which are no measurements
+    columns = ("data.target", "data.weights", "data.groups", "data.fold")  # positions, which are no measurements
     twin = {key: value if key in columns else other_type(value) for key, value in flat.items()}
     assert identity(check(nested(twin))) == identity(check(nested(flat)))
 
@@ -155,6 +162,7 @@ def test_whole_numbers_and_equal_floats_are_the_same_job(flat: dict[str, Any]) -
 @given(configurations)
 def test_display_and_tracking_do_not_change_a_job(flat: dict[str, Any]) -> None:
     shown = {**flat, "tracking.experiment": "x", "tracking.models": "all", "sweep.n_jobs": 4, "experiments": "study"}
+    shown |= {"comparison.metric": "log_loss", "comparison.confidence": 0.9, "comparison.baselines": ["logistic"]}
     assert identity(check(nested(shown))) == identity(check(nested(flat)))
 
 
@@ -209,6 +217,8 @@ def test_the_path_of_a_csv_is_not_its_identity_but_how_it_is_read_is() -> None:
         "missing": "refuse",
         "categorical": [],
         "weights": None,
+        "groups": None,
+        "fold": None,
         "scale": "standard",
     }
     assert ignored(jobs[0], ["data.path"]) == ()
@@ -268,7 +278,8 @@ def test_the_keys_that_mean_nothing_for_the_default_job() -> None:
     training = set(OWNERS)
     waiting = {"training.early_stopping.min_delta", "training.early_stopping.validation_fraction"}
     model = {"model.init_scale", "model.estimator", "model.params"}
-    data = {f"data.{key}" for key in ("path", "target", "header", "separator", "missing", "categorical", "weights")}
+    reading = ("path", "target", "header", "separator", "missing", "categorical", "weights", "groups", "fold")
+    data = {f"data.{key}" for key in reading}
     assert set(ignored(check({}), list(leaves()))) == training | waiting | model | data
 
 

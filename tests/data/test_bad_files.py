@@ -345,6 +345,5 @@ def test_settings_that_do_not_fit_the_columns(problem, options, message):
 
 def test_no_feature_left(problem):
     assert problem("w,label\n1,x\n2,y\n", weights="w") == (
-        "table.csv has no feature: its two columns are the target 'label' and the weights 'w'; "
-        "a column to learn from is needed."
+        "table.csv has no feature: 'label' is the target, 'w' is the column of weights; a column to learn from is needed."
     )
