@@ -21,6 +21,7 @@ from src.tracking.runs import finish_sweep, reopen_sweep, start_sweep
 from src.tracking.store import open_store
 from src.tracking.view import prepare_view
 from tests.tracking.conftest import logged
+from tests.tracking.test_sweeps import what_is_written_is_read_back
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -90,6 +91,10 @@ def test_a_sweep_over_the_network_is_the_same_record(server, make_job, make_resu
     finish_sweep(store, again, "FINISHED")
     assert reading.get_run(store, sweep.run_id).status == "FINISHED"
     assert len(reading.children(store, reading.get_run(store, sweep.run_id))) == 2
+
+
+def test_what_is_written_of_a_sweep_is_read_back_over_the_network(server, make_job, make_result):
+    what_is_written_is_read_back(open_store(server), make_job, make_result)
 
 
 def test_a_model_is_kept_and_registered_over_the_network(server, make_job):
