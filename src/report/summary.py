@@ -9,8 +9,8 @@ from rich.text import Text
 from src.comparison.outcome import Outcome
 from src.report.page import ComparisonReport
 from src.report.tables import SCREENFUL, best_line, candidate_table, leaderboard
-from src.report.terminal import encodable
-from src.report.verdicts import comparison_table
+from src.report.terminal import FittedTable, encodable
+from src.report.verdicts import across_cells, comparison_table, pair_cells
 from src.report.words import plain
 
 SHOWN_JOBS = 12  # of a leaderboard beside other tables; the files hold it whole
@@ -27,9 +27,12 @@ def print_summary(
     reused: int = 0,
     command: str = "make ui",
 ) -> None:
-    """Print what a run says at its end: leaderboard, best, answer, caveats, the two lines that open the result."""
+    """Print what a run says at its end: leaderboard, mean ranks, best, answer, caveats, how to open the result."""
     console.print(leaderboard(outcome, reused, title, SCREENFUL))
     console.print()
+    if outcome.across is not None:
+        console.print(FittedTable((across_cells(outcome.across, outcome),)))
+        console.print()
     _say(console, best_line(outcome), "bold")
     if answer is not None:
         _say(console, answer)
@@ -41,7 +44,7 @@ def print_summary(
 
 
 def print_report(console: Console, report: ComparisonReport, folder: Path) -> None:
-    """Print the question, the leaderboard, the comparisons, the answer and what qualifies it."""
+    """Print the question, the leaderboard, the comparisons, mean ranks, the answer and what qualifies it."""
     outcome = report.outcome
     _say(console, report.title, "bold")
     _say(console, report.question)
@@ -53,6 +56,10 @@ def print_report(console: Console, report: ComparisonReport, folder: Path) -> No
     if outcome.comparisons:
         console.print()
         console.print(comparison_table(outcome))
+    if outcome.across is not None:
+        for cells in (across_cells(outcome.across, outcome), pair_cells(outcome.across, outcome)):
+            console.print()
+            console.print(FittedTable((cells,)))
     console.print()
     _say(console, report.answer, "bold")
     for caveat in report.caveats:
