@@ -9,6 +9,7 @@ import pandas as pd
 from src.comparison.across import ALPHA, AcrossData, PairAcross
 from src.comparison.candidates import Candidate
 from src.comparison.families import Comparison, Family
+from src.comparison.jobs import Setting
 from src.comparison.outcome import Outcome
 from src.report.terminal import Cells, FittedTable
 from src.report.words import MISSING, metric_label, number, p_value, percent, plain, probability
@@ -44,7 +45,7 @@ def answer(outcome: Outcome) -> str:
     several = len(outcome.families) > 1
     clauses = _by_data(outcome.families) if several else _of_family(outcome.families[0])
     sentences = [_sentence(clauses + _flattery(outcome.candidates))]
-    sentences += [] if several else _with_more_repeats(outcome.comparisons)
+    sentences += [] if several or not _can_repeat(outcome.settings[0]) else _with_more_repeats(outcome.comparisons)
     sentences += _chosen(outcome)
     if outcome.across is not None:
         sentences.append(across_sentence(outcome.across))
@@ -339,6 +340,12 @@ def _evidence(one: Comparison) -> str:
     return f"{found}, {corrected}; these folds could show {signed(one.detectable, one).lstrip('+')} or more"
 
 
+def _can_repeat(setting: Setting) -> bool:
+    """Whether the split can be drawn anew: given folds and leave-one-out are always the same."""
+    config = setting.first.config
+    return config.data.fold is None and bool(setting.on_folds("n_test").max() > 1)
+
+
 def _with_more_repeats(comparisons: Sequence[Comparison]) -> list[str]:
     """How small a difference ever more repeats could show, where some could not be told."""
     undecided = [one for one in comparisons if one.verdict == "undecided" and one.detectable]
@@ -389,11 +396,16 @@ def _notes(outcome: Outcome) -> tuple[str, ...]:
         if one.rope is not None
         else ""
     )
+    corrected = (
+        f", for {many} comparisons{each}{why}: p by Holm's method, intervals simultaneous by Bonferroni's, cut at zero "
+        "where only Holm's finds a difference"
+        if many != "1"
+        else ""
+    )
     return (
         f"Difference: {label} of the model minus that of the baseline, mean over the same test folds.",
         "Interval and p: corrected resampled t-test (Nadeau and Bengio 2003), which allows for training parts that "
-        f"overlap, for {many} comparison{'' if many == '1' else 's'}{each}{why}: p by Holm's method, intervals "
-        "simultaneous by Bonferroni's, cut at zero where only Holm's finds a difference.",
+        f"overlap{corrected}.",
         f"Undecided: the folds show neither a difference nor that there is none.{equality}",
         "Could show: the smallest true difference that such folds find with a probability of 80%.",
         "P(worse), P(equal), P(better): probabilities of the Bayesian test.",

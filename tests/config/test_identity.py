@@ -21,8 +21,8 @@ VALUES: dict[str, list[Any]] = {
     "data.missing": ["refuse", "impute"],
     "data.categorical": [[], ["sex"], ["sex", 3]],
     "data.weights": [None, "w", 2],
-    "data.groups": [None, "patient", 3],
-    "data.fold": [None, "part", 4],
+    "data.groups": [None, "person", 3],
+    "data.fold": [None, "site", 4],
     "data.scale": ["standard", "minmax", "none"],
     "model.name": ["bp", "logistic", "softmax", "sklearn_logistic", "sklearn"],
     "model.hidden_layer_sizes": [[4], [], [8], [8, 4]],
@@ -65,9 +65,6 @@ VALUES: dict[str, list[Any]] = {
     "seed": [0, 7],
 }
 
-# What holds for a whole command: how its jobs are run, recorded and compared.
-COMMANDS = ("comparison.", "tracking.", "sweep.", "experiments")
-
 
 def nested(flat: dict[str, Any]) -> dict[str, Any]:
     config: dict[str, Any] = {}
@@ -104,7 +101,7 @@ def identity(job: JobConfig) -> str:
 
 
 def test_the_values_cover_every_key_that_may_shape_a_result() -> None:
-    shaping = {key for key in leaves() if not key.startswith(COMMANDS)}
+    shaping = {key for key in leaves() if not key.startswith(("tracking.", "sweep.", "experiments"))}
     assert shaping - {"data.path"} == set(VALUES)
 
 
@@ -278,9 +275,23 @@ def test_the_keys_that_mean_nothing_for_the_default_job() -> None:
     training = set(OWNERS)
     waiting = {"training.early_stopping.min_delta", "training.early_stopping.validation_fraction"}
     model = {"model.init_scale", "model.estimator", "model.params"}
-    reading = ("path", "target", "header", "separator", "missing", "categorical", "weights", "groups", "fold")
-    data = {f"data.{key}" for key in reading}
+    csv = ("path", "target", "header", "separator", "missing", "categorical", "weights", "groups", "fold")
+    data = {f"data.{key}" for key in csv}
     assert set(ignored(check({}), list(leaves()))) == training | waiting | model | data
+
+
+def test_given_folds_leave_nothing_to_draw_but_the_inner_folds() -> None:
+    drawn = {"cv.folds": 9, "cv.stratified": False, "cv.repeats": 1}
+    given_folds = {"data.name": "csv", "data.path": "my.csv", "data.fold": "site"}
+    job, same = check(nested(given_folds)), check(nested({**given_folds, **drawn}))
+    assert canonical(job) == canonical(same)
+    assert canonical(job)["cv"] == {"inner_folds": None}
+    assert ignored(job, [*drawn, "cv.inner_folds"]) == tuple(drawn)
+    nesting = [check(nested({**given_folds, "cv.inner_folds": 3, "cv.stratified": value})) for value in (True, False)]
+    assert canonical(nesting[0]) != canonical(nesting[1])
+    assert ignored(nesting[0], list(drawn)) == ("cv.folds", "cv.repeats")
+    bundled = check({"data": {"fold": "site"}})  # has no such column
+    assert ignored(bundled, [*drawn, "data.fold"]) == ("data.fold",)
 
 
 def test_flatten_gives_dotted_keys() -> None:
