@@ -15,7 +15,8 @@ import numpy as np
 
 from src.comparison.cautions import RowFacts
 from src.comparison.jobs import RecordedJob
-from src.config import JobConfig, flatten, recorded
+from src.comparison.outcome import Outcome, compare_jobs
+from src.config import JobConfig, check, flatten, recorded
 from src.config.identity import used_keys
 from src.evaluation.metrics import METRICS, higher_is_better
 from src.evaluation.results import Curve, FoldResult, JobResult
@@ -79,6 +80,13 @@ class Given:
     def target(self) -> np.ndarray:
         """Codes of the classes, all rows of a class together, so that every fold has its part of each."""
         return np.arange(self.rows) * len(self.classes) // self.rows
+
+
+def model(name: str, scores: Sequence[float], settings: Mapping[str, Any] | None = None, **more: Any) -> Given:
+    """A job of a model; `settings` are keys of `training` without their section, `more` are fields of `Given`."""
+    return Given(
+        {"model.name": name, **{f"training.{key}": value for key, value in (settings or {}).items()}}, scores, **more
+    )
 
 
 @functools.cache
@@ -157,6 +165,14 @@ def job_of(given: Given, run_id: str | None = None) -> RecordedJob:
     )
 
 
+def outcome_of(
+    jobs: Sequence[Given], *, searched: bool = False, incomplete: str | None = None, **asked: Any
+) -> Outcome:
+    """What jobs say together; `asked` are keys of `comparison`."""
+    options = check({"comparison": asked}).comparison
+    return compare_jobs([job_of(one) for one in jobs], options, searched=searched, incomplete=incomplete)
+
+
 def record_sweep(
     store: Store,
     jobs: Sequence[Given],
@@ -170,10 +186,14 @@ def record_sweep(
     baselines: Sequence[str] = (),
     search: bool = False,
     tags: Mapping[str, str] | None = None,
+    **asked_too: Any,
 ) -> str:
-    """Write a sweep as `src.sweep` does and return its run's id; `reused` are listed, not run."""
+    """Write a sweep as `src.sweep` does and return its run's id.
+
+    `reused` are listed, not run; `asked_too` are more keys of `comparison`.
+    """
     everything = [*jobs, *reused]
-    options = recorded({"comparison": {"metric": metric, "question": question, "baselines": list(baselines)}})
+    options = check({"comparison": {"metric": metric, "question": question, "baselines": baselines, **asked_too}})
     asked = options.comparison.model_dump(mode="json")
     sweep = start_sweep(
         store,
