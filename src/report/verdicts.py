@@ -146,6 +146,8 @@ def across_sentence(found: AcrossData) -> str:
     ranks = (
         f"{plain(first)} ranks best ({found.ranks[0]:.1f} on average) and {plain(last)} last ({found.ranks[-1]:.1f})"
     )
+    if found.ranks[0] == found.ranks[-1]:
+        ranks = f"all rank alike ({found.ranks[0]:.1f} on average)"
     start = f"Over {len(found.data)} data sets {ranks}"
     if not found.is_tested:
         return f"{start}; {_too_few(found)}"
