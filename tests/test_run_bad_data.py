@@ -11,6 +11,9 @@ from tests.unprivileged import without_root_powers
 
 FEW_OF_ONE_CLASS = "a,b,label\n1,2,yes\n3,4,no\n5,6,yes\n7,8,no\n9,1,yes\n2,3,yes\n4,4,yes\n"
 GOOD = "a,b,label\n" + "".join(f"{i},{i * i % 7},{'yes' if i % 3 else 'no'}\n" for i in range(30))
+PEOPLE = "a,person,site,label\n" + "".join(f"{i},p{i // 5},{i // 10},{'yes' if i % 2 else 'no'}\n" for i in range(30))
+ONE_CLASS_EACH = "a,person,label\n" + "".join(f"{i},p{i // 5},{'yes' if i < 5 else 'no'}\n" for i in range(30))
+GROUPS = "data.groups=person"
 
 # what is wrong: (the file's content, further arguments, what the sentence has to say)
 BAD_FILES = {
@@ -28,6 +31,39 @@ BAD_FILES = {
     "duplicate column names": ("a,a,label\n1,2,yes\n3,4,no\n", [], ["'a'"]),
     "wrong separator": (GOOD.replace(",", ";"), [], ["data.separator"]),
     "folds above the rarest class": (FEW_OF_ONE_CLASS, [], ["cv.folds"]),
+    "no such groups": (PEOPLE, ["data.groups=persons"], ["data.groups", "'persons'", "Did you mean 'person'?"]),
+    "missing group": (PEOPLE.replace("p3", "", 1), [GROUPS], ["line 17", "groups column 'person'"]),
+    "one group": ("a,person,label\n1,p,yes\n2,p,no\n3,p,yes\n", [GROUPS], ["one group only, 'p', in 3 rows"]),
+    "folds above the groups": (
+        PEOPLE,
+        [GROUPS, "cv.folds=7"],
+        ["cv.folds: 7 folds need 7 groups, data.groups 'person' has 6; use cv.folds=6 or fewer"],
+    ),
+    "inner folds above the groups": (
+        PEOPLE,
+        [GROUPS, "cv.folds=3", "cv.inner_folds=5"],
+        ["cv.inner_folds: 5 folds need 5 groups, data.groups 'person' has 4 in a training part"],
+    ),
+    "a class in one group": (
+        ONE_CLASS_EACH,
+        [GROUPS, "cv.folds=6"],
+        ["cv.folds: with 6 folds one training part holds nothing but class 'no'"],
+    ),
+    "one group is left to hold out": (
+        PEOPLE,
+        ["data.groups=site", "cv.folds=3", "cv.inner_folds=2", "training.early_stopping.patience=5"],
+        ["training.early_stopping.patience", "only one group of data.groups 'site'"],
+    ),
+    "missing fold": (PEOPLE.replace("p3,1", "p3,"), ["data.fold=site"], ["fold column 'site'", "lines 17, 18, 19"]),
+    "one fold": ("a,person,label\n1,p,yes\n2,p,no\n3,p,yes\n", ["data.fold=person"], ["one fold only, 'p'"]),
+    "a fold with all rows of a class": (ONE_CLASS_EACH, ["data.fold=person"], ["'p0'", "nothing but the class 'no'"]),
+    "a group in two given folds": (
+        PEOPLE.replace("p1", "p2"),
+        [GROUPS, "data.fold=site"],
+        ["the group 'p2'", "'0' (line 7)", "'1' (line 12)"],
+    ),
+    "repeats of given folds": (PEOPLE, ["data.fold=site", "cv=repeated"], ["cv.repeats: 10 repeats", "data.fold"]),
+    "repeats of leave-one-out": (PEOPLE, ["cv.folds=30", "cv.repeats=2"], ["cv.repeats: 2 repeats of leave-one-out"]),
 }
 
 

@@ -26,7 +26,7 @@ IntArray = NDArray[np.int64]
 Selection = Literal["only", "other folds", "nested", "search"]
 
 NETWORK = "bp"
-MOST_SETTINGS = 24  # of a sweep over numbers alone, that are compared with one another
+MOST_SETTINGS = 6  # of a sweep over numbers alone, that are compared with one another: 15 pairs to be corrected for
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +118,8 @@ def find(data: str, jobs: Sequence[RecordedJob], metric: str, confidence: float,
         Whether a search proposed them, from the scores of those before.
     """
     groups: dict[str, list[RecordedJob]] = {}
-    for name, job in zip(candidate_names([job.flat for job in jobs], MOST_SETTINGS), jobs, strict=True):
+    most_settings = 0 if searched else MOST_SETTINGS  # what a search tries on its way nobody asked to compare
+    for name, job in zip(candidate_names([job.flat for job in jobs], most_settings), jobs, strict=True):
         groups.setdefault(name, []).append(job)
     found, left_out = [], []
     for name, group in groups.items():

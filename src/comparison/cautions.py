@@ -18,6 +18,7 @@ from src.words import counted, listed
 
 UNEQUAL = 3  # times as many settings tried for one candidate as for another
 FAR_OUT = 3.0  # interquartile ranges beyond the median (Tukey 1977 calls what is so far out "far out")
+FEWEST_ROWS = 5  # of a test part whose score can be far from others by more than chance
 FAR_ERRORS = 4.0  # and, of a share, binomial standard errors of a fold's score
 NAMED = 4  # folds, candidates and columns that a sentence names
 # Lower ends that are no choice: there is nothing beyond them.
@@ -95,6 +96,8 @@ def at_edges(candidates: Sequence[Candidate]) -> Iterator[str]:
     """Candidates whose best setting has the smallest or the largest value that was tried."""
     ends: dict[tuple[str, str, str], list[str]] = {}
     for candidate in candidates:
+        if candidate.selection == "search":  # tries no grid
+            continue
         flats = [setting.flat for setting in candidate.settings]
         own = numbers(flats)
         names = short_keys(own)
@@ -125,6 +128,8 @@ def unequal_effort(candidates: Sequence[Candidate]) -> Iterator[str]:
 def far_folds(candidates: Sequence[Candidate], metric: str) -> Iterator[str]:
     """Candidates whose mean hides a few folds that went very badly: the median beside it, the folds named."""
     for candidate in candidates:
+        if candidate.best.on_folds("n_test").min() < FEWEST_ROWS:
+            continue
         scores = candidate.scores if higher_is_better(metric) else -candidate.scores
         low, middle, high = np.quantile(scores, (0.25, 0.5, 0.75))
         far = np.flatnonzero(scores < middle - max(FAR_OUT * (high - low), _by_chance(candidate, middle, metric)))

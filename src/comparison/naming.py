@@ -7,19 +7,20 @@ from typing import Any
 from src.comparison.jobs import DATA, ESTIMATOR, MODEL, SEED, RecordedJob
 from src.config.schema import DataConfig
 
+SHOWN_DIGITS = 6  # of a number that a search proposed, which has 17
 _WORDS_THAT_NEED_THEIR_KEY = ("full", "true", "false")
 
 
-def value_text(value: Any) -> str:
+def value_text(value: Any, digits: int = 15) -> str:
     """A value as the configuration spells it: 0.001, [4, 4], true, null; a whole float without its `.0`."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, float):
-        return f"{value:.15g}"
+        return f"{value:.{digits}g}"
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(value_text(item) for item in value) + "]"
+        return "[" + ", ".join(value_text(item, digits) for item in value) + "]"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {value_text(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{key}: {value_text(item, digits)}" for key, item in value.items()) + "}"
     return str(value)
 
 
@@ -88,7 +89,8 @@ def short_keys(keys: Iterable[str]) -> dict[str, str]:
 
 def setting_text(flat: Mapping[str, Any], keys: Iterable[str]) -> str:
     """The values of some keys on one line, without their groups: `learning_rate=0.1, l2=0.001`."""
-    return ", ".join(f"{leaf}={value_text(flat[key])}" for key, leaf in short_keys(keys).items() if key in flat)
+    names = short_keys(keys)
+    return ", ".join(f"{leaf}={value_text(flat[key], SHOWN_DIGITS)}" for key, leaf in names.items() if key in flat)
 
 
 def model_label(flat: Mapping[str, Any]) -> str:

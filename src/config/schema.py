@@ -200,6 +200,24 @@ class CVConfig(Section):
     inner_folds: TwoOrMore | None = Field(None, description="folds inside each training part that select settings")
 
 
+class PublishedValue(Section):
+    """A score that somebody else has published, to be reproduced."""
+
+    data: kinds.Name = Field(description="what the data set is called")
+    model: kinds.Name = Field(description="what the model is called: bp, LinearDiscriminantAnalysis")
+    metric: kinds.Name = Field(description="test/accuracy, or fitted/log_loss of the model kept, on all rows")
+    value: float = Field(description="what was published")
+    tolerance: NotNegative = Field(description="the largest difference that is a rounding of it")
+    source: kinds.Name = Field(description="where, and by which protocol")
+
+
+Published = Annotated[
+    tuple[PublishedValue, ...],
+    BeforeValidator(kinds.as_tuple),
+    Kind("a list of published scores, each with data, model, metric, value, tolerance and source"),
+]
+
+
 class ComparisonConfig(Section):
     """How jobs are ranked, and models compared."""
 
@@ -208,6 +226,7 @@ class ComparisonConfig(Section):
     confidence: kinds.Part = Field(0.95, description="of intervals and verdicts")
     rope: NotNegative | None = Field(None, description="largest difference that is none in practice")
     question: kinds.Name | None = Field(None, description="what the sweep asks, for its report")
+    published: Published = Field((), description="scores that others have published, beside which ours are shown")
 
 
 # `register` is MLflow's word for it; what it hides is ABCMeta.register, which no section needs.

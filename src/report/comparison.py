@@ -1,18 +1,20 @@
 """From what the record holds of one or several sweeps to the page that compares their models, one way for every use."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from src.comparison import cautions, naming
 from src.comparison.candidates import MOST_SETTINGS
 from src.comparison.families import check_baselines
-from src.comparison.jobs import RecordedJob
+from src.comparison.jobs import RecordedJob, Setting
 from src.comparison.outcome import Outcome, compare_jobs
 from src.config.schema import ComparisonConfig
 from src.report.errors import ReportError
 from src.report.method import commands, method, question
 from src.report.page import ComparisonReport
 from src.report.pictures import Material, class_cells, pictures
-from src.report.words import plain
+from src.report.terminal import Cells
+from src.report.words import metric_label, number, plain
 from src.tracking import reading
 from src.tracking.reading import RecordedDataset
 from src.tracking.store import Store
@@ -65,6 +67,7 @@ def build_report(store: Store, sweeps: Sequence[SweepRecord], outcome: Outcome) 
         outcome=outcome,
         pictures=pictures(material),
         class_scores=class_cells(material),
+        published=published_cells(store, outcome),
         method=method(sweeps, outcome, datasets),
         commands=commands([each.sweep for each in sweeps], outcome.metric),
         notes=(
@@ -75,6 +78,31 @@ def build_report(store: Store, sweeps: Sequence[SweepRecord], outcome: Outcome) 
         ),
         reused=len(frozenset().union(*(each.reused for each in sweeps))),
     )
+
+
+def published_cells(store: Store, outcome: Outcome) -> Cells | None:
+    """The scores that others have published beside ours, each reproduced, different or not run."""
+    rows = []
+    for value in outcome.options.published:
+        who = (one for one in outcome.candidates if (one.data, one.name) == (value.data, value.model))
+        candidate = next(who, None)
+        measured = math.nan if candidate is None else _measured(store, candidate.best, value.metric)
+        verdict = "not run" if candidate is None else "differs"
+        if abs(measured - value.value) <= value.tolerance:
+            verdict = "reproduced"
+        digits = max(3, -math.floor(math.log10(value.tolerance))) if value.tolerance else 6
+        shown = (f"{value.value:.{digits}f}", number(measured, digits))
+        what = metric_label(value.metric) + (", all rows" if value.metric.startswith("fitted/") else "")
+        rows.append((*map(plain, (value.data, value.model, what)), *shown, verdict, plain(value.source)))
+    headers = ("data", "model", "metric", "published", "here", "verdict", "published where, and how")
+    note = "Reproduced: the score here differs from the published one by no more than the rounding it was printed with."
+    return Cells(headers, (False,) * 3 + (True, True, False, False), tuple(rows), None, (note,)) if rows else None
+
+
+def _measured(store: Store, setting: Setting, metric: str) -> float:
+    if metric.startswith("fitted/"):
+        return reading.get_run(store, setting.first.run_id).metrics.get(metric, math.nan)
+    return setting.score(metric)
 
 
 def described_data(store: Store, jobs: Sequence[RecordedJob]) -> dict[str, RecordedDataset]:

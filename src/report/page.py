@@ -68,7 +68,9 @@ class ComparisonReport:
     pictures
         In the order to show them.
     class_scores
-        Each candidate's scores by class, a table by its name.
+        The best candidates' scores by class.
+    published
+        Scores that others have published, beside ours.
     method
         How it was done, as terms and their descriptions: data, folds, grid, versions, ...
     commands
@@ -84,6 +86,7 @@ class ComparisonReport:
     outcome: Outcome
     pictures: tuple[Picture, ...] = ()
     class_scores: Cells | None = None
+    published: Cells | None = None
     method: Mapping[str, str] = field(default_factory=dict)
     commands: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

@@ -9,8 +9,8 @@ from rich.text import Text
 from src.comparison.outcome import Outcome
 from src.report.page import ComparisonReport
 from src.report.tables import SCREENFUL, best_line, candidate_table, leaderboard
-from src.report.terminal import encodable
-from src.report.verdicts import comparison_table
+from src.report.terminal import Cells, FittedTable, encodable
+from src.report.verdicts import across_cells, comparison_table, pair_cells
 from src.report.words import plain
 
 SHOWN_JOBS = 12  # of a leaderboard beside other tables; the files hold it whole
@@ -22,19 +22,26 @@ def print_summary(
     address: str,
     *,
     title: str | None = None,
-    answer: str | None = None,
-    caveats: Iterable[str] = (),
+    report: ComparisonReport | None = None,
+    cautions: Iterable[str] = (),
     reused: int = 0,
     command: str = "make ui",
 ) -> None:
-    """Print what a run says at its end: leaderboard, best, answer, caveats, the two lines that open the result."""
+    """Print what a run says at its end: leaderboard, best, answer, cautions, the two lines that open the result.
+
+    A job alone has no `report`; what is to be known of its rows is in `cautions`.
+    """
     console.print(leaderboard(outcome, reused, title, SCREENFUL))
     console.print()
+    _print_across(console, outcome)
+    if report is not None and report.published is not None:
+        console.print(FittedTable(_published_layouts(report.published)))
+        console.print()
     _say(console, best_line(outcome), "bold")
-    if answer is not None:
-        _say(console, answer)
-    for caveat in caveats:
-        _say(console, caveat, "yellow")
+    if report is not None:
+        _say(console, report.answer)
+    for caution in cautions if report is None else report.caveats:
+        _say(console, caution, "yellow")
     _say(console, f"Open the result: {command}")
     # Never folded or cut: a terminal makes a whole address clickable.
     console.print(Text(address), soft_wrap=True)
@@ -54,11 +61,32 @@ def print_report(console: Console, report: ComparisonReport, folder: Path) -> No
         console.print()
         console.print(comparison_table(outcome))
     console.print()
+    _print_across(console, outcome)
+    if report.published is not None:
+        console.print(FittedTable(_published_layouts(report.published)))
+        console.print()
     _say(console, report.answer, "bold")
     for caveat in report.caveats:
         _say(console, caveat, "yellow")
     console.print()
     console.print(Text(f"Written to {folder / 'comparison.html'}"), soft_wrap=True)
+
+
+def _print_across(console: Console, outcome: Outcome) -> None:
+    """Print what several data sets say together."""
+    if outcome.across is None:
+        return
+    pairs = pair_cells(outcome.across, outcome)
+    for layouts in (
+        [across_cells(outcome.across, outcome)],
+        [pairs, pairs.without("P(worse)", "P(equal)", "P(better)")],
+    ):
+        console.print(FittedTable(layouts))
+        console.print()
+
+
+def _published_layouts(cells: Cells) -> tuple[Cells, ...]:
+    return cells, cells.without(cells.headers[-1])
 
 
 def _say(console: Console, text: str, style: str = "") -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from src.comparison.jobs import DATA, ESTIMATOR, MODEL, Setting
 from src.comparison.naming import (
+    SHOWN_DIGITS,
     distinct,
     is_number,
     job_label,
@@ -50,7 +51,7 @@ def leaderboard_cells(
     """
     rows = [(data, setting) for data, board in outcome.boards.items() for setting in board]
     flats = [setting.flat for _, setting in rows]
-    own = [key for key in varying(flats) if key not in (DATA, MODEL, ESTIMATOR)]
+    own = [key for key in _varying_within(outcome) if key not in (DATA, MODEL, ESTIMATOR)]
     several = len(outcome.boards) > 1
     columns: list[tuple[str, bool, list[str]]] = []
     if several:
@@ -60,7 +61,7 @@ def leaderboard_cells(
         columns.append(("settings", False, [plain(setting_text(flat, own)) or MISSING for flat in flats]))
     else:
         for key, name in short_keys(own).items():
-            texts = [plain(value_text(flat[key])) if key in flat else MISSING for flat in flats]
+            texts = [plain(value_text(flat[key], SHOWN_DIGITS)) if key in flat else MISSING for flat in flats]
             columns.append((name, all(map(is_number, distinct(flats, key))), texts))
     ranking = short_name(outcome.metric)
     for name in metrics if ranking in metrics else (ranking, *metrics):
@@ -136,7 +137,7 @@ def leaderboard_csv(outcome: Outcome) -> str:
 def best_line(outcome: Outcome) -> str:
     """The best setting in a sentence, of each data set where there are several; says so when none has a result."""
     label, metric = metric_label(outcome.metric), outcome.metric
-    keys = varying([setting.flat for setting in outcome.settings])
+    keys = _varying_within(outcome)
     if len(outcome.boards) > 1:
         best = [(data, outcome.best_on(data)) for data in outcome.boards]
         found = [
@@ -204,6 +205,12 @@ def candidate_table(outcome: Outcome) -> FittedTable:
     cells = candidate_cells(outcome)
     narrower = replace(cells.without("settings tried", "chosen"), notes=cells.notes[:2])
     return FittedTable((cells, narrower, narrower.without("best setting", "on all folds")))
+
+
+def _varying_within(outcome: Outcome) -> list[str]:
+    """The keys that vary among the settings of some data set."""
+    within = {key for board in outcome.boards.values() for key in varying([setting.flat for setting in board])}
+    return [key for key in varying([setting.flat for setting in outcome.settings]) if key in within]
 
 
 def _score(setting: Setting, name: str, *, ranks: bool) -> str:

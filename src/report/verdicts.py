@@ -23,6 +23,7 @@ _VERDICTS = {
 }
 _TOLD_IN_FULL = 3
 _NAMED = 8  # pairs that are equal in practice, named in the answer
+_SCORES_NAMED = 4
 _NAME_LENGTH = 60
 
 
@@ -42,7 +43,9 @@ def answer(outcome: Outcome) -> str:
         return "Nothing is compared: no data set has two models with a result."
     several = len(outcome.families) > 1
     clauses = _by_data(outcome.families) if several else _of_family(outcome.families[0])
-    sentences = [_sentence(clauses + _flattery(outcome.candidates)), *_with_more_repeats(outcome.comparisons)]
+    sentences = [_sentence(clauses + _flattery(outcome.candidates))]
+    sentences += [] if several else _with_more_repeats(outcome.comparisons)
+    sentences += _chosen(outcome)
     if outcome.across is not None:
         sentences.append(across_sentence(outcome.across))
     return " ".join(sentences)
@@ -190,6 +193,17 @@ def _alone(candidate: Candidate, outcome: Outcome) -> str:
     best = f" Best over all folds is {plain(setting)}." if setting and candidate.selection != "only" else ""
     reached = f"{name} reaches {label} {number(candidate.mean)} ({interval}){how}"
     return f"{reached}; there is no other model to compare it with.{best}"
+
+
+def _chosen(outcome: Outcome) -> list[str]:
+    """How the settings were chosen that score the candidates, and these scores, which no leaderboard shows."""
+    ways = {"other folds": "the other folds", "nested": "folds inside its training part"}
+    used = [ways[way] for way in ways if any(one.selection == way for one in outcome.candidates)]
+    if not used:
+        return []
+    scores = [f"{_name(one.name)} {number(one.mean)}" for one in outcome.candidates]
+    shown = f": {listed(scores)}" if len(outcome.boards) == 1 and len(scores) <= _SCORES_NAMED else ""
+    return [f"Each fold is scored by a setting that {listed(used)} chose{shown}."]
 
 
 def _flattery(candidates: Sequence[Candidate]) -> list[str]:
@@ -373,11 +387,16 @@ def _notes(outcome: Outcome) -> tuple[str, ...]:
         if one.rope is not None
         else ""
     )
+    corrected = (
+        f", for {many} comparisons{each}{why}: p by Holm's method, intervals simultaneous by Bonferroni's, cut at zero "
+        "where only Holm's finds a difference"
+        if many != "1"
+        else ""
+    )
     return (
         f"Difference: {label} of the model minus that of the baseline, mean over the same test folds.",
         "Interval and p: corrected resampled t-test (Nadeau and Bengio 2003), which allows for training parts that "
-        f"overlap, for {many} comparison{'' if many == '1' else 's'}{each}{why}: p by Holm's method, intervals "
-        "simultaneous by Bonferroni's, cut at zero where only Holm's finds a difference.",
+        f"overlap{corrected}.",
         f"Undecided: the folds show neither a difference nor that there is none.{equality}",
         "Could show: the smallest true difference that such folds find with a probability of 80%.",
         "P(worse), P(equal), P(better): probabilities of the Bayesian test.",

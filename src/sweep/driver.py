@@ -243,7 +243,7 @@ class Command:
             with self._interruptions.shield():
                 recorder.finish(None, outcome)
             report = recorder.report(outcome)
-            caveats = recorder.data_cautions() if report is None else report.caveats
+            cautions = recorder.data_cautions() if report is None else ()
         except TrackingError as error:
             lost = self._lost(error)
             self._end_with(lost, recorder)
@@ -256,8 +256,8 @@ class Command:
             outcome,
             recorder.address,
             title=recorder.title,
-            answer=None if report is None else report.answer,
-            caveats=caveats,
+            report=report,
+            cautions=cautions,
             reused=len(recorder.reused),
         )
         if self._progress.errors:

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from src.data import make_preprocessor
+from src.evaluation.metrics import score
 from src.models import make_model
 from src.sweep.jobs import Job
 
@@ -25,3 +26,11 @@ def fitted_pipeline(job: Job) -> Pipeline:
     pipeline = Pipeline([("preprocess", preprocessor), ("model", model)])
     pipeline.fit(data.features, labels, **weights)
     return pipeline
+
+
+def fitted_scores(pipeline: Pipeline, job: Job) -> dict[str, float]:
+    """Score the fitted pipeline on the very rows that it was fitted on, as ``fitted/METRIC``."""
+    probabilities = pipeline.predict_proba(job.dataset.features)
+    order = [list(pipeline.classes_).index(name) for name in job.dataset.class_names]
+    found = score(job.dataset.target, probabilities[:, order])
+    return {f"fitted/{name}": value for name, value in found.items()}

@@ -4,10 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from src.config import canonical, flatten
+from src.comparison.jobs import DATA, MODEL
 from src.sweep.jobs import Job
-
-MODEL = "model.name"
 
 
 def run_names(jobs: Sequence[Job]) -> list[str]:
@@ -15,7 +13,7 @@ def run_names(jobs: Sequence[Job]) -> list[str]:
 
     Values come first because MLflow's tree of runs shows about 12 characters. A job alone is called by its model.
     """
-    flat = [flatten(canonical(job.checked)) for job in jobs]
+    flat = [job.flat for job in jobs]
     varying = list(varying_values(flat))
     last_words = Counter(key.rpartition(".")[2] for key in varying)
     short = {key: key if last_words[key.rpartition(".")[2]] > 1 else key.rpartition(".")[2] for key in varying}
@@ -31,8 +29,8 @@ def sweep_name(jobs: Sequence[Job], *, search: bool = False) -> str:
 
     A search has no fixed number of values: `search: learning_rate, l2`.
     """
-    varying = varying_values([flatten(canonical(job.checked)) for job in jobs])
-    axes = [(count, key.rpartition(".")[2] if key != MODEL else "model") for key, count in varying.items()]
+    varying = varying_values([job.flat for job in jobs])
+    axes = [(count, key.removesuffix(".name").rpartition(".")[2]) for key, count in varying.items()]
     model = jobs[0].checked.model.name
     if search:
         return "search: " + (", ".join(axis for _, axis in axes) or model)
@@ -50,7 +48,7 @@ def varying_values(flat: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 
 
 def _text(key: str, value: Any, short: str) -> str:
-    if key in (MODEL, "data.name"):
+    if key in (MODEL, DATA):
         return str(value)
     shown = "[" + ",".join(map(str, value)) + "]" if isinstance(value, list) else str(value)
     return f"{shown} {short}"

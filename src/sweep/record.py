@@ -17,7 +17,7 @@ from src.report.pictures import job_figures
 from src.report.tables import best_line, leaderboard_csv, leaderboard_markdown, leaderboard_text
 from src.report.words import markdown
 from src.sweep.jobs import Job, Jobs, sweep_digest
-from src.sweep.keep import fitted_pipeline
+from src.sweep.keep import fitted_pipeline, fitted_scores
 from src.sweep.names import run_names, sweep_name
 from src.sweep.stacks import EndedJob
 from src.tracking import models, provenance, view
@@ -38,7 +38,7 @@ from src.tracking.runs import (
     start_sweep,
 )
 from src.tracking.store import Store, existing_store, experiment_id
-from src.tracking.sweeps import OPTIONS, SweepRecord, log_job, read_job
+from src.tracking.sweeps import OPTIONS, SweepRecord, cut_off, log_job, read_job
 
 HEADLINE = ("test/accuracy", "test/balanced_accuracy", "test/log_loss", "test/macro_f1", "test/roc_auc", "std/accuracy")
 # More runs than this are asked for in pages of all.
@@ -210,16 +210,26 @@ class Recorder:
 
     def outcome(self) -> Outcome:
         """What the jobs that have ended say together."""
-        return compare_jobs(self.ended, self.settings.comparison, searched=self.search is not None)
+        missing = len(self.jobs) - len(self.ended)
+        name = self.title or "this command"
+        return compare_jobs(
+            self.ended,
+            self.settings.comparison,
+            searched=self.search is not None,
+            incomplete=cut_off(name, missing, len(self.jobs), "stopped") if missing else None,
+        )
 
     def keep(self, job: Job) -> str:
-        """Add the fitted model and the figures to a job's run, where it lacks them; return the model's address."""
+        """Add figures, the fitted model and its scores to a run that lacks them; return the model's address."""
         run_id = self.recorded[job.digest].run_id
         if not models.has_files(self.store, run_id, "figures"):
             models.add_files(self.store, run_id, job_figures(self.store, get_run(self.store, run_id)))
-        return models.logged_model(self.store, run_id) or models.log_model(
-            self.store, run_id, fitted_pipeline(job), job.dataset.features, job.dataset.class_names
-        )
+        kept = models.logged_model(self.store, run_id)
+        if kept is not None:
+            return kept
+        pipeline = fitted_pipeline(job)
+        models.add_metrics(self.store, run_id, fitted_scores(pipeline, job))
+        return models.log_model(self.store, run_id, pipeline, job.dataset.features, job.dataset.class_names)
 
     def register(self, name: str, job: Job, model: str) -> str:
         """Register a job's model under a name; return a line that says so."""
@@ -293,7 +303,7 @@ def _runs(store: Store, identity: str, run_ids: Mapping[str, str | None]) -> dic
     wanted = {key: run_id for key, run_id in run_ids.items() if run_id is not None}
     ids = list(wanted.values())
     # A server gives a thousand runs for one request, or one.
-    ask_for_all = store.database is None and len(ids) > FEW
+    ask_for_all = store.engine is None and len(ids) > FEW
     rows = {run.run_id: run for run in (find_runs(store, [identity]) if ask_for_all else runs_of_ids(store, ids))}
     return {key: rows[run_id] for key, run_id in wanted.items()}
 

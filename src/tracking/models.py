@@ -11,6 +11,7 @@ of its own, which takes longer than training it.
 import json
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +21,7 @@ import mlflow.artifacts
 import mlflow.pyfunc
 import pandas as pd
 import skops.io
-from mlflow.entities import LoggedModelOutput
+from mlflow.entities import LoggedModelOutput, Metric
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, Schema
@@ -185,6 +186,19 @@ def add_files(store: Store, run_id: str, files: Mapping[str, bytes]) -> None:
     """
     with telling(f"artifacts cannot be added to run {run_id}"):
         artifacts.put(store.client, run_id, store.client.get_run(run_id).info.artifact_uri, files)
+
+
+def add_metrics(store: Store, run_id: str, metrics: Mapping[str, float]) -> None:
+    """Add metrics, by name, to a run that has ended.
+
+    Raises
+    ------
+    TrackingError
+        If there is no such run, or they cannot be written.
+    """
+    with telling(f"metrics cannot be added to run {run_id}"):
+        now = int(time.time() * 1000)
+        store.client.log_batch(run_id, [Metric(name, value, now, 0) for name, value in metrics.items()])
 
 
 def has_files(store: Store, run_id: str, folder: str) -> bool:

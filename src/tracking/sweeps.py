@@ -34,7 +34,8 @@ from src.tracking.writing import write_run
 
 FINISHED = "FINISHED"
 OPTIONS = "comparison.yaml"  # a sweep's artifact: what it was asked
-_SERIES = ("fold/", "curve/")  # metrics of a fold or an epoch, which the job's tables hold
+# Metrics of a fold or an epoch, which the job's tables hold, and of the model fitted on all rows, which comes later.
+_NOT_OF_JOB = ("fold/", "curve/", "fitted/")
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,12 +72,16 @@ class SweepRecord:
     def incomplete(self) -> str | None:
         """Why a sweep that was cut off must not be compared: what is there of it was not chosen by anybody."""
         unfinished = self.missing + sum(job.status not in (FINISHED, "FAILED") for job in self.jobs)
-        if not unfinished:
-            return None
-        return (
-            f"{unfinished} of the {len(self.jobs) + self.missing} jobs of {self.sweep.name} have no result, as the "
-            f"sweep is {self.sweep.status.lower()}; the same command again runs only what is missing."
-        )
+        total = len(self.jobs) + self.missing
+        return cut_off(self.sweep.name, unfinished, total, self.sweep.status.lower()) if unfinished else None
+
+
+def cut_off(name: str, unfinished: int, total: int, status: str) -> str:
+    """Why a sweep whose jobs have not all ended must not be compared."""
+    return (
+        f"{unfinished} of the {total} jobs of {name} have no result, as the sweep is {status}; the same command again "
+        "runs only what is missing."
+    )
 
 
 def find_sweeps(store: Store, experiments: Sequence[str] = (), run_ids: Sequence[str] = ()) -> list[RunRow]:
@@ -204,7 +209,7 @@ def recorded_job(
         data_digest=tags.get("data_digest", ""),
         folds_digest=tags.get("folds_digest", ""),
         code_version=tags.get("code_version", ""),
-        metrics={key: value for key, value in metrics.items() if not key.startswith(_SERIES)},
+        metrics={key: value for key, value in metrics.items() if not key.startswith(_NOT_OF_JOB)},
         folds=folds,
         error=tags.get("error_message"),
     )

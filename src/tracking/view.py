@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
+from src.evaluation.metrics import higher_is_better
 from src.tracking.records import NOTE, PARENT
 from src.tracking.store import Store, telling
 
@@ -19,7 +20,6 @@ LOCAL_SERVER = "http://127.0.0.1:5000"  # where `make ui` serves a store that is
 TAG = "mlflow.sharedViewState."
 MOST_COLUMNS = 30  # of params; more than anybody reads, and the state stays within MLflow's limit for such a tag
 RUNS_DRAWN = "FIRST_20_RUNS"  # in charts: the best twenty, as the table is sorted
-LOWER_IS_BETTER = ("log_loss",)
 ATTRIBUTES = ("attributes.`Models`", "attributes.`Dataset`")
 COLUMN_WIDTH = 130  # pixels; MLflow's own 190 leaves room for four
 CURVES = ("curve/train_loss", "curve/test_loss")
@@ -84,7 +84,7 @@ def view_state(sweep_id: str, varying: Sequence[str], metrics: Sequence[str]) ->
     return {
         "searchFilter": f"tags.`{PARENT}` = '{sweep_id}'",
         "orderByKey": f"metrics.`{metrics[0]}`",
-        "orderByAsc": metrics[0].endswith(LOWER_IS_BETTER),
+        "orderByAsc": not higher_is_better(metrics[0]),
         "startTime": "ALL",
         "lifecycleFilter": "Active",
         "datasetsFilter": [],

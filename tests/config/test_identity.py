@@ -21,6 +21,8 @@ VALUES: dict[str, list[Any]] = {
     "data.missing": ["refuse", "impute"],
     "data.categorical": [[], ["sex"], ["sex", 3]],
     "data.weights": [None, "w", 2],
+    "data.groups": [None, "person", 3],
+    "data.fold": [None, "site", 4],
     "data.scale": ["standard", "minmax", "none"],
     "model.name": ["bp", "logistic", "softmax", "sklearn_logistic", "sklearn"],
     "model.hidden_layer_sizes": [[4], [], [8], [8, 4]],
@@ -80,6 +82,8 @@ def valid(flat: dict[str, Any]) -> dict[str, Any]:
     fitting = {key: value for key, value in flat.items() if key != "data.path"}
     if flat["data.name"] == "csv":
         fitting["data.path"] = "my.csv"
+        if flat["data.fold"] is not None:
+            fitting["cv.repeats"] = 1
     if flat["model.output"] in ("tanh", "identity"):
         fitting["model.loss"] = "squared_error"
     if isinstance(flat["model.activation"], list) and len(flat["model.activation"]) != len(
@@ -147,7 +151,7 @@ def test_whole_numbers_and_equal_floats_are_the_same_job(flat: dict[str, Any]) -
             return float(value)
         return int(value) if isinstance(value, float) and value.is_integer() else value
 
-    columns = ("data.target", "data.weights")  # positions, which are no measurements
+    columns = ("data.target", "data.weights", "data.groups", "data.fold")  # positions, which are no measurements
     twin = {key: value if key in columns else other_type(value) for key, value in flat.items()}
     assert identity(check(nested(twin))) == identity(check(nested(flat)))
 
@@ -209,6 +213,8 @@ def test_the_path_of_a_csv_is_not_its_identity_but_how_it_is_read_is() -> None:
         "missing": "refuse",
         "categorical": [],
         "weights": None,
+        "groups": None,
+        "fold": None,
         "scale": "standard",
     }
     assert ignored(jobs[0], ["data.path"]) == ()
@@ -268,8 +274,23 @@ def test_the_keys_that_mean_nothing_for_the_default_job() -> None:
     training = set(OWNERS)
     waiting = {"training.early_stopping.min_delta", "training.early_stopping.validation_fraction"}
     model = {"model.init_scale", "model.estimator", "model.params"}
-    data = {f"data.{key}" for key in ("path", "target", "header", "separator", "missing", "categorical", "weights")}
+    csv = ("path", "target", "header", "separator", "missing", "categorical", "weights", "groups", "fold")
+    data = {f"data.{key}" for key in csv}
     assert set(ignored(check({}), list(leaves()))) == training | waiting | model | data
+
+
+def test_given_folds_leave_nothing_to_draw_but_the_inner_folds() -> None:
+    drawn = {"cv.folds": 9, "cv.stratified": False, "cv.repeats": 1}
+    given_folds = {"data.name": "csv", "data.path": "my.csv", "data.fold": "site"}
+    job, same = check(nested(given_folds)), check(nested({**given_folds, **drawn}))
+    assert canonical(job) == canonical(same)
+    assert canonical(job)["cv"] == {"inner_folds": None}
+    assert ignored(job, [*drawn, "cv.inner_folds"]) == tuple(drawn)
+    nesting = [check(nested({**given_folds, "cv.inner_folds": 3, "cv.stratified": value})) for value in (True, False)]
+    assert canonical(nesting[0]) != canonical(nesting[1])
+    assert ignored(nesting[0], list(drawn)) == ("cv.folds", "cv.repeats")
+    bundled = check({"data": {"fold": "site"}})  # has no such column
+    assert ignored(bundled, [*drawn, "data.fold"]) == ("data.fold",)
 
 
 def test_flatten_gives_dotted_keys() -> None:

@@ -71,6 +71,8 @@ REFUSED = {
     "data.missing": ["drop"],
     "data.categorical": ["sex", [1.5], [True], None],
     "data.weights": [1.5, False],
+    "data.groups": [1.5, ["person"]],
+    "data.fold": [True, {"site": 1}],
     "data.scale": ["log", None],
     "tracking.uri": ["", " ", 3],
     "tracking.experiment": ["", None],
@@ -116,6 +118,8 @@ ACCEPTED = {
     "model.activation": ["gelu", ["relu"]],
     "model.params": [{}, {"a": {"b": [1, None, "x", True]}}],
     "data.target": [None, "label", 0, -1],
+    "data.groups": [None, "person", 0, -1],
+    "data.fold": [None, "site", 3],
     "data.separator": [";", "\t", r"\t"],
     "data.categorical": [[], ["sex", 3, -1]],
     "cv.inner_folds": [None, 2],
@@ -247,6 +251,16 @@ def test_csv_needs_a_path_and_nothing_else_takes_one() -> None:
         assert line == "data.path: data=csv needs a file. Set data.path=FILE."
     (line,) = told({"data": {"name": "iris", "path": "my.csv"}})
     assert line.startswith("data.path: 'my.csv' is not read, because data.name is 'iris'.")
+
+
+def test_given_folds_cannot_be_repeated() -> None:
+    data = {"name": "csv", "path": "my.csv", "fold": "site"}
+    check({"data": data, "cv": {"repeats": 1}})
+    check({"data": {"fold": "site"}, "cv": {"repeats": 3}})  # which means nothing there
+    assert told({"data": data, "cv": {"repeats": 3}}) == [
+        "cv.repeats: 3 repeats of the folds given by data.fold would all be the same. "
+        "Set cv.repeats=1, or data.fold=null to draw folds."
+    ]
 
 
 def test_model_sklearn_needs_an_estimator() -> None:

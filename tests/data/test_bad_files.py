@@ -311,6 +311,54 @@ def test_weights_are_positive_and_finite(problem, cell):
     )
 
 
+@pytest.mark.parametrize("key, word, words", [("groups", "group", "groups"), ("fold", "fold", "given folds")])
+class TestGroupsAndGivenFolds:
+    def test_none_may_be_missing(self, problem, key, word, words):
+        content = "a,who,label\n1,p,x\n2,,y\n3,q,x\n4,NA,y\n"
+        assert problem(content, missing="impute", **{key: "who"}) == (
+            f"table.csv, {key} column 'who': no {word} in lines 3, 5: write the {word} or remove the row."
+        )
+
+    def test_one_alone_cannot_be_split(self, problem, key, word, words):
+        assert problem("a,who,label\n1,p,x\n2,p,y\n3,p,x\n", **{key: "who"}) == (
+            f"table.csv, {key} column 'who': one {word} only, 'p', in 3 rows; at least two are needed for a training "
+            f"and a test part: is it the right column (data.{key})?"
+        )
+
+    def test_one_number_written_in_two_ways(self, problem, key, word, words):
+        message = problem("a,who,label\n1,1,x\n2,2,y\n3,1.0,x\n4,2,y\n", **{key: "who"})
+        assert message.startswith(f"table.csv, {key} column 'who': '1', '1.0' are the same number: write it in one way")
+        assert f"different {word}s" in message
+
+    def test_the_column_has_no_other_role(self, problem, key, word, words):
+        own = f"the {words} need a column of their own."
+        assert problem(target="b", **{key: "b"}) == f"data.{key}: 'b' is the target; {own}"
+        assert problem(weights="b", **{key: 1}) == f"data.{key}: 'b' is the column of weights; {own}"
+        assert problem(categorical=["b"], **{key: "b"}) == (
+            f"data.categorical: 'b' is the column of {words}; only features can be listed."
+        )
+        assert problem(**{key: "bb"}).startswith(f"data.{key}: table.csv has no column 'bb'. Did you mean 'b'?")
+
+
+SITES = "a,who,site,label\n1,p,A,x\n2,p,A,y\n3,q,B,x\n4,q,B,y\n5,r,B,x\n"
+
+
+def test_a_group_in_several_given_folds(problem):
+    torn = SITES + "6,p,B,x\n7,p,C,y\n8,r,C,y\n"
+    assert problem(torn, groups="who", fold="site") == (
+        "table.csv, groups column 'who': the group 'p' stands in several folds of data.fold 'site': 'A' (line 2), "
+        "'B' (line 7), 'C' (line 8), and 1 other group too; a group is tested as a whole: put its rows into one fold, "
+        "or leave out one of the two keys."
+    )
+
+
+def test_a_given_fold_without_which_one_class_is_left(problem):
+    assert problem(SITES.replace("2,p,A,y", "2,p,A,x"), fold="site") == (
+        "table.csv, fold column 'site': without the rows of 'B' nothing but the class 'x' is left to train on; a "
+        "training part needs two classes: put these rows into several folds, or choose another column (data.fold)."
+    )
+
+
 def test_every_faulty_column_is_told_at_once(problem):
     message = problem("a,b,c,label\n1,2,inf,x\n3,u,4,x\n,6,7,x\n")
     assert [line.split(":")[0] for line in message.splitlines()] == [
@@ -345,6 +393,10 @@ def test_settings_that_do_not_fit_the_columns(problem, options, message):
 
 def test_no_feature_left(problem):
     assert problem("w,label\n1,x\n2,y\n", weights="w") == (
-        "table.csv has no feature: its two columns are the target 'label' and the weights 'w'; "
+        "table.csv has no feature: 'label' is the target, 'w' is the column of weights; "
         "a column to learn from is needed."
+    )
+    assert problem("w,who,site,label\n1,p,A,x\n2,q,B,y\n", weights="w", groups=1, fold=2) == (
+        "table.csv has no feature: 'label' is the target, 'w' is the column of weights, 'who' is the column of groups, "
+        "'site' is the column of given folds; a column to learn from is needed."
     )

@@ -96,6 +96,32 @@ def test_weights_are_a_column_of_their_own(read):
     assert read(text, weights=-1, target="label").digest == dataset.digest
 
 
+def test_groups_and_given_folds_are_columns_of_their_own(read):
+    text = "a,label,who,site\n1,x,p9,9\n2,y,p9,9\n3,x,p10,9.5\n4,y,p10,9.5\n5,x,p1,10\n6,y,p1,10\n"
+    dataset = read(text, groups="who", fold="site")
+    assert dataset.feature_names == ("a",)
+    assert dataset.target_name == "label"  # the last column without another role
+    assert (dataset.groups.tolist(), dataset.groups_name) == ([2, 2, 1, 1, 0, 0], "who")  # text is sorted as text
+    assert dataset.fold.tolist() == [0, 0, 1, 1, 2, 2]  # numbers by value
+    assert dataset.groups.dtype == dataset.fold.dtype == np.int64
+    assert read(text, groups=2, fold=-1).digest == dataset.digest
+    plain = read(text)
+    assert (plain.groups, plain.groups_name, plain.fold) == (None, None, None)
+
+
+def test_groups_and_given_folds_may_be_one_column(read):
+    text = "a,site,label\n1,A,x\n2,A,y\n3,B,x\n4,B,y\n"
+    dataset = read(text, groups="site", fold="site")
+    assert dataset.groups.tolist() == dataset.fold.tolist() == [0, 0, 1, 1]
+
+
+def test_long_identifiers_are_told_apart_though_they_are_one_float(read):
+    one, other = "9007199254740992", "9007199254740993"
+    assert float(one) == float(other)
+    text = f"a,who,label\n1,{other},x\n2,{one},y\n3,{other},x\n4,{one},y\n"
+    assert read(text, groups="who").groups.tolist() == [1, 0, 1, 0]
+
+
 def test_missing_values_are_left_for_the_fold_to_fill_in(read):
     dataset = read("a,b,label\n1,u,x\n?,v,y\n,NA,x\nNaN, nan ,y\n", missing="impute")
     assert dataset.features["a"].isna().tolist() == [False, True, True, True]

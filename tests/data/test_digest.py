@@ -28,6 +28,24 @@ def test_digest_is_the_hash_of_the_stated_bytes(tmp_path):
     assert digest_of(tmp_path, TABLE, weights="w") == hashlib.sha256(b"".join(parts)).hexdigest()
 
 
+def test_groups_and_given_folds_are_hashed_where_there_are_any(tmp_path):
+    table = "a,who,site,label\n1,q,2,no\n2,p,1,yes\n3,q,2,yes\n4,r,1,no\n"
+    line = b'{"columns":[["a","numeric"]%s],"rows":4,"classes":["no","yes"],"weighted":false%s}\n'
+    who, site = b'["q","p","q","r"]\n', struct.pack("<4d", 2, 1, 2, 1)
+    a, label = struct.pack("<4d", 1, 2, 3, 4), struct.pack("<4q", 0, 1, 1, 0)
+    groups, fold = struct.pack("<4q", 1, 0, 1, 2), struct.pack("<4q", 1, 0, 1, 0)
+    expected = {
+        (): [line % (b',["who","categorical"],["site","numeric"]', b""), a, who, site, label],
+        ("groups",): [line % (b',["site","numeric"]', b',"groups":true'), a, site, label, groups],
+        ("fold",): [line % (b',["who","categorical"]', b',"fold":true'), a, who, label, fold],
+        ("groups", "fold"): [line % (b"", b',"groups":true,"fold":true'), a, label, groups, fold],
+    }
+    columns = {"groups": "who", "fold": "site"}
+    for keys, parts in expected.items():
+        found = digest_of(tmp_path, table, **{key: columns[key] for key in keys})
+        assert found == hashlib.sha256(b"".join(parts)).hexdigest(), keys
+
+
 @pytest.mark.parametrize(
     "old, new",
     [

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 
-from src.models import BPClassifier, FitRequest, LabelledRows, fit_networks
+from src.models import BPClassifier, FitRequest, LabelledRows, fit_networks, predict_probabilities
 from src.models.rows import hold_out
 from src.network import VALIDATION, Settings
 
@@ -67,6 +67,64 @@ class TestHoldOut:
     def test_one_row_cannot_be_parted(self):
         with pytest.raises(ValueError, match="at least 2, got 1"):
             held_by(np.array([0]), 0.5)
+
+
+@st.composite
+def grouped_rows(draw):
+    """Class codes of 2 to 15 groups of 1 to 12 rows in any order, and the rows' groups."""
+    sizes = draw(st.lists(st.integers(1, 12), min_size=2, max_size=15))
+    random = np.random.default_rng(draw(st.integers(0, 2**16)))
+    groups = random.permutation(np.repeat(random.permutation(50)[: len(sizes)], sizes))
+    return random.integers(0, draw(st.integers(1, 3)), len(groups)), groups
+
+
+class TestHoldOutOfGroups:
+    @given(grouped_rows(), FRACTIONS, st.integers(0, 99))
+    def test_a_group_is_in_one_part_and_each_part_has_one(self, rows, fraction, seed):
+        codes, groups = rows
+        kept, held = hold_out(codes, fraction, np.random.default_rng(seed), groups)
+        assert sorted([*kept, *held]) == list(range(len(codes)))
+        assert (kept.tolist(), held.tolist()) == (sorted(kept), sorted(held))
+        assert not set(groups[kept]) & set(groups[held])
+        assert len(kept) > 0
+        assert len(held) > 0
+
+    @given(grouped_rows(), st.floats(0.05, 0.6), st.integers(0, 99))
+    def test_of_one_class_as_many_rows_are_held_as_groups_allow(self, rows, fraction, seed):
+        _, groups = rows
+        _, held = hold_out(np.zeros(len(groups), int), fraction, np.random.default_rng(seed), groups)
+        sizes = np.unique_counts(groups).counts
+        too_large = len(held) == sizes.min() > fraction * len(groups)
+        one_is_left = len(set(groups[held])) == len(sizes) - 1
+        assert abs(len(held) - fraction * len(groups)) <= sizes.max() / 2 or too_large or one_is_left
+
+    def test_each_class_has_about_its_share(self):
+        groups = np.repeat(np.arange(60), 5)
+        codes = (groups % 3 == 0).astype(int)  # a third of the groups, each of one class
+        for seed in range(50):
+            _, held = hold_out(codes, 0.2, np.random.default_rng(seed), groups)
+            assert np.bincount(codes[held]).tolist() == [40, 20]
+
+    def test_which_are_held_is_drawn_and_decided_by_the_generator(self):
+        groups = np.repeat(np.arange(20), 5)
+        codes = np.arange(100) % 2
+        drawn = [tuple(hold_out(codes, 0.1, np.random.default_rng(seed), groups)[1]) for seed in (*range(40), 0)]
+        assert drawn[0] == drawn[-1]
+        assert {int(groups[row]) for held in drawn for row in held} == set(range(20))
+
+    def test_where_every_group_is_too_large_the_nearest_is_held(self):
+        groups = np.repeat([7, 5, 9], [20, 12, 30])
+        _, held = hold_out(np.zeros(62, int), 0.05, np.random.default_rng(0), groups)
+        assert set(groups[held]) == {5}
+
+    def test_names_of_groups_do_not_matter(self):
+        codes, groups = np.arange(40) % 2, np.arange(40) // 4
+        one, other = (hold_out(codes, 0.3, np.random.default_rng(1), names) for names in (groups, 100 + 3 * groups))
+        np.testing.assert_array_equal(one[1], other[1])
+
+    def test_one_group_cannot_be_parted(self):
+        with pytest.raises(ValueError, match="whole groups of the training rows and needs at least 2, got 1"):
+            hold_out(np.array([0, 1]), 0.5, np.random.default_rng(0), np.array([3, 3]))
 
 
 PARAMETERS = {"hidden_layer_sizes": (5,), "optimizer": "adam", "learning_rate": 0.05, "seed": 3}
@@ -145,3 +203,19 @@ def test_the_rows_tested_on_change_nothing_but_their_own_curve(noisy):
         np.testing.assert_array_equal(trained[0].curve.validation_loss, other.curve.validation_loss)
     assert not np.array_equal(trained[0].curve.test_loss, trained[1].curve.test_loss)
     assert np.isnan(trained[2].curve.test_loss).all()
+
+
+def test_a_network_is_trained_on_the_groups_that_are_kept_and_watches_the_others(noisy):
+    x, y = noisy
+    groups = np.arange(90) // 6
+    parameters = {**PARAMETERS, "epochs": 30, "early_stopping": {"patience": 30, "validation_fraction": 0.3}}
+    request = FitRequest(parameters, 3, LabelledRows(x, y, groups=groups))
+    (trained,) = fit_networks([request], curve_epochs=range(1, 31))
+    kept, held = hold_out(y, 0.3, Settings(seed=3).random(VALIDATION), groups)
+    losses = trained.curve.validation_loss
+    best = int(np.argmin(losses)) + 1
+    assert trained.best_epoch == best
+    (by_hand,) = fit_networks([FitRequest({**PARAMETERS, "epochs": best}, 3, LabelledRows(x[kept], y[kept]))])
+    np.testing.assert_array_equal(trained.parameters, by_hand.parameters)
+    expected = log_loss(y[held], predict_probabilities(by_hand, x[held]), labels=[0, 1, 2])
+    assert losses.min() == pytest.approx(expected)

@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 
 from src import network
 from src.config import check, model_parameters
-from src.data import load, make_preprocessor
+from src.data import Dataset, load, make_preprocessor
 from src.evaluation.crossval import FoldTask, StackKeys, fit_fold, fit_stack
 from src.evaluation.folds import make_folds
 from src.models import (
@@ -162,6 +162,45 @@ def task_on(dataset, fold, name="bp", *, model=None, training=None) -> FoldTask:
     """A task whose network has BPClassifier's random streams: those of no repeat and fold."""
     job = check({"model": {"name": name, **(model or {})}, "training": training or {}})
     return FoldTask(dataset, "standard", "refuse", fold, name, model_parameters(job), stream=())
+
+
+@pytest.fixture(scope="module")
+def people():
+    """Rows of persons with 1 to 6 rows each, and folds that keep each person's rows together."""
+    random = np.random.default_rng(0)
+    groups = np.repeat(np.arange(24), 1 + np.arange(24) % 6)
+    target = random.integers(0, 3, len(groups))
+    features = pd.DataFrame(random.normal(size=(len(groups), 3)) + target[:, None], columns=["a", "b", "c"])
+    dataset = Dataset("people", features, target, ("x", "y", "z"), None, "digest", "here", groups=groups)
+    return dataset, make_folds(target, folds=4, groups=groups)
+
+
+def test_networks_that_hold_out_groups_share_a_stack_if_they_hold_out_as_many_rows(people):
+    dataset, folds = people
+    stopping = {"early_stopping": {"patience": 5, "validation_fraction": 0.2}, "epochs": 40, "learning_rate": 0.8}
+    keys, stacks = StackKeys(), {}
+    for seed in range(6):
+        for fold in folds:
+            for rate in (0.8, 0.3):
+                task = task_on(dataset, fold, training={**stopping, "learning_rate": rate})
+                task = dataclasses.replace(task, parameters={**task.parameters, "seed": seed}, stream=(0, fold.fold))
+                stacks.setdefault(keys.of(task), []).append(task)
+    sizes = [len(stack) for stack in stacks.values()]
+    assert len(sizes) > 4  # of one size are the training parts of four folds at most
+    assert max(sizes) > 2  # the two learning rates are always together
+    for stack in stacks.values():
+        for task, together in zip(stack, fit_stack(stack, curve_epochs=range(1, 41)), strict=True):
+            (alone,) = fit_stack([task], curve_epochs=range(1, 41))
+            np.testing.assert_array_equal(together.probabilities, alone.probabilities)
+            np.testing.assert_array_equal(together.curve.train_loss, alone.curve.train_loss)
+            assert together.epochs == alone.epochs
+
+
+def test_groups_make_no_other_stacks_where_nothing_is_held_out(people):
+    dataset, folds = people
+    keys = StackKeys()
+    alike = {(len(fold.train), len(fold.test)) for fold in folds}
+    assert len({keys.of(task_on(dataset, fold)) for fold in folds}) == len(alike)
 
 
 SECTIONS = [

@@ -96,6 +96,56 @@ def test_a_changed_file_of_the_same_name_is_another_job(jobs_of: MakeJobs, tmp_p
     assert digest_of(jobs_of(common)) != before
 
 
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """What chooses a table of 36 rows: 9 persons with 4 rows each, 3 persons at each of 3 sites."""
+    file = tmp_path_factory.mktemp("people") / "people.csv"
+    rows = [f"{row % 7},{row * row % 5},p{row // 4},{row // 12},{'yes' if row % 2 else 'no'}" for row in range(36)]
+    file.write_text("\n".join(["a,b,person,site,label", *rows]))
+    return ["data=csv", f"data.path={file}"]
+
+
+def test_no_person_stands_on_both_sides_of_any_split(jobs_of: MakeJobs, people: list[str]) -> None:
+    common = ["data.groups=person", "cv.folds=4", "cv.repeats=2", "cv.inner_folds=3"]
+    (job,) = jobs_of([*people, *common]).distinct
+    groups = job.dataset.groups
+    assert groups is not None
+    assert len(job.folds) == 8
+    for outer, inner in zip(job.folds, job.inner_folds, strict=True):
+        assert len(inner) == 3
+        assert not set(groups[outer.train]) & set(groups[outer.test])
+        for fold in inner:
+            assert not set(groups[fold.train]) & set(groups[fold.test])
+            assert set(fold.train) | set(fold.test) == set(outer.train)
+
+
+@pytest.mark.parametrize("groups", [[], ["data.groups=person"]], ids=["rows", "groups"])
+def test_given_folds_are_the_folds_whatever_cv_says(jobs_of: MakeJobs, people: list[str], groups: list[str]) -> None:
+    common = [*people, *groups, "data.fold=site", "cv.inner_folds=2"]
+    jobs = jobs_of(common, [], ["cv.folds=9"], ["seed=1"])
+    assert len(jobs.distinct) == 2
+    assert jobs.ignored == {"cv.folds": ("bp",)}
+    assert jobs.distinct[0].folds_digest == jobs.distinct[1].folds_digest
+    job = jobs.distinct[0]
+    assert [fold.test.tolist() for fold in job.folds] == [list(range(site * 12, site * 12 + 12)) for site in range(3)]
+    for inner in job.inner_folds:
+        together = [set(fold.train // 4) & set(fold.test // 4) for fold in inner]
+        assert any(together) != bool(groups)
+
+
+def test_leave_one_out_is_the_same_for_every_seed(jobs_of: MakeJobs, people: list[str]) -> None:
+    jobs = jobs_of([*people, "cv.folds=36"], [], ["seed=1"], ["cv.stratified=false"]).distinct
+    assert len({job.digest for job in jobs}) == 3
+    assert len({job.folds_digest for job in jobs}) == 1
+    assert [fold.test.tolist() for fold in jobs[0].folds] == [[row] for row in range(36)]
+
+
+def test_which_column_groups_the_rows_decides_the_job(jobs_of: MakeJobs, people: list[str]) -> None:
+    choices = ([], ["data.groups=person"], ["data.groups=site"], ["data.fold=site"])
+    jobs = [jobs_of([*people, "cv.folds=3", *choice]) for choice in choices]
+    assert len({digest_of(each) for each in jobs}) == len(choices)
+
+
 def test_a_sweep_is_the_same_in_any_order(jobs_of: MakeJobs) -> None:
     one, two = [["seed=1"], ["seed=2"]], [["seed=2"], ["seed=1"], ["seed=1"]]
     assert sweep_digest(jobs_of([], *one).distinct) == sweep_digest(jobs_of([], *two).distinct)

@@ -166,7 +166,7 @@ def critical_differences(found: AcrossData) -> Figure:
         height = 1 + len(bars) * 0.4 + (place if left else count - 1 - place)
         edge = 1 - 0.08 * count if left else count + 0.08 * count
         ax.plot([rank, rank, edge], [0, height, height], color=INK, linewidth=1)
-        text = f"{plain(name, 32)}  {rank:.2f}"
+        text = f" {plain(name, 32)}  {rank:.2f} "
         ax.text(edge, height, text, ha="right" if left else "left", va="center", fontsize=9)
     for row, (first, last) in enumerate(bars):
         at = 0.5 + 0.4 * row
