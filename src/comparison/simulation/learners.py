@@ -22,7 +22,7 @@ from src.evaluation.folds import Fold
 IntArray = NDArray[np.int64]
 
 FEATURES = 5  # that each learner sees
-_DRAWS = 200_000  # of training parts, for the expected accuracy
+_DRAWS = 40_000  # of training parts, for the expected accuracy
 _AXIS = np.eye(FEATURES)[0]
 
 

@@ -7,7 +7,7 @@ set is what `candidates.find` and `families.compare` say of the scores.
 import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
@@ -24,10 +24,11 @@ from src.evaluation.significance import holm, paired_difference
 Procedure = Literal["fixed", "other folds", "nested", "named", "best"]
 
 LEVEL = 0.05
-METRIC = "test/accuracy"
+METRIC: Final = "test/accuracy"
 INNER_FOLDS = 3
 OPTIONS = ComparisonConfig(metric=METRIC, confidence=1 - LEVEL)
-_NAMED = ("logistic", "softmax", "sklearn_logistic")
+_BASELINES = ("logistic", "softmax", "sklearn_logistic")
+_CHOICES = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "softplus", "silu", "gelu", "identity")
 _DATA = "simulated"
 
 
@@ -49,6 +50,11 @@ class Scheme:
     def n_train(self) -> int:
         """Rows of a training part."""
         return self.rows - self.n_test
+
+    @property
+    def text(self) -> str:
+        """As tables have it: `5 × 1`, `5 × 1, 3 seeds`."""
+        return f"{self.folds} × {self.repeats}" + (f", {self.seeds} seeds" if self.seeds > 1 else "")
 
 
 @dataclass(frozen=True)
@@ -256,19 +262,19 @@ def _mean_of_inner(scores: Scores) -> Scores:
 @functools.cache
 def _configurations(study: Study, scheme: Scheme) -> tuple[tuple[int, JobConfig], ...]:
     """The learner and the configuration of each job."""
-    network = range(study.size) if study.procedure == "best" else range(1, study.size + 1)
-    models: list[tuple[int, dict[str, object]]]
-    if study.procedure == "named":
-        models = [(0, {"model": {"name": NETWORK}})]
-        models += [(place, {"model": {"name": name}}) for place, name in enumerate(_NAMED[: study.size], start=1)]
+    sections: list[dict[str, object]]  # of each learner, in their order
+    if study.procedure == "best":
+        sections = [{"model": {"activation": word}} for word in _CHOICES[: study.size]]
+    elif study.procedure == "named":
+        sections = [{"model": {"name": name}} for name in (NETWORK, *_BASELINES[: study.size])]
     else:
-        models = [(place, {"training": {"learning_rate": (place + 1) / 100}}) for place in network]
-        models += [] if study.procedure == "best" else [(0, {"model": {"name": "logistic"}})]
+        sections = [{"training": {"learning_rate": setting / 100}} for setting in range(1, study.size + 1)]
+        sections = [{"model": {"name": _BASELINES[0]}}, *sections]
     inner = INNER_FOLDS if study.procedure == "nested" else None
     split = {"folds": scheme.folds, "repeats": scheme.repeats, "inner_folds": inner}
     return tuple(
-        (learner, check({**model, "cv": split, "seed": seed}))
-        for learner, model in models
+        (learner, check({**section, "cv": split, "seed": seed}))
+        for learner, section in enumerate(sections)
         for seed in range(scheme.seeds)
     )
 
