@@ -79,10 +79,11 @@ def sentence(outcome: Outcome) -> str | None:
     low, high = min(one.low for one in found), max(one.high for one in found)
     if low >= LOWEST and high <= HIGHEST:
         return None
+    share = f"{low:.1%}" if f"{low:.1%}" == f"{high:.1%}" else f"{low:.1%} to {high:.1%}"
     schemes = listed([one.scheme for one in dict.fromkeys(found)])
     return (
         f"Measured on simulated data ({schemes}; accuracy), such comparisons show a difference where there is none in "
-        f"{low:.1%} to {high:.1%} of cases, not in {LEVEL:.0%} (experiments/statistics.md)."
+        f"{share} of cases, not in {LEVEL:.0%} (experiments/statistics.md)."
     )
 
 

@@ -114,6 +114,7 @@ def expected_accuracy(separation: float, per_class: int) -> float:
     return float((ndtr((along - m) / length) + ndtr((along + m) / length)).mean() / 2)
 
 
+@functools.cache
 def separation_of(accuracy: float, per_class: int) -> float:
     """The separation whose expected accuracy is `accuracy`, which is at least 1/2 and below 1."""
 

@@ -63,11 +63,12 @@ test at the 5% level should tell one in 5% of the simulations. Scores go the way
 chooses settings, compares, corrects for the number of comparisons and gives intervals.
 
 Each row of a table is {simulations:,} simulated data sets, of 200 rows unless the table says 80; {BATCH} at a time
-share their splits. In brackets: exact 95% confidence interval (Clopper and Pearson). *Bias* is the candidate's score minus
-its true accuracy, the expected one when trained on a training part, in points (0.01 of accuracy; standard error at
-most {100 * error:.2f}). *Score's interval* says how often the 95% interval of the candidate's own score held its true
-accuracy. Where two candidates are equal, the interval of their difference misses the truth exactly when a difference is
-told, so it held it in all other simulations. Columns in italics are for contrast: that is not what the program does."""
+share their splits. In brackets: exact 95% confidence interval (Clopper and Pearson). *Bias* is the candidate's score
+minus its true accuracy, the expected one when trained on a training part, in points (0.01 of accuracy; standard error
+at most {100 * error:.2f}). *Score's interval* says how often the 95% interval of the candidate's own score held its
+true accuracy. Where two candidates are equal, the interval of their difference misses the truth exactly when a
+difference is told, so it held it in all other simulations. Columns in italics are for contrast: that is not what the
+program does."""
 
 
 def _in_short(proof: Proof) -> str:

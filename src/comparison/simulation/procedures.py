@@ -82,9 +82,9 @@ class Study:
         return {"named": self.size, "best": self.size * (self.size - 1) // 2}.get(self.procedure, 1)
 
     @property
-    def learners(self) -> range:
-        """Those it needs."""
-        return range(self.size + (self.procedure != "best"))
+    def learners(self) -> int:
+        """How many it needs."""
+        return self.size if self.procedure == "best" else self.size + 1
 
 
 @dataclass(frozen=True)
@@ -210,6 +210,7 @@ def recorded(study: Study, scheme: Scheme, scores: Scores, within: Scores | None
     count = scheme.folds * scheme.repeats
     constant = {
         "repeat": np.repeat(np.arange(float(scheme.repeats)), scheme.folds),
+        "fold": np.tile(np.arange(float(scheme.folds)), scheme.repeats),
         "n_train": np.full(count, float(scheme.n_train)),
         "n_test": np.full(count, float(scheme.n_test)),
     }

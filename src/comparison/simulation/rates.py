@@ -121,7 +121,7 @@ def equal_learners(schemes: Sequence[Scheme]) -> Iterator[Scenario]:
     of_scheme = {**dict.fromkeys((*schemes, SMALL), everything), SEEDS: (FIXED, *by_other_folds)}
     for separation in (LEARNABLE, NOISE):
         for scheme, studies in of_scheme.items():
-            learners = max(len(study.learners) for study in studies)
+            learners = max(study.learners for study in studies)
             yield Scenario(f"equal, {separation}, {scheme}", scheme, (separation,) * learners, studies)
 
 
