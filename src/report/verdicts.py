@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 
 import pandas as pd
 
+from src.comparison import calibration
 from src.comparison.across import ALPHA, AcrossData, PairAcross
 from src.comparison.candidates import Candidate
 from src.comparison.families import Comparison, Family
@@ -49,7 +50,7 @@ def answer(outcome: Outcome) -> str:
     sentences += _chosen(outcome)
     if outcome.across is not None:
         sentences.append(across_sentence(outcome.across))
-    return " ".join(sentences)
+    return " ".join([*sentences, *filter(None, [calibration.sentence(outcome)])])
 
 
 def comparison_cells(outcome: Outcome) -> Cells:

@@ -36,7 +36,7 @@ LIBRARIES = (
 )
 # What the numbers are made with. Tests of a difference are not among it: they change no job's result.
 NUMERICAL_ROOMS = ("network", "models", "data", "evaluation")
-NOT_NUMERICAL = {"evaluation/significance.py", "evaluation/simulation.py"}
+NOT_NUMERICAL = {"evaluation/significance.py"}
 NUMERICAL_LIBRARIES = ("numpy", "scipy", "scikit-learn")
 
 
