@@ -14,7 +14,7 @@ from src.report.comparison import ANSWER, build_report, data_cautions, described
 from src.report.page import ComparisonReport
 from src.report.page import files as report_files
 from src.report.pictures import job_figures
-from src.report.tables import best_line, leaderboard_csv, leaderboard_markdown, leaderboard_text
+from src.report.tables import best_line, leaderboard_csv
 from src.report.words import markdown
 from src.sweep.jobs import Job, Jobs, sweep_digest
 from src.sweep.keep import fitted_pipeline, fitted_scores
@@ -255,11 +255,7 @@ class Recorder:
             metrics={} if best is None else {name: _headline(best, name) for name in headline},
             tags={} if best is None else {"best_run": best.first.run_id},
             note=best_line(outcome),
-            files={
-                "leaderboard.csv": leaderboard_csv(outcome).encode(),
-                "leaderboard.md": leaderboard_markdown(outcome, len(self.reused)).encode(),
-                "leaderboard.txt": leaderboard_text(outcome, len(self.reused)).encode(),
-            },
+            files={"leaderboard.csv": leaderboard_csv(outcome).encode()},
             failure=Failure.of(error) if isinstance(error, Exception) else None,
         )
 
