@@ -13,13 +13,20 @@ from typing import Any, Literal
 
 import numpy as np
 
+from src.comparison.cautions import RowFacts
+from src.comparison.jobs import RecordedJob
+from src.comparison.outcome import Outcome, compare_jobs
+from src.config import JobConfig, check, flatten, recorded
+from src.config.identity import used_keys
 from src.evaluation.metrics import METRICS, higher_is_better
 from src.evaluation.results import Curve, FoldResult, JobResult
-from src.tracking.records import DatasetFacts, Failure, JobRecord
-from src.tracking.runs import finish_sweep, log_job, start_sweep
+from src.tracking import artifacts
+from src.tracking.records import SEARCH, DatasetFacts, Failure, JobRecord
+from src.tracking.runs import finish_sweep, start_sweep
 from src.tracking.store import Store, open_store
+from src.tracking.sweeps import OPTIONS, fold_columns, log_job, recorded_job
 
-TARGET = np.arange(20) % 2
+BUNDLED = ("ex4", "iris", "wine", "breast_cancer", "digits")
 CLASSES = ("no", "yes")
 LOWER = tuple(name for name in METRICS if not higher_is_better(name))
 Fate = Literal["FINISHED", "FAILED", "absent"]
@@ -29,19 +36,25 @@ Fate = Literal["FINISHED", "FAILED", "absent"]
 class Given:
     """A job: its params, its test score on each fold by every metric, and what became of it.
 
-    `scores` are accuracies (the other scores are the same, or 1 minus them where lower is better); NaN is a fold that
-    diverged. `inner` are the mean scores inside the training parts.
+    `params` are dotted keys of the configuration, over the schema's defaults. `scores` are accuracies, one for each
+    fold of each repeat (the other scores are the same, or 1 minus them where lower is better; `other_scores` has some
+    of them, by metric); NaN is a fold that diverged. `inner` are the mean scores inside the training parts. `data` is
+    the data's digest, `dataset` what it is called: a bundled data set, or else a user's file that has gone.
     """
 
-    params: Mapping[str, Any]
+    params: Mapping[str, Any] = field(default_factory=dict)
     scores: Sequence[float] = (0.8, 0.8, 0.8, 0.8, 0.8)
     inner: Sequence[float] | None = None
+    other_scores: Mapping[str, Sequence[float]] = field(default_factory=dict)
     fate: Fate = "FINISHED"
     folds: str = "folds"
     data: str = "ab" * 32
     dataset: str = "made"
+    rows: int = 20
     classes: tuple[str, ...] = CLASSES
     features: tuple[str, ...] = ("a", "b", "c")
+    facts: RowFacts | None = None
+    parameters: int | None = 9
     tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -49,23 +62,31 @@ class Given:
         text = repr((sorted((key, str(value)) for key, value in self.params.items()), self.data, self.folds))
         return hashlib.sha256(text.encode()).hexdigest()
 
+    @functools.cached_property
+    def config(self) -> JobConfig:
+        """The whole configuration, typed."""
+        repeats = int(self.params.get("cv.repeats", 1))
+        known = {"data.name": self.dataset} if self.dataset in BUNDLED else {}
+        file = {} if known else {"data.name": "csv", "data.path": f"{self.dataset}.csv"}
+        inner = {} if self.inner is None else {"cv.inner_folds": 3}
+        nested: dict[str, Any] = {}
+        given = {**known, **file, "cv.folds": len(self.scores) // repeats, **inner, **self.params}
+        for key, value in given.items():
+            section, _, name = key.rpartition(".")
+            (nested.setdefault(section, {}) if section else nested)[name] = value
+        return recorded(nested)
+
     @property
-    def resolved(self) -> dict[str, Any]:
-        defaults = {
-            "data.name": self.dataset,
-            "data.scale": "standard",
-            "model.name": "bp",
-            "training.learning_rate": 0.5,
-            "training.l2": 0.0,
-            "cv.folds": len(self.scores),
-            "cv.repeats": 1,
-            "cv.stratified": True,
-            "cv.inner_folds": None if self.inner is None else 3,
-            "seed": 0,
-            "tracking.experiment": "bp",
-            "sweep.metric": "test/accuracy",
-        }
-        return {**defaults, **self.params}
+    def target(self) -> np.ndarray:
+        """Codes of the classes, all rows of a class together, so that every fold has its part of each."""
+        return np.arange(self.rows) * len(self.classes) // self.rows
+
+
+def model(name: str, scores: Sequence[float], settings: Mapping[str, Any] | None = None, **more: Any) -> Given:
+    """A job of a model; `settings` are keys of `training` without their section, `more` are fields of `Given`."""
+    return Given(
+        {"model.name": name, **{f"training.{key}": value for key, value in (settings or {}).items()}}, scores, **more
+    )
 
 
 @functools.cache
@@ -92,32 +113,64 @@ def scores_of(value: float) -> dict[str, float]:
 
 
 def result_of(given: Given) -> JobResult:
+    target, count = given.target, given.config.cv.folds
     folds = []
-    for fold, score in enumerate(given.scores):
-        test_index = np.arange(fold, len(TARGET), len(given.scores))
+    for place, score in enumerate(given.scores):
+        test_index = np.arange(place % count, len(target), count)
         probabilities = np.full((len(test_index), len(given.classes)), 0.4 / (len(given.classes) - 1))
-        probabilities[np.arange(len(test_index)), TARGET[test_index]] = 0.6
+        probabilities[np.arange(len(test_index)), target[test_index]] = 0.6
         lost = bool(np.isnan(score))
         epochs = np.arange(1, 6)
         folds.append(
             FoldResult(
-                repeat=0,
-                fold=fold,
-                test_scores=scores_of(score),
+                repeat=place // count,
+                fold=place % count,
+                test_scores={**scores_of(score), **{name: each[place] for name, each in given.other_scores.items()}},
                 train_scores=scores_of(score),
                 test_index=test_index,
-                test_target=TARGET[test_index],
+                test_target=target[test_index],
                 probabilities=probabilities * np.nan if lost else probabilities,
-                n_train=len(TARGET) - len(test_index),
-                parameters=9,
+                n_train=len(target) - len(test_index),
+                parameters=given.parameters,
                 curve=Curve(epochs, 1 / epochs, 1.1 / epochs),
                 epochs=5,
                 diverged_epoch=3 if lost else None,
                 fit_seconds=0.01,
-                inner_scores=None if given.inner is None else scores_of(given.inner[fold]),
+                inner_scores=None if given.inner is None else scores_of(given.inner[place]),
             )
         )
     return JobResult(tuple(folds))
+
+
+def job_of(given: Given, run_id: str | None = None) -> RecordedJob:
+    """The job as it is read back from a record, made without one."""
+    done = given.fate == "FINISHED"
+    result = result_of(given) if done else None
+    tags = {
+        **({} if done else {"error_message": "no luck"}),
+        "job_digest": given.digest,
+        "data_digest": given.data,
+        "folds_digest": given.folds,
+        "code_version": "one",
+        **given.tags,
+    }
+    return recorded_job(
+        run_id or given.digest[:32],
+        "job",
+        "FINISHED" if done else "FAILED",
+        given.config,
+        tags,
+        {} if result is None else result.metrics(),
+        {} if result is None else fold_columns(artifacts.fold_scores(result)),
+    )
+
+
+def outcome_of(
+    jobs: Sequence[Given], *, searched: bool = False, incomplete: str | None = None, **asked: Any
+) -> Outcome:
+    """What jobs say together; `asked` are keys of `comparison`."""
+    options = check({"comparison": asked}).comparison
+    return compare_jobs([job_of(one) for one in jobs], options, searched=searched, incomplete=incomplete)
 
 
 def record_sweep(
@@ -130,22 +183,35 @@ def record_sweep(
     reused: Sequence[Given] = (),
     question: str | None = None,
     metric: str = "test/accuracy",
+    baselines: Sequence[str] = (),
+    search: bool = False,
     tags: Mapping[str, str] | None = None,
+    **asked_too: Any,
 ) -> str:
-    """Write a sweep as `src.sweep` does and return its run's id; `reused` are listed, not run."""
+    """Write a sweep as `src.sweep` does and return its run's id.
+
+    `reused` are listed, not run; `asked_too` are more keys of `comparison`.
+    """
     everything = [*jobs, *reused]
+    options = check({"comparison": {"metric": metric, "question": question, "baselines": baselines, **asked_too}})
+    asked = options.comparison.model_dump(mode="json")
     sweep = start_sweep(
         store,
         experiment=experiment,
         name=name,
         digest=hashlib.sha256("".join(job.digest for job in everything).encode()).hexdigest(),
         jobs=[{"name": "job", "digest": job.digest, "overrides": []} for job in everything],
-        tags={"command": "python -m src.run experiments=study", **(tags or {})},
-        params={"sweep.metric": metric, "tracking.question": question},
+        tags={
+            "command": "python -m src.run experiments=study",
+            **({SEARCH: "true"} if search else {}),
+            **(tags or {}),
+        },
+        params=flatten({"comparison": asked}),
+        files={OPTIONS: artifacts.yaml_bytes(asked)},
     )
     for job in jobs:
         if job.fate != "absent":
-            log_job(store, sweep, record_of(job))
+            log_job(store, sweep, record_of(job), job.config)
     if status != "RUNNING":
         finish_sweep(store, sweep, status)
     return sweep.run_id
@@ -155,21 +221,24 @@ def record_of(given: Given) -> JobRecord:
     """What `src.sweep` would write of a job."""
     now = time.time()
     done = given.fate == "FINISHED"
+    config = given.config.model_dump(mode="json")
+    used = used_keys(given.config)
     return JobRecord(
         name="job",
         digest=given.digest,
-        config={"data": {"name": given.dataset, "scale": "standard"}},
+        config=config,
         overrides=[],
-        params=given.resolved,
+        params={key: value for key, value in flatten(config).items() if key in used or key.startswith("tracking.")},
         dataset=DatasetFacts(
             given.dataset,
             given.data,
             "a test's own rows",
-            len(TARGET),
+            given.rows,
             dict.fromkeys(given.features, "double"),
             given.classes,
+            given.facts or RowFacts(given.rows, 0, (), (given.rows // len(given.classes), given.classes[0])),
         ),
-        target=TARGET,
+        target=given.target,
         started=now - 1,
         ended=now,
         status="FINISHED" if done else "FAILED",

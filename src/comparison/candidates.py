@@ -157,8 +157,9 @@ def choose_by_other_folds(
     Parameters
     ----------
     scores, log_losses
-        Of each setting on each fold, shape (settings, J); NaN where a network diverged. A setting that has none on one
-        of the other folds is not chosen while there is another.
+        Of each setting on each fold, shape (settings, J); NaN where a network diverged. A setting that has none on the
+        fold, whose training part alone shows that it diverges, or on one of the others is not chosen while there is
+        another.
     simplicity
         Of each setting, see `src.comparison.ranking`.
     blocks
@@ -171,7 +172,8 @@ def choose_by_other_folds(
     """
     same = blocks == blocks[:, None]
     others = (same & ~np.eye(len(blocks), dtype=bool)).astype(float)
-    best: IntArray = ranking.order(_mean_of(scores, others), _mean_of(log_losses, others), simplicity, metric)[0]
+    means = np.where(np.isnan(scores), np.nan, _mean_of(scores, others))
+    best: IntArray = ranking.order(means, _mean_of(log_losses, others), simplicity, metric)[0]
     return best
 
 
@@ -225,7 +227,8 @@ def _candidate(
         selection, chosen = "only", np.zeros(scores.shape[1], dtype=np.int64)
     elif nested:
         inner_scores, inner_losses = (np.array([each.on_folds(column) for each in settings]) for column in inner)
-        selection, chosen = "nested", ranking.order(inner_scores, inner_losses, simplicity, metric)[0]
+        trained = np.where(np.isnan(scores), np.nan, inner_scores)  # as in choose_by_other_folds
+        selection, chosen = "nested", ranking.order(trained, inner_losses, simplicity, metric)[0]
     else:
         selection = "search" if searched else "other folds"
         chosen = choose_by_other_folds(scores, losses, simplicity, _blocks(settings[0]), metric)

@@ -147,8 +147,9 @@ def _by_chance(candidate: Candidate, middle: float, metric: str) -> float:
     """How far from the median a fold's score may well be by chance; of a loss, as far as twice the median."""
     if not metric_of(metric).is_share:
         return abs(middle)
-    error = math.sqrt(middle * (1 - middle) / mean(candidate.best.on_folds("n_test")))
-    return FAR_ERRORS * error
+    rows = mean(candidate.best.on_folds("n_test"))
+    share = (middle * rows + 1) / (rows + 2)  # Laplace's: a fold without an error does not make errors impossible
+    return FAR_ERRORS * math.sqrt(share * (1 - share) / rows)
 
 
 def _fold_names(candidate: Candidate) -> list[str]:

@@ -81,13 +81,13 @@ def build_report(store: Store, sweeps: Sequence[SweepRecord], outcome: Outcome) 
 
 
 def published_cells(store: Store, outcome: Outcome) -> Cells | None:
-    """The scores that others have published beside ours, each reproduced, different or not run."""
+    """The scores that others have published beside ours, each reproduced, different, not measured or not run."""
     rows = []
     for value in outcome.options.published:
         who = (one for one in outcome.candidates if (one.data, one.name) == (value.data, value.model))
         candidate = next(who, None)
         measured = math.nan if candidate is None else _measured(store, candidate.best, value.metric)
-        verdict = "not run" if candidate is None else "differs"
+        verdict = "not run" if candidate is None else "not measured" if math.isnan(measured) else "differs"
         if abs(measured - value.value) <= value.tolerance:
             verdict = "reproduced"
         digits = max(3, -math.floor(math.log10(value.tolerance))) if value.tolerance else 6

@@ -79,7 +79,8 @@ def _data(label: str, digest: str, data: RecordedDataset) -> str:
 def _folds(outcome: Outcome) -> str:
     kinds: dict[str, list[str]] = {}
     for setting in outcome.settings:
-        stratified = "stratified " if setting.first.config.cv.stratified else ""
+        given = setting.first.config.data.fold is not None
+        stratified = "stratified " if setting.first.config.cv.stratified and not given else ""
         kind = f"{stratified}{folds_text([setting])}, {'seed' if len(setting.seeds) == 1 else 'seeds'} "
         kind += ", ".join(map(str, setting.seeds))
         kinds.setdefault(kind, []).extend(job.folds_digest[:16] for job in setting.jobs)

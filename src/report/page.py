@@ -117,6 +117,8 @@ class ComparisonReport:
         if outcome.across is not None:
             yield "Over all data sets", "Mean ranks over the data sets", across_cells(outcome.across, outcome)
             yield "Pairs over all data sets", "Pairs of models over the data sets", pair_cells(outcome.across, outcome)
+        if self.published is not None:
+            yield "Published scores", "Scores that others have published, beside those measured here", self.published
         if self.class_scores is not None:
             yield "Classes", "Scores by class of each model at its best setting", self.class_scores
 

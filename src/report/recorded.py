@@ -1,7 +1,5 @@
 """Curves and predictions, from the tables that MLflow's records are read into to what the figures take."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 
@@ -25,12 +23,11 @@ def recorded_curves(curves: pd.DataFrame, fold_scores: pd.DataFrame) -> tuple[Cu
     return tuple(made)
 
 
-def recorded_predictions(table: pd.DataFrame, class_names: Sequence[str] | None = None) -> OutOfFold:
-    """The predictions in `src.tracking.reading.predictions`; `class_names` are those of its columns unless given."""
+def recorded_predictions(table: pd.DataFrame) -> OutOfFold:
+    """The predictions in `src.tracking.reading.predictions`."""
     columns = [name for name in table.columns if name.startswith(_PROBABILITY)]
-    names = class_names or recorded_classes(table)
     fold = table.groupby(["repeat", "fold"], sort=True).ngroup().to_numpy()
-    target = pd.Index(names).get_indexer(pd.Index(table["target"]))
+    target = pd.Index(recorded_classes(table)).get_indexer(pd.Index(table["target"]))
     return OutOfFold(fold.astype(np.int64), target.astype(np.int64), table[columns].to_numpy(dtype=float))
 
 

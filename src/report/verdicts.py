@@ -6,9 +6,11 @@ from dataclasses import fields, replace
 
 import pandas as pd
 
+from src.comparison import calibration
 from src.comparison.across import ALPHA, AcrossData, PairAcross
 from src.comparison.candidates import Candidate
 from src.comparison.families import Comparison, Family
+from src.comparison.jobs import Setting
 from src.comparison.outcome import Outcome
 from src.report.terminal import Cells, FittedTable
 from src.report.words import MISSING, metric_label, number, p_value, percent, plain, probability
@@ -44,11 +46,11 @@ def answer(outcome: Outcome) -> str:
     several = len(outcome.families) > 1
     clauses = _by_data(outcome.families) if several else _of_family(outcome.families[0])
     sentences = [_sentence(clauses + _flattery(outcome.candidates))]
-    sentences += [] if several else _with_more_repeats(outcome.comparisons)
+    sentences += [] if several or not _can_repeat(outcome.settings[0]) else _with_more_repeats(outcome.comparisons)
     sentences += _chosen(outcome)
     if outcome.across is not None:
         sentences.append(across_sentence(outcome.across))
-    return " ".join(sentences)
+    return " ".join([*sentences, *filter(None, [calibration.sentence(outcome)])])
 
 
 def comparison_cells(outcome: Outcome) -> Cells:
@@ -145,6 +147,8 @@ def across_sentence(found: AcrossData) -> str:
     ranks = (
         f"{plain(first)} ranks best ({found.ranks[0]:.1f} on average) and {plain(last)} last ({found.ranks[-1]:.1f})"
     )
+    if found.ranks[0] == found.ranks[-1]:
+        ranks = f"all rank alike ({found.ranks[0]:.1f} on average)"
     start = f"Over {len(found.data)} data sets {ranks}"
     if not found.is_tested:
         return f"{start}; {_too_few(found)}"
@@ -335,6 +339,12 @@ def _evidence(one: Comparison) -> str:
     if one.is_difference or not one.detectable:
         return f"{found}, {corrected}"
     return f"{found}, {corrected}; these folds could show {signed(one.detectable, one).lstrip('+')} or more"
+
+
+def _can_repeat(setting: Setting) -> bool:
+    """Whether the split can be drawn anew: given folds and leave-one-out are always the same."""
+    config = setting.first.config
+    return config.data.fold is None and bool(setting.on_folds("n_test").max() > 1)
 
 
 def _with_more_repeats(comparisons: Sequence[Comparison]) -> list[str]:

@@ -69,6 +69,11 @@ class _Progress:
     _known: set[str] = field(default_factory=set)
     _data: set[str] = field(default_factory=set)
 
+    @property
+    def best_score(self) -> float | None:
+        """That of the best setting, None if there is none yet."""
+        return None if self.best is None else self.best.score(self.metric)
+
     def expect(self, jobs: Sequence[Job]) -> None:
         """Learn of jobs to come."""
         new = [job for job in jobs if job.digest not in self._known]
@@ -156,6 +161,7 @@ class Command:
         for job in reused.values():
             if job.digest not in self._progress.scores and job.status == "FINISHED":
                 self._progress.take(job)
+        self._counts.best = self._progress.best_score
         plan = make_plan(jobs, reused, first.sweep)
         for line in plan.lines():
             print(line)
@@ -201,8 +207,7 @@ class Command:
                 return
             self._counts.done += 1
             self._progress.take(recorded)
-            best = self._progress.best
-            self._counts.best = None if best is None else best.score(self._progress.metric)
+            self._counts.best = self._progress.best_score
             if self._settings.tracking.models == "all":
                 self._progress.models[job.digest] = _kept(recorder, job)
 

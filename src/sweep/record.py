@@ -14,7 +14,7 @@ from src.report.comparison import ANSWER, build_report, data_cautions, described
 from src.report.page import ComparisonReport
 from src.report.page import files as report_files
 from src.report.pictures import job_figures
-from src.report.tables import best_line, leaderboard_csv, leaderboard_markdown, leaderboard_text
+from src.report.tables import best_line, leaderboard_csv
 from src.report.words import markdown
 from src.sweep.jobs import Job, Jobs
 from src.sweep.keep import fitted_pipeline, fitted_scores
@@ -255,11 +255,7 @@ class Recorder:
             metrics={} if best is None else {name: _headline(best, name) for name in headline},
             tags={} if best is None else {"best_run": best.first.run_id},
             note=best_line(outcome),
-            files={
-                "leaderboard.csv": leaderboard_csv(outcome).encode(),
-                "leaderboard.md": leaderboard_markdown(outcome, len(self.reused)).encode(),
-                "leaderboard.txt": leaderboard_text(outcome, len(self.reused)).encode(),
-            },
+            files={"leaderboard.csv": leaderboard_csv(outcome).encode()},
             failure=Failure.of(error) if isinstance(error, Exception) else None,
         )
 
@@ -303,7 +299,7 @@ def _runs(store: Store, identity: str, run_ids: Mapping[str, str | None]) -> dic
     wanted = {key: run_id for key, run_id in run_ids.items() if run_id is not None}
     ids = list(wanted.values())
     # A server gives a thousand runs for one request, or one.
-    ask_for_all = store.database is None and len(ids) > FEW
+    ask_for_all = store.engine is None and len(ids) > FEW
     rows = {run.run_id: run for run in (find_runs(store, [identity]) if ask_for_all else runs_of_ids(store, ids))}
     return {key: rows[run_id] for key, run_id in wanted.items()}
 

@@ -19,8 +19,8 @@ from src.tracking.reading import fold_scores, get_run, read_fold_scores, recorde
 from src.tracking.records import JOB_DIGEST, metric_values
 from src.tracking.store import open_store
 
-# Wall-clock time is measured, not computed: it is never the same twice.
-MEASURED = "time/"
+# Wall-clock time is never the same twice; the scores of the model kept belong to that model.
+NOT_COMPARED = ("time/", "fitted/")
 # What a run's tags say of where its numbers come from, and in what words to tell that it has changed.
 ORIGINS = {
     "data_digest": "the data",
@@ -118,7 +118,7 @@ def _origins(job: Job) -> dict[str, str]:
 def _compared(
     recorded: Mapping[str, float], present: Mapping[str, float], run: RunRow, origins: Mapping[str, str]
 ) -> Rerun:
-    names = [name for name in dict.fromkeys([*recorded, *present]) if not name.startswith(MEASURED)]
+    names = [name for name in dict.fromkeys([*recorded, *present]) if not name.startswith(NOT_COMPARED)]
     pairs = {name: (recorded.get(name), present.get(name)) for name in names}
     equal = [name for name, (old, new) in pairs.items() if old == new or (old != old and new != new)]
     changed = {

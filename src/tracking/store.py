@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from src.tracking.address import (
@@ -26,6 +27,7 @@ from src.tracking.address import (
     resolve_address,
     shown,
 )
+from src.tracking.database import engine_of
 from src.tracking.errors import TrackingError
 
 # MLflow greets every new database with two lines of its own and prints a traceback for each database error, which
@@ -47,11 +49,14 @@ class Store:
         MLflow's client for it.
     database
         The SQLite file, None for a server.
+    engine
+        The database, where its tables are known; None for a server that speaks HTTP.
     """
 
     address: str
     client: MlflowClient
     database: Path | None
+    engine: Engine | None
 
 
 def open_store(uri: str | None = None) -> Store:
@@ -79,7 +84,7 @@ def open_store(uri: str | None = None) -> Store:
     else:
         check_server(address)
         client = _client(address)
-    return Store(address, client, database)
+    return Store(address, client, database, engine_of(address))
 
 
 def _create_tables(database: Path, address: str) -> None:
@@ -108,7 +113,7 @@ def existing_store(uri: str | None = None) -> Store | None:
         return open_store(uri)
     if not database.is_file() or is_empty(database):
         return None
-    return Store(address, _client(address), database)
+    return Store(address, _client(address), database, engine_of(address))
 
 
 def _client(address: str) -> MlflowClient:

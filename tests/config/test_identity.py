@@ -159,6 +159,7 @@ def test_whole_numbers_and_equal_floats_are_the_same_job(flat: dict[str, Any]) -
 @given(configurations)
 def test_display_and_tracking_do_not_change_a_job(flat: dict[str, Any]) -> None:
     shown = {**flat, "tracking.experiment": "x", "tracking.models": "all", "sweep.n_jobs": 4, "experiments": "study"}
+    shown |= {"comparison.metric": "log_loss", "comparison.confidence": 0.9, "comparison.baselines": ["logistic"]}
     assert identity(check(nested(shown))) == identity(check(nested(flat)))
 
 

@@ -1,15 +1,17 @@
-"""Jobs, predictions and comparisons to show, as the other rooms would hand them over."""
+"""Outcomes and predictions to show, as the other rooms would hand them over."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
+from src.comparison.families import Comparison
+from src.comparison.outcome import Outcome
 from src.evaluation.metrics import score
-from src.evaluation.significance import Comparison, FoldScores, compare
 from src.report.figures import OutOfFold
+from tests.sweeps import Given, model, outcome_of
 
 HOSTILE = [
     "<script>alert('1')</script>",
@@ -19,91 +21,106 @@ HOSTILE = [
     "$x^2",
     "&amp; \\ #1 [l](u)",
 ]
+SPREAD = np.array([-0.04, -0.02, 0.0, 0.02, 0.04])  # standard deviation 0.0316
 
 
-def job(model: str, accuracy: float, **changes: Any) -> dict[str, Any]:
-    return {
-        "data.name": "ex4",
-        "model.name": model,
-        "model.hidden_layer_sizes": [4] if model == "bp" else [],
-        "training.learning_rate": 0.5,
-        "training.l2": 0.0,
-        "cv.folds": 5,
-        "cv.repeats": 1,
-        "seed": 0,
-        "sweep.n_jobs": 2,
-        "test/accuracy": accuracy,
-        "std/accuracy": 0.0441,
-        "test/log_loss": 1.2 - accuracy,
-        "std/log_loss": 0.021,
-        "test/macro_f1": accuracy - 0.01,
-        "test/roc_auc": accuracy + 0.05,
-        "time/fit": 0.4231,
-        "diverged": 0.0,
-        "status": "FINISHED",
-        "error": None,
-        **changes,
-    }
+def job(name: str, accuracy: float, settings: dict[str, Any] | None = None, **more: Any) -> Given:
+    """A job whose mean accuracy is given; its log loss is 1 minus that."""
+    return model(name, accuracy + SPREAD, settings, **more)
 
 
-def lost(model: str, **changes: Any) -> dict[str, Any]:
-    """A job without a score."""
-    nothing = dict.fromkeys(("test/accuracy", "std/accuracy", "test/log_loss", "test/macro_f1", "test/roc_auc"), np.nan)
-    return job(model, 0.5, **{**nothing, **changes})
+def lost(name: str, settings: dict[str, Any] | None = None, **more: Any) -> Given:
+    """A job of which two folds diverged."""
+    return model(name, [np.nan, 0.5, 0.5, np.nan, 0.5], settings, **more)
 
 
 @pytest.fixture
-def make_job() -> Callable[..., dict[str, Any]]:
-    return job
+def three_models() -> Outcome:
+    return outcome_of([job("bp", 0.8), job("logistic", 0.812), job("softmax", 0.775)])
 
 
 @pytest.fixture
-def make_lost() -> Callable[..., dict[str, Any]]:
-    return lost
-
-
-@pytest.fixture
-def jobs() -> pd.DataFrame:
-    """Three models that nothing but the model tells apart."""
-    return pd.DataFrame([job("bp", 0.8), job("logistic", 0.812), job("softmax", 0.775)])
-
-
-@pytest.fixture
-def sweep() -> pd.DataFrame:
+def grid() -> list[Given]:
     """Two swept settings; one job diverged, one failed, one combination was not run."""
-    rates = {"training.learning_rate": 0.1}, {"training.learning_rate": 1.0}, {"training.learning_rate": 30.0}
-    return pd.DataFrame(
-        [
-            job("bp", 0.7, **rates[0], **{"training.l2": 0.0}),
-            job("bp", 0.9, **rates[0], **{"training.l2": 1e-3}),
-            job("bp", 0.8, **rates[1], **{"training.l2": 0.0}),
-            job("bp", 0.6, **rates[1], **{"training.l2": 1e-3}),
-            lost("bp", diverged=2.0, **rates[2], **{"training.l2": 0.0}),
-            lost("softmax", status="FAILED", error="no\nmemory [red]", **rates[0], **{"training.l2": 0.1}),
-        ]
+    return [
+        job("bp", 0.7, {"learning_rate": 0.1, "l2": 0.0}),
+        job("bp", 0.9, {"learning_rate": 0.1, "l2": 1e-3}),
+        job("bp", 0.8, {"learning_rate": 1.0, "l2": 0.0}),
+        job("bp", 0.6, {"learning_rate": 1.0, "l2": 1e-3}),
+        lost("bp", {"learning_rate": 30.0, "l2": 0.0}),
+        job("softmax", 0.5, {"learning_rate": 0.1, "l2": 0.1}, fate="FAILED"),
+    ]
+
+
+def four_models(**asked: Any) -> Outcome:
+    """bp against three: it surely is better, surely is not different, may be either."""
+    random = np.random.default_rng(0)
+    base = 0.8 + 0.05 * random.standard_normal(10)
+    scores = {
+        "bp": base,
+        "logistic": base - 0.05 + 0.005 * random.standard_normal(10),
+        "softmax": base + 0.0004 * random.standard_normal(10),
+        "sklearn_logistic": base + 0.06 * random.standard_normal(10),
+    }
+    return outcome_of([model(name, each, rows=20_000) for name, each in scores.items()], **asked)
+
+
+@pytest.fixture
+def make_verdicts() -> Callable[..., Outcome]:
+    return four_models
+
+
+@pytest.fixture
+def verdicts() -> Outcome:
+    return four_models()
+
+
+@pytest.fixture
+def one() -> Comparison:
+    """A difference of 0.012 that may be chance."""
+    return Comparison(
+        data="made",
+        model="bp",
+        baseline="logistic",
+        metric="test/accuracy",
+        on_folds=np.array([0.05, -0.03, 0.02, 0.01, 0.01]),
+        difference=0.012,
+        low=-0.021,
+        high=0.045,
+        t=0.9,
+        df=4,
+        p=0.41,
+        p_holm=0.43,
+        p_worse=0.1,
+        p_equal=0.35,
+        p_better=0.55,
+        verdict="undecided",
+        within_rope=False,
+        detectable=0.055,
+        detectable_at_best=0.031,
+        confidence=0.95,
+        rope=0.01,
+        tests=1,
     )
 
 
-@pytest.fixture
-def scores() -> dict[str, np.ndarray]:
-    """Fold scores: `better` surely is, `same` surely is not different, `unsure` may be anything."""
-    random = np.random.default_rng(0)
-    base = 0.8 + 0.05 * random.standard_normal(10)
-    return {
-        "better": base + 0.05 + 0.005 * random.standard_normal(10),
-        "same": base + 0.0004 * random.standard_normal(10),
-        "unsure": base + 0.06 * random.standard_normal(10),
-        "base": base,
-    }
-
-
-def comparisons_of(scores: dict[str, np.ndarray], metric: str = "accuracy") -> list[Comparison]:
-    return compare({name: FoldScores(values, 72, 8, "folds") for name, values in scores.items()}, ["base"], metric)
+def told(comparisons: Sequence[Comparison]) -> Outcome:
+    """An outcome that tells these comparisons and no others."""
+    made = outcome_of([job(name, 0.8) for name in ("bp", "logistic")])
+    (family,) = made.families
+    by_data: dict[str, list[Comparison]] = {}
+    for each in comparisons:
+        by_data.setdefault(each.data, []).append(each)
+    families = [
+        replace(family, data=data, comparisons=tuple(group), tests=len(group)) for data, group in by_data.items()
+    ]
+    board = next(iter(made.boards.values()))
+    return replace(made, families=tuple(families), boards=dict.fromkeys(by_data, board))
 
 
 @pytest.fixture
-def make_comparisons() -> Callable[..., list[Comparison]]:
-    return comparisons_of
+def tell() -> Callable[[Sequence[Comparison]], Outcome]:
+    return told
 
 
 def predictions(classes: int = 2, rows: int = 60, folds: int = 5, seed: int = 0) -> OutOfFold:

@@ -1,8 +1,8 @@
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.contour import QuadContourSet
@@ -10,31 +10,46 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from statsmodels.stats.proportion import proportion_confint
 
-from src.evaluation.results import Curve, FoldResult, JobResult
-from src.evaluation.significance import Comparison
+from src.comparison.across import AcrossData
+from src.comparison.families import Comparison
+from src.comparison.jobs import Setting
+from src.comparison.outcome import Outcome
+from src.evaluation.results import Curve
 from src.report.figures import (
     OutOfFold,
     calibration_curves,
     confusion_matrices,
+    critical_differences,
     decision_grid,
     decision_regions,
     differences,
-    fold_curves,
     heat_map,
     hidden_weights,
     intervals,
     leaderboard_figure,
     learning_curve,
     metric_along,
-    out_of_fold,
-    paired_differences,
     roc_curves,
 )
+from src.report.figures.curves import ended_curve
 from src.report.style import to_png
+from tests.sweeps import Given, model, outcome_of
 
-Make = Callable[..., dict[str, Any]]
 MakePredictions = Callable[..., OutOfFold]
 RATE, L2 = "training.learning_rate", "training.l2"
+FIVE = np.array([0.78, 0.79, 0.80, 0.81, 0.82])
+
+
+def settings_of(jobs: Sequence[Given], metric: str = "accuracy") -> list[Setting]:
+    """Settings of one data set, best first."""
+    (board,) = outcome_of(jobs, metric=metric).boards.values()
+    return list(board)
+
+
+def swept(scores: dict[tuple[Any, ...], float], *keys: str) -> list[Setting]:
+    """Settings of bp with a score for each combination of values of some keys."""
+    jobs = [Given(dict(zip(keys, values, strict=True)), FIVE + score - 0.8) for values, score in scores.items()]
+    return settings_of(jobs)
 
 
 def labels(axis: Any) -> list[str]:
@@ -123,64 +138,39 @@ def test_names_of_panels_that_begin_alike_are_told_apart() -> None:
     assert [" ".join(title.split()) for title in titles] == names
 
 
-def fold_result(
-    number: int,
-    made: Curve | None,
-    diverged: int | None = None,
-    rows: Sequence[int] = (0,),
-    target: Sequence[int] = (0,),
-    probabilities: Sequence[Sequence[float]] = ((0.5, 0.5),),
-) -> FoldResult:
-    return FoldResult(
-        repeat=0,
-        fold=number,
-        test_scores={},
-        train_scores={},
-        test_index=np.array(rows),
-        test_target=np.array(target),
-        probabilities=np.array(probabilities),
-        n_train=2,
-        parameters=None,
-        curve=made,
-        epochs=3,
-        diverged_epoch=diverged,
-        fit_seconds=0.0,
-    )
-
-
 def test_a_diverged_fold_is_not_taken_for_one_that_stopped_early() -> None:
-    result = JobResult(
-        (fold_result(0, curve([1, 1], [1, 1]), 2), fold_result(1, None), fold_result(2, curve([1], [1])))
-    )
-    first, second = fold_curves(result)
-    assert np.isnan(first.test_loss[-1])
-    assert list(first.epochs) == [1, 2, 3]
-    assert list(second.test_loss) == [1]
+    stopped, diverged = (ended_curve(curve([1, 1], [1, 1]), epoch) for epoch in (None, 2))
+    assert list(stopped.test_loss) == [1, 1]
+    assert list(diverged.epochs) == [1, 2, 3]
+    np.testing.assert_array_equal(diverged.test_loss, [1, 1, np.nan])
+    told = curve([1, np.nan], [1, np.nan])
+    assert ended_curve(told, 2) is told
 
 
 # Scores
 
 
-def test_the_leaderboard_is_drawn_best_on_top(jobs: pd.DataFrame) -> None:
-    ax = leaderboard_figure(jobs).axes[0]
+def test_the_leaderboard_is_drawn_best_on_top(three_models: Outcome) -> None:
+    ax = leaderboard_figure(three_models.settings).axes[0]
     assert labels(ax.yaxis) == ["logistic", "bp", "softmax"]
     assert ax.yaxis_inverted()
     assert texts(ax) == ["0.812", "0.800", "0.775"]
     bars = [container.lines for container in ax.containers]
-    assert [float(point.get_xdata()[0]) for point, _, _ in bars] == [0.812, 0.8, 0.775]
+    assert [float(point.get_xdata()[0]) for point, _, _ in bars] == pytest.approx([0.812, 0.8, 0.775])
     ends = [segments[0].get_segments()[0][:, 0] for _, _, segments in bars]
-    np.testing.assert_allclose(ends[0], [0.812 - 0.0441, 0.812 + 0.0441])
+    spread = np.std([-0.04, -0.02, 0, 0.02, 0.04], ddof=1)
+    np.testing.assert_allclose(ends[0], [0.812 - spread, 0.812 + spread])
     assert len({(point.get_color(), point.get_marker()) for point, _, _ in bars}) == 3
 
 
-def test_the_leaderboard_says_what_it_leaves_out(sweep: pd.DataFrame) -> None:
-    ax = leaderboard_figure(sweep, limit=3).axes[0]
+def test_the_leaderboard_says_what_it_leaves_out(grid: list[Given]) -> None:
+    ax = leaderboard_figure(settings_of(grid), limit=3).axes[0]
     assert len(labels(ax.yaxis)) == 3
     assert ax.get_title(loc="left") == "accuracy, best first (3 of 4); 2 without a result"
 
 
-def test_a_leaderboard_without_a_result_says_so(make_lost: Make) -> None:
-    drawn = leaderboard_figure(pd.DataFrame([make_lost("bp", diverged=5.0)]))
+def test_a_leaderboard_without_a_result_says_so() -> None:
+    drawn = leaderboard_figure(settings_of([model("bp", [np.nan] * 5)]))
     assert texts(drawn.axes[0]) == ["no job has a result"]
     to_png(drawn)
 
@@ -188,30 +178,41 @@ def test_a_leaderboard_without_a_result_says_so(make_lost: Make) -> None:
 @pytest.mark.parametrize(
     "metric, sides", [("accuracy", ["◀ worse", "better ▶"]), ("log_loss", ["◀ better", "worse ▶"])]
 )
-def test_paired_differences_show_every_fold_and_the_given_interval(
-    metric: str, sides: list[str], scores: dict[str, np.ndarray], make_comparisons: Callable[..., list[Comparison]]
+def test_differences_show_every_fold_and_the_interval_of_the_family(
+    metric: str, sides: list[str], make_verdicts: Callable[..., Outcome]
 ) -> None:
-    comparisons = make_comparisons(scores, metric)
-    drawn = paired_differences(scores, "base", comparisons)
+    comparisons = make_verdicts(metric=metric).comparisons
+    drawn = differences(comparisons)
     ax = drawn.axes[0]
-    assert labels(ax.yaxis) == ["better", "same", "unsure"]
+    assert labels(ax.yaxis) == [f"bp − {one.baseline}" for one in comparisons]
     assert texts(ax) == sides
     for place, comparison in enumerate(comparisons):
         dots, interval, mean = ax.lines[3 * place : 3 * place + 3]
-        np.testing.assert_allclose(dots.get_xdata(), scores[comparison.model] - scores["base"])
+        np.testing.assert_array_equal(dots.get_xdata(), comparison.on_folds)
         assert list(interval.get_xdata()) == [comparison.low, comparison.high]
         assert list(mean.get_xdata()) == [comparison.difference]
         assert set(interval.get_ydata()) == set(mean.get_ydata()) == {place}
-    assert "model − base" in ax.get_xlabel()
-    assert legend(drawn) == ["one fold", "mean", "95% interval, corrected", "equal in practice (±0.01)"]
+    rope = ["equal in practice (±0.01)"] if metric == "accuracy" else []
+    assert legend(drawn) == ["one fold", "mean", "95% interval, corrected", *rope]
 
 
-def test_a_row_that_reaches_very_far_leaves_the_axis_to_the_others(
-    scores: dict[str, np.ndarray], make_comparisons: Callable[..., list[Comparison]]
-) -> None:
-    failed = {**scores, "failed": np.append(scores["base"][:-1], -9.0)}
-    near = paired_differences(scores, "base", make_comparisons(scores)).axes[0]
-    ax = paired_differences(failed, "base", make_comparisons(failed)).axes[0]
+def test_differences_to_one_baseline_name_it_once(one: Comparison) -> None:
+    ax = differences([one, replace(one, model="softmax")]).axes[0]
+    assert labels(ax.yaxis) == ["bp", "softmax"]
+    assert "model − logistic" in ax.get_xlabel()
+
+
+def test_identical_predictions_are_drawn_without_an_interval(one: Comparison) -> None:
+    none = replace(one, on_folds=np.zeros(5), difference=0.0, low=-np.inf, high=np.inf, verdict="identical", rope=None)
+    drawn = differences([none])
+    assert len(drawn.axes[0].lines) == 3  # the folds, the mean, the line at zero
+    to_png(drawn)
+
+
+def test_a_row_that_reaches_very_far_leaves_the_axis_to_the_others(verdicts: Outcome) -> None:
+    comparisons = list(verdicts.comparisons)
+    far = replace(comparisons[0], model="failed", on_folds=np.append(np.zeros(9), -9.0), low=-3.0, high=1.2)
+    near, ax = (differences(rows).axes[0] for rows in (comparisons, [*comparisons, far]))
     assert ax.get_xlim() == pytest.approx(near.get_xlim(), rel=0.5)
     arrows = [drawn for drawn in ax.lines if drawn.get_marker() in ("<", ">")]
     assert [(drawn.get_marker(), drawn.get_ydata()[0]) for drawn in arrows] == [("<", 3), (">", 3)]
@@ -219,16 +220,65 @@ def test_a_row_that_reaches_very_far_leaves_the_axis_to_the_others(
     assert "arrows" not in near.get_xlabel()
 
 
-def test_rows_stand_below_the_name_of_their_data_set(
-    scores: dict[str, np.ndarray], make_comparisons: Callable[..., list[Comparison]]
+def test_rows_stand_below_the_name_of_their_data_set(one: Comparison) -> None:
+    rows = [one, replace(one, model="softmax"), replace(one, data="wine")]
+    ax = differences([replace(row, data="iris") if row.data == "made" else row for row in rows]).axes[0]
+    assert labels(ax.yaxis) == ["iris", "bp", "softmax", "wine", "bp"]
+    jobs = [
+        model(name, FIVE - loss, dataset=data, data=data * 16)
+        for data in ("iris", "wine")
+        for name, loss in (("bp", 0.0), ("softmax", 0.1))
+    ]
+    candidates = outcome_of(jobs).candidates
+    ax = intervals(candidates, "test/accuracy", 0.95).axes[0]
+    assert labels(ax.yaxis) == ["iris", "bp", "softmax", "wine", "bp", "softmax"]
+    assert [(text.get_text(), text.xy[1]) for text in ax.texts] == [
+        ("0.800", 1),
+        ("0.700", 2),
+        ("0.800", 4),
+        ("0.700", 5),
+    ]
+
+
+def test_each_model_has_its_own_interval(verdicts: Outcome) -> None:
+    ax = intervals(verdicts.candidates, "test/accuracy", 0.95).axes[0]
+    for place, candidate in enumerate(verdicts.candidates):
+        bar, mean = ax.lines[2 * place : 2 * place + 2]
+        assert list(bar.get_xdata()) == [candidate.low, candidate.high]
+        assert list(mean.get_xdata()) == [candidate.mean]
+    assert "95% interval" in ax.get_xlabel()
+    assert labels(ax.yaxis) == [candidate.name for candidate in verdicts.candidates]
+
+
+# Mean ranks, critical difference, and the first and last place of each bar.
+CLIQUES = {
+    "overlapping": ([1.2, 2.0, 2.9, 3.9], 1.25, [(0, 1), (1, 2), (2, 3)]),
+    "Demšar's": ([1.964, 2.000, 2.893, 3.143], 1.25, [(0, 3)]),
+    "apart": ([1.0, 2.5, 4.0], 1.2, []),
+    "nested": ([1.0, 1.5, 1.9, 3.5], 1.0, [(0, 2)]),
+}
+
+
+@pytest.mark.parametrize("ranks, critical, bars", CLIQUES.values(), ids=CLIQUES)
+def test_bars_join_what_the_critical_difference_does_not_part(
+    ranks: list[float], critical: float, bars: list[tuple[int, int]]
 ) -> None:
-    groups = {"better": ("iris", "bp"), "same": ("iris", "softmax"), "unsure": ("wine", "bp"), "base": ("wine", "base")}
-    ax = differences(scores, make_comparisons(scores), groups).axes[0]
-    assert labels(ax.yaxis) == ["iris", "bp − base", "softmax − base", "wine", "bp − base"]
-    ax = intervals({name: (each.mean(), 0.5, 0.9) for name, each in scores.items()}, groups=groups).axes[0]
-    best = sorted(("unsure", "base"), key=lambda name: -scores[name].mean())
-    assert labels(ax.yaxis) == ["iris", "bp", "softmax", "wine", *(groups[name][1] for name in best)]
-    assert [text.xy[1] for text in ax.texts] == [1, 2, 4, 5]
+    names = tuple("abcd"[: len(ranks)])
+    scores = np.zeros((len(ranks), 14))
+    data = tuple(f"set {place}" for place in range(14))
+    drawn = critical_differences(AcrossData(data, names, np.array(ranks), scores, 0.01, critical, (), 0, ()))
+    ax = drawn.axes[0]
+    wide = [line.get_xdata() for line in ax.lines if line.get_linewidth() == 4]
+    assert [(round(x[0] + 0.03, 3), round(x[1] - 0.03, 3)) for x in wide] == [
+        (ranks[first], ranks[last]) for first, last in bars
+    ]
+    shown = [text.strip() for text in texts(ax)]
+    assert shown == [*(f"{name}  {rank:.2f}" for name, rank in zip(names, ranks, strict=True)), shown[-1]]
+    assert shown[-1] == f"critical difference {critical:.2f}"
+    scale = [line.get_xdata() for line in ax.lines if line.get_linewidth() == 2]
+    np.testing.assert_allclose(scale, [[1, 1 + critical]])
+    assert "14 data sets" in ax.get_title(loc="left")
+    to_png(drawn)
 
 
 def grid_texts(ax: Axes, shape: tuple[int, int]) -> np.ndarray:
@@ -240,58 +290,61 @@ def grid_texts(ax: Axes, shape: tuple[int, int]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("metric", ["test/accuracy", "test/log_loss"])
-def test_a_heat_map_annotates_every_cell_and_frames_the_best(sweep: pd.DataFrame, metric: str) -> None:
-    ax = heat_map(sweep[sweep["model.name"] == "bp"], RATE, L2, metric).axes[0]
+def test_a_heat_map_annotates_every_cell_and_frames_the_best(grid: list[Given], metric: str) -> None:
+    ax = heat_map(settings_of(grid[:-1], metric), RATE, L2, metric).axes[0]
     assert labels(ax.xaxis) == ["0.1", "1", "30"]
     assert labels(ax.yaxis) == ["0", "0.001"]
     shown = [["0.700", "0.800", "diverged"], ["0.900", "0.600", "not run"]]
     if metric == "test/log_loss":
-        shown = [["0.500", "0.400", "diverged"], ["0.300", "0.600", "not run"]]
+        shown = [["0.300", "0.200", "diverged"], ["0.100", "0.400", "not run"]]
     assert grid_texts(ax, (2, 3)).tolist() == shown
     (frame,) = [patch for patch in ax.patches if isinstance(patch, Rectangle) and not patch.get_fill()]
     assert frame.get_xy() == (-0.5, 0.5)
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("learning_rate", "l2")
     # Darker is better, whichever way the metric points.
     image = ax.images[0]
-    lightness = {value: sum(image.cmap(image.norm(value))[:3]) for value in (0.3, 0.6, 0.9)}
-    better, worse = (0.9, 0.6) if metric == "test/accuracy" else (0.3, 0.6)
+    better, worse = (0.9, 0.6) if metric == "test/accuracy" else (0.1, 0.4)
+    lightness = {value: sum(image.cmap(image.norm(value))[:3]) for value in (better, worse)}
     assert lightness[better] < lightness[worse]
 
 
-def test_a_heat_map_tells_that_a_job_failed_and_that_it_shows_the_best(sweep: pd.DataFrame) -> None:
-    ax = heat_map(sweep, RATE, L2).axes[0]
+def test_a_heat_map_tells_that_a_job_failed_and_that_it_shows_the_best(grid: list[Given]) -> None:
+    ax = heat_map(settings_of(grid), RATE, L2).axes[0]
     assert grid_texts(ax, (3, 3))[2, 0] == "failed"
     assert "best over model" in ax.get_title(loc="left")
 
 
-def test_a_cell_shows_the_best_of_its_jobs(make_job: Make) -> None:
-    rows = [
-        make_job("bp", score, **{RATE: 0.1, L2: 0.0, "training.epochs": epochs})
-        for epochs, score in ((1, 0.4), (2, 0.6), (3, 0.5))
-    ]
-    ax = heat_map(pd.DataFrame(rows), RATE, L2).axes[0]
+def test_a_cell_shows_the_best_of_its_settings() -> None:
+    scores = {(0.1, 0.0, 1): 0.4, (0.1, 0.0, 2): 0.6, (0.1, 0.0, 3): 0.5}
+    ax = heat_map(swept(scores, RATE, L2, "training.epochs"), RATE, L2).axes[0]
     assert texts(ax) == ["0.600"]
     assert "best over epochs" in ax.get_title(loc="left")
 
 
-def test_values_are_ordered_by_size_and_lists_by_length(make_job: Make) -> None:
+def test_values_are_ordered_by_size_and_lists_by_length() -> None:
     sizes = [[16, 4], [8], [4, 4], [], [16]]
-    rates = [10.0, 1e-5, 0.3, 2.0, 0.0]
-    rows = [make_job("bp", 0.5, **{RATE: rate, "model.hidden_layer_sizes": size}) for rate in rates for size in sizes]
-    ax = heat_map(pd.DataFrame(rows), RATE, "model.hidden_layer_sizes").axes[0]
-    assert labels(ax.xaxis) == ["0", "1e-05", "0.3", "2", "10"]
+    rates = [10.0, 1e-5, 0.3, 2.0, 0.5]
+    jobs = [Given({RATE: rate, "model.hidden_layer_sizes": size}, FIVE) for rate in rates for size in sizes]
+    ax = heat_map(settings_of(jobs), RATE, "model.hidden_layer_sizes").axes[0]
+    assert labels(ax.xaxis) == ["1e-05", "0.3", "0.5", "2", "10"]
     assert labels(ax.yaxis) == ["[]", "[8]", "[16]", "[4, 4]", "[16, 4]"]
 
 
-def test_a_heat_map_without_any_score_is_drawn(make_lost: Make) -> None:
-    rows = [make_lost("bp", diverged=1.0, **{RATE: rate, L2: 0.0}) for rate in (1, 2)]
-    drawn = heat_map(pd.DataFrame(rows), RATE, L2)
+def test_a_heat_map_without_any_score_is_drawn() -> None:
+    drawn = heat_map(swept({(1, 0.0): np.nan, (2, 0.0): np.nan}, RATE, L2), RATE, L2)
     assert texts(drawn.axes[0]) == ["diverged", "diverged"]
     to_png(drawn)
 
 
-def test_a_metric_along_one_setting(sweep: pd.DataFrame) -> None:
-    drawn = metric_along(sweep[sweep["model.name"] == "bp"], RATE, by=L2)
+def lines_of(settings: Sequence[Setting], key: str = L2) -> dict[str, list[Setting]]:
+    lines: dict[str, list[Setting]] = {}
+    for setting in settings:
+        lines.setdefault(f"{setting.flat[key]:g}", []).append(setting)
+    return dict(sorted(lines.items()))
+
+
+def test_a_metric_along_one_setting(grid: list[Given]) -> None:
+    drawn = metric_along(lines_of(settings_of(grid[:-1])), RATE)
     ax = drawn.axes[0]
     assert labels(ax.xaxis) == ["0.1", "1", "30"]
     assert legend(drawn) == ["0", "0.001"]
@@ -299,45 +352,31 @@ def test_a_metric_along_one_setting(sweep: pd.DataFrame) -> None:
     np.testing.assert_allclose(line(ax, "0.001")[:, 1], [0.9, 0.6, np.nan])
     looks = {(one.get_color(), one.get_linestyle(), one.get_marker()) for one in ax.lines}
     assert len(looks) == 2
-    assert ax.collections[0].get_paths()[0].vertices[:, 1].max() == pytest.approx(0.8 + 0.0441)
+    spread = np.std([-0.04, -0.02, 0, 0.02, 0.04], ddof=1)
+    assert ax.collections[0].get_paths()[0].vertices[:, 1].max() == pytest.approx(0.8 + spread)
 
 
-def test_losses_that_differ_by_powers_of_ten_are_on_a_logarithmic_axis(make_job: Make) -> None:
-    def scale(metric: str, *losses: float) -> str:
-        rows = [make_job("bp", 0.5, **{RATE: place, "test/log_loss": loss}) for place, loss in enumerate(losses)]
-        return metric_along(pd.DataFrame(rows), RATE, metric).axes[0].get_yscale()
+def test_losses_that_differ_by_powers_of_ten_are_on_a_logarithmic_axis() -> None:
+    def scale(metric: str, *scores: float) -> str:
+        settings = swept({(place + 1,): score for place, score in enumerate(scores)}, RATE)
+        return metric_along({"bp": settings}, RATE, metric).axes[0].get_yscale()
 
-    assert scale("test/log_loss", 0.1, 8.0) == "log"
-    assert scale("test/log_loss", 0.1, 0.8) == "linear"
-    assert scale("test/accuracy", 0.1, 8.0) == "linear"
+    assert scale("test/log_loss", 0.9, -7.0) == "log"  # losses of 0.1 and 8
+    assert scale("test/log_loss", 0.9, 0.2) == "linear"
+    assert scale("test/accuracy", 0.01, 0.9) == "linear"
 
 
-def test_many_lines_have_no_bands_and_tell_what_else_varies(make_job: Make) -> None:
-    rows = [
-        make_job("bp", 0.5, **{RATE: rate, L2: l2}) | {"model": f"m{line}"}
-        for rate in (1, 2)
-        for l2 in (0, 1)
-        for line in range(5)
-    ]
-    few, many = pd.DataFrame([row for row in rows if row["model"] < "m2"]), pd.DataFrame(rows)
-    assert len(metric_along(few, RATE, by="model").axes[0].collections) == 2
-    assert len(metric_along(many, RATE, by="model").axes[0].collections) == 0
-    assert metric_along(many, RATE, by="model").axes[0].get_title(loc="left").endswith("(best over l2)")
+def test_many_lines_have_no_bands_and_tell_what_else_varies() -> None:
+    keys = (RATE, L2, "training.epochs")
+    settings = swept({(rate, l2, epochs): 0.5 for rate in (1, 2) for l2 in (0, 1) for epochs in range(1, 6)}, *keys)
+    many = lines_of(settings, "training.epochs")
+    few = {name: many[name] for name in ("1", "2")}
+    assert len(metric_along(few, RATE).axes[0].collections) == 2
+    assert len(metric_along(many, RATE).axes[0].collections) == 0
+    assert metric_along(many, RATE).axes[0].get_title(loc="left").endswith("(best over l2)")
 
 
 # Predictions
-
-
-def test_out_of_fold_predictions_are_gathered_with_their_folds() -> None:
-    target = np.array([0, 1, 1, 0])
-    folds = (
-        fold_result(0, None, rows=[1, 3], target=[1, 0], probabilities=[[0.1, 0.9], [0.2, 0.8]]),
-        fold_result(1, None, rows=[0, 2], target=[0, 1], probabilities=[[0.3, 0.7], [0.4, 0.6]]),
-    )
-    made = out_of_fold(JobResult(folds), target)
-    assert made.fold.tolist() == [0, 0, 1, 1]
-    assert made.target.tolist() == [1, 0, 0, 1]
-    assert made.probabilities[:, 0].tolist() == [0.1, 0.2, 0.3, 0.4]
 
 
 def test_the_grid_covers_the_data_x_running_fastest() -> None:

@@ -4,26 +4,27 @@ import io
 import json
 import re
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from src.comparison.outcome import Outcome
 from src.evaluation.results import Curve
-from src.evaluation.significance import Comparison
 from src.report.figures import learning_curve
 from src.report.page import ComparisonReport, Picture, files, to_html, to_json, to_markdown
-from src.report.tables import leaderboard_cells, ranked
-from src.report.verdicts import comparison_cells
+from src.report.tables import leaderboard_cells
+from src.report.terminal import Cells
 from src.report.words import plain
+from tests.sweeps import Given, model, outcome_of
 
-MakeComparisons = Callable[..., list[Comparison]]
+FIVE = (0.78, 0.79, 0.80, 0.81, 0.82)
+PUBLISHED = Cells(("data", "here"), (False, True), (("ex4", "0.812"),), None, ("Reproduced.",))
 VOID = {"meta", "img", "br", "link", "hr", "input"}
 
 
@@ -84,33 +85,50 @@ def picture(name: str = "learning-curves", title: str = "Loss by epoch") -> Pict
 
 
 @pytest.fixture
-def report(sweep: pd.DataFrame, scores: dict[str, np.ndarray], make_comparisons: MakeComparisons) -> ComparisonReport:
+def report(grid: list[Given]) -> ComparisonReport:
+    """Of a sweep in which a job diverged and another failed."""
     return ComparisonReport(
         title="homework5",
         question="Does a network beat logistic regression?",
-        jobs=sweep,
-        comparisons=tuple(make_comparisons(scores)),
+        outcome=outcome_of([*grid, model("logistic", FIVE)]),
         pictures=(picture(), picture("roc", "ROC")),
         method={"data": "ex4, 80 rows", "folds": "10, stratified"},
         commands=("git checkout abc", "python -m src.run experiments=homework5  'a  b'"),
         notes=("1 job failed and is left out.",),
+        published=PUBLISHED,
     )
 
 
+def estimators(*names: str, **more: Any) -> list[Given]:
+    """Jobs of an estimator of scikit-learn with a parameter that may be any text."""
+    made = [
+        Given({"model.name": "sklearn", "model.estimator": "sklearn.svm.SVC", "model.params": {"kernel": name}}, FIVE)
+        for name in names
+    ]
+    return [replace(job, **more) for job in made]
+
+
 @pytest.fixture
-def hostile_report(hostile: str, make_job: Callable[..., dict[str, Any]]) -> ComparisonReport:
-    jobs = pd.DataFrame([make_job(hostile, 0.8, status="FAILED", error=hostile), make_job("bp", 0.7)])
-    compared = Comparison(hostile, hostile, "accuracy", 5, 0.0, 0.0, 0.0, 0.0, 4, 1.0, 1.0, 0.3, 0.4, 0.3, 0.95, 0.01)
+def hostile_report(hostile: str) -> ComparisonReport:
+    outcome = outcome_of([*estimators(hostile, "linear"), *estimators(f"lost {hostile}", scores=(np.nan,) * 5)])
     return ComparisonReport(
-        *(hostile, hostile, jobs, (compared,), (picture(title=hostile),), {hostile: hostile}, (hostile,), (hostile,))
+        hostile,
+        hostile,
+        outcome,
+        pictures=(picture(title=hostile),),
+        method={hostile: hostile},
+        commands=(hostile,),
+        notes=(hostile,),
     )
 
 
 def test_the_page_shows_the_report(report: ComparisonReport) -> None:
     page = Page(to_html(report))
-    board, comparisons = leaderboard_cells(report.jobs), comparison_cells(report.comparisons)
-    assert page.tables[0] == [list(comparisons.headers), *map(list, comparisons.rows)]
-    assert page.tables[1] == [list(board.headers), *map(list, board.rows)]
+    board = leaderboard_cells(report.outcome)
+    tables = list(report.tables())
+    assert [heading for heading, _, _ in tables] == ["Models", "Comparisons", "Published scores"]
+    assert page.tables[:-1] == [[list(cells.headers), *map(list, cells.rows)] for _, _, cells in tables]
+    assert page.tables[-1] == [list(board.headers), *map(list, board.rows)]
     assert page.text["h1"] == page.text["title"] == ["homework5"]
     assert page.text["question"] == [report.question]
     assert page.text["answer"] == [report.answer]
@@ -121,9 +139,10 @@ def test_the_page_shows_the_report(report: ComparisonReport) -> None:
     assert page.text["code"] == ["git checkout abc\npython -m src.run experiments=homework5  'a  b'\n"]
 
 
-def test_selection_on_the_scoring_folds_is_admitted(report: ComparisonReport) -> None:
-    assert report.caveats[0] == "1 job failed and is left out."
-    assert report.caveats[1].startswith("Selected on the folds it is scored on: bp (of 5 settings)")
+def test_what_qualifies_the_numbers_stands_with_the_answer(report: ComparisonReport) -> None:
+    assert report.caveats == (*report.notes, *report.outcome.left_out, *report.outcome.cautions)
+    assert "softmax is left out: none of its jobs has a result." in report.caveats
+    assert any("learning_rate of bp is 0.1, the smallest tried" in caveat for caveat in report.caveats)
 
 
 def test_the_page_is_whole_and_fetches_nothing(report: ComparisonReport) -> None:
@@ -163,20 +182,24 @@ def test_the_page_is_accessible(report: ComparisonReport) -> None:
     assert 'name="viewport"' in source
 
 
-def test_a_long_leaderboard_is_folded_but_whole(make_job: Callable[..., dict[str, Any]]) -> None:
-    jobs = pd.DataFrame([make_job("bp", rate / 100, **{"training.l2": rate}) for rate in range(60)])
-    page = Page(to_html(ComparisonReport("t", "q", jobs, ())))
-    first, rest = page.tables
+def test_a_long_leaderboard_is_folded_but_whole() -> None:
+    outcome = outcome_of([model("bp", np.subtract(FIVE, rate / 100), {"l2": rate}) for rate in range(60)])
+    page = Page(to_html(ComparisonReport("t", "q", outcome)))
+    first, rest = page.tables[-2:]
     assert [len(first), len(rest)] == [26, 36]
-    assert first[1:] + rest[1:] == list(map(list, leaderboard_cells(jobs).rows))
+    assert first[1:] + rest[1:] == list(map(list, leaderboard_cells(outcome).rows))
     assert len(page.attributes("details")) == 1
 
 
-def test_a_report_of_one_model_says_that_nothing_is_compared(jobs: pd.DataFrame) -> None:
-    report = ComparisonReport("t", "q", jobs[:1], ())
+@pytest.mark.parametrize(
+    "jobs, start, tables",
+    [([model("bp", FIVE)], "bp reaches accuracy", 2), ([model("bp", FIVE, fate="FAILED")], "Nothing is compared", 1)],
+)
+def test_a_report_without_a_comparison_says_so(jobs: list[Given], start: str, tables: int) -> None:
+    report = ComparisonReport("t", "q", outcome_of(jobs))
     page = Page(to_html(report))
-    assert page.text["answer"] == ["Nothing is compared: there is only one model with a result."]
-    assert len(page.tables) == 1
+    assert page.text["answer"][0].startswith(start)
+    assert len(page.tables) == tables
     assert set(files(report)) == {"comparison.html", "comparison.md", "comparison.json", "leaderboard.csv"}
 
 
@@ -185,8 +208,9 @@ def test_hostile_text_stays_text_on_the_page(hostile_report: ComparisonReport, h
     shown = plain(hostile)
     assert page.text["h1"] == [shown]
     assert page.text["dt"] == page.text["dd"] == [shown]
-    assert page.tables[0][1][:2] == [shown, shown]
-    assert shown in [row[0] for row in page.tables[1]]
+    assert any(shown in row[0] for row in page.tables[0][1:])
+    assert any(shown in row[1] for row in page.tables[-1][1:])
+    assert shown in page.text["caveat"]
     assert page.attributes("img")[0]["alt"].startswith(f"{shown}. ")
     allowed = {"html", "head", "meta", "title", "style", "body", "header", "main", "section", "h1", "h2", "h3", "p"}
     allowed |= {"div", "table", "caption", "thead", "tbody", "tr", "th", "td", "span", "figure", "img", "figcaption"}
@@ -195,10 +219,14 @@ def test_hostile_text_stays_text_on_the_page(hostile_report: ComparisonReport, h
     assert not any(name.startswith("on") for _, attrs in page.seen for name in attrs)
 
 
+ONE_JOB = outcome_of([model("bp", FIVE)])
+
+
+@settings(max_examples=40)
 @given(st.text())
 def test_any_text_stays_text_on_the_page(text: str) -> None:
-    jobs = pd.DataFrame([{"model.name": "bp", "test/accuracy": 0.5, "training.l2": 0.1}])
-    page = Page(to_html(ComparisonReport(text, f"q {text}", jobs, (), (), {"a": text}, (f"run {text}",))))
+    report = ComparisonReport(text, f"q {text}", ONE_JOB, method={"a": text}, commands=(f"run {text}",))
+    page = Page(to_html(report))
     assert page.text["title"][0].strip() == plain(text)
     assert page.text["question"] == [plain(f"q {text}")]
     assert page.text["dd"] == [plain(text)]
@@ -215,7 +243,7 @@ def test_markdown_reads_back(report: ComparisonReport) -> None:
     inline = [token for token in tokens if token.type == "inline"]
     shown = [markdown_text(token) for token in inline]
     assert shown[:3] == ["homework5", report.question, report.answer]
-    cells = leaderboard_cells(report.jobs)
+    cells = leaderboard_cells(report.outcome)
     start = shown.index("Leaderboard") + 1
     flat = [*cells.headers, *(text for row in cells.rows for text in row)]
     assert shown[start : start + len(flat)] == flat
@@ -231,9 +259,9 @@ def test_hostile_text_stays_text_in_markdown(hostile_report: ComparisonReport, h
     assert not kinds & {"html_inline", "html_block", "link_open", "code_inline", "em_open", "fence"}
     headings = [markdown_text(tokens[place + 1]) for place, token in enumerate(tokens) if token.type == "heading_open"]
     assert headings[0] == plain(hostile)
-    assert headings[1:] == ["Comparisons", "Leaderboard", "Figures", plain(hostile), "How it was done"]
+    assert headings[1:] == ["Models", "Comparisons", "Leaderboard", "Figures", plain(hostile), "How it was done"]
     rows = sum(token.type == "tr_open" for token in tokens)
-    assert rows == 5
+    assert rows == 3 + 2 + 4
 
 
 def test_json_holds_every_digit_and_no_nan(report: ComparisonReport) -> None:
@@ -241,14 +269,33 @@ def test_json_holds_every_digit_and_no_nan(report: ComparisonReport) -> None:
         raise AssertionError(constant)
 
     content = json.loads(to_json(report), parse_constant=refuse)
-    assert content["answer"] == report.answer
-    expected = ranked(report.jobs)
-    assert [job["test/accuracy"] for job in content["jobs"]] == [
-        None if np.isnan(value) else value for value in expected["test/accuracy"]
+    outcome = report.outcome
+    assert (content["answer"], content["metric"]) == (report.answer, "test/accuracy")
+    scores = [setting.score("test/accuracy") for setting in outcome.settings]
+    assert [one["test/accuracy"] for one in content["settings"]] == [
+        None if np.isnan(score) else score for score in scores
     ]
-    assert content["jobs"][0]["model.hidden_layer_sizes"] == [4]
-    assert [one["p_holm"] for one in content["comparisons"]] == [one.p_holm for one in report.comparisons]
-    assert [one["verdict"] for one in content["comparisons"]] == [one.verdict for one in report.comparisons]
+    assert None in [one["test/accuracy"] for one in content["settings"]]
+    (compared,) = content["comparisons"]
+    (comparison,) = outcome.comparisons
+    for name in ("difference", "low", "high", "p_holm", "p_better", "verdict", "rope", "tests", "detectable"):
+        assert compared[name] == getattr(comparison, name)
+    assert compared["on_folds"] == comparison.on_folds.tolist()
+    for model_, candidate in zip(content["models"], outcome.candidates, strict=True):
+        assert (model_["name"], model_["selection"]) == (candidate.name, candidate.selection)
+        assert (model_["mean"], model_["fold_scores"]) == (candidate.mean, candidate.scores.tolist())
+        assert model_["best_setting_score"] == candidate.best.score("test/accuracy")
+    assert content["caveats"] == list(report.caveats)
+    assert content["across"] is None
+
+
+def test_json_holds_no_infinity_and_what_several_data_sets_say() -> None:
+    jobs = [model(name, FIVE, dataset=data, data=data * 64) for data in ("a", "b", "c") for name in ("bp", "softmax")]
+    outcome: Outcome = outcome_of(jobs, metric="log_loss")  # identical predictions have no interval
+    content = json.loads(to_json(ComparisonReport("t", "q", outcome)))
+    assert [(one["low"], one["verdict"]) for one in content["comparisons"]] == [(None, "identical")] * 3
+    assert content["across"]["ranks"] == [1.5, 1.5]
+    assert content["across"]["pairs"][0]["p"] is None
 
 
 def test_all_files_come_from_the_one_report_and_repeat(report: ComparisonReport) -> None:
@@ -264,8 +311,8 @@ def test_all_files_come_from_the_one_report_and_repeat(report: ComparisonReport)
     }
     assert made == files(report)
     rows = list(csv.DictReader(io.StringIO(made["comparison.csv"].decode())))
-    assert [float(row["difference"]) for row in rows] == [one.difference for one in report.comparisons]
-    assert [float(row["low"]) for row in rows] == [one.low for one in report.comparisons]
+    assert [float(row["difference"]) for row in rows] == [one.difference for one in report.outcome.comparisons]
+    assert [float(row["low"]) for row in rows] == [one.low for one in report.outcome.comparisons]
 
 
 @pytest.mark.parametrize("name", ["../x", "a b", "", "Ä", "a.png", 'x"onload="'])

@@ -5,16 +5,14 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
+from src.comparison.outcome import Outcome
 from src.evaluation.results import Curve
-from src.evaluation.significance import Comparison
 from src.report.figures import leaderboard_figure, learning_curve
 from src.report.page import ComparisonReport, Picture, to_html
 
@@ -45,18 +43,17 @@ pytestmark = [
 
 
 @pytest.fixture
-def page(sweep: pd.DataFrame, scores: dict[str, np.ndarray], make_comparisons: Callable[..., list[Comparison]]) -> str:
+def page(verdicts: Outcome) -> str:
     curve = Curve(np.arange(1, 9), np.linspace(2, 1, 8), np.linspace(2, 1.5, 8))
     pictures = (
-        Picture("leaderboard", "Accuracy", "Of every job.", leaderboard_figure(sweep)),
+        Picture("leaderboard", "Accuracy", "Of every job.", leaderboard_figure(verdicts.settings)),
         Picture("curves", "Loss", "By epoch.", learning_curve({"a very_long_name_of_a_model " * 3: [curve] * 2})),
     )
     words = {"digest": "0123456789abcdef" * 8, "grid": "learning_rate = " + ", ".join("0.1" for _ in range(60))}
-    return to_html(
-        ComparisonReport(
-            *("homework5", "Does it?", sweep, tuple(make_comparisons(scores)), pictures, words, ("x" * 300,))
-        )
+    report = ComparisonReport(
+        "homework5", "Does it?", verdicts, pictures=pictures, method=words, commands=("x" * 300,), notes=("y" * 300,)
     )
+    return to_html(report)
 
 
 def measured(page: str, folder: Path, width: int, *options: str) -> dict[str, Any]:

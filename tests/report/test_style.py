@@ -30,10 +30,9 @@ def svg_texts(svg: str) -> list[str]:
 
 
 def test_the_same_input_gives_the_same_bytes() -> None:
-    assert to_png(sample()) == to_png(sample())
-    assert to_svg(sample()) == to_svg(sample())
     drawn = sample()
-    assert to_png(drawn) == to_png(drawn)
+    assert to_png(drawn) == to_png(drawn) == to_png(sample())
+    assert to_svg(drawn) == to_svg(sample())
 
 
 def test_a_figure_fits_a_page_and_a_screen() -> None:
@@ -54,23 +53,21 @@ def test_the_users_settings_stay_and_do_not_matter() -> None:
 def test_threads_may_draw_at_once() -> None:
     expected = to_png(sample())
     made: list[bytes] = []
-    threads = [threading.Thread(target=lambda: made.append(to_png(sample()))) for _ in range(6)]
+    threads = [threading.Thread(target=lambda: made.append(to_png(sample()))) for _ in range(3)]
     before = dict(matplotlib.rcParams)
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert made == [expected] * 6
+    assert made == [expected] * 3
     assert dict(matplotlib.rcParams) == before
 
 
-def test_pyplot_is_never_imported() -> None:
-    code = "import sys, src.report.page, src.report.recorded; sys.exit('matplotlib.pyplot' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_tables_need_no_matplotlib() -> None:
-    code = "import sys, src.report, src.report.tables; sys.exit('matplotlib' in sys.modules or 'mlflow' in sys.modules)"
+def test_tables_need_no_matplotlib_and_nothing_needs_pyplot() -> None:
+    code = (
+        "import sys, src.report, src.report.tables; heavy = {'matplotlib', 'mlflow'} & set(sys.modules);"
+        "import src.report.pictures; sys.exit(bool(heavy) or 'matplotlib.pyplot' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -103,7 +100,7 @@ def test_category_names_are_spelt_too(
     assert list(drawn.axes[0].xaxis.get_major_formatter().seq) == ["否", "是"]
 
 
-@settings(max_examples=12)
+@settings(max_examples=4)
 @given(st.text(max_size=30))
 def test_any_name_can_be_drawn(name: str) -> None:
     drawn = sample(name)

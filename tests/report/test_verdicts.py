@@ -1,199 +1,277 @@
 import io
-from collections.abc import Callable
-from dataclasses import replace
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.evaluation.significance import Comparison
+from src.comparison.families import Comparison
+from src.comparison.outcome import Outcome
 from src.report.terminal import plain_text
-from src.report.verdicts import answer, comparison_cells, comparison_csv, comparison_table, selection_note, signed
+from src.report.verdicts import (
+    across_cells,
+    across_sentence,
+    answer,
+    comparison_cells,
+    comparison_csv,
+    comparison_table,
+    pair_cells,
+    signed,
+)
+from tests.sweeps import Given, model, outcome_of
 
-MakeComparisons = Callable[..., list[Comparison]]
-Scores = dict[str, np.ndarray]
+Tell = Callable[[Sequence[Comparison]], Outcome]
+BP, WORSE = (0.80, 0.85, 0.90, 0.75, 0.80), (0.78, 0.80, 0.86, 0.75, 0.79)
 
 
-@pytest.fixture
-def one() -> Comparison:
-    """A difference of 0.012 that may be chance."""
-    return Comparison(
-        model="bp",
-        baseline="logistic",
-        metric="accuracy",
-        n_folds=5,
-        difference=0.012,
-        low=-0.021,
-        high=0.045,
-        t=0.9,
-        df=4,
-        p=0.41,
-        p_holm=0.43,
-        p_worse=0.1,
-        p_equal=0.35,
-        p_better=0.55,
-        confidence=0.95,
-        rope=0.01,
+def says(text: str, *parts: str) -> bool:
+    """Whether a text has some parts, in this order."""
+    place = 0
+    for part in parts:
+        place = text.find(part, place) + len(part)
+        if place < len(part):
+            return False
+    return True
+
+
+# The answer to one comparison
+
+
+def test_an_interval_over_zero_is_no_difference_and_what_could_have_been_seen_is_told(
+    one: Comparison, tell: Tell
+) -> None:
+    said = answer(tell([one]))
+    assert says(
+        said,
+        *("No difference can be told between bp and logistic", "accuracy +0.012", "95% interval −0.021 to +0.045"),
+        *("p = 0.430", "0.055 or more"),
     )
+    assert "0.031 at best" in said  # with ever more repeats
+    assert "corrected for" not in said  # one comparison needs no correction
+    assert "corrected for 4 comparisons" in answer(tell([replace(one, tests=4)]))
 
 
-def test_an_interval_over_zero_is_no_difference(one: Comparison) -> None:
-    assert answer([one]) == (
-        "No difference can be told between bp and logistic "
-        "(accuracy +0.012, 95% interval −0.021 to +0.045, corrected p = 0.430)."
-    )
+@pytest.mark.parametrize("verdict", ["better", "worse"])
+def test_a_difference_is_told_with_its_evidence(one: Comparison, tell: Tell, verdict: Any) -> None:
+    sure = replace(one, verdict=verdict, low=0.004, high=0.02, p_holm=0.0007)
+    said = answer(tell([sure]))
+    assert said.startswith(f"bp is {verdict} than logistic (")
+    assert says(said, "95% interval +0.004 to +0.020", "p < 0.001")
+    assert "or more" not in said
+    assert "repeats" not in said
 
 
-@pytest.mark.parametrize("metric, word", [("accuracy", "better"), ("log_loss", "worse")])
-def test_a_significant_difference_has_a_direction(one: Comparison, metric: str, word: str) -> None:
-    sure = replace(one, metric=metric, low=0.004, high=0.02, p_holm=0.0007)
-    assert answer([sure]).startswith(f"bp is {word} than logistic (")
-    assert answer([sure]).endswith("95% interval +0.004 to +0.020, corrected p < 0.001).")
+def test_a_difference_of_no_consequence_says_so(one: Comparison, tell: Tell) -> None:
+    small = replace(one, verdict="better", low=0.002, high=0.008, difference=0.005, p_holm=0.001, within_rope=True)
+    assert answer(tell([small])).startswith("bp is better than logistic by less than 0.01 (")
+    assert comparison_cells(tell([small])).rows[0][2] == "better, by less than 0.01"
 
 
-def test_equal_in_practice_is_told_with_its_probability(one: Comparison) -> None:
-    equal = replace(one, difference=0.001, low=-0.004, high=0.006, p_equal=0.972)
-    assert answer([equal]) == (
-        "bp is equal in practice to logistic "
-        "(accuracy +0.0010, 95% interval −0.0040 to +0.0060, within ±0.01 with a probability of 97%)."
-    )
+def test_equal_in_practice_is_told_with_its_probability(one: Comparison, tell: Tell) -> None:
+    equal = replace(one, verdict="equal", difference=0.001, low=-0.004, high=0.006, p_equal=0.972)
+    said = answer(tell([equal]))
+    assert says(said, "bp is equal in practice to logistic", "+0.0010", "−0.0040 to +0.0060", "±0.01", "97%")
+    assert "more than 99%" in answer(tell([replace(equal, p_equal=0.9999)]))
 
 
-def test_a_low_p_that_holms_correction_lifts_is_no_difference(one: Comparison) -> None:
-    lifted = replace(one, low=0.001, high=0.02, p=0.03, p_holm=0.06)
-    assert answer([lifted]).startswith("No difference can be told")
+def test_a_probability_below_its_threshold_never_looks_like_it(one: Comparison, tell: Tell) -> None:
+    row = comparison_cells(tell([replace(one, p_equal=0.9497, p_better=0.02, p_worse=0.0303)])).rows[0]
+    assert "94.97%" in row
+    assert "95.0%" not in row
 
 
-def test_baselines_share_a_clause(one: Comparison) -> None:
-    said = answer([one, replace(one, baseline="softmax", difference=-0.002)])
-    assert said.startswith("No difference can be told between bp and logistic (")
-    assert "), or between bp and softmax (accuracy −0.002, " in said
-    assert said.count("No difference") == 1
+def test_identical_predictions_are_told_as_nothing_else(tell: Tell) -> None:
+    made = outcome_of([model("bp", BP), model("softmax", BP)], metric="log_loss")
+    said = answer(made)
+    assert says(said, "bp and softmax", "identical predictions")
+    assert not any(word in said for word in ("interval", "p =", "or more", "inf", "nan"))
+    cells = comparison_cells(made)
+    row = dict(zip(cells.headers, cells.rows[0], strict=True))
+    assert row["verdict"] == "identical predictions"
+    assert row["95% interval"] == "not known"
+    assert "P(equal)" not in row  # log loss has no region of equivalence
 
 
-def test_of_many_comparisons_the_differences_are_told_and_the_rest_counted(one: Comparison) -> None:
-    sure = [replace(one, model=f"m{n}", low=0.01, high=0.02, p_holm=0.001 * (n + 1)) for n in range(5)]
-    said = answer([*reversed(sure), one, replace(one, model="c")])
+# The answer to several
+
+
+def test_baselines_share_a_clause(one: Comparison, tell: Tell) -> None:
+    said = answer(tell([one, replace(one, baseline="softmax", difference=-0.002)]))
+    assert says(said, "between bp and logistic (", "or between bp and softmax (accuracy −0.002")
+    assert said.count("o difference") == 1
+    better = replace(one, verdict="better", low=0.004, p_holm=0.01)
+    said = answer(tell([better, replace(better, baseline="softmax")]))
+    assert says(said, "bp is better than logistic (", "and than softmax (")
+
+
+def test_of_many_comparisons_the_differences_are_told_and_the_rest_counted(one: Comparison, tell: Tell) -> None:
+    sure = [replace(one, model=f"m{n}", verdict="better", low=0.01, p_holm=0.001 * (n + 1)) for n in range(5)]
+    said = answer(tell([*reversed(sure), one, replace(one, model="c")]))
     assert [f"m{n} is better than logistic" in said for n in range(5)] == [True, True, True, False, False]
-    assert said.endswith("2 more comparisons show one; in the other 2 of 7 comparisons no difference can be told.")
+    assert "2 more comparisons show one" in said
+    assert "in the other 2 of 7 comparisons no difference can be told" in said
 
 
-def test_of_many_comparisons_without_a_difference_the_largest_is_told(one: Comparison) -> None:
+def test_of_many_comparisons_without_a_difference_the_largest_is_told(one: Comparison, tell: Tell) -> None:
     many = [replace(one, model=f"m{n}", difference=0.001 * n) for n in range(-5, 4)]
-    assert answer(many).startswith(
-        "No difference can be told in any of 9 comparisons; the largest is m-5 against logistic (accuracy −0.005, "
-    )
+    said = answer(tell(many))
+    assert says(said, "No difference can be told in any of 9 comparisons", "m-5 against logistic (accuracy −0.005, ")
 
 
-def test_of_many_comparisons_those_that_are_equal_in_practice_are_named(one: Comparison) -> None:
-    equal = [replace(one, model=name, difference=0.001, p_equal=0.97) for name in ("a", "b", "c")]
+def test_of_many_comparisons_those_that_are_equal_in_practice_are_named(one: Comparison, tell: Tell) -> None:
+    equal = [replace(one, model=name, verdict="equal", difference=0.001, p_equal=0.97) for name in ("a", "b", "c")]
     undecided = [replace(one, model="d"), replace(one, model="e")]
-    assert answer([*undecided, *equal]).endswith(" p = 0.430); a, b and c are equal in practice to logistic.")
-    assert answer([*undecided, *equal]).startswith("No difference can be told in 2 of 5 comparisons; the largest is d ")
-    sure = replace(one, model="m", low=0.01, high=0.02, p_holm=0.001)
-    assert answer([*undecided, sure, *equal]).endswith(
-        "; a, b and c are equal in practice to logistic; in the other 2 of 6 comparisons no difference can be told."
-    )
-    against = [replace(one, baseline=name, p_equal=0.97) for name in ("x", "y")]
-    assert answer([*undecided, *against]).endswith("; bp is equal in practice to x and y.")
-    assert answer([replace(equal[0], model=f"m{n}") for n in range(9)]) == (
-        "9 comparisons show models that are equal in practice."
-    )
+    said = answer(tell([*undecided, *equal]))
+    assert says(said, "No difference can be told in 2 of 5 comparisons", "d ", "a, b and c are equal in practice to")
+    sure = replace(one, model="m", verdict="better", low=0.01, p_holm=0.001)
+    said = answer(tell([*undecided, sure, *equal]))
+    assert says(said, "m is better", "a, b and c are equal in practice to logistic", "the other 2 of 6 comparisons")
+    against = [replace(one, baseline=name, verdict="equal") for name in ("x", "y")]
+    assert "bp is equal in practice to x and y" in answer(tell([*undecided, *against]))
+    assert "9 comparisons" in answer(tell([replace(equal[0], model=f"m{n}") for n in range(9)]))
 
 
-def on_two_data_sets(iris: list[Comparison], wine: list[Comparison]) -> str:
-    """The answer to comparisons of models that are called by their data too, as candidates are."""
-    rows = [
-        replace(each, model=f"{each.model} on {data}", baseline=f"{each.baseline} on {data}")
-        for data, group in (("iris", iris), ("wine", wine))
-        for each in group
+def test_of_several_data_sets_each_is_told_by_itself(one: Comparison, tell: Tell) -> None:
+    on = {data: replace(one, data=data) for data in ("iris", "wine")}
+    said = answer(tell([on["iris"], replace(on["wine"], difference=0.001)]))
+    assert says(said, "On iris and wine no difference can be told", "bp against logistic on iris (accuracy +0.012")
+    equal = replace(on["wine"], baseline="softmax", verdict="equal", difference=0.001, p_equal=0.97)
+    said = answer(tell([on["iris"], on["wine"], equal]))
+    assert says(said, "On iris no difference", "on wine bp is equal in practice to softmax", "in the other comparison")
+    sure = replace(on["wine"], verdict="better", low=0.004, p_holm=0.0007)
+    said = answer(tell([on["iris"], sure, equal]))
+    assert says(
+        said, "On wine bp is better than logistic (", "p < 0.001", "softmax", "on iris no difference can be told"
+    )
+    many = [replace(sure, data=data, baseline=name) for data in ("iris", "wine") for name in ("a", "b")]
+    said = answer(tell(many))
+    assert says(said, "On iris bp is better than a and b", "on wine bp is better than a and b")
+
+
+def test_the_verdicts_of_real_scores(verdicts: Outcome) -> None:
+    said = answer(verdicts)
+    assert says(said, "bp is better than logistic (", "corrected for 3 comparisons")
+    assert "equal in practice to softmax (" in said
+    assert "o difference can be told between bp and sklearn_logistic (" in said
+    assert {row[1]: row[2] for row in comparison_cells(verdicts).rows} == {
+        "logistic": "better",
+        "softmax": "equal in practice",
+        "sklearn_logistic": "undecided",
+    }
+
+
+def tuned(**more: Any) -> list[Given]:
+    return [
+        *(model("bp", scores, {"l2": l2}, **more) for l2, scores in ((0.1, BP), (0.2, WORSE))),
+        model("softmax", WORSE, **more),
     ]
-    pairs = [(name, name.split(" on ")) for each in rows for name in (each.model, each.baseline)]
-    return answer(rows, {name: (data, model) for name, (model, data) in pairs})
 
 
-def test_of_several_data_sets_each_is_told_by_itself(one: Comparison) -> None:
-    sure = replace(one, low=0.004, high=0.02, p_holm=0.0007)
-    equal = replace(one, baseline="softmax", difference=0.001, p_equal=0.97)
-    evidence = "(accuracy +0.012, 95% interval −0.021 to +0.045, corrected p = 0.430)"
-    assert on_two_data_sets([one], [replace(one, difference=0.001)]) == (
-        f"On iris and wine no difference can be told; the largest is bp against logistic on iris {evidence}."
-    )
-    assert on_two_data_sets([one], [one, equal]) == (
-        f"On iris no difference can be told; the largest is bp against logistic on iris {evidence}; on wine bp is "
-        "equal in practice to softmax and no difference can be told in the other comparison."
-    )
-    assert on_two_data_sets([one], [sure, equal]) == (
-        "On wine bp is better than logistic (accuracy +0.012, 95% interval +0.004 to +0.020, corrected p < 0.001) and "
-        "bp is equal in practice to softmax; on iris no difference can be told."
-    )
-    many = [replace(sure, baseline=name) for name in ("a", "b")]
-    assert on_two_data_sets(many, many) == "On iris bp is better than a and b; on wine bp is better than a and b."
+def test_how_settings_were_chosen_and_what_flatters_them_stands_in_the_answer() -> None:
+    by_folds, nested = answer(outcome_of(tuned())), answer(outcome_of(tuned(inner=BP)))
+    assert "the other folds" in by_folds
+    assert "inside its training part" in nested
+    searched = answer(outcome_of(tuned(), searched=True))
+    assert says(searched, "the search saw the folds", "bp", "flatters")
+    assert "flatters" not in by_folds + nested
 
 
-def test_nothing_to_compare_is_told() -> None:
-    assert answer([]) == "Nothing is compared: there is only one model with a result."
+@pytest.mark.parametrize(
+    "jobs, searched, said",
+    [
+        ([model("bp", BP)], False, ["bp reaches accuracy 0.820 (95% interval ", "no other model"]),
+        (
+            [model("bp", np.subtract(BP, n / 100), {"learning_rate": n + 1}) for n in range(25)],
+            False,
+            ["bp reaches accuracy", "of 25", "other folds", "no other model", "learning_rate=1."],
+        ),
+        (
+            [model("bp", np.subtract(BP, n / 100), {"learning_rate": n + 1}) for n in range(3)],
+            True,
+            ["bp reaches accuracy", "3 settings", "search", "flatters"],
+        ),
+    ],
+)
+def test_one_model_alone_is_told_with_its_interval(jobs: list[Given], searched: bool, said: list[str]) -> None:
+    assert says(answer(outcome_of(jobs, searched=searched)), *said)
 
 
+@pytest.mark.parametrize(
+    "made, reason",
+    [
+        (outcome_of([]), "no job has a result."),
+        (outcome_of([model("bp", BP, fate="FAILED")]), "none of its jobs has a result."),
+        (outcome_of([model("bp", BP), model("softmax", BP)], incomplete="1 of 3 jobs is missing."), "1 of 3 jobs is"),
+        (outcome_of([model("bp", BP), model("softmax", BP, folds="others")]), "were scored on different folds"),
+        (
+            outcome_of(
+                [model("bp", BP, dataset="iris", data="a" * 64), model("bp", BP, dataset="wine", data="b" * 64)]
+            ),
+            "no data set has two models",
+        ),
+    ],
+)
+def test_where_nothing_is_compared_the_reason_is_told(made: Outcome, reason: str) -> None:
+    said = answer(made)
+    assert says(said, "Nothing is compared: ", reason)
+    assert comparison_cells(made).rows == ()
+
+
+@settings(max_examples=30)
 @given(st.text(min_size=1, max_size=30))
 def test_the_answer_is_one_line_whatever_the_names(name: str) -> None:
-    made = Comparison(name, "base", "accuracy", 5, 0.0, 0.0, 0.0, 0.0, 4, 1.0, 1.0, 0.3, 0.4, 0.3, 0.95, 0.01)
-    said = answer([made])
+    estimator = {"model.name": "sklearn", "model.estimator": "sklearn.svm.SVC"}
+    jobs = [Given({**estimator, "model.params": {"kernel": each}}, BP, dataset=name) for each in (f"k{name}", "linear")]
+    said = answer(outcome_of(jobs))
     assert len(said.splitlines()) == 1
     assert said.endswith(".")
 
 
-def test_the_verdicts_of_real_scores(scores: Scores, make_comparisons: MakeComparisons) -> None:
-    comparisons = make_comparisons(scores)
-    said = answer(comparisons)
-    assert said.startswith("better is better than base (")
-    assert "same is equal in practice to base" in said
-    assert "no difference can be told between unsure and base" in said
-    cells = comparison_cells(comparisons)
-    assert [row[2] for row in cells.rows] == ["better", "equal in practice", "undecided"]
+# The table
 
 
-def test_cells_hold_the_given_numbers(one: Comparison) -> None:
-    cells = comparison_cells([one])
+def test_cells_hold_the_given_numbers(one: Comparison, tell: Tell) -> None:
+    cells = comparison_cells(tell([one]))
     assert dict(zip(cells.headers, cells.rows[0], strict=True)) == {
         "model": "bp",
         "baseline": "logistic",
         "verdict": "undecided",
         "difference": "+0.012",
-        "interval": "−0.021 to +0.045",
+        "95% interval": "−0.021 to +0.045",
         "p (Holm)": "0.430",
+        "could show": "0.055",
         "P(worse)": "10.0%",
         "P(equal)": "35.0%",
         "P(better)": "55.0%",
     }
-    assert "5 test folds" in cells.notes[0]
-    assert "1 comparison," in cells.notes[1]
+    sure = replace(one, verdict="better", p_holm=0.0001)
+    assert comparison_cells(tell([sure])).rows[0][5:7] == ("< 0.001", "–")
+    assert [row[0] for row in comparison_cells(tell([one, replace(one, data="wine")])).rows] == ["made", "wine"]
 
 
-def test_data_sets_are_a_column_of_the_comparisons_where_there_are_several(one: Comparison) -> None:
-    rows = [replace(one, model=f"bp on {data}", baseline=f"logistic on {data}") for data in ("iris", "wine")]
-    names = {f"{model} on {data}": (data, model) for data in ("iris", "wine") for model in ("bp", "logistic")}
-    cells = comparison_cells(rows, names)
-    assert cells.headers[:3] == ("data", "model", "baseline")
-    assert [row[:3] for row in cells.rows] == [("iris", "bp", "logistic"), ("wine", "bp", "logistic")]
-    alone = comparison_cells([one], {"bp": ("", "bp"), "logistic": ("", "logistic")})
-    assert alone == comparison_cells([one])
+def test_notes_say_what_was_corrected_for(verdicts: Outcome) -> None:
+    notes = " ".join(comparison_cells(verdicts).notes)
+    assert says(notes, "Nadeau and Bengio", "3 comparisons", "Holm", "±0.01", "95%", "Corani and Benavoli")
+    assert "picked" not in notes
+    picked = outcome_of([model("bp", np.subtract(BP, l2), {"l2": l2}) for l2 in (0.0, 0.1, 0.2)])
+    assert says(" ".join(comparison_cells(picked).notes), "3 comparisons", "picked")
 
 
-def test_csv_holds_every_digit(scores: Scores, make_comparisons: MakeComparisons) -> None:
-    comparisons = make_comparisons(scores)
-    back = pd.read_csv(io.StringIO(comparison_csv(comparisons)))
-    given_ones = pd.DataFrame([vars(one) | {"verdict": one.verdict} for one in comparisons])
-    pd.testing.assert_frame_equal(back, given_ones, check_exact=True)
+def test_csv_holds_every_digit(verdicts: Outcome) -> None:
+    back = pd.read_csv(io.StringIO(comparison_csv(verdicts)))
+    names = [field.name for field in fields(Comparison) if field.name != "on_folds"]
+    expected = pd.DataFrame([{name: getattr(one, name) for name in names} for one in verdicts.comparisons])
+    pd.testing.assert_frame_equal(back, expected, check_exact=True)
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 120])
-def test_the_table_fits_the_terminal(width: int, scores: Scores, make_comparisons: MakeComparisons) -> None:
-    scores["undecided"] = scores.pop("unsure")
-    text = plain_text(comparison_table(make_comparisons(scores)), width)
+def test_the_table_fits_the_terminal(width: int, verdicts: Outcome) -> None:
+    text = plain_text(comparison_table(verdicts), width)
     assert max(map(len, text.splitlines())) <= width
     # Nothing is cut: a verdict folds between its words.
     assert {"equal", "in", "practice", "undecided"} <= set(text.split("Difference:")[0].split())
@@ -201,19 +279,12 @@ def test_the_table_fits_the_terminal(width: int, scores: Scores, make_comparison
     assert text.count("P(better)") == (2 if width == 120 else 0)
 
 
-def test_a_verdict_folds_rather_than_being_cut(one: Comparison) -> None:
-    named = replace(one, model="sklearn_logistic", p_equal=0.97)
-    assert named.verdict == "equivalent"
-    texts = [plain_text(comparison_table([named]), width) for width in range(60, 121)]
-    for text in texts:
-        assert {"equal", "in", "practice"} <= set(text.split("Difference:")[0].split())
-
-
-def test_nothing_is_cut_off_where_several_columns_have_to_fold(one: Comparison) -> None:
+def test_nothing_is_cut_off_where_several_columns_have_to_fold(one: Comparison, tell: Tell) -> None:
     names = [f"{model} on breast_cancer" for model in ("logistic", "RandomForestClassifier", "KNeighborsClassifier")]
-    rows = [replace(one, model="bp on breast_cancer", baseline=name, p_equal=0.97) for name in names]
-    for width in range(80, 130):
-        lines = plain_text(comparison_table(rows), width).split("Difference:")[0].splitlines()
+    rows = [replace(one, model="bp on breast_cancer", baseline=name, verdict="equal", p_equal=0.97) for name in names]
+    made = tell(rows)
+    for width in range(80, 130, 3):
+        lines = plain_text(comparison_table(made), width).split("Difference:")[0].splitlines()
         assert max(map(len, lines)) <= width
         words = " ".join(lines).split()
         assert words.count("practice") == words.count("0.430") == 3
@@ -229,18 +300,52 @@ def test_nothing_is_cut_off_where_several_columns_have_to_fold(one: Comparison) 
         (0.00012, 0.0009, "+0.00012"),
         (-0.004, 0.0091, "−0.0040"),
         (0.0, 0.0, "0.000"),
+        (0.1, math.inf, "+0.100"),
     ],
 )
 def test_signed(one: Comparison, value: float, size: float, text: str) -> None:
     assert signed(value, replace(one, difference=value, low=-size, high=size)) == text
 
 
-def test_selection_on_the_scoring_folds_is_admitted(make_job: Callable[..., dict[str, Any]]) -> None:
-    rows = [make_job("bp", 0.8, **{"training.l2": l2}) for l2 in (0, 1, 2)] + [make_job("softmax", 0.8)]
-    note = selection_note(pd.DataFrame(rows))
-    assert note is not None
-    assert "bp (of 3 settings)" in note
-    assert "softmax" not in note
-    assert selection_note(pd.DataFrame(rows[2:])) is None
-    assert selection_note(pd.DataFrame(rows).assign(**{"cv.inner_folds": 3})) is None
-    assert selection_note(pd.DataFrame(rows).assign(**{"cv.inner_folds": None})) == note
+# Several data sets together
+
+
+def over(count: int, **asked: Any) -> Outcome:
+    jobs = [
+        model(name, np.full(5, score + place / 100), dataset=f"set {place}", data=f"{place:02}" * 32)
+        for name, score in (("bp", 0.8), ("softmax", 0.7), ("logistic", 0.6))
+        for place in range(count)
+    ]
+    return outcome_of(jobs, **asked)
+
+
+def test_data_sets_are_ranked_and_tested_together() -> None:
+    made = over(8)
+    assert made.across is not None
+    said = across_sentence(made.across)
+    assert says(said, "8 data sets", "bp", "1.0", "logistic", "3.0")
+    assert says(said, "bp is better than softmax (p = 0.0", "bp is better than logistic (p = 0.0")
+    assert said in answer(made)
+    cells = across_cells(made.across, made)
+    assert cells.headers == ("model", "mean rank", *(f"set {place}" for place in range(8)))
+    assert cells.rows[0] == ("bp", "1.00", *(f"{0.8 + place / 100:.3f}" for place in range(8)))
+    assert "Friedman" in " ".join(cells.notes)
+    pairs = pair_cells(made.across, made)
+    row = dict(zip(pairs.headers, pairs.rows[0], strict=True))
+    assert (row["model"], row["baseline"], row["mean difference"], row["wins"], row["losses"]) == (
+        *("bp", "softmax"),
+        *("+0.100", "8", "0"),
+    )
+    # 2 of 2^8 sign patterns, and of two such p-values twice that.
+    assert row["p (Holm)"] == f"{2 * 2 / 2**8:.3f}"
+    assert float(row["P(better)"].rstrip("%")) > 99
+
+
+@pytest.mark.parametrize("count, least", [(3, "0.25"), (5, "0.0625")])
+def test_too_few_data_sets_are_told_untestable(count: int, least: str) -> None:
+    made = over(count)
+    assert made.across is not None
+    for text in (across_sentence(made.across), " ".join(pair_cells(made.across, made).notes)):
+        assert says(text, f"{count} data sets cannot reach p < 0.05", least)
+    assert pair_cells(made.across, made).headers == ("model", "baseline", "mean difference", "wins", "losses")
+    assert "Friedman" not in " ".join(across_cells(made.across, made).notes)

@@ -1,4 +1,4 @@
-"""Searches by optuna: every batch of trials a stack, one parent run, the direction of `sweep.metric`."""
+"""Searches by optuna: every batch of trials a stack, one parent run, the direction of `comparison.metric`."""
 
 import csv
 import io
@@ -30,7 +30,7 @@ def settings(runs: list[Run]) -> set[tuple[str, str]]:
 
 
 def test_a_search_is_one_sweep_and_the_same_command_finds_the_same(shared: Record) -> None:
-    command = (*FEW, *SPACE, "model.hidden_layer_sizes=[4],[3,2]", "sweep.metric=test/log_loss")
+    command = (*FEW, *SPACE, "model.hidden_layer_sizes=[4],[3,2]", "comparison.metric=log_loss")
     first = shared.sweep(*command, "tracking.experiment=found")
     assert first.status == 0, first.err
     assert "6/6 jobs" in first.err

@@ -67,15 +67,17 @@ def test_groups(table: Record) -> None:
 
 
 def test_given_folds(table: Record) -> None:
-    ended = run(table, "data.fold=site", "data.groups=person", "cv.inner_folds=2", "cv.folds=9")
+    models = "model=bp,logistic"
+    ended = run(table, "-m", models, "data.fold=site", "data.groups=person", "cv.inner_folds=2", "cv.folds=9")
     assert ended.status == 0, ended.err
-    assert "cv.folds means nothing for bp and is ignored there" in ended.out + ended.err
-    (job,) = jobs(table)
-    assert job.info.status == "FINISHED"
+    assert "cv.folds means nothing for bp, logistic and is ignored there" in ended.out + ended.err
     east, north, south, west = ([row for row in range(ROWS) if SITE[row] == site] for site in (1, 0, 2, 3))
-    assert parts(table, job) == [east, north, south, west]
-    assert job.data.tags["folds_digest"] == folds_digest(given_folds(np.array([1, 0, 2, 3])[SITE]))
-    assert "cv.folds" not in job.data.params
+    assert len(jobs(table)) == 2
+    for job in jobs(table):
+        assert job.info.status == "FINISHED"
+        assert parts(table, job) == [east, north, south, west]
+        assert job.data.tags["folds_digest"] == folds_digest(given_folds(np.array([1, 0, 2, 3])[SITE]))
+        assert "cv.folds" not in job.data.params
 
 
 def test_leave_one_out(table: Record) -> None:
@@ -88,7 +90,8 @@ def test_leave_one_out(table: Record) -> None:
 
 
 def test_a_job_with_groups_is_trained_again_to_the_last_bit(table: Record) -> None:
-    ended = run(table, "data.groups=person", "training.early_stopping.patience=3", "cv.folds=8")
+    quick = ("cv.folds=8", "tracking.models=none")
+    ended = run(table, "data.groups=person", "training.early_stopping.patience=3", *quick)
     assert ended.status == 0, ended.err
     (job,) = jobs(table)
     with pytest.MonkeyPatch.context() as patch:

@@ -11,7 +11,9 @@ import pytest
 from src.tracking import provenance, reading
 from src.tracking.address import ROOT
 from src.tracking.provenance import code_version, git_state, parse_versions
-from src.tracking.runs import log_job, start_alone, start_sweep
+from src.tracking.query import find_runs
+from src.tracking.runs import start_alone, start_sweep
+from tests.tracking.conftest import logged
 
 
 @pytest.fixture
@@ -153,18 +155,18 @@ def test_the_diff_is_an_artifact_of_the_sweep_and_not_of_each_job(store, make_jo
     sweep = start_sweep(store, experiment="bp", name="s", digest="d", jobs=[], tags={})
     parent = reading.get_run(store, sweep.run_id)
     assert reading.artifact(store, parent, "git.diff") == b"--- a\n+++ b\n"
-    child = reading.get_run(store, log_job(store, sweep, make_job()))
+    child = reading.get_run(store, logged(store, sweep, make_job()))
     assert not [item for item in store.client.list_artifacts(child.run_id) if item.path == "git.diff"]
 
 
 def test_a_job_alone_has_no_parent_and_carries_the_diff_itself(store, make_job, dirty):
     alone = start_alone(store, "bp", {"command": "python -m src.run"})
-    run = reading.get_run(store, log_job(store, alone, make_job()))
+    run = reading.get_run(store, logged(store, alone, make_job()))
     assert run.parent_id is None
     assert run.tags["command"] == "python -m src.run"
     assert "sweep_digest" not in run.tags
     assert reading.artifact(store, run, "git.diff") == b"--- a\n+++ b\n"
-    assert reading.runs_table(store, ["bp"])["run_id"].tolist() == [run.run_id]
+    assert [found.run_id for found in find_runs(store, [alone.experiment_id])] == [run.run_id]
 
 
 def test_a_huge_diff_is_cut(monkeypatch):

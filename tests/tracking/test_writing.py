@@ -9,8 +9,9 @@ from src.tracking import query, reading
 from src.tracking.local import SCHEMA_REVISION, knows_schema, write_local
 from src.tracking.query import finished_jobs
 from src.tracking.records import JOB_DIGEST
-from src.tracking.runs import log_job, run_record
+from src.tracking.runs import run_record
 from src.tracking.writing import write_with_client
+from tests.tracking.conftest import logged
 
 IDS = {"run_uuid", "artifact_uri", "input_uuid", "dataset_uuid", "source_id", "destination_id"}
 
@@ -84,7 +85,7 @@ def other_schema(monkeypatch):
 
 
 def test_an_unknown_schema_is_written_and_read_by_the_client(store, sweep, make_job, make_result, other_schema):
-    ids = [log_job(store, sweep, make_job(digest=str(i), result=make_result(diverged=i == 1))) for i in range(2)]
+    ids = [logged(store, sweep, make_job(digest=str(i), result=make_result(diverged=i == 1))) for i in range(2)]
     assert finished_jobs(store, [sweep.experiment_id]) == {"0": ids[0], "1": ids[1]}
     by_client = query.find_runs(store, [sweep.experiment_id], {JOB_DIGEST: "1"})
     assert [run.run_id for run in by_client] == [ids[1]]
@@ -93,10 +94,10 @@ def test_an_unknown_schema_is_written_and_read_by_the_client(store, sweep, make_
 def test_runs_are_the_same_asked_directly_and_by_the_client(store, sweep, make_job, make_result, monkeypatch):
     now = make_job().started
     for number in range(3):
-        log_job(
+        logged(
             store, sweep, make_job(digest=str(number), result=make_result(diverged=number == 1), started=now + number)
         )
-    deleted = log_job(store, sweep, make_job(digest="deleted"))
+    deleted = logged(store, sweep, make_job(digest="deleted"))
     store.client.delete_run(deleted)
     direct = query.find_runs(store, [sweep.experiment_id])
     finished = finished_jobs(store, [sweep.experiment_id])
@@ -128,29 +129,17 @@ def with_sorted_keys(store):
 
 def test_the_newest_of_several_runs_of_a_job_is_found(store, sweep, make_job):
     now = make_job().started
-    log_job(store, sweep, make_job(started=now - 10))
-    newest = log_job(store, sweep, make_job(started=now))
-    log_job(store, sweep, make_job(started=now - 20))
+    logged(store, sweep, make_job(started=now - 10))
+    newest = logged(store, sweep, make_job(started=now))
+    logged(store, sweep, make_job(started=now - 20))
     assert list(finished_jobs(store, [sweep.experiment_id]).values()) == [newest]
-
-
-def test_the_table_has_a_column_for_every_param_metric_and_tag(store, sweep, make_job):
-    log_job(store, sweep, make_job(params={"model.name": "bp"}))
-    log_job(store, sweep, make_job(params={"training.l2": 0.1}))
-    table = reading.runs_table(store, ["bp"])
-    assert len(table) == 2
-    assert set(table["params.model.name"].dropna()) == {"bp"}
-    assert table["metrics.test/accuracy"].dtype == float
-    assert set(table["parent_id"]) == {sweep.run_id}
-    assert str(table["ended"].dt.tz) == "UTC"
-    assert reading.runs_table(store, ["bp"], sweep_ids=["other"]).empty
 
 
 def test_an_experiment_or_run_that_is_not_there_is_told(store, sweep):
     from src.tracking.errors import TrackingError
 
     with pytest.raises(TrackingError, match=r"no MLflow experiment 'homwork' in .* \(Default, bp\)"):
-        reading.runs_table(store, ["homwork"])
+        reading.sweeps(store, ["homwork"])
     with pytest.raises(TrackingError, match="there is no run 'abc'"):
         reading.get_run(store, "abc")
     store.client.delete_run(sweep.run_id)

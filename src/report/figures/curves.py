@@ -7,13 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from src.evaluation.results import Curve, JobResult
+from src.evaluation.results import Curve
 from src.report.style import COLORS, FAINT, LINES, figure, log_scale, panel_columns, panel_title, panels
-
-
-def fold_curves(result: JobResult) -> tuple[Curve, ...]:
-    """The learning curves of a job's folds; a diverged fold's ends in NaN."""
-    return tuple(ended_curve(fold.curve, fold.diverged_epoch) for fold in result.folds if fold.curve is not None)
 
 
 @figure
@@ -26,7 +21,7 @@ def learning_curve(curves: Mapping[str, Sequence[Curve]], loss: str | Mapping[st
     Parameters
     ----------
     curves
-        Each model's fold curves by its name, from `fold_curves`; at least one model with at least one curve.
+        Each model's fold curves by its name, as `ended_curve` has them; at least one model with at least one curve.
     loss
         Label of the vertical axis, e.g. ``cross_entropy``, or each model's own: different losses share no axis. It is
         logarithmic where the losses span more than two powers of ten.

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 from sklearn.metrics import roc_curve
 
-from src.evaluation.results import JobResult
 from src.report.style import (
     COLORS,
     FAINT,
@@ -61,15 +60,6 @@ class Grid:
     x: FloatArray
     y: FloatArray
     rows: FloatArray
-
-
-def out_of_fold(result: JobResult, target: IntArray) -> OutOfFold:
-    """Gather a job's predictions over its folds; `target` holds the class codes of all rows of the data set."""
-    return OutOfFold(
-        np.repeat(np.arange(len(result.folds)), [len(fold.test_index) for fold in result.folds]),
-        np.concatenate([target[fold.test_index] for fold in result.folds]),
-        np.concatenate([fold.probabilities for fold in result.folds]),
-    )
 
 
 def decision_grid(features: FloatArray, points: int = 201) -> Grid:
