@@ -14,10 +14,13 @@ from src.network.hyperparameters import hyperparameters
 from src.network.settings import Settings
 
 SRC = Path(__file__).resolve().parents[1]
-# The code that can change a number of a job's result: rooms, and what is not in such a room or not such code. Tests of
-# a difference change no job's result, nor do the words of a message.
-NUMERICAL = ("network", "models", "data", "evaluation", "config", "sweep/jobs.py", "sweep/stacks.py")
-NOT_NUMERICAL = ("evaluation/significance.py", "config/messages.py")
+# The code that can change a number of a job's result, rooms and files. Tests of a difference change none.
+NUMERICAL = (
+    *("network", "models", "data", "evaluation"),
+    *("config/schema.py", "config/kinds.py", "config/identity.py"),
+    *("sweep/jobs.py", "sweep/stacks.py", "sweep/keep.py"),
+)
+NOT_NUMERICAL = ("evaluation/significance.py",)
 NUMERICAL_LIBRARIES = ("numpy", "scipy", "scikit-learn")
 
 # What these models are by definition, whatever their keys say.
@@ -143,18 +146,17 @@ def code_version(src: Path = SRC) -> str:
     """
     files = {path for name in NUMERICAL for path in [src / name, *(src / name).rglob("*.py")] if path.suffix}
     counted = sorted(files - {src / name for name in NOT_NUMERICAL})
-    code = [f"{path.relative_to(src).as_posix()}\0{_syntax(path)}" for path in counted]
+    trees = [_WithoutTexts().visit(ast.parse(path.read_bytes())) for path in counted]
+    code = [f"{path.relative_to(src).as_posix()}\0{ast.dump(tree)}" for path, tree in zip(counted, trees, strict=True)]
     libraries = [f"{name} {version(name)}" for name in NUMERICAL_LIBRARIES]
     return _sha256("\0".join(code + libraries))
 
 
-def _syntax(path: Path) -> str:
-    """The syntax tree of a file, without docstrings and positions."""
-    tree = ast.parse(path.read_bytes())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            node.body = node.body[ast.get_docstring(node, clean=False) is not None :]
-    return ast.dump(tree)
+class _WithoutTexts(ast.NodeTransformer):
+    """Takes docstrings out of a syntax tree: statements that are nothing but a text."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        return None if isinstance(node.value, ast.Constant) else node
 
 
 def _sha256(text: str) -> str:

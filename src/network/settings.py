@@ -45,7 +45,9 @@ class ModelSettings:
     hidden_layer_sizes: Sequence[int] = declared((4,), "units of each hidden layer, [] for none")
     activation: str | Sequence[str] = declared("sigmoid", "of all hidden layers, or a list with one for each")
     output: str = declared("softmax", "function of the output layer")
-    loss: str = declared("cross_entropy", "what training minimizes, besides the penalty")
+    loss: str = declared(
+        "cross_entropy", "what training minimizes, besides the penalty (tanh, identity: squared_error)"
+    )
     _: KW_ONLY
     init: str = declared("glorot_uniform", "how weights start")
     init_scale: float = declared(0.5, "a of uniform(-a, a), sigma of normal(0, sigma)", POSITIVE, ("uniform", "normal"))
@@ -71,9 +73,9 @@ class TrainingSettings:
     decay: float = declared(0.5, "what the rate is multiplied by", FACTOR, ("step", "exponential", "plateau"))
     decay_every: int = declared(100, "epochs from one decay to the next", COUNT, ("step",))
     power: float = declared(0.5, "rate in epoch t is learning_rate / t^power", NOT_NEGATIVE, ("inverse_scaling",))
-    min_learning_rate: float = declared(0.0, "the rate never falls below", NOT_NEGATIVE, ("cosine", "plateau"))
+    min_learning_rate: float = declared(0.0, "the rate never falls below it", NOT_NEGATIVE, ("cosine", "plateau"))
     warmup: int = declared(0, "epochs over which the rate grows linearly from zero", COUNT_OR_ZERO)
-    plateau_patience: int = declared(10, "epochs without improvement borne; the next decays", COUNT, ("plateau",))
+    plateau_patience: int = declared(10, "epochs without improvement that are borne", COUNT, ("plateau",))
     clip_norm: float | None = declared(None, "the largest norm of a gradient, null for no limit", POSITIVE)
 
 
