@@ -151,3 +151,8 @@ def fold_auc() -> Callable[[OutOfFold], np.ndarray]:
 @pytest.fixture(params=HOSTILE, ids=range(len(HOSTILE)))
 def hostile(request: pytest.FixtureRequest) -> str:
     return str(request.param)
+
+
+@pytest.fixture
+def all_hostile() -> list[str]:
+    return HOSTILE
