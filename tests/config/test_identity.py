@@ -65,6 +65,9 @@ VALUES: dict[str, list[Any]] = {
     "seed": [0, 7],
 }
 
+# What holds for a whole command: how its jobs are run, recorded and compared.
+COMMANDS = ("comparison.", "tracking.", "sweep.", "experiments")
+
 
 def nested(flat: dict[str, Any]) -> dict[str, Any]:
     config: dict[str, Any] = {}
@@ -101,7 +104,7 @@ def identity(job: JobConfig) -> str:
 
 
 def test_the_values_cover_every_key_that_may_shape_a_result() -> None:
-    shaping = {key for key in leaves() if not key.startswith(("tracking.", "sweep.", "experiments"))}
+    shaping = {key for key in leaves() if not key.startswith(COMMANDS)}
     assert shaping - {"data.path"} == set(VALUES)
 
 
