@@ -93,8 +93,8 @@ def squared_error(z: Vector, a: Vector, y: Vector) -> float:
 def softmax_cross_entropy(z: Vector, a: Vector, y: Vector) -> float:
     """Return -sum_c y_c log a_c, seed 004, where -log a_c = log(sum_k exp z_k) - z_c: no logarithm of 0."""
     largest = max(z)
-    log_sum = largest + log(sum(exp(z_k - largest) for z_k in z))
-    return sum(y[c] * (log_sum - z[c]) for c in range(len(y)))
+    log_sum = log(sum(exp(z_k - largest) for z_k in z))
+    return sum(y[c] * (log_sum - (z[c] - largest)) for c in range(len(y)))
 
 
 def sigmoid_cross_entropy(z: Vector, a: Vector, y: Vector) -> float:
