@@ -7,7 +7,7 @@ from src.comparison import naming
 from src.comparison.cautions import row_facts
 from src.comparison.jobs import RecordedJob, Setting
 from src.comparison.outcome import Outcome, compare_jobs
-from src.config import JobConfig, flatten
+from src.config import JobConfig, flatten, sweep_digest
 from src.config.identity import used_keys
 from src.evaluation.results import JobResult
 from src.report.comparison import ANSWER, build_report, data_cautions, described_data
@@ -16,7 +16,7 @@ from src.report.page import files as report_files
 from src.report.pictures import job_figures
 from src.report.tables import best_line, leaderboard_csv
 from src.report.words import markdown
-from src.sweep.jobs import Job, Jobs, sweep_digest
+from src.sweep.jobs import Job, Jobs
 from src.sweep.keep import fitted_pipeline, fitted_scores
 from src.sweep.names import run_names, sweep_name
 from src.sweep.stacks import EndedJob
@@ -129,7 +129,7 @@ class Recorder:
     @property
     def digest(self) -> str:
         """Identifies the same sweep, or search, when it is typed again."""
-        return self.search or sweep_digest(self.jobs)
+        return self.search or sweep_digest([job.digest for job in self.jobs], self.jobs[0].checked.comparison)
 
     def _finished(self, identity: str, jobs: Sequence[Job]) -> dict[str, RunRow]:
         """The runs of those jobs that the record holds as finished and this command has not taken yet, by digest."""
