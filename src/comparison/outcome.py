@@ -130,7 +130,7 @@ def compare_jobs(
     compared = any(family.comparisons for family in found)
     refusal = incomplete or (refusals[0] if refusals and not compared else None)
     if not any(family.candidates for family in found):
-        refusal = refusal or next(iter(left_out), "no job has a result.")
+        refusal = refusal or (left_out.pop(0) if left_out else "no job has a result.")
     return Outcome(
         options=options,
         boards=boards,

@@ -80,8 +80,9 @@ def _folds(outcome: Outcome) -> str:
     kinds: dict[str, list[str]] = {}
     for setting in outcome.settings:
         given = setting.first.config.data.fold is not None
-        stratified = "stratified " if setting.first.config.cv.stratified and not given else ""
-        kind = f"{stratified}{folds_text([setting])}, {'seed' if len(setting.seeds) == 1 else 'seeds'} "
+        stratified = setting.first.config.cv.stratified and not given
+        split = folds_text([setting]).replace("folds", "stratified folds" if stratified else "folds", 1)
+        kind = f"{split}, {'seed' if len(setting.seeds) == 1 else 'seeds'} "
         kind += ", ".join(map(str, setting.seeds))
         kinds.setdefault(kind, []).extend(job.folds_digest[:16] for job in setting.jobs)
     shown = [

@@ -140,12 +140,15 @@ def _of_scores(material: Material) -> Iterator[Picture]:
     outcome, metric = material.outcome, material.outcome.metric
     label = metric_label(metric)
     if len(outcome.candidates) > 1:
+        same_rows = (
+            " Two models may well differ where their intervals overlap, as both were tested on the same rows: the "
+            "differences above tell."
+        )
         yield Picture(
             "models",
             "Models",
             f"Mean test {label} of each model in the table above, with its own {percent(outcome.options.confidence)} "
-            "confidence interval. Two models may well differ where their intervals overlap, as both were tested on the "
-            "same rows: the differences above tell.",
+            f"confidence interval.{same_rows if outcome.comparisons else ''}",
             intervals(outcome.candidates, metric, outcome.options.confidence),
         )
     if len(outcome.boards) > 1:

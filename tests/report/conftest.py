@@ -10,7 +10,7 @@ import pytest
 from src.comparison.families import Comparison
 from src.comparison.outcome import Outcome
 from src.evaluation.metrics import score
-from src.report.figures import OutOfFold
+from src.report.figures.predictions import OutOfFold
 from tests.sweeps import Given, model, outcome_of
 
 HOSTILE = [
@@ -151,3 +151,8 @@ def fold_auc() -> Callable[[OutOfFold], np.ndarray]:
 @pytest.fixture(params=HOSTILE, ids=range(len(HOSTILE)))
 def hostile(request: pytest.FixtureRequest) -> str:
     return str(request.param)
+
+
+@pytest.fixture
+def all_hostile() -> list[str]:
+    return HOSTILE

@@ -1,4 +1,4 @@
-"""From recorded sweeps to the comparison: who is compared, at which setting, and what is refused or told."""
+"""From recorded sweeps to the report, through a real store."""
 
 import json
 from pathlib import Path
@@ -6,17 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src.errors import UserError
-from src.evaluation.significance import FoldScores, compare, corrected_t_test, holm
-from src.report.comparison import build_report, full_metric
+from src.comparison.cautions import RowFacts
+from src.comparison.errors import ComparisonError
+from src.comparison.outcome import Outcome
+from src.config import check
+from src.report.comparison import build_report, compare_sweeps, published_cells
 from src.report.errors import ReportError
-from src.report.page import ComparisonReport, files, to_json
-from src.report.sweeps import find_sweeps, jobs_of
+from src.report.page import ComparisonReport, files
 from src.tracking import reading
-from src.tracking.processes import PROCESS_ID
-from src.tracking.runs import log_job, recorded_sweep, start_alone
+from src.tracking.models import add_metrics
+from src.tracking.runs import recorded_sweep
 from src.tracking.store import Store, open_store
-from tests.sweeps import Given, empty_store, record_of, record_sweep
+from src.tracking.sweeps import SweepRecord, find_sweeps, log_job, sweep_record
+from tests.sweeps import empty_store, model, outcome_of, record_of, record_sweep
 
 BP = (0.80, 0.85, 0.90, 0.75, 0.80)
 LOGISTIC = (0.78, 0.80, 0.86, 0.75, 0.79)
@@ -25,323 +27,170 @@ SOFTMAX = (0.70, 0.72, 0.75, 0.65, 0.71)
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    address = empty_store(tmp_path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", empty_store(tmp_path))
     return open_store()
 
 
-def model(name: str, scores: tuple[float, ...], inner: tuple[float, ...] | None = None, **settings: object) -> Given:
-    params = {("seed" if key == "seed" else f"training.{key}"): value for key, value in settings.items()}
-    return Given({"model.name": name, **params}, scores, inner)
+def sweeps_of(store: Store, *run_ids: str) -> list[SweepRecord]:
+    """The latest sweep, or some."""
+    return [sweep_record(store, run) for run in find_sweeps(store, run_ids=run_ids)]
 
 
-def report_of(store: Store, metric: str | None = None) -> ComparisonReport:
-    return build_report(store, find_sweeps(store), metric)
+def report_of(store: Store, *run_ids: str) -> ComparisonReport:
+    sweeps = sweeps_of(store, *run_ids)
+    return build_report(store, sweeps, compare_sweeps(sweeps))
 
 
-def test_each_model_is_compared_with_each_baseline_by_the_evaluations_test(store: Store) -> None:
-    record_sweep(store, [model("bp", BP), model("logistic", LOGISTIC), model("softmax", SOFTMAX)], question="Who?")
-    report = report_of(store)
-    given = {"bp": BP, "logistic": LOGISTIC, "softmax": SOFTMAX}
-    scores = {name: FoldScores(np.array(values), 16, 4, "folds") for name, values in given.items()}
-    assert list(report.comparisons) == compare(scores, ["logistic", "softmax"], "accuracy")
-    assert report.question == "Who?"
-    assert report.title == "study"
-    assert report.refusal is None
-    assert report.caveats == ()
-    (bp,) = [one for one in report.candidates if one.name == "bp"]
-    interval = corrected_t_test(BP, np.zeros(5), n_train=16, n_test=4)
-    assert (bp.mean, bp.low, bp.high) == pytest.approx((np.mean(BP), interval.low, min(interval.high, 1.0)))
+def pairs(outcome: Outcome) -> list[tuple[str, str]]:
+    return [(one.model, one.baseline) for one in outcome.comparisons]
 
 
-def test_the_best_setting_stands_for_a_model_and_is_said_to_be_selected_on_its_folds(store: Store) -> None:
-    jobs = [model("bp", SOFTMAX, learning_rate=0.1), model("bp", BP, learning_rate=0.3), model("logistic", LOGISTIC)]
-    record_sweep(store, jobs)
-    report = report_of(store)
-    (bp, logistic) = report.candidates
-    assert bp.setting == "learning_rate=0.3"
-    assert bp.scores.scores.tolist() == list(BP)
-    assert (bp.selection, logistic.selection) == ("scored", "single")
-    (caveat,) = report.caveats
-    assert caveat.startswith("Selected on the folds it is scored on: bp (of 2 settings).")
-
-
-def test_nested_selection_scores_each_outer_fold_with_the_setting_its_inner_folds_chose(store: Store) -> None:
-    slow = model("bp", (0.9, 0.9, 0.9, 0.9, 0.9), (0.5, 0.5, 0.5, 0.8, 0.8), learning_rate=0.1)
-    fast = model("bp", (0.1, 0.2, 0.3, 0.4, 0.5), (0.6, 0.6, 0.6, 0.7, 0.7), learning_rate=0.3)
-    reference = model("logistic", LOGISTIC, LOGISTIC)
-    record_sweep(store, [slow, fast, reference])
-    report = report_of(store)
-    bp = report.candidates[0]
-    assert bp.scores.scores.tolist() == [0.1, 0.2, 0.3, 0.9, 0.9]
-    assert bp.selection == "nested"
-    assert bp.setting == "learning_rate=0.3"  # three of five folds
-    assert report.caveats == ()
-    assert "nested cross-validation" in report.method["Selection"]
-    # By log loss the inner scores are 1 minus these, so the choice is the same.
-    assert report_of(store, "log_loss").candidates[0].scores.scores.tolist() == pytest.approx([0.9, 0.8, 0.7, 0.1, 0.1])
-
-
-def test_a_diverged_setting_is_not_chosen_and_a_model_without_a_score_is_left_out(store: Store) -> None:
-    lost = (0.99, np.nan, 0.99, 0.99, 0.99)
-    jobs = [model("bp", lost, learning_rate=30), model("bp", BP, learning_rate=0.1), model("softmax", SOFTMAX)]
-    record_sweep(store, [*jobs, model("logistic", lost)])
-    report = report_of(store)
-    assert [one.name for one in report.candidates] == ["bp", "softmax"]
-    assert report.candidates[0].setting == "learning_rate=0.1"
-    assert [(one.model, one.baseline) for one in report.comparisons] == [("bp", "softmax")]
-    assert any(note.startswith("logistic is left out: it has no accuracy in 1 of 5 folds") for note in report.notes)
-
-
-def test_choices_of_one_model_are_compared_with_the_best_and_numbers_are_tuned(store: Store) -> None:
+def test_what_is_read_back_says_what_the_jobs_said(store: Store) -> None:
     jobs = [
-        Given({"model.activation": activation, "training.learning_rate": rate}, tuple(np.array(scores) - 0.1 * rate))
-        for activation, scores in (("relu", LOGISTIC), ("tanh", BP), ("sigmoid", SOFTMAX))
-        for rate in (0.1, 0.3)
+        *(model("bp", scores, {"l2": l2}) for l2, scores in ((0.1, BP), (0.2, SOFTMAX))),
+        model("logistic", LOGISTIC),
+        model("softmax", SOFTMAX, fate="FAILED"),
     ]
-    record_sweep(store, jobs)
-    report = report_of(store)
-    assert [(one.model, one.baseline) for one in report.comparisons] == [("relu", "tanh"), ("sigmoid", "tanh")]
-    assert {one.setting for one in report.candidates} == {"learning_rate=0.1"}
-    assert any("best on these very folds" in note for note in report.notes)
-
-
-@pytest.mark.parametrize(
-    "key, values, names",
-    [
-        ("model.hidden_layer_sizes", [[], [4], [4, 4]], ["[]", "[4]", "[4, 4]"]),
-        ("training.batch_size", [1, 32, "full"], ["batch_size=1", "batch_size=32", "batch_size=full"]),
-        ("training.learning_rate", [0.1, 0.3, 1], ["learning_rate=0.1", "learning_rate=0.3", "learning_rate=1"]),
-        ("data.scale", ["none", "minmax"], ["none", "minmax"]),
-    ],
-)
-def test_what_candidates_are_called(store: Store, key: str, values: list[object], names: list[str]) -> None:
-    record_sweep(store, [Given({key: value}, BP) for value in values])
-    assert [one.name for one in report_of(store).candidates] == names
-
-
-@pytest.mark.parametrize(
-    "other, names",
-    [
-        ("model.loss", ["sigmoid + squared_error", "softmax + cross_entropy"]),
-        ("model.activation", ["output=sigmoid, activation=sigmoid", "output=softmax, activation=relu"]),
-    ],
-)
-def test_choices_are_called_by_their_words_where_these_cannot_be_confused(
-    store: Store, other: str, names: list[str]
-) -> None:
-    values = {"model.loss": ("squared_error", "cross_entropy"), "model.activation": ("sigmoid", "relu")}[other]
-    record_sweep(
-        store,
-        [Given({"model.output": out, other: it}, BP) for out, it in zip(("sigmoid", "softmax"), values, strict=True)],
-    )
-    words = [sorted(one.name.replace(",", "").split()) for one in report_of(store).candidates]
-    assert words == [sorted(name.replace(",", "").split()) for name in names]
-
-
-def test_very_many_numbers_are_one_model_that_was_tuned(store: Store) -> None:
-    rates = range(1, 26)
-    record_sweep(store, [model("bp", tuple(np.array(BP) - rate / 100), learning_rate=rate) for rate in rates])
-    report = report_of(store)
-    (bp,) = report.candidates
-    assert bp.setting == "learning_rate=1"
-    assert report.comparisons == ()
-    assert report.refusal is None
-    assert report.answer.startswith("bp (learning_rate=1) reaches accuracy ")
-    assert "the best of 25 settings on these folds; there is no other model to compare it with." in report.answer
-
-
-def test_a_sweep_with_one_job_is_told_with_its_interval(store: Store) -> None:
-    record_sweep(store, [model("bp", BP)])
-    report = report_of(store)
-    assert report.answer.startswith("bp reaches accuracy 0.820, 95% interval ")
-    assert "comparison.html" in files(report)
+    record_sweep(store, jobs, status="FAILED", question="Who?")
+    report, made = report_of(store), outcome_of(jobs)
+    assert (report.title, report.question) == ("study", "Who?")
+    assert report.answer == ComparisonReport("", "", made).answer
+    assert report.outcome.left_out == made.left_out
+    assert report.outcome.cautions == made.cautions
+    for one, other in zip(report.outcome.comparisons, made.comparisons, strict=True):
+        np.testing.assert_array_equal(one.on_folds, other.on_folds)
+        assert (one.difference, one.p_holm, one.low) == (other.difference, other.p_holm, other.low)
+    assert report.notes == ("1 of 4 jobs failed and are left out of every comparison.",)
+    content = files(report)
+    assert "failed: softmax" in content["comparison.html"].decode()
+    names = {"differences", "models", "along", "learning-curves", "confusion", "roc", "calibration"}
+    assert {f"figures/{name}.svg" for name in names} <= set(content)
+    assert json.loads(content["comparison.json"])["models"][0]["settings_tried"] == 2
 
 
 def test_jobs_reused_from_an_earlier_sweep_are_part_of_the_sweep(store: Store) -> None:
     earlier = model("logistic", LOGISTIC)
     record_sweep(store, [earlier])
     later = record_sweep(store, [model("bp", BP)], reused=[earlier])
-    jobs = jobs_of(store, reading.get_run(store, later))
-    assert [run.params["model.name"] for run in jobs.runs] == ["bp", "logistic"]
-    assert (len(jobs.reused), jobs.missing) == (1, 0)
-    report = build_report(store, find_sweeps(store, run_ids=[later]))
-    assert [(one.model, one.baseline) for one in report.comparisons] == [("bp", "logistic")]
+    report = report_of(store, later)
+    assert pairs(report.outcome) == [("bp", "logistic")]
+    assert report.reused == 1
     assert report.method["Jobs"] == "2 (1 reused from earlier sweeps) of study"
 
 
-def test_failed_jobs_are_left_out_and_told(store: Store) -> None:
-    failed = Given({"model.name": "bp", "training.learning_rate": 9}, BP, fate="FAILED")
-    record_sweep(store, [model("bp", BP), failed, model("logistic", LOGISTIC)], status="FAILED")
-    report = report_of(store)
-    assert [(one.model, one.baseline) for one in report.comparisons] == [("bp", "logistic")]
-    assert report.candidates[0].selection == "single"
-    assert "1 of 3 jobs failed and are left out of every comparison." in report.caveats
-    page = files(report)["comparison.html"].decode()
-    assert "failed: bp (learning_rate=9): no luck" in page
-
-
 def test_a_job_that_failed_and_then_succeeded_counts_as_finished(store: Store) -> None:
-    sweep = record_sweep(store, [Given({"model.name": "bp"}, BP, fate="FAILED"), model("logistic", LOGISTIC)])
-    log_job(store, recorded_sweep(reading.get_run(store, sweep)), record_of(Given({"model.name": "bp"}, BP)))
+    sweep = record_sweep(store, [model("bp", BP, fate="FAILED"), model("logistic", LOGISTIC)])
+    again = model("bp", BP)
+    log_job(store, recorded_sweep(reading.get_run(store, sweep)), record_of(again), again.config)
     report = report_of(store)
-    assert len(report.comparisons) == 1
+    assert pairs(report.outcome) == [("bp", "logistic")]
     assert report.notes == ()
 
 
-def test_an_interrupted_sweep_is_not_compared(store: Store) -> None:
-    jobs = [model("bp", BP), model("logistic", LOGISTIC), Given({"model.name": "softmax"}, SOFTMAX, fate="absent")]
+def test_an_interrupted_sweep_is_shown_and_not_compared(store: Store) -> None:
+    jobs = [model("bp", BP), model("logistic", LOGISTIC), model("softmax", SOFTMAX, fate="absent")]
     record_sweep(store, jobs, status="KILLED")
     report = report_of(store)
-    assert report.comparisons == ()
-    assert report.answer == (
-        "Nothing is compared: 1 of the 3 jobs of study have no result, as the sweep is killed; the same command again "
-        "runs only what is missing."
+    assert pairs(report.outcome) == []
+    assert report.answer.startswith(
+        "Nothing is compared: 1 of the 3 jobs of study have no result, as the sweep is killed"
     )
-    assert len(report.jobs) == 2
+    assert len(report.outcome.settings) == 2
+    assert "comparison.csv" not in files(report)
 
 
-def test_a_running_sweep_is_refused_and_a_dead_one_is_set_right(store: Store) -> None:
-    jobs = [model("bp", BP), Given({"model.name": "softmax"}, SOFTMAX, fate="absent")]
-    sweep = record_sweep(store, jobs, status="RUNNING")
-    with pytest.raises(ReportError, match="is still running; wait for its end"):
-        find_sweeps(store)
-    store.client.set_tag(sweep, PROCESS_ID, "999999999")
-    (found,) = find_sweeps(store)
-    assert found.status == "KILLED"
+def test_a_sweep_without_any_job_is_refused(store: Store) -> None:
+    record_sweep(store, [model("bp", BP, fate="absent")], status="KILLED")
+    with pytest.raises(ReportError, match="no job of study has been recorded"):
+        compare_sweeps(sweeps_of(store))
 
 
-def test_models_scored_on_different_folds_are_not_compared(store: Store) -> None:
-    record_sweep(store, [model("bp", BP), Given({"model.name": "logistic", "seed": 1}, LOGISTIC, folds="others")])
+def test_several_sweeps_are_one_comparison(store: Store) -> None:
+    runs = [
+        record_sweep(store, [model(name, scores)], experiment=name, name=name, question=f"{name}?")
+        for name, scores in (("bp", BP), ("logistic", LOGISTIC))
+    ]
+    report = report_of(store, *runs)
+    assert pairs(report.outcome) == [("bp", "logistic")]
+    assert (report.title, report.question) == ("bp and logistic", "bp?")
+    assert report.commands[-1] == f"python -m src.compare --sweep {runs[0]} --sweep {runs[1]} --metric accuracy"
+    again = record_sweep(store, [model("bp", SOFTMAX)], name="again")
+    outcome = compare_sweeps(sweeps_of(store, *runs, again))
+    (comparison,) = outcome.comparisons
+    assert comparison.difference == pytest.approx(np.mean(SOFTMAX) - np.mean(LOGISTIC))
+    assert any("stands in a sweep named later" in sentence for sentence in outcome.left_out)
+
+
+def test_a_sweep_is_compared_by_what_it_was_asked_unless_told_otherwise(store: Store) -> None:
+    jobs = [model("bp", BP), model("logistic", LOGISTIC), model("softmax", SOFTMAX)]
+    record_sweep(store, jobs, metric="log_loss", baselines=["softmax"], confidence=0.9)
+    sweeps = sweeps_of(store)
+    own = compare_sweeps(sweeps)
+    assert (own.metric, own.options.confidence) == ("test/log_loss", 0.9)
+    assert pairs(own) == [("bp", "softmax"), ("logistic", "softmax")]
+    other = compare_sweeps(sweeps, check({"comparison": {"metric": "macro_f1"}}).comparison)
+    assert pairs(other) == [("bp", "logistic"), ("bp", "softmax")]
+    assert [one.metric for one in other.comparisons] == ["test/macro_f1"] * 2
+    with pytest.raises(ComparisonError, match="'sotfmax' is not among what is compared"):
+        compare_sweeps(sweeps, check({"comparison": {"baselines": ["sotfmax"]}}).comparison)
+
+
+def test_a_search_is_told_as_one(store: Store) -> None:
+    record_sweep(store, [model("bp", BP, {"l2": 0.1}), model("bp", SOFTMAX, {"l2": 0.2})], search=True)
     report = report_of(store)
-    assert report.comparisons == ()
-    assert report.answer.startswith("Nothing is compared: 'bp' and 'logistic' were scored on different folds")
+    (candidate,) = report.outcome.candidates
+    assert candidate.selection == "search"
+    assert "flatters" in report.answer
+    assert "search" in report.method["Selection"]
 
 
-def of_seed(name: str, seed: int, scores: tuple[float, ...], folds: str | None = None, **settings: object) -> Given:
-    return Given({"model.name": name, "seed": seed, **settings}, scores, folds=folds or str(seed))
-
-
-def test_a_setting_is_judged_by_all_its_seeds(store: Store) -> None:
-    lucky, poor, steady = (0.9, 0.95, 1.0, 0.9, 0.95), (0.1, 0.2, 0.1, 0.2, 0.1), (0.8, 0.7, 0.8, 0.9, 0.8)
-    record_sweep(
-        store,
-        [
-            of_seed("bp", 0, lucky, **{"training.l2": 0.1}),
-            of_seed("bp", 1, poor, **{"training.l2": 0.1}),
-            of_seed("bp", 1, BP, **{"training.l2": 0.2}),
-            of_seed("bp", 0, steady, **{"training.l2": 0.2}),
-            of_seed("logistic", 0, LOGISTIC),
-            of_seed("logistic", 1, LOGISTIC[::-1]),
-        ],
-    )
-    report = report_of(store)
-    bp, logistic = report.candidates
-    assert bp.setting == "l2=0.2"
-    assert bp.tried == 2
-    assert bp.scores.scores.tolist() == [*steady, *BP]
-    assert logistic.selection == "single"
-    (comparison,) = report.comparisons
-    scores = {"bp": (*steady, *BP), "logistic": (*LOGISTIC, *LOGISTIC[::-1])}
-    as_repeats = {
-        name: FoldScores(np.array(each), n_train=4, n_test=1, folds_digest="") for name, each in scores.items()
-    }
-    (expected,) = compare(as_repeats, ["logistic"], "accuracy")
-    assert comparison == expected
-
-
-def test_settings_that_lack_a_seed_are_left_out_and_told(store: Store) -> None:
-    record_sweep(
-        store,
-        [
-            of_seed("bp", 0, BP, **{"training.l2": 0.1}),
-            of_seed("bp", 1, BP, **{"training.l2": 0.1}),
-            of_seed("bp", 0, (1.0,) * 5, **{"training.l2": 0.2}),
-            of_seed("logistic", 0, LOGISTIC),
-            of_seed("logistic", 1, LOGISTIC),
-        ],
-    )
-    report = report_of(store)
-    assert [one.tried for one in report.candidates] == [1, 1]
-    assert "bp: 1 job is left out, as other seeds of the same setting have no result." in report.notes
-
-
-def test_a_job_that_two_sweeps_ran_counts_once_and_is_told(store: Store) -> None:
-    poor = (0.1, 0.2, 0.1, 0.2, 0.1)
-    for name, scores in (("first", poor), ("again", BP)):
-        record_sweep(store, [of_seed("bp", 0, scores), of_seed("logistic", 0, LOGISTIC)], name=name)
-    first, again = sorted(reading.sweeps(store), key=lambda run: run.name, reverse=True)
-    report = build_report(store, [first, again])
-    bp = report.candidates[0]
-    assert (bp.scores.scores.tolist(), bp.tried, bp.selection) == (list(BP), 1, "single")
-    assert "bp: 1 job is left out, as the same setting stands in a sweep named later." in report.notes
-    assert not any("other seeds" in note for note in report.notes)
-
-
-def test_one_seed_with_different_folds_has_no_best_setting(store: Store) -> None:
-    jobs = [of_seed("bp", 0, BP, folds=str(l2), **{"training.l2": l2}) for l2 in (0.1, 0.2)]
-    record_sweep(store, [*jobs, of_seed("logistic", 0, LOGISTIC)])
-    assert any("scored on different folds (their cv settings differ)" in note for note in report_of(store).notes)
-
-
-def test_all_jobs_failed(store: Store) -> None:
-    record_sweep(store, [Given({"model.name": "bp"}, BP, fate="FAILED")], status="FAILED")
-    report = report_of(store)
-    assert report.answer == "Nothing is compared: bp is left out: none of its jobs has a result."
-    assert "comparison.html" in files(report)
-
-
-def test_several_data_sets_are_compared_each_by_itself_and_corrected_together(store: Store) -> None:
+def test_data_sets_are_described_and_warned_of_each_by_itself(store: Store) -> None:
+    facts = {"iris": RowFacts(20, 4, (), (10, "no")), "my data": RowFacts(20, 0, ("person",), (3, "rare"))}
     jobs = [
-        Given({"model.name": name, "data.name": data}, scores, data=data * 16, dataset=data, folds=data)
-        for data in ("iris", "wine")
+        model(name, scores, dataset=data, data=data[0] * 64, folds=data, facts=facts[data])
+        for data in facts
         for name, scores in (("bp", BP), ("logistic", LOGISTIC))
     ]
     record_sweep(store, jobs)
     report = report_of(store)
-    pairs = [(one.model, one.baseline) for one in report.comparisons]
-    assert pairs == [("bp on iris", "logistic on iris"), ("bp on wine", "logistic on wine")]
-    assert [one.p_holm for one in report.comparisons] == holm([one.p for one in report.comparisons])
-    assert {"Data: iris", "Data: wine"} <= set(report.method)
+    assert [family.data for family in report.outcome.families] == list(facts)
+    assert {"Data: iris", "Data: my data"} <= set(report.method)
+    assert report.method["Data: iris"].startswith("iris: 20 rows, 3 features (a, b, c), 2 classes; a test's own rows;")
+    duplicates, identifier, rare = report.notes
+    assert duplicates.startswith("iris: 4 rows stand in the table more than once")
+    assert "named like an identifier" in identifier
+    assert rare.startswith("my data: the class rare has 3 rows, fewer than the 5 folds")
     assert [picture.name for picture in report.pictures] == ["differences", "models"]
 
 
-def test_two_files_of_the_same_name_are_two_data_sets(store: Store) -> None:
+def test_six_data_sets_are_put_together_in_a_figure_and_tables(store: Store) -> None:
     jobs = [
-        Given({"model.name": "bp", "data.name": "csv", "data.path": "/x/my.csv"}, BP, data=digest * 32, dataset="my")
-        for digest in ("ab", "cd")
+        model(name, np.add(scores, place / 100), dataset=f"set {place}", data=f"{place:02}" * 32)
+        for place in range(6)
+        for name, scores in (("bp", BP), ("logistic", LOGISTIC), ("softmax", SOFTMAX))
     ]
-    record_sweep(store, [jobs[0]])
-    record_sweep(store, [jobs[1]])
-    report = build_report(store, reading.sweeps(store))
-    assert {one.name for one in report.candidates} == {"bp on my.csv abababab", "bp on my.csv cdcdcdcd"}
-
-
-def test_several_sweeps_are_one_comparison(store: Store) -> None:
-    record_sweep(store, [model("bp", BP)], experiment="one", name="one", question="First?")
-    record_sweep(store, [model("logistic", LOGISTIC)], experiment="two", name="two", question="Second?")
-    report = build_report(store, find_sweeps(store, ["one", "two"]))
-    assert [(one.model, one.baseline) for one in report.comparisons] == [("bp", "logistic")]
-    assert report.title == "one and two"
-    assert report.question == "First? Second?"
-
-
-def test_runs_of_different_code_are_told(store: Store) -> None:
-    other = Given({"model.name": "logistic"}, LOGISTIC, tags={"code_version": "two"})
-    record_sweep(store, [model("bp", BP), other])
-    assert "The jobs were run by different versions of the numerical code or its libraries." in report_of(store).notes
+    record_sweep(store, jobs)
+    report = report_of(store)
+    assert [picture.name for picture in report.pictures] == ["differences", "critical-difference", "models"]
+    headings = [heading for heading, _, _ in report.tables()]
+    assert headings == ["Models", "Comparisons", "Over all data sets", "Pairs over all data sets"]
+    content = json.loads(files(report)["comparison.json"])
+    assert content["across"]["names"] == ["bp", "logistic", "softmax"]
 
 
 def test_method_and_commands_say_how_to_do_it_again(store: Store) -> None:
     tags = {"mlflow.source.git.commit": "c0ffee", "git_dirty": "true", "python": "3.11.7", "versions": "numpy 2.4"}
-    jobs = [model(name, BP, learning_rate=rate) for name in ("bp", "logistic") for rate in (0.1, 0.3)]
+    jobs = [
+        model(name, BP, {"learning_rate": rate}, tags={} if name == "bp" else {"code_version": "two"})
+        for name in ("bp", "logistic")
+        for rate in (0.1, 0.3)
+    ]
     sweep = record_sweep(store, jobs, tags=tags)
     report = report_of(store)
-    assert report.method["Data"].startswith(
-        "made: 20 rows, 3 features (a, b, c), 2 classes; a test's own rows; SHA-256"
-    )
     assert report.method["Folds"].startswith("5 stratified folds, seed 0, SHA-256 folds")
-    assert report.method["Varied"] == "model.name = bp, logistic; training.learning_rate = 0.1, 0.3"
+    assert "other folds of the same repeat and seed" in report.method["Selection"]
+    assert "model.name = bp, logistic; training.learning_rate = 0.1, 0.3" in report.method["Varied"]
+    assert "training.epochs = 500" in report.method["Fixed"]
     assert report.method["Versions"] == "Python 3.11.7; numpy 2.4"
     assert report.method["Commit"] == "c0ffee with changes (git.diff, an artifact of the run)"
     assert report.commands == (
@@ -349,75 +198,48 @@ def test_method_and_commands_say_how_to_do_it_again(store: Store) -> None:
         "python -m src.run experiments=study",
         f"python -m src.compare --sweep {sweep} --metric accuracy",
     )
+    assert report.question == "Which model predicts best on made: bp or logistic?"
+    assert "The jobs were run by different versions of the numerical code or its libraries." in report.notes
 
 
-def test_the_metric_is_the_sweeps_own_unless_another_is_asked_for(store: Store) -> None:
-    record_sweep(store, [model("bp", BP), model("logistic", LOGISTIC)], metric="test/log_loss")
-    assert report_of(store).metric == "test/log_loss"
-    assert report_of(store).comparisons[0].difference == pytest.approx(-np.mean(np.array(BP) - LOGISTIC))
-    assert report_of(store, "macro_f1").metric == "test/macro_f1"
+def test_published_scores_stand_beside_ours(store: Store) -> None:
+    def published(model: str, metric: str, value: float) -> dict[str, object]:
+        return {"data": "made", "model": model, "metric": metric, "value": value, "tolerance": 0.005, "source": "there"}
 
-
-@pytest.mark.parametrize(
-    "name, message",
-    [
-        ("logloss", "Did you mean 'log_loss'"),
-        ("train/accuracy", "is not a score of the test folds"),
-        ("time/fit", "is not a score of the test folds"),
-        ("", "not a metric to compare by"),
-    ],
-)
-def test_a_metric_that_does_not_exist(name: str, message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        full_metric(name)
-
-
-def test_sweeps_that_do_not_exist(store: Store) -> None:
-    with pytest.raises(ReportError, match="the store holds no sweep to compare"):
-        find_sweeps(store)
-    sweep = record_sweep(store, [model("bp", BP)])
-    child = reading.children(store, reading.get_run(store, sweep))[0]
-    with pytest.raises(UserError, match=r"there is no MLflow experiment 'studdy'.* Did you mean 'study'"):
-        find_sweeps(store, ["studdy"])
-    with pytest.raises(UserError, match=f"there is no run '{sweep[:20]}'.* Did you mean {sweep} \\(study\\)"):
-        find_sweeps(store, run_ids=[sweep[:20]])
-    with pytest.raises(UserError, match=r"there is no run 'zzz' in"):
-        find_sweeps(store, run_ids=["zzz"])
-    with pytest.raises(ReportError, match=f"one job of a sweep; give the sweep: --sweep {sweep}"):
-        find_sweeps(store, run_ids=[child.run_id])
-    alone = log_job(store, start_alone(store, "single", {}), record_of(model("bp", BP)))
-    with pytest.raises(ReportError, match="a job alone, not a sweep"):
-        find_sweeps(store, run_ids=[alone])
-    with pytest.raises(ReportError, match="the experiment 'single' holds no sweep to compare; others do: study"):
-        find_sweeps(store, ["single"])
-
-
-def test_the_latest_sweep_is_meant_where_none_is_named(store: Store) -> None:
-    record_sweep(store, [model("bp", BP)], experiment="one")
-    latest = record_sweep(store, [model("logistic", LOGISTIC)], experiment="two")
-    assert [run.run_id for run in find_sweeps(store)] == [latest]
-    first, second = find_sweeps(store, ["two", "one"])
-    assert first.run_id == latest
-    assert second.experiment_id != first.experiment_id
-    assert len(find_sweeps(store, ["two"], [latest])) == 1
-
-
-def test_hostile_names_stay_names(store: Store, hostile: str) -> None:
-    classes, features = (hostile, f"{hostile} 2"), (hostile, "b", "c")
-    jobs = [
-        Given({"model.name": name}, scores, classes=classes, features=features)
-        for name, scores in (("bp", BP), ("logistic", LOGISTIC))
+    values = [
+        published("bp", "test/accuracy", 0.82),
+        published("bp", "test/accuracy", 0.85),
+        published("bp", "fitted/log_loss", 0.4),
+        published("logistic", "fitted/log_loss", 0.4),
+        published("softmax", "test/accuracy", 0.7),
     ]
-    record_sweep(store, jobs, name=hostile, question=hostile)
-    report = report_of(store)
-    made = files(report)
+    sweep = record_sweep(store, [model("bp", BP), model("logistic", LOGISTIC)], published=values)
+    kept = next(
+        run for run in reading.children(store, reading.get_run(store, sweep)) if run.params["model.name"] == "bp"
+    )
+    add_metrics(store, kept.run_id, {"fitted/log_loss": 0.4031})
+    cells = published_cells(store, compare_sweeps(sweeps_of(store)))
+    assert cells is not None
+    assert [(row[1], row[3], row[4], row[5]) for row in cells.rows] == [
+        ("bp", "0.820", "0.820", "reproduced"),
+        ("bp", "0.850", "0.820", "differs"),
+        ("bp", "0.400", "0.403", "reproduced"),
+        ("logistic", "0.400", "–", "not measured"),
+        ("softmax", "0.700", "–", "not run"),
+    ]
+
+
+def test_hostile_names_stay_names(store: Store, all_hostile: list[str]) -> None:
+    names = {
+        "classes": tuple(all_hostile),
+        "features": tuple(f"{name} 2" for name in all_hostile),
+        "dataset": " ".join(all_hostile).replace("/", ""),
+    }
+    jobs = [model(name, scores, rows=60, **names) for name, scores in (("bp", BP), ("logistic", LOGISTIC))]
+    record_sweep(store, jobs, name=" ".join(all_hostile), question=" ".join(all_hostile))
+    made = files(report_of(store))
     assert b"<script>alert" not in made["comparison.html"]
+    assert b"&lt;script&gt;alert" in made["comparison.html"]
+    assert "逻辑回归" in made["comparison.md"].decode()
     assert json.loads(made["comparison.json"])["models"][0]["name"] == "bp"
     assert {"figures/confusion.svg", "figures/learning-curves.svg"} <= set(made)
-
-
-def test_json_holds_models_with_their_fold_scores(store: Store) -> None:
-    record_sweep(store, [model("bp", BP), model("logistic", LOGISTIC)])
-    content = json.loads(to_json(report_of(store)))
-    assert content["models"][0]["fold_scores"] == list(BP)
-    assert content["answer"] == report_of(store).answer

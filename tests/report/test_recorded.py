@@ -1,125 +1,69 @@
-"""What MLflow's room reads back becomes what this room shows."""
+"""Curves and predictions that MLflow's room reads back become what the figures take."""
 
-import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from src.evaluation.metrics import score
-from src.evaluation.results import Curve, FoldResult, JobResult
-from src.report import runs_table
-from src.report.figures import fold_curves, out_of_fold
+from src.evaluation.results import Curve, JobResult
+from src.report.pictures import job_figures
 from src.report.recorded import recorded_classes, recorded_curves, recorded_predictions
-from src.report.runs import jobs_table
-from src.report.tables import best_line, leaderboard_cells
 from src.tracking import reading
-from src.tracking.records import DatasetFacts, Failure, JobRecord
-from src.tracking.runs import finish_sweep, log_job, start_sweep
+from src.tracking.runs import start_alone
 from src.tracking.store import Store, open_store
+from src.tracking.sweeps import log_job
+from tests.sweeps import Given, empty_store, record_of, result_of
 
-TARGET = np.arange(12) % 2
 CLASSES = ('yes, "a"', "否|<b>")
-
-
-def result(*, diverged: bool = False) -> JobResult:
-    random = np.random.default_rng(1)
-    folds = []
-    for number in range(3):
-        test = np.arange(number, 12, 3)
-        second = random.random(4)
-        lost = diverged and number == 1
-        probabilities = np.column_stack([1 - second, second]) * (np.nan if lost else 1)
-        scores = score(TARGET[test], probabilities)
-        curve = Curve(np.arange(1, 6), random.random(5), random.random(5))
-        folds.append(
-            FoldResult(
-                repeat=0,
-                fold=number,
-                test_scores=scores,
-                train_scores=scores,
-                test_index=test,
-                test_target=TARGET[test],
-                probabilities=probabilities,
-                n_train=8,
-                parameters=None,
-                curve=curve,
-                epochs=5,
-                diverged_epoch=6 if lost else None,
-                fit_seconds=0.1,
-            )
-        )
-    return JobResult(tuple(folds))
-
-
-def record(name: str, made: JobResult | None, **params: object) -> JobRecord:
-    now = time.time()
-    return JobRecord(
-        name=name,
-        digest=name * 8,
-        config={},
-        overrides=[],
-        params={"model.name": "bp", "training.l2": 0.001, "data.path": None, "cv.folds": 3, **params},
-        dataset=DatasetFacts("d", "ab" * 32, "here", 12, {"a": "double"}, CLASSES),
-        target=TARGET,
-        started=now - 1,
-        ended=now,
-        status="FINISHED" if made else "FAILED",
-        result=made,
-        failure=None if made else Failure("ValueError", "no luck", "Traceback"),
-    )
+GIVEN = Given({"cv.repeats": 2}, [0.5, 0.75, 0.5, 0.25, np.nan, 0.5], rows=12, classes=CLASSES)
 
 
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
-    return open_store()
+def store(tmp_path: Path) -> Store:
+    return open_store(empty_store(tmp_path))
 
 
-def test_recorded_jobs_come_back(store: Store) -> None:
-    sweep = start_sweep(store, experiment="study", name="s", digest="d" * 64, jobs=[], tags={})
-    made, diverged = result(), result(diverged=True)
-    log_job(store, sweep, record("one", made, **{"training.learning_rate": 0.1}))
-    log_job(store, sweep, record("two", diverged, **{"training.learning_rate": 30.0}))
-    log_job(store, sweep, record("bad", None, **{"training.learning_rate": -1.0}))
-    finish_sweep(store, sweep, "FAILED")
-
-    table = runs_table("study").sort_values("name", ascending=False)
-    assert list(table["name"]) == ["two", "one", "bad"]
-    assert list(table["status"]) == ["FINISHED", "FINISHED", "FAILED"]
-    assert list(table["training.learning_rate"]) == ["30.0", "0.1", "-1.0"]
-    assert list(table["error"].isna()) == [True, True, False]
-    assert table["data.path"].isna().all()
-    for metric, value in made.metrics().items():
-        assert table.loc[table["name"] == "one", metric].item() == pytest.approx(value, rel=0, abs=0, nan_ok=True)
-    cells = leaderboard_cells(table)
-    assert [row[:2] for row in cells.rows] == [("bp", "0.1"), ("bp", "30"), ("bp", "-1")]
-    assert [row[2] for row in cells.rows][1:] == ["diverged", "failed"]
-    assert "no luck" in cells.warnings[0]
-    assert best_line(table).startswith("Result: bp (learning_rate=0.1), accuracy ")
-
-    runs = {run.name: run for run in reading.children(store, reading.sweeps(store)[0])}
-    for name, expected in (("one", made), ("two", diverged)):
-        table_of_predictions = reading.predictions(store, runs[name])
-        back, before = recorded_predictions(table_of_predictions), out_of_fold(expected, TARGET)
-        np.testing.assert_array_equal(back.fold, before.fold)
-        np.testing.assert_array_equal(back.target, before.target)
-        np.testing.assert_array_equal(back.probabilities, before.probabilities)
-        assert recorded_classes(table_of_predictions) == CLASSES
-
-        curves = reading.curves(store, runs[name])
-        assert curves is not None
-        pairs = zip(recorded_curves(curves, reading.fold_scores(store, runs[name])), fold_curves(expected), strict=True)
-        for one, other in pairs:
-            np.testing.assert_array_equal(one.epochs, other.epochs)
-            np.testing.assert_array_equal(one.train_loss, other.train_loss)
-            np.testing.assert_array_equal(one.test_loss, other.test_loss)
+def with_random_numbers(made: JobResult) -> JobResult:
+    """A result whose predictions and losses are all different; the fifth fold stays diverged."""
+    random = np.random.default_rng(1)
+    folds = []
+    for fold in made.folds:
+        second = random.random(fold.n_test) * (np.nan if fold.diverged_epoch else 1)
+        curve = Curve(np.arange(1, 6), random.random(5), random.random(5))
+        folds.append(replace(fold, probabilities=np.column_stack([1 - second, second]), curve=curve))
+    return JobResult(tuple(folds))
 
 
-def test_a_table_without_runs_is_a_table_of_no_jobs() -> None:
-    fixed = ["run_id", "experiment_id", "parent_id", "name", "status", "started", "ended"]
-    table = jobs_table(pd.DataFrame(columns=fixed))
-    assert table.empty
-    assert set(table.columns) == {*fixed, "error"}
-    assert leaderboard_cells(table).rows == ()
+def test_curves_and_predictions_come_back_to_the_last_bit(store: Store) -> None:
+    made = with_random_numbers(result_of(GIVEN))
+    job = log_job(store, start_alone(store, "study", {}), replace(record_of(GIVEN), result=made), GIVEN.config)
+    run = reading.get_run(store, job.run_id)
+
+    table = reading.predictions(store, run)
+    assert recorded_classes(table) == CLASSES
+    back = recorded_predictions(table)
+    sizes = [fold.n_test for fold in made.folds]
+    np.testing.assert_array_equal(back.fold, np.repeat(np.arange(6), sizes))
+    np.testing.assert_array_equal(back.target, np.concatenate([fold.test_target for fold in made.folds]))
+    np.testing.assert_array_equal(back.probabilities, np.concatenate([fold.probabilities for fold in made.folds]))
+
+    curves = reading.curves(store, run)
+    assert curves is not None
+    shown = recorded_curves(curves, reading.fold_scores(store, run))
+    assert len(shown) == 6
+    for one, fold in zip(shown, made.folds, strict=True):
+        assert fold.curve is not None
+        kept = slice(0, 5)
+        for name in ("epochs", "train_loss", "test_loss"):
+            np.testing.assert_array_equal(getattr(one, name)[kept], getattr(fold.curve, name))
+        # Of the diverged fold the curve says so.
+        assert len(one.epochs) == (6 if fold.diverged_epoch else 5)
+        assert np.isnan(one.test_loss[-1]) == bool(fold.diverged_epoch)
+
+
+def test_a_job_keeps_figures_of_its_own(store: Store) -> None:
+    job = log_job(store, start_alone(store, "study", {}), record_of(GIVEN), GIVEN.config)
+    drawn = job_figures(store, reading.get_run(store, job.run_id))
+    assert set(drawn) == {f"figures/{name}.png" for name in ("confusion_matrix", "roc_curve", "learning_curve")}
+    assert all(content.startswith(b"\x89PNG") for content in drawn.values())

@@ -105,7 +105,7 @@ def expected_accuracy(separation: float, per_class: int) -> float:
 
     Given the centroids c0 and c1, w = c1 - c0 and m = (|c1|² - |c0|²)/2, a row x of class 1 is told right with
     probability Φ((w·μ1 - m)/|w|), one of class 0 with Φ((m - w·μ0)/|w|); the mean is taken over drawn centroids (its
-    standard error is below 0.01 points).
+    standard error is 0.01 points or less).
     """
     first, second = _centroid_noise() / np.sqrt(per_class)
     first, second = first - separation / 2 * _AXIS, second + separation / 2 * _AXIS

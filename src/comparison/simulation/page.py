@@ -366,7 +366,8 @@ def _share(rate: Rate) -> str:
 
 def _points(value: float) -> str:
     """A difference of accuracies in points, with its sign."""
-    return f"{100 * value:+.1f}".replace("-", "−")
+    text = f"{100 * value:+.1f}".replace("-", "−")
+    return text if float(text[1:]) else text[1:]
 
 
 def _span(values: Iterable[float]) -> str:

@@ -186,8 +186,8 @@ def table(equal: Sequence[Measured]) -> list[dict[str, Any]]:
                 "learnable": str(one.is_learnable).lower(),
                 "tests": study.tests,
                 "rate": rate.share,
-                "low": round(low, 5),
-                "high": round(high, 5),
+                "low": low,
+                "high": high,
                 "simulations": rate.simulations,
             }
         )

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from src.command.keep import fitted_pipeline, fitted_scores
+from src.command.names import run_names, sweep_name
 from src.comparison import naming
 from src.comparison.cautions import row_facts
 from src.comparison.jobs import RecordedJob, Setting
@@ -17,8 +19,6 @@ from src.report.pictures import job_figures
 from src.report.tables import best_line, leaderboard_csv
 from src.report.words import markdown
 from src.sweep.jobs import Job, Jobs
-from src.sweep.keep import fitted_pipeline, fitted_scores
-from src.sweep.names import run_names, sweep_name
 from src.sweep.stacks import EndedJob
 from src.tracking import models, provenance, view
 from src.tracking.artifacts import yaml_bytes
@@ -54,7 +54,7 @@ class Recorder:
     store, settings
         Where; the command's own settings are those of any of its jobs.
     alone, search
-        See `src.sweep.driver.Command`.
+        See `src.command.driver.Command`.
     jobs
         All that were taken so far.
     names

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from src.command.driver import Command, SearchOver
 from src.config import search_digest
 from src.errors import UserError
 from src.evaluation.metrics import higher_is_better
-from src.sweep.driver import Command, SearchOver
 
 
 class SearchError(UserError):
