@@ -14,8 +14,8 @@ from src.network.hyperparameters import hyperparameters
 from src.network.settings import Settings
 
 SRC = Path(__file__).resolve().parents[1]
-# The code that can change a number of a job's result, rooms and files. The derivation to be read is not run by a job, and
-# statistics of paired scores are no job's.
+# The code that can change a number of a job's result: rooms and files. No job runs the derivation, which is to be read,
+# or the statistics of paired scores.
 NUMERICAL = (
     *("network", "models", "data", "evaluation"),
     *("config/schema.py", "config/kinds.py", "config/identity.py"),
