@@ -9,8 +9,8 @@ from src.comparison import naming
 from src.comparison.cautions import row_facts
 from src.comparison.jobs import RecordedJob, Setting
 from src.comparison.outcome import Outcome, compare_jobs
-from src.config import JobConfig, flatten, sweep_digest
-from src.config.identity import used_keys
+from src.config import JobConfig, flatten
+from src.config.identity import sweep_digest, used_keys
 from src.evaluation.results import JobResult
 from src.report.comparison import ANSWER, build_report, data_cautions, described_data
 from src.report.page import ComparisonReport

@@ -12,19 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.config import (
-    JobConfig,
-    canonical,
-    check,
-    code_version,
-    digest,
-    flatten,
-    ignored,
-    model_parameters,
-    search_digest,
-    sweep_digest,
-)
-from src.config.identity import NOT_NUMERICAL, NUMERICAL, SRC
+from src.config import JobConfig, canonical, check, digest, flatten, ignored, model_parameters
+from src.config.identity import NOT_NUMERICAL, NUMERICAL, SRC, code_version, search_digest, sweep_digest
 from src.config.messages import leaves
 from src.network.hyperparameters import hyperparameters
 from src.network.settings import TrainingSettings
