@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, Literal
+from zlib import crc32
 
 import numpy as np
 
@@ -48,6 +49,11 @@ class Case:
         return "-".join([layers, self.output, self.loss, self.size, *(name for name in traits if traits[name])])
 
     @property
+    def seed(self) -> int:
+        """Draw other numbers for every case: what one case's numbers do not show, another's may."""
+        return crc32(str(self).encode())
+
+    @property
     def layer_sizes(self) -> tuple[int, ...]:
         inputs, hidden, outputs, _ = SIZES[self.size]
         return (inputs, *hidden[: len(self.activations)], outputs)
@@ -59,7 +65,7 @@ class Case:
     @property
     def part(self) -> Part:
         """Samples: x normal; y a class, or numbers in (0, 1) that sum to 1 for a softmax; weights of mean 1."""
-        random = np.random.default_rng(0)
+        random = np.random.default_rng(self.seed)
         inputs, _, outputs, samples = SIZES[self.size]
         x = random.normal(size=(inputs, samples))
         y = np.eye(outputs)[:, random.integers(outputs, size=samples)]
@@ -69,9 +75,9 @@ class Case:
         weight = random.uniform(0.2, 2.0, samples)
         return Part(x, y, weight / weight.mean() if self.weighted else None)
 
-    def matrices(self, seed: int = 0) -> list[Any]:
+    def matrices(self, draw: int = 0) -> list[Any]:
         """Return matrices [W b] of normal numbers, small enough that no deep network saturates."""
-        random = np.random.default_rng(seed)
+        random = np.random.default_rng((self.seed, draw))
         layers = zip(self.layer_sizes[:-1], self.layer_sizes[1:], strict=True)
         return [random.normal(0, below**-0.5, (units, below + 1)) for below, units in layers]
 

@@ -7,9 +7,9 @@ training. Its gradient is compared with central differences of its objective too
 import numpy as np
 import pytest
 
-from src.network import Part, Settings, central_differences, gradient, gradient_error, shape_of
+from src.network import Part, Settings, activations, central_differences, gradient, gradient_error, shape_of
 from src.network.derivation import ACTIVATIONS, OUTPUTS
-from tests.network.cases import SIZES, Case, cases
+from tests.network.cases import SIZES, Case, activated, cases
 from tests.network.two_ways import Derivation, Engine
 
 # (That derivation.py has all that the engine has, `test_derivation.py` sees to.)
@@ -53,6 +53,13 @@ def test_the_gradient_is_that_of_the_derivation(case):
 def test_two_epochs_of_gradient_descent_are_those_of_the_derivation(case):
     engine, derivation, matrices, part = both_ways(case, learning_rate=0.1, epochs=2)
     assert_same(engine.train(matrices, part), derivation.train(matrices, part))
+
+
+@pytest.mark.parametrize("name", activations.ACTIVATIONS)
+def test_slopes_are_central_differences(name):
+    z, step = np.array([-30.0, -4.3, -1.1, -0.7, -0.2, 0.1, 0.9, 1.3, 2.7, 25.0]), 1e-5
+    differences = (activated(name, z + step)[0] - activated(name, z - step)[0]) / (2 * step)
+    np.testing.assert_allclose(activated(name, z)[1], differences, rtol=1e-8, atol=1e-9)
 
 
 @small_networks

@@ -7,9 +7,9 @@ import math
 import pytest
 from mlflow.entities import Run
 
+from src.config import code_version
 from src.data import load
 from src.evaluation.folds import folds_digest, make_folds
-from src.tracking.provenance import code_version
 from tests.commandline import command
 from tests.sweep.conftest import Record, computed, same
 

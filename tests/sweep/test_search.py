@@ -8,8 +8,8 @@ import pytest
 import yaml
 from mlflow.entities import Run
 
+from src.command.search import check_installed, direction_of
 from src.errors import UserError
-from src.sweep.search import check_installed, direction_of
 from tests.sweep.conftest import Record, computed, same
 
 pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")

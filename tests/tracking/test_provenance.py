@@ -1,16 +1,15 @@
-import hashlib
 import os
 import platform
-import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
+from src.config import code_version
 from src.tracking import provenance, reading
 from src.tracking.address import ROOT
-from src.tracking.provenance import code_version, git_state, parse_versions
+from src.tracking.provenance import git_state, parse_versions
 from src.tracking.query import find_runs
 from src.tracking.runs import start_alone, start_sweep
 from tests.tracking.conftest import logged
@@ -100,51 +99,6 @@ def test_the_command_is_as_typed_without_the_path_of_this_python(tmp_path):
     assert ended.stdout.splitlines() == ["python -m tool model=softmax 'data.path=my file.csv'", "tool"]
 
 
-def small_tree(tmp_path):
-    root = tmp_path / "tree"
-    for name in ("network/a.py", "models/b.py", "data/c.py", "evaluation/folds.py", "evaluation/significance.py"):
-        (root / "src" / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / "src" / name).write_text(f"# {name}\n")
-    return root
-
-
-@pytest.mark.parametrize(
-    "name, counts",
-    [
-        ("network/a.py", True),
-        ("models/b.py", True),
-        ("data/c.py", True),
-        ("evaluation/folds.py", True),
-        ("evaluation/significance.py", False),
-        ("report/d.py", False),
-    ],
-)
-def test_the_code_version_changes_with_the_numerical_code_only(tmp_path, name, counts):
-    root = small_tree(tmp_path)
-    before = code_version(root)
-    other = tmp_path / "other"
-    shutil.copytree(root, other)
-    (other / "src" / name).parent.mkdir(exist_ok=True)
-    (other / "src" / name).write_text("x = 1\n")
-    assert (code_version(other) != before) is counts
-
-
-def test_the_code_version_is_the_same_whatever_the_line_ends_and_the_place(tmp_path):
-    root = small_tree(tmp_path)
-    other = tmp_path / "elsewhere"
-    shutil.copytree(root, other)
-    (other / "src/network/a.py").write_bytes(b"# network/a.py\r\n")
-    assert code_version(other) == code_version(root)
-
-
-def test_a_renamed_file_changes_the_code_version(tmp_path):
-    root = small_tree(tmp_path)
-    other = tmp_path / "other"
-    shutil.copytree(root, other)
-    (other / "src/network/a.py").rename(other / "src/network/z.py")
-    assert code_version(other) != code_version(root)
-
-
 @pytest.fixture
 def dirty(monkeypatch):
     state = provenance.GitState(commit="c" * 40, branch="main", dirty=True, diff=b"--- a\n+++ b\n")
@@ -175,7 +129,3 @@ def test_a_huge_diff_is_cut(monkeypatch):
     content = provenance.files()["git.diff"]
     assert len(content) < 2_100_000
     assert content.endswith(b"... cut\n")
-
-
-def test_the_version_is_a_plain_sha256(tmp_path):
-    assert len(bytes.fromhex(code_version(small_tree(tmp_path)))) == hashlib.sha256().digest_size

@@ -14,6 +14,10 @@ from typing import Self
 
 from rich.console import Console
 
+from src.command.checking import check_command
+from src.command.display import Counts, Display
+from src.command.interruption import Interruptions
+from src.command.record import Recorder, recorded_without_writing
 from src.comparison.jobs import RecordedJob, Setting, settings_of
 from src.comparison.outcome import Outcome, has_result
 from src.comparison.ranking import better
@@ -22,12 +26,8 @@ from src.errors import UserError
 from src.evaluation.metrics import higher_is_better
 from src.report.summary import print_summary
 from src.sweep.backends import run_stacks
-from src.sweep.checking import check_command
-from src.sweep.display import Counts, Display
-from src.sweep.interruption import Interruptions
 from src.sweep.jobs import Job, Jobs
 from src.sweep.plan import Plan, make_plan
-from src.sweep.record import Recorder, recorded_without_writing
 from src.sweep.stacks import Collector, EndedJob
 from src.tracking.errors import TrackingError
 from src.tracking.store import open_store
