@@ -360,7 +360,7 @@ CONSTANTS = {
     "config/identity.py": ('"logistic": {"hidden_layer_sizes": ()', '"logistic": {"hidden_layer_sizes": (1,)'),
     "sweep/jobs.py": ("folds=cv.folds", "folds=5"),
     "sweep/stacks.py": ("LARGEST_STACK = 256", "LARGEST_STACK = 128"),
-    "sweep/keep.py": ("list(pipeline.classes_)", "sorted(pipeline.classes_)"),
+    "command/keep.py": ("list(pipeline.classes_)", "sorted(pipeline.classes_)"),
 }
 
 
@@ -383,7 +383,7 @@ def test_comments_docstrings_and_the_look_are_no_code(name: str, changed: Callab
     assert changed(name, otherwise_told) == code_version()
 
 
-@pytest.mark.parametrize("name", [*NOT_NUMERICAL, "config/messages.py", "report/words.py", "sweep/driver.py"])
+@pytest.mark.parametrize("name", [*NOT_NUMERICAL, "config/messages.py", "report/words.py", "command/driver.py"])
 def test_other_code_changes_no_number(name: str, changed: Callable[..., str]) -> None:
     assert changed(name, lambda text: text + "\nMORE = 1\n") == code_version()
 
