@@ -52,7 +52,7 @@ experiments: $(STAMP) ## run every study in experiments/ anew, and write experim
 	@rm -rf experiments/.store && mkdir experiments/.store
 	@for file in experiments/*.yaml; do \
 	  $(IN_VENV) -m src.run "experiments=$$(basename "$$file" .yaml)" || exit; done
-	@$(IN_VENV) -m src.evaluation.simulation
+	@$(IN_VENV) -m src.comparison.simulation
 	@$(IN_VENV) -m src.report.studies
 
 lock: $(STAMP) ## resolve requirements.lock anew from pyproject.toml

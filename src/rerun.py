@@ -15,8 +15,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--uri", help="address of the store; if absent, MLFLOW_TRACKING_URI or the repository's own")
     given = parser.parse_args(arguments)
 
+    from src.command.rerun import report, rerun
     from src.errors import UserError
-    from src.sweep.rerun import report, rerun
 
     try:
         outcome = rerun(given.run_id, given.uri)

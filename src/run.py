@@ -35,7 +35,7 @@ class _PastHydra(BaseException):
 def run(cfg: DictConfig) -> float:
     """One job. Returns the metric that ``comparison.metric`` names, which a search optimizes."""
     try:
-        from src.sweep import run_single
+        from src.command import run_single
 
         return run_single(cfg)
     except Exception as error:

@@ -85,7 +85,7 @@ class Commands:
 
 def serve() -> None:
     sys.path.insert(0, str(ROOT))
-    for module in ("src.sweep.driver", "src.sweep.search", "src.report.figures.scores"):
+    for module in ("src.command.driver", "src.command.search", "src.report.figures.scores"):
         importlib.import_module(module)
     answers = os.fdopen(os.dup(1), "w")
     alive = set()

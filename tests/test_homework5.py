@@ -73,7 +73,7 @@ def test_the_artifacts_are_there(ended: tuple[Ended, MlflowClient], runs: tuple[
     _, client = ended
     parent, children = runs
     of_parent = {file.path for file in client.list_artifacts(parent.info.run_id)}
-    assert {"jobs.json", "leaderboard.csv", "leaderboard.md"} <= of_parent
+    assert {"jobs.json", "leaderboard.csv"} <= of_parent
     for run in children.values():
         of_run = {file.path for file in client.list_artifacts(run.info.run_id)}
         assert {"config.yaml", "overrides.yaml", "fold_scores.csv", "predictions.csv", "curves.csv"} <= of_run

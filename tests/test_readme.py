@@ -46,6 +46,13 @@ def test_every_key_in_the_table_of_options_exists() -> None:
     assert OmegaConf.load(ROOT / "conf" / "config.yaml").seed == 0
 
 
+def test_the_table_of_keys_is_that_of_the_schema() -> None:
+    from src.config.keys import rows
+
+    shown = README.partition("<!-- keys: python -m src.config.keys -->")[2].partition("<!-- end of keys -->")[0]
+    assert shown.splitlines()[3:] == list(rows()), "python -m src.config.keys prints the rows as they are now"
+
+
 def test_every_make_target_named_exists() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in set(re.findall(r"`?make ([a-z]+)`?", README)):

@@ -11,7 +11,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 if TYPE_CHECKING:
-    from src.sweep.driver import Command
+    from src.command.driver import Command
 
 
 @dataclass
@@ -25,7 +25,7 @@ ConfigStore.instance().store(group="hydra/launcher", name="stacked", node=Stacke
 
 
 class StackedLauncher(Launcher):
-    """Hands each batch of jobs to `src.sweep.run_sweep`."""
+    """Hands each batch of jobs to `src.command.run_sweep`."""
 
     search: "Command | None" = None  # set by a sweeper whose batches belong together
 
@@ -36,7 +36,7 @@ class StackedLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the jobs; return each one's `comparison.metric` in Hydra's form."""
-        from src.sweep import run_sweep
+        from src.command import run_sweep
 
         scores = run_sweep(self.hydra_context.config_loader, self.config, job_overrides, self.search)
         return [

@@ -53,7 +53,7 @@ class SearchSweeper(Sweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Prepare the sweeper that does the searching."""
-        from src.sweep.search import check_installed, direction_of
+        from src.command.search import check_installed, direction_of
 
         check_installed()
         import optuna
@@ -71,7 +71,7 @@ class SearchSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Search: batch after batch of trials, all under one parent run."""
-        from src.sweep.search import search
+        from src.command.search import search
 
         begin_folder(self.config)
         launcher: Any = self.optuna.sweeper.launcher

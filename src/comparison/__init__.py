@@ -8,4 +8,6 @@
 - ``across``: several data sets together.
 - ``cautions``: what a person should be warned of.
 - ``outcome``: all of it, for one or several sweeps.
+- ``simulation``: how often these answers err, measured; ``python -m src.comparison.simulation``.
+- ``calibration``: what that says of an outcome.
 """

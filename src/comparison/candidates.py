@@ -21,11 +21,13 @@ from src.comparison.jobs import LOG_LOSS, FloatArray, RecordedJob, Setting, mean
 from src.comparison.naming import candidate_names, model_label, setting_text, tuned
 from src.evaluation.metrics import metric_of
 from src.evaluation.significance import PairedDifference, paired_difference
+from src.words import listed
 
 IntArray = NDArray[np.int64]
 Selection = Literal["only", "other folds", "nested", "search"]
 
 NETWORK = "bp"
+NAMED = 8  # of the candidates that one sentence is about
 MOST_SETTINGS = 6  # of a sweep over numbers alone, that are compared with one another: 15 pairs to be corrected for
 
 
@@ -122,13 +124,16 @@ def find(data: str, jobs: Sequence[RecordedJob], metric: str, confidence: float,
     for name, job in zip(candidate_names([job.flat for job in jobs], most_settings), jobs, strict=True):
         groups.setdefault(name, []).append(job)
     found, left_out = [], []
+    reasons: dict[str, list[str]] = {}
     for name, group in groups.items():
         try:
             candidate, sentences = _candidate(name, data, group, metric, confidence, searched)
             found.append(candidate)
             left_out += [f"{name}: {sentence}" for sentence in sentences]
         except ComparisonError as problem:
-            left_out.append(f"{name} is left out: {problem}")
+            reasons.setdefault(str(problem), []).append(name)
+    for reason, names in reasons.items():
+        left_out.append(f"{listed(names, most=NAMED)} {'is' if len(names) == 1 else 'are each'} left out: {reason}")
     return Found(tuple(best_first(found, metric)), tuple(left_out))
 
 

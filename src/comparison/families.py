@@ -18,6 +18,8 @@ from typing import Literal
 from src.comparison.candidates import NETWORK, Candidate, difference
 from src.comparison.errors import ComparisonError
 from src.comparison.jobs import FloatArray
+from src.config.kinds import Kind
+from src.config.messages import bad_value
 from src.config.schema import ComparisonConfig
 from src.errors import UserError
 from src.evaluation.metrics import higher_is_better, metric_of
@@ -143,7 +145,8 @@ def check_baselines(baselines: Sequence[str], names_by_data: Sequence[Sequence[s
     listed = ", ".join(candidates)
     for name in baselines:
         if name not in candidates:
-            raise ComparisonError(f"comparison.baselines: {name!r} is not among what is compared. ({listed})")
+            known = Kind("among what is compared", tuple(candidates))
+            raise ComparisonError(bad_value("comparison.baselines", name, known))
     if baselines and all(set(names) <= set(baselines) for names in names_by_data):
         raise ComparisonError(
             f"comparison.baselines: {', '.join(baselines)} leaves nothing to compare with them. ({listed})"

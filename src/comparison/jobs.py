@@ -28,7 +28,7 @@ class RecordedJob:
     Attributes
     ----------
     run_id, name, status, error
-        The run in MLflow; FINISHED, FAILED, KILLED or RUNNING; why it failed.
+        The run in MLflow; FINISHED or FAILED; why it failed.
     config
         The whole configuration, typed.
     digest, data_digest, folds_digest, code_version

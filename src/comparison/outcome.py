@@ -21,7 +21,8 @@ class Outcome:
     options
         What was asked: metric, baselines, confidence, region of practical equivalence.
     boards
-        All settings of each data set, best first; those without a result last.
+        All settings of each data set, best first. Those that are left out of their candidate, as seeds are missing that
+        its other settings have, come after those that are not; those without a result last.
     families
         The candidates of each data set, and their comparisons.
     across
@@ -77,8 +78,18 @@ class Outcome:
 
     @property
     def best_of_each(self) -> list[Setting]:
-        """The best setting of each candidate: those that keep a model."""
-        return [candidate.best for candidate in self.candidates]
+        """The best setting of each candidate: those that keep a model. Where there is none, that of the data set."""
+        settings = [candidate.best for candidate in self.candidates]
+        of_none = [self.best_on(family.data) for family in self.families if not family.candidates]
+        return [*settings, *(setting for setting in of_none if setting is not None)]
+
+
+def _board(settings: Sequence[Setting], found: Sequence[Candidate], metric: str) -> tuple[Setting, ...]:
+    """The settings of a data set: those that stand for a candidate first, else one seed could beat the mean of many."""
+    standing = {setting.first.setting for candidate in found for setting in candidate.settings}
+    first = [setting for setting in settings if setting.first.setting in standing]
+    last = [setting for setting in settings if setting.first.setting not in standing]
+    return (*ranking.ranked(first, metric), *ranking.ranked(last, metric))
 
 
 def has_result(setting: Setting, metric: str) -> bool:
@@ -111,15 +122,15 @@ def compare_jobs(
     boards, found, left_out = {}, [], []
     groups = by_data(jobs)
     for data, group in groups.items():
-        boards[data] = tuple(ranking.ranked(settings_of(group), metric))
         part = candidates.find(data, group, metric, options.confidence, searched=searched)
+        boards[data] = _board(settings_of(group), part.candidates, metric)
         found.append(Family(data, part.candidates) if incomplete else families.compare(data, part.candidates, options))
         left_out += [sentence if len(groups) == 1 else f"On {data}: {sentence}" for sentence in part.left_out]
     refusals = [family.refusal for family in found if family.refusal]
     compared = any(family.comparisons for family in found)
     refusal = incomplete or (refusals[0] if refusals and not compared else None)
     if not any(family.candidates for family in found):
-        refusal = refusal or next(iter(left_out), "no job has a result.")
+        refusal = refusal or (left_out.pop(0) if left_out else "no job has a result.")
     return Outcome(
         options=options,
         boards=boards,

@@ -1,11 +1,27 @@
-"""What makes two jobs the same: the keys that count, their canonical form, and the digest of it."""
+"""What makes two jobs the same: the keys that count, their canonical form, the numerical code, and every digest."""
 
+import ast
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
-from src.config.schema import JobConfig, ModelConfig, TrainingConfig
+from src.config.schema import ComparisonConfig, EarlyStoppingConfig, JobConfig, ModelConfig, TrainingConfig
+from src.network.hyperparameters import hyperparameters
+from src.network.settings import Settings
+
+SRC = Path(__file__).resolve().parents[1]
+# The code that can change a number of a job's result, rooms and files. Tests of a difference change none.
+NUMERICAL = (
+    *("network", "models", "data", "evaluation"),
+    *("config/schema.py", "config/kinds.py", "config/identity.py"),
+    *("sweep/jobs.py", "sweep/stacks.py", "sweep/keep.py"),
+)
+NOT_NUMERICAL = ("evaluation/significance.py",)
+NUMERICAL_LIBRARIES = ("numpy", "scipy", "scikit-learn")
 
 # What these models are by definition, whatever their keys say.
 FIXED: dict[str, dict[str, Any]] = {
@@ -13,25 +29,7 @@ FIXED: dict[str, dict[str, Any]] = {
     "softmax": {"hidden_layer_sizes": (), "output": "softmax", "loss": "cross_entropy"},
 }
 _CSV = ("path", "target", "header", "separator", "missing", "categorical", "weights", "groups", "fold")
-_ALWAYS = ("optimizer", "learning_rate", "l2", "batch_size", "epochs", "schedule", "warmup")
-_ALWAYS_TOO = ("class_weight", "clip_norm", "check_gradient", "early_stopping.patience")
-_OPTIMIZER = {
-    "sgd": (),
-    "momentum": ("momentum",),
-    "nesterov": ("momentum",),
-    "rmsprop": ("rho", "epsilon"),
-    "adagrad": ("epsilon",),
-    "adam": ("beta1", "beta2", "epsilon"),
-    "adamw": ("beta1", "beta2", "epsilon"),
-}
-_SCHEDULE = {
-    "constant": (),
-    "step": ("decay", "decay_every"),
-    "exponential": ("decay",),
-    "inverse_scaling": ("power",),
-    "cosine": ("min_learning_rate",),
-    "plateau": ("decay", "plateau_patience", "min_learning_rate"),
-}
+_DECLARED = hyperparameters(Settings)
 
 
 def used_keys(job: JobConfig) -> tuple[str, ...]:
@@ -51,12 +49,10 @@ def _model_keys(model: ModelConfig) -> tuple[str, ...]:
         return ("name", "estimator", "params")
     if model.name == "sklearn_logistic":
         return ("name",)
-    keys = ["name", "init", "bias_init", "dtype"]
-    if {model.init, model.bias_init} & {"uniform", "normal"}:
-        keys.append("init_scale")
-    if model.name == "bp":
-        keys += ["hidden_layer_sizes", "output", "loss", *(["activation"] if model.hidden_layer_sizes else [])]
-    return tuple(keys)
+    fixed = FIXED.get(model.name, {})
+    layers = fixed.get("hidden_layer_sizes", model.hidden_layer_sizes)
+    unread = {"estimator", "params", *fixed, *(() if layers else ("activation",))}
+    return tuple(key for key in _read_by(ModelConfig, {model.init, model.bias_init}) if key not in unread)
 
 
 def _training_keys(model: str, training: TrainingConfig) -> tuple[str, ...]:
@@ -64,14 +60,17 @@ def _training_keys(model: str, training: TrainingConfig) -> tuple[str, ...]:
         return ()
     if model == "sklearn_logistic":
         return ("l2", "class_weight")
-    stopping = training.early_stopping.patience is not None
-    return (
-        *_ALWAYS,
-        *_ALWAYS_TOO,
-        *_OPTIMIZER[training.optimizer],
-        *_SCHEDULE[training.schedule],
-        *(("early_stopping.min_delta", "early_stopping.validation_fraction") if stopping else ()),
-    )
+    stopping = EarlyStoppingConfig.model_fields if training.early_stopping.patience is not None else ("patience",)
+    keys = _read_by(TrainingConfig, {training.optimizer, training.schedule})
+    return (*(key for key in keys if key != "early_stopping"), *(f"early_stopping.{key}" for key in stopping))
+
+
+def _read_by(section: type[ModelConfig | TrainingConfig], chosen: set[str]) -> Iterator[str]:
+    """The keys of a section, without those that belong to other optimizers, schedules and initializers than chosen."""
+    for key in section.model_fields:
+        owners = _DECLARED[key].of if key in _DECLARED else ()
+        if not owners or not chosen.isdisjoint(owners):
+            yield key
 
 
 def _cv_keys(job: JobConfig) -> tuple[str, ...]:
@@ -125,7 +124,43 @@ def ignored(job: JobConfig, overridden_keys: Sequence[str]) -> tuple[str, ...]:
 def digest(canonical: Mapping[str, Any], data_digest: str, code_version: str) -> str:
     """SHA-256 (hex) that identifies a job: its canonical configuration, the data's content, the numerical code."""
     identity = {"config": canonical, "data": data_digest, "code": code_version}
-    return sha256(json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()).hexdigest()
+    return _sha256(json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False))
+
+
+def sweep_digest(jobs: Iterable[str], asked: ComparisonConfig) -> str:
+    """SHA-256 (hex) of the digests of jobs, whatever their order, and of what is asked of them."""
+    return _sha256("\n".join([*sorted(jobs), asked.model_dump_json()]))
+
+
+def search_digest(settings: Any, arguments: Sequence[str]) -> str:
+    """SHA-256 (hex) of a search: the sweeper's settings, plain data; arguments as typed; the numerical code."""
+    return _sha256(json.dumps([settings, list(arguments), code_version()], sort_keys=True, default=str))
+
+
+@cache
+def code_version(src: Path = SRC) -> str:
+    """SHA-256 (hex) of the numerical code: the syntax of its files without docstrings, and its libraries' versions.
+
+    Two results with the same configuration, data and code version are the same. Comments and docstrings, which change
+    no number, do not count.
+    """
+    files = {path for name in NUMERICAL for path in [src / name, *(src / name).rglob("*.py")] if path.suffix}
+    counted = sorted(files - {src / name for name in NOT_NUMERICAL})
+    trees = [_WithoutTexts().visit(ast.parse(path.read_bytes())) for path in counted]
+    code = [f"{path.relative_to(src).as_posix()}\0{ast.dump(tree)}" for path, tree in zip(counted, trees, strict=True)]
+    libraries = [f"{name} {version(name)}" for name in NUMERICAL_LIBRARIES]
+    return _sha256("\0".join(code + libraries))
+
+
+class _WithoutTexts(ast.NodeTransformer):
+    """Takes docstrings out of a syntax tree: statements that are nothing but a text."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        return None if isinstance(node.value, ast.Constant) else node
+
+
+def _sha256(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
 
 
 def flatten(config: Mapping[str, Any]) -> dict[str, Any]:

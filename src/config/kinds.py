@@ -1,14 +1,17 @@
 """The kinds of value a key may hold, each with the words that name it in a message.
 
-The ranges stand beside the words, so that what is refused and what is said cannot drift apart.
+What is refused and what is said follow from the same range or the same words, so that they cannot drift apart.
 NaN and infinity are refused for every number by the schema (``allow_inf_nan=False``).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, JsonValue
+from pydantic_core import PydanticCustomError
+
+from src.network.settings import COUNT, NOT_NEGATIVE, PART, POSITIVE, Range
 
 
 @dataclass(frozen=True)
@@ -51,15 +54,36 @@ def of_test_part(value: Any) -> Any:
     return f"test/{value}" if isinstance(value, str) and "/" not in value else value
 
 
+def within(numbers: Range) -> tuple[Any, ...]:
+    """What an annotation needs to hold a value to a range: pydantic's limits, and the words for them."""
+    low = "ge" if numbers.closed == "left" else "gt"
+    high = "le" if numbers.closed == "right" else "lt"
+    limits: dict[str, Any] = {low: numbers.low, high: numbers.high}
+    number = "a whole number" if numbers.whole else "a finite number" if numbers.high is None else "a number"
+    said = [f"{_LIMITS[name]} {limit}" for name, limit in limits.items() if limit is not None]
+    as_one_type = BeforeValidator(_whole) if numbers.whole else AfterValidator(_positive_zero)
+    return as_one_type, Field(**limits), Kind(f"{number} {' and '.join(said)}")
+
+
+def among(text: str, words: Sequence[str]) -> tuple[Any, ...]:
+    """What an annotation needs to hold a value to some words; ``text`` is what one of them is called."""
+
+    def known(value: str) -> str:
+        if value not in words:
+            raise PydanticCustomError("word", "not among the words")
+        return value
+
+    return AfterValidator(known), Kind(text, tuple(words))
+
+
+_LIMITS = {"gt": "greater than", "ge": "of at least", "lt": "below", "le": "at most"}
+
 # Numbers
-Positive = Annotated[float, Field(gt=0), Kind("a finite number greater than 0")]
-NotNegative = Annotated[float, Field(ge=0), AfterValidator(_positive_zero), Kind("a finite number of at least 0")]
-Share = Annotated[float, Field(ge=0, lt=1), AfterValidator(_positive_zero), Kind("a number of at least 0 and below 1")]
-Factor = Annotated[float, Field(gt=0, le=1), Kind("a number greater than 0 and at most 1")]
-Part = Annotated[float, Field(gt=0, lt=1), Kind("a number greater than 0 and below 1")]
-Count = Annotated[int, BeforeValidator(_whole), Field(ge=1), Kind("a whole number of at least 1")]
-CountOrZero = Annotated[int, BeforeValidator(_whole), Field(ge=0), Kind("a whole number of at least 0")]
-TwoOrMore = Annotated[int, BeforeValidator(_whole), Field(ge=2), Kind("a whole number of at least 2")]
+Positive = Annotated[float, *within(POSITIVE)]
+NotNegative = Annotated[float, *within(NOT_NEGATIVE)]
+Part = Annotated[float, *within(PART)]
+Count = Annotated[int, *within(COUNT)]
+TwoOrMore = Annotated[int, *within(Range(2, whole=True))]
 Workers = Annotated[Literal[-1] | Count, Kind("a whole number of at least 1, or -1 for all cores")]
 Seed = Annotated[int, BeforeValidator(_whole), Field(ge=0, lt=2**32), Kind("a whole number from 0 to 4294967295")]
 Memory = Annotated[ByteSize, Field(gt=0), Kind("a size such as 500MB or 2GiB, or a number of bytes")]

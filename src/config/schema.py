@@ -1,40 +1,48 @@
 """What a valid job is: every key of a configuration, what it may hold and what it means.
 
-This is the only place that says so. The defaults are those of conf/; a test holds the two together.
+This is the only place that says so; what networks and their training are made of it takes from the engine, which
+declares it (`src.network.settings`). The defaults are those of conf/; a test holds the two together.
 A key's order matters in one respect: a rule that joins two keys stands with the later one.
 """
 
 import warnings
-from typing import Annotated, Any, Literal, Self, get_args
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, Self, TypeVar, get_type_hints
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from src.config import kinds
-from src.config.kinds import Count, CountOrZero, Kind, NotNegative, Positive, Share, TwoOrMore
+from src.config.kinds import Count, Kind, NotNegative, TwoOrMore, among, within
+from src.network.hyperparameters import CHOICES, hyperparameters
+from src.network.outputs import OUTPUTS
+from src.network.settings import EarlyStoppingSettings, ModelSettings, TrainingSettings
 
 DataName = Annotated[Literal["ex4", "iris", "wine", "breast_cancer", "digits", "csv"], Kind("a data set")]
 Missing = Annotated[Literal["refuse", "impute"], Kind("a treatment of missing values")]
 Scale = Annotated[Literal["standard", "minmax", "none"], Kind("a way to scale")]
 ModelName = Annotated[Literal["bp", "logistic", "softmax", "sklearn_logistic", "sklearn"], Kind("a model")]
-_Activation = Literal["identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "softplus", "silu", "gelu"]
+_Activation = Annotated[str, *among("an activation", CHOICES["activation"])]
 Activation = Annotated[
     _Activation | tuple[_Activation, ...],
     BeforeValidator(kinds.as_tuple),
-    Kind("an activation", get_args(_Activation)),
+    Kind("an activation", CHOICES["activation"]),
 ]
-Output = Annotated[Literal["softmax", "sigmoid", "tanh", "identity"], Kind("an output")]
-Loss = Annotated[Literal["cross_entropy", "squared_error"], Kind("a loss")]
-_Glorot = Literal["glorot_uniform", "glorot_normal"]
-_He = Literal["he_uniform", "he_normal"]
-_LeCun = Literal["lecun_uniform", "lecun_normal"]
-_Plain = Literal["uniform", "normal", "standard_normal", "zeros"]
-Init = Annotated[Literal[_Glorot, _He, _LeCun, _Plain], Kind("an initializer")]
-BiasInit = Annotated[Literal["zeros", "uniform", "normal"], Kind("an initializer of biases")]
-Dtype = Annotated[Literal["float64", "float32"], Kind("a floating-point type")]
-OptimizerName = Literal["sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw"]
-Optimizer = Annotated[OptimizerName, Kind("an optimizer")]
-ScheduleName = Literal["constant", "step", "exponential", "inverse_scaling", "cosine", "plateau"]
-Schedule = Annotated[ScheduleName, Kind("a schedule")]
+Output = Annotated[str, *among("an output", CHOICES["output"])]
+Loss = Annotated[str, *among("a loss", CHOICES["loss"])]
+Init = Annotated[str, *among("an initializer", CHOICES["init"])]
+BiasInit = Annotated[str, *among("an initializer of biases", CHOICES["bias_init"])]
+Dtype = Annotated[str, *among("a floating-point type", CHOICES["dtype"])]
+Optimizer = Annotated[str, *among("an optimizer", CHOICES["optimizer"])]
+Schedule = Annotated[str, *among("a schedule", CHOICES["schedule"])]
 BatchSize = Annotated[Literal["full"] | Count, Kind("'full' or a whole number of at least 1")]
 KeptModels = Annotated[Literal["best", "all", "none"], Kind("a choice of jobs")]
 Backend = Annotated[Literal["threads", "processes", "dask"], Kind("a backend")]
@@ -55,13 +63,7 @@ Metric = Annotated[
     Kind("a metric of a test fold"),
 ]
 
-# The losses that fit an output, and why another one does not.
-FITTING_LOSSES: dict[str, tuple[str, ...]] = {
-    "softmax": ("cross_entropy", "squared_error"),
-    "sigmoid": ("cross_entropy", "squared_error"),
-    "tanh": ("squared_error",),
-    "identity": ("squared_error",),
-}
+# Why the cross-entropy does not fit an output.
 _NO_PROBABILITY = {"tanh": "lies between -1 and 1", "identity": "can be any number"}
 
 
@@ -73,6 +75,33 @@ class Section(BaseModel):
     """A group of keys: frozen, nothing but the keys it names, no text for numbers, no true for 1, no NaN."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True, allow_inf_nan=False)
+
+
+_Section = TypeVar("_Section", bound=Section)
+DECLARED: Any = None  # stands for what `declared_by` says of a key
+
+
+def declared_by(group: type) -> Callable[[type[_Section]], type[_Section]]:
+    """Give a section the keys that a group of the engine's settings declares, with default, meaning and range.
+
+    Words and lists have the annotation that the section gives them. Numbers that the section does not name, as they
+    belong to one optimizer or schedule, come after its keys.
+    """
+
+    def with_keys(section: type[_Section]) -> type[_Section]:
+        annotations = get_type_hints(section, include_extras=True)
+        keys: dict[str, Any] = {}
+        for name, one in hyperparameters(group).items():
+            annotation = annotations.get(name)
+            if one.within is not None and not one.choices:
+                annotation = Annotated[int if one.within.whole else float, *within(one.within)]
+                annotation = annotation | None if one.default is None else annotation
+            keys[name] = (annotation, Field(one.default, description=one.text))
+        return create_model(
+            section.__name__, __base__=section, __module__=section.__module__, __doc__=section.__doc__, **keys
+        )
+
+    return with_keys
 
 
 class DataConfig(Section):
@@ -101,18 +130,19 @@ class DataConfig(Section):
         return path
 
 
+@declared_by(ModelSettings)
 class ModelConfig(Section):
     """What is trained: the network's architecture, or a reference model."""
 
     name: ModelName = Field("bp", description="the kind of model")
-    hidden_layer_sizes: kinds.Layers = Field((4,), description="units of each hidden layer, [] for none")
-    activation: Activation = Field("sigmoid", description="of all hidden layers, or a list with one for each")
-    output: Output = Field("softmax", description="function of the output layer")
-    loss: Loss = Field("cross_entropy", description="what training minimizes, besides the penalty")
-    init: Init = Field("glorot_uniform", description="how weights start")
-    init_scale: Positive = Field(0.5, description="a of uniform(-a, a), sigma of normal(0, sigma)")
-    bias_init: BiasInit = Field("zeros", description="how biases start")
-    dtype: Dtype = Field("float64", description="precision of all the network's arithmetic")
+    hidden_layer_sizes: kinds.Layers = DECLARED
+    activation: Activation = DECLARED
+    output: Output = DECLARED
+    loss: Loss = DECLARED
+    init: Init = DECLARED
+    init_scale: float = DECLARED
+    bias_init: BiasInit = DECLARED
+    dtype: Dtype = DECLARED
     estimator: kinds.Estimator | None = Field(None, description="sklearn: the classifier's full name")
     params: kinds.Parameters = Field({}, description="sklearn: the classifier's parameters")
 
@@ -131,7 +161,7 @@ class ModelConfig(Section):
     @classmethod
     def _loss_fits_output(cls, loss: str, info: ValidationInfo) -> str:
         output = info.data.get("output")
-        if info.data.get("name") == "bp" and output is not None and loss not in FITTING_LOSSES[output]:
+        if info.data.get("name") == "bp" and output is not None and (output, loss) not in OUTPUTS:
             raise ValueError(
                 f"'{loss}' does not fit model.output '{output}': it takes the logarithm of a probability, and this "
                 f"output {_NO_PROBABILITY[output]}. Set model.loss=squared_error, or model.output=softmax or sigmoid."
@@ -149,40 +179,32 @@ class ModelConfig(Section):
         return estimator
 
 
+@declared_by(EarlyStoppingSettings)
 class EarlyStoppingConfig(Section):
     """When training ends before its last epoch. Its samples are held out of the training part, never of the test."""
 
-    patience: Count | None = Field(None, description="epochs without improvement before the end, null for never")
-    min_delta: NotNegative = Field(0.0, description="the least decrease of the loss that is an improvement")
-    validation_fraction: kinds.Part = Field(0.1, description="share of the training part that is held out")
+    patience: int | None = DECLARED
+    min_delta: float = DECLARED
+    validation_fraction: float = DECLARED
 
 
+@declared_by(TrainingSettings)
 class TrainingConfig(Section):
     """How the network learns."""
 
-    optimizer: Optimizer = Field("sgd", description="the rule that turns gradients into updates")
-    learning_rate: Positive = Field(0.5, description="step size")
-    momentum: Share = Field(0.9, description="momentum, nesterov: share of the last step that is kept")
-    beta1: Share = Field(0.9, description="adam, adamw: decay of the mean gradient")
-    beta2: Share = Field(0.999, description="adam, adamw: decay of the mean squared gradient")
-    rho: Share = Field(0.9, description="rmsprop: decay of the mean squared gradient")
-    epsilon: Positive = Field(1e-8, description="rmsprop, adagrad, adam, adamw: keeps the divisor from zero")
-    l2: NotNegative = Field(0.0, description="the penalty's weight: J = (1/m) sum loss + (l2/2) sum W^2")
-    batch_size: BatchSize = Field("full", description="samples of one update; 1 is online learning")
-    epochs: Count = Field(500, description="passes over the training part")
-    schedule: Schedule = Field("constant", description="how the learning rate changes from epoch to epoch")
-    decay: kinds.Factor = Field(0.5, description="step, exponential, plateau: what the rate is multiplied by")
-    decay_every: Count = Field(100, description="step: epochs from one decay to the next")
-    power: NotNegative = Field(0.5, description="inverse_scaling: rate in epoch t is learning_rate / t^power")
-    min_learning_rate: NotNegative = Field(0.0, description="cosine, plateau: the rate never falls below")
-    warmup: CountOrZero = Field(0, description="epochs over which the rate grows linearly from zero")
-    plateau_patience: Count = Field(10, description="plateau: epochs without improvement borne; the next decays")
-    early_stopping: EarlyStoppingConfig = EarlyStoppingConfig()
+    optimizer: Optimizer = DECLARED
+    learning_rate: float = DECLARED
+    l2: float = DECLARED
+    batch_size: BatchSize = DECLARED
+    epochs: int = DECLARED
+    schedule: Schedule = DECLARED
+    warmup: int = DECLARED
     class_weight: kinds.ClassWeights | None = Field(None, description="balanced, or a weight for each class")
-    clip_norm: Positive | None = Field(None, description="the largest norm of a gradient, null for no limit")
+    clip_norm: float | None = DECLARED
     check_gradient: bool = Field(False, description="log the gradient's largest relative error")
+    early_stopping: EarlyStoppingConfig = EarlyStoppingConfig()
 
-    @field_validator("min_learning_rate")
+    @field_validator("min_learning_rate", check_fields=False)
     @classmethod
     def _falls_from_learning_rate(cls, least: float, info: ValidationInfo) -> float:
         rate = info.data.get("learning_rate")

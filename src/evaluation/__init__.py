@@ -4,5 +4,4 @@
 - ``metrics``: what a prediction is worth, and in which direction each metric is better.
 - ``results``: what one fold and one job leave behind, and their summary over folds.
 - ``significance``: whether one model's scores differ from another's on the same folds.
-- ``simulation``: how often those tests err when there is no difference; ``python -m src.evaluation.simulation``.
 """

@@ -1,7 +1,7 @@
 """`BPClassifier`: the engine behind scikit-learn's interface."""
 
 import warnings
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import Any, ClassVar, Self
 
@@ -18,9 +18,13 @@ from src.models.constraints import CONSTRAINTS, check_early_stopping, check_laye
 from src.models.networks import FitRequest, fit_networks
 from src.models.rows import Array, LabelledRows, output_units, probabilities
 from src.network import Shape, State, Trained
+from src.network.settings import ModelSettings, TrainingSettings
 
 
-class BPClassifier(ClassifierMixin, BaseEstimator):
+# The parameters are the hyper-parameters as they are declared: the dataclass writes the explicit __init__ that
+# scikit-learn asks of an estimator, which keeps its own equality (eq=False) and text (repr=False).
+@dataclass(eq=False, repr=False, kw_only=True)
+class BPClassifier(ClassifierMixin, BaseEstimator, TrainingSettings, ModelSettings):
     """A multi-layer perceptron trained by back-propagation, with the parameters of the YAML groups model and training.
 
     Parameters
@@ -58,74 +62,15 @@ class BPClassifier(ClassifierMixin, BaseEstimator):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
 
-    classes_: npt.NDArray[Any]
-    loss_curve_: Array
-    validation_loss_curve_: Array
+    early_stopping: Any = None
+    class_weight: Any = None
+    seed: int = 0
+    warm_start: bool = False
 
-    def __init__(
-        self,
-        hidden_layer_sizes: Any = (4,),
-        *,
-        activation: Any = "sigmoid",
-        output: str = "softmax",
-        loss: str = "cross_entropy",
-        init: str = "glorot_uniform",
-        init_scale: float = 0.5,
-        bias_init: str = "zeros",
-        dtype: str = "float64",
-        optimizer: str = "sgd",
-        learning_rate: float = 0.5,
-        momentum: float = 0.9,
-        beta1: float = 0.9,
-        beta2: float = 0.999,
-        rho: float = 0.9,
-        epsilon: float = 1e-8,
-        l2: float = 0.0,
-        batch_size: Any = "full",
-        epochs: int = 500,
-        schedule: str = "constant",
-        decay: float = 0.5,
-        decay_every: int = 100,
-        power: float = 0.5,
-        min_learning_rate: float = 0.0,
-        warmup: int = 0,
-        plateau_patience: int = 10,
-        early_stopping: Any = None,
-        class_weight: Any = None,
-        clip_norm: float | None = None,
-        seed: int = 0,
-        warm_start: bool = False,
-    ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.output = output
-        self.loss = loss
-        self.init = init
-        self.init_scale = init_scale
-        self.bias_init = bias_init
-        self.dtype = dtype
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.momentum = momentum
-        self.beta1 = beta1
-        self.beta2 = beta2
-        self.rho = rho
-        self.epsilon = epsilon
-        self.l2 = l2
-        self.batch_size = batch_size
-        self.epochs = epochs
-        self.schedule = schedule
-        self.decay = decay
-        self.decay_every = decay_every
-        self.power = power
-        self.min_learning_rate = min_learning_rate
-        self.warmup = warmup
-        self.plateau_patience = plateau_patience
-        self.early_stopping = early_stopping
-        self.class_weight = class_weight
-        self.clip_norm = clip_norm
-        self.seed = seed
-        self.warm_start = warm_start
+    classes_: npt.NDArray[Any] = field(init=False)
+    loss_curve_: Array = field(init=False)
+    validation_loss_curve_: Array = field(init=False)
+    diverged_epoch_: int | None = field(init=False)
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train on rows X ``(samples, features)`` with labels y ``(samples,)`` and, if given, weights ``(samples,)``.

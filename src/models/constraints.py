@@ -1,4 +1,4 @@
-"""What BPClassifier's parameters may be: what `src.config.schema` says of the keys, in scikit-learn's terms."""
+"""What BPClassifier's parameters may be: what `src.network.settings` declares, in scikit-learn's terms."""
 
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
@@ -8,53 +8,41 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 
 from src.network.activations import ACTIVATIONS
-from src.network.initializers import BIAS_INITIALIZERS, INITIALIZERS
-from src.network.optimizers import OPTIMIZERS
+from src.network.hyperparameters import Hyperparameter, hyperparameters
 from src.network.outputs import OUTPUTS
-from src.network.schedules import SCHEDULES
+from src.network.settings import (
+    COUNT_OR_ZERO,
+    POSITIVE,
+    EarlyStoppingSettings,
+    ModelSettings,
+    Range,
+    TrainingSettings,
+)
 
-POSITIVE = Interval(Real, 0, None, closed="neither")
-_not_negative = Interval(Real, 0, None, closed="left")
-_fraction = Interval(Real, 0, 1, closed="left")
-_count = Interval(Integral, 1, None, closed="left")
-_count_or_zero = Interval(Integral, 0, None, closed="left")
 
-EARLY_STOPPING = {
-    "patience": [None, _count],
-    "min_delta": [_not_negative],
-    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-}
+def _interval(within: Range) -> Interval:
+    return Interval(Integral if within.whole else Real, within.low, within.high, closed=within.closed)
 
-CONSTRAINTS: dict[str, list[Any]] = {
+
+def _constraints(group: type) -> dict[str, list[Any]]:
+    """Return what the hyper-parameters of a group may be: numbers within a range, words, None."""
+
+    def of(declared: Hyperparameter) -> list[Any]:
+        numbers = [] if declared.within is None else [_interval(declared.within)]
+        words = [StrOptions(set(declared.choices))] if declared.choices else []
+        return numbers + words + ([None] if declared.default is None else [])
+
+    return {name: of(declared) for name, declared in hyperparameters(group).items()}
+
+
+EARLY_STOPPING = _constraints(EarlyStoppingSettings)
+_of_networks = _constraints(ModelSettings) | _constraints(TrainingSettings)
+CONSTRAINTS: dict[str, list[Any]] = _of_networks | {
     "hidden_layer_sizes": [list, tuple, np.ndarray],
-    "activation": [StrOptions(set(ACTIVATIONS)), list, tuple],
-    "output": [StrOptions({output for output, _ in OUTPUTS})],
-    "loss": [StrOptions({loss for _, loss in OUTPUTS})],
-    "init": [StrOptions(set(INITIALIZERS))],
-    "init_scale": [POSITIVE],
-    "bias_init": [StrOptions(set(BIAS_INITIALIZERS))],
-    "dtype": [StrOptions({"float64", "float32"})],
-    "optimizer": [StrOptions(set(OPTIMIZERS))],
-    "learning_rate": [POSITIVE],
-    "momentum": [_fraction],
-    "beta1": [_fraction],
-    "beta2": [_fraction],
-    "rho": [_fraction],
-    "epsilon": [POSITIVE],
-    "l2": [_not_negative],
-    "batch_size": [_count, StrOptions({"full"})],
-    "epochs": [_count],
-    "schedule": [StrOptions(set(SCHEDULES))],
-    "decay": [Interval(Real, 0, 1, closed="right")],
-    "decay_every": [_count],
-    "power": [_not_negative],
-    "min_learning_rate": [_not_negative],
-    "warmup": [_count_or_zero],
-    "plateau_patience": [_count],
+    "activation": [*_of_networks["activation"], list, tuple],
     "early_stopping": [None, dict],
     "class_weight": [None, StrOptions({"balanced"}), dict],
-    "clip_norm": [None, POSITIVE],
-    "seed": [_count_or_zero],
+    "seed": [_interval(COUNT_OR_ZERO)],
     "warm_start": ["boolean"],
 }
 
@@ -102,6 +90,6 @@ def class_weight_by_code(class_weight: Any, classes: Sequence[Any]) -> Any:
     codes = {label: code for code, label in enumerate(classes)}
     if unknown := [label for label in class_weight if label not in codes]:
         raise ValueError(f"class_weight names classes {unknown} that are not among {classes}")
-    if not all(POSITIVE.is_satisfied_by(weight) for weight in class_weight.values()):
+    if not all(_interval(POSITIVE).is_satisfied_by(weight) for weight in class_weight.values()):
         raise ValueError(f"class_weight needs finite weights greater than 0, got {class_weight}")
     return {codes[label]: weight for label, weight in class_weight.items()}

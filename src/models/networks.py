@@ -20,7 +20,6 @@ from src.models.rows import (
 )
 from src.network import Data, Part, Settings, State, Trained
 
-VALIDATION_FRACTION = 0.1  # where early_stopping does not say
 GRADIENT_CHECK_ROWS = 20
 RESULT_BYTES = 2**14  # of a trained network, its parameters apart
 _SETTINGS = {each.name for each in fields(Settings)}
@@ -43,21 +42,18 @@ class FitRequest:
 
 def settings_of(parameters: Mapping[str, Any], stream: tuple[int, ...] = ()) -> Settings:
     """Return the engine's settings for parameters by their YAML names; what the engine has no name for is left out."""
-    known = {name: value for name, value in parameters.items() if name in _SETTINGS}
-    known["hidden_layer_sizes"] = tuple(parameters.get("hidden_layer_sizes", Settings.hidden_layer_sizes))
-    if not isinstance(known.get("activation", ""), str):
-        known["activation"] = tuple(known["activation"])
-    stopping = parameters.get("early_stopping") or {}
-    return Settings(**known, stream=stream, patience=stopping.get("patience"), min_delta=stopping.get("min_delta", 0.0))
+    known = {**parameters, **(parameters.get("early_stopping") or {})}
+    settings = {name: _hashable(value) for name, value in known.items() if name in _SETTINGS}
+    return Settings(**settings, stream=stream)
 
 
-def _held_out_fraction(parameters: Mapping[str, Any]) -> float | None:
+def _hashable(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list | np.ndarray) else value
+
+
+def _held_out_fraction(settings: Settings) -> float | None:
     """Return the share of the training rows that early stopping holds out, or None where all rows train."""
-    stopping = parameters.get("early_stopping") or {}
-    if stopping.get("patience") is None:
-        return None
-    fraction: float = stopping.get("validation_fraction", VALIDATION_FRACTION)
-    return fraction
+    return None if settings.patience is None else settings.validation_fraction
 
 
 def held_out(
@@ -67,10 +63,9 @@ def held_out(
 
     See `src.models.rows.hold_out`; `stream` is that of the request.
     """
-    fraction = _held_out_fraction(parameters)
-    if fraction is None:
-        return None
-    return hold_out(codes, fraction, settings_of(parameters, stream).random(network.VALIDATION), groups)
+    settings = settings_of(parameters, stream)
+    fraction = _held_out_fraction(settings)
+    return None if fraction is None else hold_out(codes, fraction, settings.random(network.VALIDATION), groups)
 
 
 def _data_of_each(requests: Sequence[FitRequest], settings: Sequence[Settings]) -> list[Data]:
@@ -86,7 +81,7 @@ def _data_of_each(requests: Sequence[FitRequest], settings: Sequence[Settings]) 
 def _view(request: FitRequest, settings: Settings) -> Hashable:
     """Return what tells which rows a network sees, and how: rows are the same if they are one object."""
     class_weight = request.parameters.get("class_weight")
-    fraction = _held_out_fraction(request.parameters)
+    fraction = _held_out_fraction(settings)
     return (
         request.train,
         request.test,
@@ -127,11 +122,12 @@ def network_key(parameters: Mapping[str, Any], classes: int, weighted: bool) -> 
 
     The size of what early stopping holds out follows from it and the training part's, except where groups are held out.
     """
+    settings = settings_of(parameters)
     return (
-        network.stack_key(settings_of(parameters)),
+        network.stack_key(settings),
         classes,
         weighted or parameters.get("class_weight") is not None,
-        _held_out_fraction(parameters),
+        _held_out_fraction(settings),
     )
 
 

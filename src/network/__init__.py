@@ -1,6 +1,7 @@
 """The back-propagation engine: stacks of networks, written by hand in NumPy.
 
-Read `propagation.py` first (the equations), then `outputs.py` (the losses and their errors), then `training.py`.
+Read `derivation.py` first (one network, sum by sum), then `propagation.py` (the same equations as matrix products),
+`outputs.py` (the losses and their errors) and `training.py`.
 """
 
 from src.network.batches import Data, Part

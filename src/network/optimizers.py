@@ -3,80 +3,69 @@
 Each is one function that changes `p`, the parameters of a stack, in place. All arrays have shape
 ``(stack, parameter_count)``; the numbers of each network are columns ``(stack, 1)``. `g` is the gradient of the
 objective J, penalty included, and may be used as scratch; `rate` is this epoch's learning rate; `step` counts the
-updates from 1; `memory` holds what the optimiser remembers, all zeros at the start.
+updates from 1; `h` holds the optimiser's own numbers, by the names declared in `settings.py`; `memory` what it
+remembers, all zeros at the start.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 
 import numpy as np
 
 from src.network.arrays import Array, IntArray
-from src.network.settings import Settings, column
+from src.network.settings import Settings, column, columns_of
 
-
-@dataclass(frozen=True)
-class Hyperparameters:
-    """The optimiser's numbers, one column ``(stack, 1)`` each."""
-
-    momentum: Array
-    beta1: Array
-    beta2: Array
-    rho: Array
-    epsilon: Array
-
-
+Numbers = dict[str, Array]
 Memory = dict[str, Array]
-Update = Callable[[Array, Array, Array, Array, Hyperparameters, Memory], None]
+Update = Callable[[Array, Array, Array, Array, Numbers, Memory], None]
 
 
-def sgd(p: Array, g: Array, rate: Array, step: Array, h: Hyperparameters, memory: Memory) -> None:
+def sgd(p: Array, g: Array, rate: Array, step: Array, h: Numbers, memory: Memory) -> None:
     """Set W <- W - alpha g: seed 002 section 6, seed 003, seed 001 (4.10)."""
     np.multiply(g, rate, out=g)
     np.subtract(p, g, out=p)
 
 
-def momentum(p: Array, g: Array, rate: Array, step: Array, h: Hyperparameters, memory: Memory) -> None:
+def momentum(p: Array, g: Array, rate: Array, step: Array, h: Numbers, memory: Memory) -> None:
     """Set v <- mu v - alpha g, p <- p + v (Polyak 1964)."""
     velocity = memory["velocity"]
-    np.multiply(velocity, h.momentum, out=velocity)
+    np.multiply(velocity, h["momentum"], out=velocity)
     np.multiply(g, rate, out=g)
     np.subtract(velocity, g, out=velocity)
     np.add(p, velocity, out=p)
 
 
-def nesterov(p: Array, g: Array, rate: Array, step: Array, h: Hyperparameters, memory: Memory) -> None:
+def nesterov(p: Array, g: Array, rate: Array, step: Array, h: Numbers, memory: Memory) -> None:
     """Set v <- mu v - alpha g, p <- p + mu v - alpha g (Nesterov 1983, in the form of Sutskever et al. 2013)."""
     velocity = memory["velocity"]
-    np.multiply(velocity, h.momentum, out=velocity)
+    np.multiply(velocity, h["momentum"], out=velocity)
     np.multiply(g, rate, out=g)
     np.subtract(velocity, g, out=velocity)
     np.subtract(p, g, out=p)
-    np.add(p, np.multiply(velocity, h.momentum, out=g), out=p)
+    np.add(p, np.multiply(velocity, h["momentum"], out=g), out=p)
 
 
-def rmsprop(p: Array, g: Array, rate: Array, step: Array, h: Hyperparameters, memory: Memory) -> None:
+def rmsprop(p: Array, g: Array, rate: Array, step: Array, h: Numbers, memory: Memory) -> None:
     """Set s <- rho s + (1 - rho) g^2, p <- p - alpha g / (sqrt(s) + eps) (Tieleman and Hinton 2012)."""
     second, scratch = memory["second_moment"], np.square(g)
-    _average(second, scratch, h.rho)
-    _scaled_step(p, g, rate, np.sqrt(second, out=scratch), h.epsilon)
+    _average(second, scratch, h["rho"])
+    _scaled_step(p, g, rate, np.sqrt(second, out=scratch), h["epsilon"])
 
 
-def adagrad(p: Array, g: Array, rate: Array, step: Array, h: Hyperparameters, memory: Memory) -> None:
+def adagrad(p: Array, g: Array, rate: Array, step: Array, h: Numbers, memory: Memory) -> None:
     """Set s <- s + g^2, p <- p - alpha g / (sqrt(s) + eps) (Duchi, Hazan and Singer 2011)."""
     second, scratch = memory["second_moment"], np.square(g)
     np.add(second, scratch, out=second)
-    _scaled_step(p, g, rate, np.sqrt(second, out=scratch), h.epsilon)
+    _scaled_step(p, g, rate, np.sqrt(second, out=scratch), h["epsilon"])
 
 
-def adam(p: Array, g: Array, rate: Array, step: Array, h: Hyperparameters, memory: Memory) -> None:
+def adam(p: Array, g: Array, rate: Array, step: Array, h: Numbers, memory: Memory) -> None:
     """Step by the moments' averages, corrected for their start at zero (Kingma and Ba 2015, algorithm 1)."""
     first, second, scratch = memory["first_moment"], memory["second_moment"], np.square(g)
-    _average(first, g, h.beta1)
-    _average(second, scratch, h.beta2)
-    corrected_rate = rate / (1 - np.power(h.beta1, step))  # as if the first moment were divided
-    second_corrected = np.multiply(second, 1 / (1 - np.power(h.beta2, step)), out=scratch)
-    _scaled_step(p, first, corrected_rate, np.sqrt(second_corrected, out=scratch), h.epsilon)
+    _average(first, g, h["beta1"])
+    _average(second, scratch, h["beta2"])
+    corrected_rate = rate / (1 - np.power(h["beta1"], step))  # as if the first moment were divided
+    second_corrected = np.multiply(second, 1 / (1 - np.power(h["beta2"], step)), out=scratch)
+    _scaled_step(p, first, corrected_rate, np.sqrt(second_corrected, out=scratch), h["epsilon"])
 
 
 def _average(average: Array, new: Array, keep: Array) -> None:
@@ -120,8 +109,7 @@ class Optimizer:
         size = (len(settings), len(weight_mask))
         self.update, remembered = OPTIMIZERS[first.optimizer]
         self.decoupled = first.optimizer == "adamw"
-        names = [each.name for each in fields(Hyperparameters)]
-        self.numbers = Hyperparameters(**{name: column(settings, name) for name in names})
+        self.numbers: Numbers = columns_of(settings, first.optimizer)
         self.memory: Memory = {name: np.zeros(size, first.dtype) for name in remembered}
         self.step_count = np.zeros((len(settings), 1), first.dtype)
         self.clip_norm = None if first.clip_norm is None else column(settings, "clip_norm")
@@ -130,7 +118,7 @@ class Optimizer:
 
     def keep(self, rows: IntArray) -> None:
         """Keep only these networks of the stack."""
-        self.numbers = Hyperparameters(**{name: values[rows] for name, values in vars(self.numbers).items()})
+        self.numbers = {name: values[rows] for name, values in self.numbers.items()}
         self.memory = {name: values[rows] for name, values in self.memory.items()}
         self.step_count = self.step_count[rows]
         self.clip_norm = None if self.clip_norm is None else self.clip_norm[rows]

@@ -8,10 +8,9 @@ from collections.abc import Callable
 import numpy as np
 
 from src.network.arrays import Array, BoolArray, IntArray
-from src.network.settings import Settings, column
+from src.network.settings import Settings, column, columns_of
 
 Columns = dict[str, Array]
-NAMES = ("learning_rate", "decay", "decay_every", "power", "min_learning_rate", "warmup", "plateau_patience")
 
 
 def constant(c: Columns, epoch: Array, epochs: int) -> Array:
@@ -61,7 +60,8 @@ class Schedule:
         self.rate_of = SCHEDULES[settings[0].schedule]
         self.watches_loss = settings[0].schedule == "plateau"
         self.epochs = settings[0].epochs
-        self.columns = {name: column(settings, name) for name in NAMES}
+        self.columns = columns_of(settings, settings[0].schedule)
+        self.columns |= {name: column(settings, name) for name in ("learning_rate", "warmup")}
         self.warms_up = any(each.warmup > 0 for each in settings)
         self.memory: Columns = {}
         if self.watches_loss:

@@ -1,6 +1,13 @@
-"""What describes one network and its training, and which networks may share a stack."""
+"""What describes one network and its training: every hyper-parameter is declared here, once.
 
-from dataclasses import dataclass
+A declaration is a field: name, type, default, meaning, range, and the optimizers, schedules or initializers that alone
+read it. The engine's settings, the estimator's signature and its constraints, the schema of the configuration, what
+identifies a job and README's table of keys follow from it. `hyperparameters.py` reads it, with the words allowed.
+The classes are not frozen, because the estimator inherits them and scikit-learn sets its parameters.
+"""
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, field, fields
 from typing import Any, Literal
 
 import numpy as np
@@ -12,41 +19,83 @@ INITIAL_WEIGHTS, SHUFFLING, VALIDATION = 0, 1, 2
 
 
 @dataclass(frozen=True)
-class Settings:
+class Range:
+    """Finite numbers, or `whole` ones, from `low` to `high` (None: no end); `closed` says which ends belong to it."""
+
+    low: int
+    high: int | None = None
+    closed: Literal["left", "right", "neither"] = "left"
+    whole: bool = False
+
+
+POSITIVE, NOT_NEGATIVE = Range(0, closed="neither"), Range(0)
+SHARE, FACTOR, PART = Range(0, 1), Range(0, 1, closed="right"), Range(0, 1, closed="neither")
+COUNT, COUNT_OR_ZERO = Range(1, whole=True), Range(0, whole=True)
+
+
+def declared(default: Any, meaning: str, within: Range | None = None, of: Sequence[str] = ()) -> Any:
+    """Declare a hyper-parameter: its default (None: it may be left open), meaning and range, and who alone reads it."""
+    return field(default=default, metadata={"meaning": meaning, "within": within, "of": tuple(of)})
+
+
+@dataclass(eq=False, repr=False)
+class ModelSettings:
+    """The YAML group `model`, as far as it describes a network."""
+
+    hidden_layer_sizes: Sequence[int] = declared((4,), "units of each hidden layer, [] for none")
+    activation: str | Sequence[str] = declared("sigmoid", "of all hidden layers, or a list with one for each")
+    output: str = declared("softmax", "function of the output layer")
+    loss: str = declared(
+        "cross_entropy", "what training minimizes, besides the penalty (tanh, identity: squared_error)"
+    )
+    _: KW_ONLY
+    init: str = declared("glorot_uniform", "how weights start")
+    init_scale: float = declared(0.5, "a of uniform(-a, a), sigma of normal(0, sigma)", POSITIVE, ("uniform", "normal"))
+    bias_init: str = declared("zeros", "how biases start")
+    dtype: str = declared("float64", "precision of all the network's arithmetic")
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class TrainingSettings:
+    """The YAML group `training`, as far as the engine reads it."""
+
+    optimizer: str = declared("sgd", "the rule that turns gradients into updates")
+    learning_rate: float = declared(0.5, "step size", POSITIVE)
+    momentum: float = declared(0.9, "share of the last step that is kept", SHARE, ("momentum", "nesterov"))
+    beta1: float = declared(0.9, "decay of the mean gradient", SHARE, ("adam", "adamw"))
+    beta2: float = declared(0.999, "decay of the mean squared gradient", SHARE, ("adam", "adamw"))
+    rho: float = declared(0.9, "decay of the mean squared gradient", SHARE, ("rmsprop",))
+    epsilon: float = declared(1e-8, "keeps the divisor from zero", POSITIVE, ("rmsprop", "adagrad", "adam", "adamw"))
+    l2: float = declared(0.0, "the penalty's weight: J = (1/m) sum loss + (l2/2) sum W^2", NOT_NEGATIVE)
+    batch_size: int | Literal["full"] = declared("full", "samples of one update; 1 is online learning", COUNT)
+    epochs: int = declared(500, "passes over the training part", COUNT)
+    schedule: str = declared("constant", "how the learning rate changes from epoch to epoch")
+    decay: float = declared(0.5, "what the rate is multiplied by", FACTOR, ("step", "exponential", "plateau"))
+    decay_every: int = declared(100, "epochs from one decay to the next", COUNT, ("step",))
+    power: float = declared(0.5, "rate in epoch t is learning_rate / t^power", NOT_NEGATIVE, ("inverse_scaling",))
+    min_learning_rate: float = declared(0.0, "the rate never falls below it", NOT_NEGATIVE, ("cosine", "plateau"))
+    warmup: int = declared(0, "epochs over which the rate grows linearly from zero", COUNT_OR_ZERO)
+    plateau_patience: int = declared(10, "epochs without improvement that are borne", COUNT, ("plateau",))
+    clip_norm: float | None = declared(None, "the largest norm of a gradient, null for no limit", POSITIVE)
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class EarlyStoppingSettings:
+    """The YAML group `training.early_stopping`; the part is held out by who gives the engine its data."""
+
+    patience: int | None = declared(None, "epochs without improvement before the end, null for never", COUNT)
+    min_delta: float = declared(0.0, "the least decrease of the loss that is an improvement", NOT_NEGATIVE)
+    validation_fraction: float = declared(0.1, "share of the training part that is held out", PART)
+
+
+@dataclass(kw_only=True)
+class Settings(EarlyStoppingSettings, TrainingSettings, ModelSettings):
     """Everything that decides how one network is trained, its data apart.
 
-    The names are those of the YAML groups `model` and `training`. `stream` names the network among those of one
-    seed, as ``(repeat, fold)``: it keys everything random, so a position in a stack never matters.
+    `stream` names the network among those of one seed, as ``(repeat, fold)``: it keys everything random, so a position
+    in a stack never matters.
     """
 
-    hidden_layer_sizes: tuple[int, ...] = (4,)
-    activation: str | tuple[str, ...] = "sigmoid"
-    output: str = "softmax"
-    loss: str = "cross_entropy"
-    init: str = "glorot_uniform"
-    init_scale: float = 0.5
-    bias_init: str = "zeros"
-    dtype: str = "float64"
-    optimizer: str = "sgd"
-    learning_rate: float = 0.5
-    momentum: float = 0.9
-    beta1: float = 0.9
-    beta2: float = 0.999
-    rho: float = 0.9
-    epsilon: float = 1e-8
-    l2: float = 0.0
-    batch_size: int | Literal["full"] = "full"
-    epochs: int = 500
-    schedule: str = "constant"
-    decay: float = 0.5
-    decay_every: int = 100
-    power: float = 0.5
-    min_learning_rate: float = 0.0
-    warmup: int = 0
-    plateau_patience: int = 10
-    patience: int | None = None
-    min_delta: float = 0.0
-    clip_norm: float | None = None
     seed: int = 0
     stream: tuple[int, ...] = ()
 
@@ -55,7 +104,7 @@ class Settings:
         """The activation of each hidden layer."""
         if isinstance(self.activation, str):
             return (self.activation,) * len(self.hidden_layer_sizes)
-        return self.activation
+        return tuple(self.activation)
 
     def random(self, purpose: int) -> np.random.Generator:
         """Return the random stream of this network for one purpose (INITIAL_WEIGHTS, SHUFFLING, VALIDATION)."""
@@ -65,7 +114,7 @@ class Settings:
 def stack_key(settings: Settings) -> tuple[Any, ...]:
     """Return what two networks must have in common to be trained in one stack; every other number may differ."""
     return (
-        settings.hidden_layer_sizes,
+        tuple(settings.hidden_layer_sizes),
         settings.activations,
         settings.output,
         settings.loss,
@@ -82,3 +131,9 @@ def stack_key(settings: Settings) -> tuple[Any, ...]:
 def column(settings: list[Settings], name: str) -> Array:
     """Return one number of each network as a column, shape ``(stack, 1)``, in the dtype of the stack."""
     return np.array([[getattr(each, name)] for each in settings], dtype=settings[0].dtype)
+
+
+def columns_of(settings: list[Settings], reader: str) -> dict[str, Array]:
+    """Return the numbers that an optimizer or a schedule has of its own, each as a `column`."""
+    own = [each.name for each in fields(Settings) if reader in each.metadata.get("of", ())]
+    return {name: column(settings, name) for name in own}

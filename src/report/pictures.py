@@ -12,22 +12,17 @@ from src.comparison.jobs import RecordedJob, Setting
 from src.comparison.naming import model_label, numbers
 from src.comparison.outcome import Outcome
 from src.data import DataError, Dataset, load
-from src.report.figures import (
+from src.report.figures.curves import learning_curve
+from src.report.figures.predictions import (
     OutOfFold,
     calibration_curves,
     confusion_matrices,
-    critical_differences,
     decision_grid,
     decision_regions,
-    differences,
-    heat_map,
-    hidden_weights,
-    intervals,
-    leaderboard_figure,
-    learning_curve,
-    metric_along,
     roc_curves,
 )
+from src.report.figures.scores import critical_differences, differences, heat_map, intervals, metric_along
+from src.report.figures.weights import hidden_weights
 from src.report.page import Picture
 from src.report.recorded import recorded_classes, recorded_curves, recorded_predictions
 from src.report.style import to_png
@@ -145,21 +140,16 @@ def _of_scores(material: Material) -> Iterator[Picture]:
     outcome, metric = material.outcome, material.outcome.metric
     label = metric_label(metric)
     if len(outcome.candidates) > 1:
+        same_rows = (
+            " Two models may well differ where their intervals overlap, as both were tested on the same rows: the "
+            "differences above tell."
+        )
         yield Picture(
             "models",
             "Models",
             f"Mean test {label} of each model in the table above, with its own {percent(outcome.options.confidence)} "
-            "confidence interval. Two models may well differ where their intervals overlap, as both were tested on the "
-            "same rows: the differences above tell.",
+            f"confidence interval.{same_rows if outcome.comparisons else ''}",
             intervals(outcome.candidates, metric, outcome.options.confidence),
-        )
-    elif len(outcome.settings) > 1:
-        yield Picture(
-            "leaderboard",
-            "Leaderboard",
-            f"Test {label} of the best settings: mean over the folds and one standard deviation between them. The bars "
-            "show how much folds differ, not how sure the mean is.",
-            leaderboard_figure(outcome.settings, metric),
         )
     if len(outcome.boards) > 1:
         return

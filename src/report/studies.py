@@ -34,7 +34,7 @@ READING = (
     "Undecided: the folds show neither a difference nor that there is none."
 )
 # The figure that shows a study's answer best, of those it has.
-FIGURES = ("decision-regions", "heat-map", "differences", "models", "leaderboard")
+FIGURES = ("decision-regions", "heat-map", "differences", "models")
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ from src.comparison.naming import (
     varying,
 )
 from src.comparison.outcome import Outcome, has_result
-from src.report.terminal import Cells, FittedTable, cells_markdown, plain_text
+from src.report.terminal import Cells, FittedTable
 from src.report.words import MISSING, duration, mean_and_spread, metric_label, number, percent, plain, short_name
 from src.words import counted
 
@@ -94,16 +94,6 @@ def leaderboard(outcome: Outcome, reused: int = 0, title: str | None = None, lim
     )
     shown = tuple(_first_rows(cells, limit) for cells in layouts)
     return FittedTable(shown, title, len(layouts[0].rows) - len(shown[0].rows))
-
-
-def leaderboard_text(outcome: Outcome, reused: int = 0, width: int = 100) -> str:
-    """The leaderboard as plain text, `width` columns wide, for a file."""
-    return plain_text(leaderboard(outcome, reused), width)
-
-
-def leaderboard_markdown(outcome: Outcome, reused: int = 0) -> str:
-    """The leaderboard as a Markdown table with its notes."""
-    return cells_markdown(leaderboard_cells(outcome, reused))
 
 
 def setting_rows(outcome: Outcome) -> list[dict[str, Any]]:

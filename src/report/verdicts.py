@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 
 import pandas as pd
 
+from src.comparison import calibration
 from src.comparison.across import ALPHA, AcrossData, PairAcross
 from src.comparison.candidates import Candidate
 from src.comparison.families import Comparison, Family
@@ -49,7 +50,7 @@ def answer(outcome: Outcome) -> str:
     sentences += _chosen(outcome)
     if outcome.across is not None:
         sentences.append(across_sentence(outcome.across))
-    return " ".join(sentences)
+    return " ".join([*sentences, *filter(None, [calibration.sentence(outcome)])])
 
 
 def comparison_cells(outcome: Outcome) -> Cells:
@@ -146,6 +147,8 @@ def across_sentence(found: AcrossData) -> str:
     ranks = (
         f"{plain(first)} ranks best ({found.ranks[0]:.1f} on average) and {plain(last)} last ({found.ranks[-1]:.1f})"
     )
+    if found.ranks[0] == found.ranks[-1]:
+        ranks = f"all rank alike ({found.ranks[0]:.1f} on average)"
     start = f"Over {len(found.data)} data sets {ranks}"
     if not found.is_tested:
         return f"{start}; {_too_few(found)}"

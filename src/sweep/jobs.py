@@ -4,7 +4,6 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from src.evaluation.folds import Fold, folds_digest, given_folds, inner_folds, m
 from src.models import NETWORKS, make_model
 from src.sweep.checking import check_all, gather
 from src.sweep.compose import Composed
-from src.tracking.provenance import code_version
 
 # Where a task stands in its job: the outer fold, and the fold inside it or None.
 Position = tuple[int, int | None]
@@ -138,7 +136,7 @@ def make_jobs(composed: Sequence[Composed]) -> Jobs:
     jobs: dict[str, Job] = {}
     order: list[str] = []
     ignored: dict[str, dict[str, None]] = {}
-    code = code_version()
+    code = config.code_version()
     for each, job_config, job_rows in zip(composed, checked, rows, strict=True):
         dataset = job_rows.dataset
         digest = config.digest(config.canonical(job_config), dataset.digest, code)
@@ -238,9 +236,3 @@ def _check_class_weight(job: JobConfig, dataset: Dataset) -> None:
                 f"training.class_weight: {', '.join(map(repr, unknown))} is not a class of {dataset.name}. "
                 f"({', '.join(dataset.class_names)})"
             )
-
-
-def sweep_digest(jobs: Sequence[Job]) -> str:
-    """SHA-256 (hex) of the jobs, whatever their order, and of what is asked of them: the same sweep has the same."""
-    asked = jobs[0].checked.comparison.model_dump_json()
-    return sha256("\n".join([*sorted(job.digest for job in jobs), asked]).encode()).hexdigest()

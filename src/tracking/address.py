@@ -208,5 +208,6 @@ def check_server(address: str) -> None:
 
 def first_line(error: BaseException) -> str:
     """Return what an error says first, without a closing stop."""
-    lines = str(error).strip().splitlines()
+    cause = getattr(error, "orig", None) or error  # what the driver says, without SQLAlchemy's name for it
+    lines = str(cause).strip().splitlines()
     return lines[0].strip().rstrip(".") if lines else type(error).__name__

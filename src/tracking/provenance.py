@@ -4,7 +4,6 @@ Everything is read once for each process: a sweep of a thousand jobs asks git th
 """
 
 import functools
-import hashlib
 import os
 import platform
 import shlex
@@ -17,6 +16,8 @@ from pathlib import Path
 
 import numpy  # noqa: F401  (loaded, so that threadpoolctl sees its linear algebra)
 from threadpoolctl import threadpool_info
+
+from src.config import code_version
 
 ROOT = Path(__file__).resolve().parents[2]
 DIFF = "git.diff"
@@ -34,10 +35,6 @@ LIBRARIES = (
     "mlflow",
     "dask",
 )
-# What the numbers are made with. Tests of a difference are not among it: they change no job's result.
-NUMERICAL_ROOMS = ("network", "models", "data", "evaluation")
-NOT_NUMERICAL = {"evaluation/significance.py", "evaluation/simulation.py"}
-NUMERICAL_LIBRARIES = ("numpy", "scipy", "scikit-learn")
 
 
 @dataclass(frozen=True)
@@ -110,23 +107,6 @@ def _blas() -> str:
         if pool["user_api"] == "blas"
     }
     return ", ".join(sorted(found)) or "unknown"
-
-
-@functools.cache
-def code_version(root: Path = ROOT) -> str:
-    """Identify the numerical code: SHA-256 over the source text of its rooms and the versions of its libraries.
-
-    Two results with the same configuration, data and code version are the same.
-    """
-    digest = hashlib.sha256()
-    for room in NUMERICAL_ROOMS:
-        for path in sorted((root / "src" / room).rglob("*.py")):
-            name = path.relative_to(root / "src").as_posix()
-            if name not in NOT_NUMERICAL:
-                digest.update(name.encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n") + b"\0")
-    for name, number in library_versions(NUMERICAL_LIBRARIES).items():
-        digest.update(f"{name} {number}\0".encode())
-    return digest.hexdigest()
 
 
 def tags() -> dict[str, str]:

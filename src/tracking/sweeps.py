@@ -32,7 +32,7 @@ from src.tracking.runs import Alone, Sweep, run_record
 from src.tracking.store import Store, telling
 from src.tracking.writing import write_run
 
-FINISHED = "FINISHED"
+FINISHED, FAILED = "FINISHED", "FAILED"
 OPTIONS = "comparison.yaml"  # a sweep's artifact: what it was asked
 # Metrics of a fold or an epoch, which the job's tables hold, and of the model fitted on all rows, which comes later.
 _NOT_OF_JOB = ("fold/", "curve/", "fitted/")
@@ -51,7 +51,8 @@ class SweepRecord:
     reused
         The run ids of those that belong to earlier sweeps.
     missing
-        How many of its jobs have no run: they were never trained, or their runs were deleted.
+        How many of its jobs have no whole run: they were never trained, they were cut off while they were written, or
+        their runs were deleted.
     options
         What the sweep was asked.
     searched
@@ -71,9 +72,8 @@ class SweepRecord:
     @property
     def incomplete(self) -> str | None:
         """Why a sweep that was cut off must not be compared: what is there of it was not chosen by anybody."""
-        unfinished = self.missing + sum(job.status not in (FINISHED, "FAILED") for job in self.jobs)
         total = len(self.jobs) + self.missing
-        return cut_off(self.sweep.name, unfinished, total, self.sweep.status.lower()) if unfinished else None
+        return cut_off(self.sweep.name, self.missing, total, self.sweep.status.lower()) if self.missing else None
 
 
 def cut_off(name: str, unfinished: int, total: int, status: str) -> str:
@@ -126,7 +126,8 @@ def sweep_record(store: Store, sweep: RunRow) -> SweepRecord:
     """
     listed = [str(job["digest"]) for job in recorded_jobs(store, sweep)]
     own: dict[str, RunRow] = {}
-    for run in children(store, sweep):
+    # Any other status is that of a run whose writing was cut off, so that it may lack all its files.
+    for run in (run for run in children(store, sweep) if run.status in (FINISHED, FAILED)):
         digest = run.tags.get(JOB_DIGEST, "")
         if digest not in own or (run.status == FINISHED and own[digest].status != FINISHED):
             own[digest] = run

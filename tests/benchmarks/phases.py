@@ -20,14 +20,18 @@ STARTED = time.perf_counter()
 PHASES = {
     "composing": ["src.sweep.compose:compose_jobs"],
     "checking": ["src.sweep.checking:check_all", "src.sweep.jobs:make_jobs"],
-    "planning": ["src.sweep.driver:make_plan"],
+    "planning": ["src.command.driver:make_plan"],
     "training": ["src.sweep.backends:run_portion"],
-    "logging": ["src.sweep.record:Recorder.take", "src.sweep.record:Recorder.log", "src.sweep.record:Recorder.finish"],
-    "models kept": ["src.sweep.record:Recorder.keep"],
-    "comparison page": ["src.sweep.record:Recorder.report"],
-    "table printed": ["src.sweep.driver:print_summary"],
-    "store opened": ["src.sweep.driver:open_store"],
-    "sweep": ["src.sweep.driver:Command._train"],  # holds training and the logging of jobs
+    "logging": [
+        "src.command.record:Recorder.take",
+        "src.command.record:Recorder.log",
+        "src.command.record:Recorder.finish",
+    ],
+    "models kept": ["src.command.record:Recorder.keep"],
+    "comparison page": ["src.command.record:Recorder.report"],
+    "table printed": ["src.command.driver:print_summary"],
+    "store opened": ["src.command.driver:open_store"],
+    "sweep": ["src.command.driver:Command._train"],  # holds training and the logging of jobs
 }
 
 

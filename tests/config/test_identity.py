@@ -2,15 +2,32 @@
 
 import json
 import random
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.config import JobConfig, canonical, check, digest, flatten, ignored, model_parameters
+from src.config import (
+    JobConfig,
+    canonical,
+    check,
+    code_version,
+    digest,
+    flatten,
+    ignored,
+    model_parameters,
+    search_digest,
+    sweep_digest,
+)
+from src.config.identity import NOT_NUMERICAL, NUMERICAL, SRC
 from src.config.messages import leaves
-from src.config.schema import TrainingConfig
+from src.network.hyperparameters import hyperparameters
+from src.network.settings import TrainingSettings
 
 # Some valid values of each key that may shape a result; the first is the default.
 VALUES: dict[str, list[Any]] = {
@@ -65,6 +82,9 @@ VALUES: dict[str, list[Any]] = {
     "seed": [0, 7],
 }
 
+# What holds for a whole command: how its jobs are run, recorded and compared.
+COMMANDS = ("comparison.", "tracking.", "sweep.", "experiments")
+
 
 def nested(flat: dict[str, Any]) -> dict[str, Any]:
     config: dict[str, Any] = {}
@@ -101,7 +121,7 @@ def identity(job: JobConfig) -> str:
 
 
 def test_the_values_cover_every_key_that_may_shape_a_result() -> None:
-    shaping = {key for key in leaves() if not key.startswith(("tracking.", "sweep.", "experiments"))}
+    shaping = {key for key in leaves() if not key.startswith(COMMANDS)}
     assert shaping - {"data.path"} == set(VALUES)
 
 
@@ -159,6 +179,7 @@ def test_whole_numbers_and_equal_floats_are_the_same_job(flat: dict[str, Any]) -
 @given(configurations)
 def test_display_and_tracking_do_not_change_a_job(flat: dict[str, Any]) -> None:
     shown = {**flat, "tracking.experiment": "x", "tracking.models": "all", "sweep.n_jobs": 4, "experiments": "study"}
+    shown |= {"comparison.metric": "log_loss", "comparison.confidence": 0.9, "comparison.baselines": ["logistic"]}
     assert identity(check(nested(shown))) == identity(check(nested(flat)))
 
 
@@ -253,19 +274,14 @@ def test_overrides_that_mean_nothing_are_told(overrides: list[str], model: str, 
     assert ignored(job, overrides) == tuple(key.lstrip("+") for key in expected)
 
 
-OWNERS = {
-    f"training.{name}": set(field.description.partition(":")[0].split(", "))
-    for name, field in TrainingConfig.model_fields.items()
-    if field.description and ":" in field.description and name != "l2"
-}
+OWNERS = {f"training.{name}": one.of for name, one in hyperparameters(TrainingSettings).items() if one.of}
 
 
 @pytest.mark.parametrize("chooser", ["training.optimizer", "training.schedule"])
-def test_a_key_counts_for_the_optimizers_and_schedules_that_its_description_names(chooser: str) -> None:
-    names = set(VALUES[chooser])
-    owned = {key: owners for key, owners in OWNERS.items() if owners <= names}
-    assert len(owned) == 5
-    for name in names:
+def test_a_number_counts_for_its_owners_alone(chooser: str) -> None:
+    owned = {key: owners for key, owners in OWNERS.items() if set(owners) <= set(VALUES[chooser])}
+    assert owned
+    for name in VALUES[chooser]:
         job = check(nested({chooser: name}))
         assert set(ignored(job, list(owned))) == {key for key, owners in owned.items() if name not in owners}
 
@@ -301,3 +317,76 @@ def test_flatten_gives_dotted_keys() -> None:
         "b.f": {},
     }
     assert sorted(flatten(JobConfig().model_dump())) == sorted(leaves())
+
+
+def test_a_sweep_is_its_jobs_in_any_order_and_what_is_asked_of_them() -> None:
+    asked, other = check({}).comparison, check({"comparison": {"metric": "log_loss"}}).comparison
+    assert sweep_digest(["a", "b"], asked) == sweep_digest(["b", "a"], asked)
+    assert len({sweep_digest(jobs, one) for jobs in (["a", "b"], ["a"]) for one in (asked, other)}) == 4
+
+
+def test_a_search_is_its_settings_and_arguments() -> None:
+    searches = [({"n_trials": 6}, ["a=1"]), ({"n_trials": 9}, ["a=1"]), ({"n_trials": 6}, ["a=1", "b=2"])]
+    assert len({search_digest(*one) for one in searches}) == 3
+    assert search_digest(*searches[0]) == search_digest({"n_trials": 6}, ("a=1",))
+
+
+@pytest.fixture
+def changed(tmp_path: Path) -> Callable[[str, Callable[[str], str]], str]:
+    """The version of the code with one file changed, or moved to another name."""
+
+    def version_of(name: str, change: Callable[[str], str], *, renamed: str | None = None) -> str:
+        shutil.copytree(SRC, tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+        file = tmp_path / "src" / name
+        text = file.read_text()
+        assert renamed or change(text) != text
+        file.unlink()
+        file.with_name(renamed or file.name).write_text(change(text))
+        return code_version(tmp_path / "src")
+
+    return version_of
+
+
+# A file of each room, or by itself, that can change a number, and a constant in it.
+CONSTANTS = {
+    "network/activations.py": ("GELU_CUBIC = ", "GELU_CUBIC = 1 + "),
+    "network/settings.py": ("declared(0.999,", "declared(0.99,"),
+    "models/references.py": ("tol=1e-10", "tol=1e-9"),
+    "data/preprocessing.py": ('"median"', '"mean"'),
+    "evaluation/metrics.py": ("np.maximum(guessed, 1)", "np.maximum(guessed, 2)"),
+    "evaluation/results.py": ("(len(values) - 1)", "len(values)"),
+    "config/schema.py": ("Field(5,", "Field(6,"),
+    "config/kinds.py": ("value + 0.0", "value + 1.0"),
+    "config/identity.py": ('"logistic": {"hidden_layer_sizes": ()', '"logistic": {"hidden_layer_sizes": (1,)'),
+    "sweep/jobs.py": ("folds=cv.folds", "folds=5"),
+    "sweep/stacks.py": ("LARGEST_STACK = 256", "LARGEST_STACK = 128"),
+    "sweep/keep.py": ("list(pipeline.classes_)", "sorted(pipeline.classes_)"),
+}
+
+
+def test_each_part_of_the_numerical_code_has_a_constant() -> None:
+    assert {name if name in NUMERICAL else name.partition("/")[0] for name in CONSTANTS} == set(NUMERICAL)
+
+
+@pytest.mark.parametrize("name", CONSTANTS)
+def test_a_changed_constant_is_another_code(name: str, changed: Callable[..., str]) -> None:
+    assert changed(name, lambda text: text.replace(*CONSTANTS[name])) != code_version()
+
+
+@pytest.mark.parametrize("name", CONSTANTS)
+def test_comments_docstrings_and_the_look_are_no_code(name: str, changed: Callable[..., str]) -> None:
+    def otherwise_told(text: str) -> str:
+        told = re.sub(r'^( *)"""(?=\w)', r'\1"""In other words: ', text, flags=re.M)
+        assert told.count("In other words") > 1
+        return told.replace("\n\n\n", "\n\n\n\n# Another comment.\n").replace("\n", "\r\n")
+
+    assert changed(name, otherwise_told) == code_version()
+
+
+@pytest.mark.parametrize("name", [*NOT_NUMERICAL, "config/messages.py", "report/words.py", "sweep/driver.py"])
+def test_other_code_changes_no_number(name: str, changed: Callable[..., str]) -> None:
+    assert changed(name, lambda text: text + "\nMORE = 1\n") == code_version()
+
+
+def test_a_renamed_file_is_another_code(changed: Callable[..., str]) -> None:
+    assert changed("network/stopping.py", str, renamed="ending.py") != code_version()

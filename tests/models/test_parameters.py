@@ -1,8 +1,8 @@
-"""One set of names: the keys of the configuration, BPClassifier's parameters, the engine's settings and registries."""
+"""One set of names: the keys of the configuration and BPClassifier's parameters, as the engine declares both."""
 
-import dataclasses
 import inspect
-from typing import Any
+import re
+from typing import Any, get_type_hints
 
 import numpy as np
 import pytest
@@ -11,14 +11,9 @@ from sklearn.multiclass import OneVsRestClassifier
 
 from src.config import ConfigError, check, model_parameters
 from src.config.messages import kind_of
-from src.config.schema import FITTING_LOSSES, EarlyStoppingConfig, JobConfig, ModelConfig, TrainingConfig
+from src.config.schema import EarlyStoppingConfig, JobConfig, ModelConfig, TrainingConfig
 from src.models import BPClassifier, make_model, settings_of
 from src.network import Settings
-from src.network.activations import ACTIVATIONS
-from src.network.initializers import BIAS_INITIALIZERS, INITIALIZERS
-from src.network.optimizers import OPTIMIZERS
-from src.network.outputs import OUTPUTS
-from src.network.schedules import SCHEDULES
 
 KEYS = {
     **{name: "model" for name in ModelConfig.model_fields if name not in ("name", "estimator", "params")},
@@ -32,15 +27,19 @@ def default_of(key: str) -> Any:
     return section.model_fields[key].default
 
 
-class TestNames:
+class TestSignature:
     def test_every_key_is_a_parameter_and_every_parameter_a_key(self):
         # `estimator` and `params` are of scikit-learn's models; check_gradient is done by those who score
         assert set(PARAMETERS) == {*KEYS, "seed", "warm_start"}
 
-    def test_the_engines_settings_have_the_same_names(self):
-        settings = {each.name for each in dataclasses.fields(Settings)}
-        elsewhere = {"early_stopping", "class_weight", "warm_start"}  # for rows, which the engine is given
-        assert settings == set(PARAMETERS) - elsewhere | {"patience", "min_delta", "stream"}
+    def test_it_is_explicit(self):
+        inexplicit = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        assert not [each for each in PARAMETERS.values() if each.kind in inexplicit or each.default is each.empty]
+
+    def test_the_docstring_names_every_parameter(self):
+        section = inspect.getdoc(BPClassifier).partition("Parameters\n")[2].partition("\nAttributes\n")[0]
+        names = [name for line in re.findall(r"^([\w, ]+) :", section, re.M) for name in line.split(", ")]
+        assert sorted(names) == sorted(PARAMETERS)
 
 
 class TestDefaults:
@@ -61,36 +60,6 @@ class TestDefaults:
 
     def test_the_seed(self):
         assert PARAMETERS["seed"].default == JobConfig().seed == Settings().seed
-
-
-def choices(key: str) -> set[str]:
-    section: Any = ModelConfig if KEYS[key] == "model" else TrainingConfig
-    annotation = inspect.get_annotations(section)[key]
-    return set(kind_of(annotation).choices)
-
-
-class TestChoices:
-    @pytest.mark.parametrize(
-        "key, registry",
-        [
-            ("activation", ACTIVATIONS),
-            ("output", {output for output, _ in OUTPUTS}),
-            ("loss", {loss for _, loss in OUTPUTS}),
-            ("init", INITIALIZERS),
-            ("bias_init", BIAS_INITIALIZERS),
-            ("optimizer", OPTIMIZERS),
-            ("schedule", SCHEDULES),
-        ],
-        ids=lambda each: each if isinstance(each, str) else "",
-    )
-    def test_are_the_engines(self, key, registry):
-        assert choices(key) == set(registry) != set()
-
-    def test_losses_that_fit_outputs(self):
-        assert {(output, loss) for output, losses in FITTING_LOSSES.items() for loss in losses} == set(OUTPUTS)
-
-    def test_dtype(self):
-        assert choices("dtype") == {"float64", "float32"}
 
 
 VALUES = [-1, -0.5, 0, 0.25, 1, 1.5, 2, 7, float("nan"), float("inf"), None, "text", "full", [], [2], [0], [2.5], {}]
@@ -136,7 +105,7 @@ def made(name: str, classes: int = 3, **training: Any) -> Any:
 
 
 class TestModelsOfAConfiguration:
-    @pytest.mark.parametrize("name", kind_of(inspect.get_annotations(ModelConfig)["name"]).choices)
+    @pytest.mark.parametrize("name", kind_of(get_type_hints(ModelConfig, include_extras=True)["name"]).choices)
     @pytest.mark.parametrize("table", ["ex4", "iris"])
     def test_every_model_learns(self, name, table, request):
         x, y = request.getfixturevalue(table)

@@ -1,12 +1,13 @@
 """What the proofs share: samples drawn at random, and parameters written and read as the matrices [W b]."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 from src.network import Data, Part, Settings, Shape, State, Trained, train
+from tests.network.two_ways import Derivation, Engine
 
 
 @pytest.fixture(scope="session")
@@ -43,17 +44,11 @@ def train_one() -> Callable[..., Trained]:
     return train_alone
 
 
-@pytest.fixture(scope="session")
-def row_of() -> Callable[..., Any]:
-    """Return the parameter row of a network with these matrices [W b], the first layer's first."""
-
-    def flatten(shape: Shape, matrices: Sequence[Any]) -> Any:
-        row = np.empty((1, shape.parameter_count))
-        for view, matrix in zip(shape.matrices(row), matrices, strict=True):
-            view[0] = matrix
-        return row[0]
-
-    return flatten
+@pytest.fixture(params=[Derivation, Engine])
+def way(request: pytest.FixtureRequest) -> type[Derivation] | type[Engine]:
+    """Hold both to the same: called with settings, inputs and outputs, they take networks as matrices [W b]."""
+    way: type[Derivation] | type[Engine] = request.param
+    return way
 
 
 @pytest.fixture(scope="session")

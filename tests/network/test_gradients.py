@@ -1,188 +1,91 @@
 """Back-propagation computes the gradient of the objective, and the objective is the one it should be.
 
-The objective is compared with a network written below in plain Python, one unit and one sample at a time; the gradient
-with central differences of the objective; an update of training with the gradient.
+The engine is compared with derivation.py, where the network is written sum by sum: outputs, objective, gradient and
+training. Its gradient is compared with central differences of its objective too.
 """
-
-import itertools
-import math
 
 import numpy as np
 import pytest
 
-from src.network import (
-    Part,
-    Settings,
-    central_differences,
-    gradient,
-    gradient_error,
-    objective,
-    predict,
-    shape_of,
-)
+from src.network import Part, Settings, activations, central_differences, gradient, gradient_error, shape_of
+from src.network.derivation import ACTIVATIONS, OUTPUTS
+from tests.network.cases import SIZES, Case, activated, cases
+from tests.network.two_ways import Derivation, Engine
 
-GELU = math.sqrt(2 / math.pi)
-PLAIN_ACTIVATIONS = {
-    "identity": lambda z: z,
-    "sigmoid": lambda z: 1 / (1 + math.exp(-z)),
-    "tanh": math.tanh,
-    "relu": lambda z: z if z > 0 else 0.0,
-    "leaky_relu": lambda z: z if z > 0 else 0.01 * z,
-    "elu": lambda z: z if z > 0 else math.exp(z) - 1,
-    "softplus": lambda z: math.log(1 + math.exp(z)),
-    "silu": lambda z: z / (1 + math.exp(-z)),
-    "gelu": lambda z: z / 2 * (1 + math.tanh(GELU * (z + 0.044715 * z**3))),
-}
-KINKED = ("relu", "leaky_relu", "elu")  # f or f' jumps at z = 0
-PAIRS = (
-    ("softmax", "cross_entropy"),
-    ("softmax", "squared_error"),
-    ("sigmoid", "cross_entropy"),
-    ("sigmoid", "squared_error"),
-    ("tanh", "squared_error"),
-    ("identity", "squared_error"),
-)
-HIDDEN = (4, 3, 5)
-# every activation at every depth from 1 to 3; without a hidden layer there is none to choose
-HIDDEN_LAYERS = [((), ()), *(((name,) * depth, HIDDEN[:depth]) for name in PLAIN_ACTIVATIONS for depth in (1, 2, 3))]
-MIXED = [(("relu", "tanh"), (4, 3)), (("gelu", "sigmoid", "silu"), (4, 3, 5)), (("softplus", "elu"), (2, 6))]
+# (That derivation.py has all that the engine has, `test_derivation.py` sees to.)
+ALL = cases(ACTIVATIONS, OUTPUTS, size=SIZES, batch_size=("full", 1, 4))
 
-every_network = pytest.mark.parametrize(
-    "activations, sizes, output, loss",
-    [
-        pytest.param(*layers, *pair, id=f"{'-'.join(layers[0]) or 'no_hidden_layer'}-{pair[0]}-{pair[1]}")
-        for layers, pair in itertools.product(HIDDEN_LAYERS + MIXED, PAIRS)
-    ],
-)
-with_and_without_weights = pytest.mark.parametrize("weighted", [False, True], ids=["unweighted", "weighted"])
+small_networks = pytest.mark.parametrize("case", cases(), ids=str)
+all_networks = pytest.mark.parametrize("case", ALL, ids=str)
 
 
-def plain_pre_activations(matrices, activations, x):
-    """Return the pre-activations z of every layer for one sample, unit by unit."""
-    layers, below = [], list(x)
-    for matrix, name in itertools.zip_longest(matrices, activations, fillvalue="identity"):
-        z = [sum(w * a for w, a in zip(row[:-1], below, strict=True)) + row[-1] for row in matrix.tolist()]
-        layers.append(z)
-        below = [PLAIN_ACTIVATIONS[name](each) for each in z]
-    return layers
+def both_ways(case, **others):
+    """Return the engine's and the derivation's way of the case's network, with its matrices and samples."""
+    settings, inputs, outputs = case.settings(**others), case.layer_sizes[0], case.layer_sizes[-1]
+    return Engine(settings, inputs, outputs), Derivation(settings, inputs, outputs), case.matrices(), case.part
 
 
-def plain_outputs(output, z):
-    if output == "softmax":
-        return [math.exp(each) / sum(map(math.exp, z)) for each in z]
-    return [PLAIN_ACTIVATIONS[output](each) for each in z]
-
-
-def plain_loss(output, loss, h, y):
-    if loss == "squared_error":
-        return sum((a - t) ** 2 for a, t in zip(h, y, strict=True)) / 2
-    if output == "softmax":
-        return -sum(t * math.log(a) for a, t in zip(h, y, strict=True))
-    return -sum(t * math.log(a) + (1 - t) * math.log(1 - a) for a, t in zip(h, y, strict=True))
-
-
-def plain_objective(matrices, settings, part, l2):
-    """J = (1/m) sum_i w_i loss_i + (lambda/2) sum W^2 over the weights, not the biases."""
-    total = 0.0
-    weights = [1.0] * part.x.shape[1] if part.weight is None else part.weight.tolist()
-    for x, y, weight in zip(part.x.T.tolist(), part.y.T.tolist(), weights, strict=True):
-        z = plain_pre_activations(matrices, settings.activations, x)[-1]
-        total += weight * plain_loss(settings.output, settings.loss, plain_outputs(settings.output, z), y)
-    squares = sum(w * w for matrix in matrices for row in matrix[:, :-1].tolist() for w in row)
-    return total / len(weights) + l2 / 2 * squares
+def assert_same(ours, theirs):
+    """Compare matrices to the rounding of sums whose terms are about as large as the largest number."""
+    for matrix, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(matrix, other, rtol=1e-12, atol=1e-13 * np.abs(other).max())
 
 
 def relative_error(one, other):
     return np.linalg.norm(one - other) / max(np.linalg.norm(one), np.linalg.norm(other))
 
 
-@pytest.fixture
-def network(activations, sizes, output, loss, make_part, drawn, matrices_of):
-    """A network of the parametrised kind: settings, shape, parameters, and a function that makes its samples.
-
-    Weights of N(0, 0.6) keep the outputs of a deep network from saturating, where gradients are too small to measure.
-    Where an activation has a kink at z = 0, the parameters are drawn until no hidden unit comes closer to it than
-    0.005 for any sample: a hundred times what a step of 1e-5 in one parameter moves it.
-    """
-    settings = Settings(sizes, activations, output, loss, learning_rate=0.5, epochs=1)
-    shape = shape_of(settings, 3, 3)
-
-    def part(weighted):
-        return make_part(classes=output == "softmax" or loss == "cross_entropy", weighted=weighted)
-
-    def distance_to_kink(row):
-        samples = part(False).x.T.tolist()
-        layers = [plain_pre_activations(matrices_of(shape, row), activations, x)[:-1] for x in samples]
-        units = [
-            z
-            for sample in layers
-            for name, layer in zip(activations, sample, strict=True)
-            if name in KINKED
-            for z in layer
-        ]
-        return min(map(abs, units), default=math.inf)
-
-    row = next(row for row in (drawn(shape, seed, 0.6) for seed in itertools.count()) if distance_to_kink(row) > 0.005)
-    return settings, shape, row, part
+@all_networks
+def test_outputs_and_objective_are_those_of_the_derivation(case):
+    engine, derivation, matrices, part = both_ways(case)
+    np.testing.assert_allclose(engine.predict(matrices, part.x), derivation.predict(matrices, part.x), rtol=1e-12)
+    expected = derivation.objective(matrices, part, case.l2)
+    assert engine.objective(matrices, part, case.l2) == pytest.approx(expected, rel=1e-13)
 
 
-@every_network
-def test_outputs_are_those_of_a_network_computed_unit_by_unit(network, matrices_of):
-    settings, shape, row, part = network
-    h = predict(shape, row, part(False).x)
-    for sample, x in enumerate(part(False).x.T.tolist()):
-        z = plain_pre_activations(matrices_of(shape, row), settings.activations, x)[-1]
-        assert h[:, sample] == pytest.approx(plain_outputs(settings.output, z), rel=1e-12, abs=1e-14)
+@all_networks
+def test_the_gradient_is_that_of_the_derivation(case):
+    engine, derivation, matrices, part = both_ways(case)
+    assert_same(engine.gradient(matrices, part, case.l2), derivation.gradient(matrices, part, case.l2))
 
 
-@with_and_without_weights
-@every_network
-def test_objective_is_that_of_a_network_computed_unit_by_unit(network, weighted, matrices_of):
-    settings, shape, row, part = network
-    for l2 in (0.0, 0.3):
-        expected = plain_objective(matrices_of(shape, row), settings, part(weighted), l2)
-        assert objective(shape, row, part(weighted), l2) == pytest.approx(expected, rel=1e-12)
+@all_networks
+def test_two_epochs_of_gradient_descent_are_those_of_the_derivation(case):
+    engine, derivation, matrices, part = both_ways(case, learning_rate=0.1, epochs=2)
+    assert_same(engine.train(matrices, part), derivation.train(matrices, part))
 
 
-@with_and_without_weights
-@every_network
-def test_gradient_agrees_with_central_differences(network, weighted):
-    _, shape, row, part = network
-    samples = part(weighted)
-    for l2 in (0.0, 0.3):  # the data loss alone, and with the penalty
-        analytic = gradient(shape, row, samples, l2)
-        assert relative_error(analytic, central_differences(shape, row, samples, l2)) < 1e-7
+@pytest.mark.parametrize("name", activations.ACTIVATIONS)
+def test_slopes_are_central_differences(name):
+    z, step = np.array([-30.0, -4.3, -1.1, -0.7, -0.2, 0.1, 0.9, 1.3, 2.7, 25.0]), 1e-5
+    differences = (activated(name, z + step)[0] - activated(name, z - step)[0]) / (2 * step)
+    np.testing.assert_allclose(activated(name, z)[1], differences, rtol=1e-8, atol=1e-9)
 
 
-@every_network
-def test_gradient_of_the_penalty_alone_is_lambda_W_and_leaves_biases_alone(network, matrices_of):
-    _, shape, row, part = network
-    no_data = Part(part(False).x, part(False).y, np.zeros(part(False).x.shape[1]))
-    expected = [np.column_stack([0.3 * matrix[:, :-1], np.zeros(len(matrix))]) for matrix in matrices_of(shape, row)]
-    for matrix, wanted in zip(matrices_of(shape, gradient(shape, row, no_data, l2=0.3)), expected, strict=True):
-        np.testing.assert_allclose(matrix, wanted, rtol=1e-15, atol=0)
-    assert relative_error(gradient(shape, row, no_data, 0.3), central_differences(shape, row, no_data, 0.3)) < 1e-7
+@small_networks
+def test_the_gradient_agrees_with_central_differences(case):
+    engine, _, _, part = both_ways(case)
+    row = engine.row(case.smooth_matrices())
+    numeric = central_differences(engine.shape, row, part, case.l2)
+    assert relative_error(gradient(engine.shape, row, part, case.l2), numeric) < 1e-7
 
 
-@with_and_without_weights
-@every_network
-def test_an_update_of_gradient_descent_steps_along_the_gradient(network, weighted, train_one):
-    settings, shape, row, part = network
-    trained = train_one(settings, part(weighted), start=row)
-    step = (row - trained.parameters) / settings.learning_rate
-    assert relative_error(step, gradient(shape, row, part(weighted))) < 1e-13
+@pytest.mark.parametrize("depth", [0, 1, 2, 3])
+def test_the_gradient_of_the_penalty_alone_is_lambda_W_and_leaves_biases_alone(depth):
+    engine, _, matrices, part = both_ways(Case(("tanh", "gelu", "elu")[:depth], "softmax", "cross_entropy"))
+    no_data = Part(part.x, part.y, np.zeros(part.x.shape[1]))
+    for found, matrix in zip(engine.gradient(matrices, no_data, 0.3), matrices, strict=True):
+        np.testing.assert_allclose(found, np.column_stack([0.3 * matrix[:, :-1], np.zeros(len(matrix))]), rtol=1e-15)
 
 
-@every_network
-def test_float32_updates_are_float64_updates_in_single_precision(network, train_one):
-    settings, shape, row, part = network
-    single = Settings(
-        settings.hidden_layer_sizes, settings.activations, settings.output, settings.loss, dtype="float32", epochs=1
-    )
-    trained = train_one(single, part(True), start=row)
+@small_networks
+def test_float32_updates_are_float64_updates_in_single_precision(case, train_one):
+    engine, _, _, part = both_ways(case, dtype="float32", learning_rate=0.5, epochs=1)
+    start = engine.row(case.smooth_matrices())
+    trained = train_one(engine.settings, part, start=start)
     assert trained.parameters.dtype == np.float32
-    step = (row.astype(np.float32) - trained.parameters) / 0.5
-    assert relative_error(step, gradient(shape, row, part(True))) < 2e-5
+    step = (start.astype(np.float32) - trained.parameters) / 0.5
+    assert relative_error(step, gradient(engine.shape, start, part, case.l2)) < 2e-5
 
 
 @pytest.mark.parametrize("output", ["softmax", "sigmoid", "identity"])

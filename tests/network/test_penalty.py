@@ -9,6 +9,7 @@ import pytest
 from sklearn.neural_network import MLPClassifier
 
 from src.network import Part, Settings, gradient, objective, shape_of
+from src.network.optimizers import OPTIMIZERS
 
 L2 = 0.07
 HIDDEN = (5, 4)
@@ -31,7 +32,7 @@ def test_the_objective_of_all_samples_is_the_mean_of_the_batches_objectives(size
     np.testing.assert_allclose(gradient(SHAPE, row, part, L2), mean_gradient, rtol=1e-11, atol=1e-15)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("size", [1, 3, 4, 5, 9])
 def test_batches_of_any_size_follow_the_same_objective(size, optimizer, make_part, drawn, train_one):
     # All samples are one sample, so every batch has the gradient of all, the smaller last batch of 10 = 4 + 4 + 2 too.

@@ -4,15 +4,8 @@ import numpy as np
 import pytest
 
 from src.network import Part, Settings, gradient, objective, shape_of
+from src.network.outputs import OUTPUTS
 
-PAIRS = [
-    ("softmax", "cross_entropy"),
-    ("softmax", "squared_error"),
-    ("sigmoid", "cross_entropy"),
-    ("sigmoid", "squared_error"),
-    ("tanh", "squared_error"),
-    ("identity", "squared_error"),
-]
 COUNTS = np.array([1, 3, 0, 2, 1, 5])
 L2 = 0.02
 
@@ -24,7 +17,7 @@ def weighted_and_repeated(make_part):
     return Part(part.x, part.y, COUNTS / COUNTS.mean()), Part(part.x[:, rows], part.y[:, rows])
 
 
-@pytest.mark.parametrize("output, loss", PAIRS)
+@pytest.mark.parametrize("output, loss", OUTPUTS)
 class TestWholeNumbers:
     def test_give_the_objective_and_gradient_of_repeated_samples(self, output, loss, weighted_and_repeated, drawn):
         weighted, repeated = weighted_and_repeated

@@ -1,7 +1,8 @@
 """The worked examples of the derivations this project follows, number by number.
 
 Each hand formula is computed here with plain floats, in its own source's notation, indices and signs, and only then
-compared with what the engine computes. The four sources differ in convention:
+compared: with what derivation.py computes in the notation they share, and with what the engine computes. The four
+sources differ in convention:
 
 - seed 001 numbers the nodes of the whole network, calls the output y and the target t, and its error term is the
   negative of the derivative, delta = -dE/dnet, so that its rule adds: w <- w + eta delta x.
@@ -17,7 +18,8 @@ from math import exp, log
 import numpy as np
 import pytest
 
-from src.network import SHUFFLING, Part, Settings, gradient, objective, predict, shape_of
+from src.network import SHUFFLING, Part, Settings
+from tests.network.two_ways import Derivation
 
 
 def f(z):
@@ -40,7 +42,6 @@ class TestSeed001:
 
     ETA = 0.7
     ONLINE = Settings((4,), "sigmoid", "sigmoid", "squared_error", batch_size=1, learning_rate=ETA, epochs=1, seed=3)
-    SHAPE = shape_of(ONLINE, 3, 2)
     # (3.5): each node's row is its weights from the layer below, then its bias w_jb
     ROWS = {
         4: [0.15, -0.40, 0.25, 0.10],
@@ -74,35 +75,44 @@ class TestSeed001:
         updated = {j: [value for (to, _), value in new.items() if to == j] for j in rows}
         return a, y, delta, w, new, updated
 
-    def start(self, row_of):
+    @pytest.fixture
+    def start(self):
         rows = list(self.ROWS.values())
-        return row_of(self.SHAPE, [rows[:4], rows[4:]])
+        return [rows[:4], rows[4:]]
 
-    def test_outputs(self, row_of):
+    def test_outputs(self, way, start):
         _, y, *_ = self.by_hand(self.ROWS, self.X, self.T)
         x = np.array([[each] for each in self.X.values()])
-        assert predict(self.SHAPE, self.start(row_of), x)[:, 0] == exactly([y[8], y[9]])  # (3.1)
+        assert way(self.ONLINE, 3, 2).predict(start, x)[:, 0] == exactly([y[8], y[9]])  # (3.1)
 
-    def test_error_of_one_sample(self, row_of):
+    def test_error_of_one_sample(self, way, start):
         _, y, *_ = self.by_hand(self.ROWS, self.X, self.T)
         E_d = ((self.T[8] - y[8]) ** 2 + (self.T[9] - y[9]) ** 2) / 2  # (4.9)
         samples = part((list(self.X.values()), list(self.T.values())))
-        assert objective(self.SHAPE, self.start(row_of), samples) == exactly(E_d)
+        assert way(self.ONLINE, 3, 2).objective(start, samples) == exactly(E_d)
 
-    def test_derivatives_are_the_negative_of_the_error_terms_times_inputs(self, row_of, matrices_of):
+    def test_error_terms_are_the_negatives_of_the_derivations(self, start):
+        a, y, delta, *_ = self.by_hand(self.ROWS, self.X, self.T)
+        samples = part((list(self.X.values()), list(self.T.values())))
+        [computed] = Derivation(self.ONLINE, 3, 2).passes(start, samples)
+        assert computed.a[1] == exactly([a[i] for i in (4, 5, 6, 7)])
+        assert computed.a[2] == exactly([y[8], y[9]])
+        assert computed.delta[1] == exactly([-delta[i] for i in (4, 5, 6, 7)])  # (4.4)
+        assert computed.delta[2] == exactly([-delta[8], -delta[9]])  # (4.2)
+
+    def test_derivatives_are_the_negative_of_the_error_terms_times_inputs(self, way, start):
         a, _, delta, *_ = self.by_hand(self.ROWS, self.X, self.T)
         samples = part((list(self.X.values()), list(self.T.values())))
-        hidden, output = matrices_of(self.SHAPE, gradient(self.SHAPE, self.start(row_of), samples))
+        hidden, output = way(self.ONLINE, 3, 2).gradient(start, samples)
         for j in (4, 5, 6, 7):  # (4.12)
             assert hidden[j - 4] == exactly([-delta[j] * a[i] for i in (1, 2, 3, "b")])
         for j in (8, 9):
             assert output[j - 8] == exactly([-delta[j] * a[i] for i in (4, 5, 6, 7, "b")])
 
-    def test_one_update_with_one_sample(self, row_of, matrices_of, train_one):
+    def test_one_update_with_one_sample(self, way, start):
         a, _, delta, w, new, updated = self.by_hand(self.ROWS, self.X, self.T)
         samples = part((list(self.X.values()), list(self.T.values())))
-        trained = train_one(self.ONLINE, samples, start=self.start(row_of))
-        hidden, output = matrices_of(self.SHAPE, trained.parameters)
+        hidden, output = way(self.ONLINE, 3, 2).train(start, samples)
         assert output[0, 0] == exactly(w[8, 4] + self.ETA * delta[8] * a[4])  # (4.6)
         assert hidden[0, 0] == exactly(w[4, 1] + self.ETA * delta[4] * self.X[1])  # (4.7)
         assert hidden[0, 3] == exactly(w[4, "b"] + self.ETA * delta[4])  # (4.8)
@@ -112,7 +122,7 @@ class TestSeed001:
             assert output[j - 8] == exactly(updated[j])
         assert new[8, 4] != w[8, 4]
 
-    def test_three_epochs_of_one_sample_at_a_time(self, row_of, matrices_of, train_one):
+    def test_three_epochs_of_one_sample_at_a_time(self, way, start):
         random = np.random.default_rng(1)
         samples = [(list(map(float, random.normal(size=3))), t) for t in ([1, 0], [0, 1], [1, 1], [0, 0], [1, 0])]
         settings = Settings(**{**vars(self.ONLINE), "epochs": 3})
@@ -121,12 +131,11 @@ class TestSeed001:
             for sample in shuffling.permutation(5):  # every sample once in each epoch, in the network's own order
                 x, t = samples[sample]
                 *_, rows = self.by_hand(rows, dict(enumerate(x, start=1)), dict(enumerate(t, start=8)))
-        trained = train_one(settings, part(*samples), start=self.start(row_of))
-        hidden, output = matrices_of(self.SHAPE, trained.parameters)
+        hidden, output = way(settings, 3, 2).train(start, part(*samples))
         assert [*hidden.tolist(), *output.tolist()] == [pytest.approx(row, rel=1e-12) for row in rows.values()]
 
 
-def test_seed_002_one_update_with_a_batch_of_K_samples_and_penalty(row_of, matrices_of, train_one):
+def test_seed_002_one_update_with_a_batch_of_K_samples_and_penalty(way):
     """Section 6: W <- W - alpha [(1/K) Delta W + lambda W], b <- b - alpha (1/K) Delta b, for a 3-4-2 network."""
     alpha, lam, s1, s2, s3 = 0.8, 0.3, 3, 4, 2
     random = np.random.default_rng(2)
@@ -154,11 +163,8 @@ def test_seed_002_one_update_with_a_batch_of_K_samples_and_penalty(row_of, matri
 
     K = len(samples)
     settings = Settings((s2,), "sigmoid", "sigmoid", "squared_error", learning_rate=alpha, l2=lam, epochs=1)
-    shape = shape_of(settings, s1, s3)
-    trained = train_one(
-        settings, part(*samples), start=row_of(shape, [np.column_stack([W[layer], b[layer]]) for layer in (2, 3)])
-    )
-    for layer, matrix in zip((2, 3), matrices_of(shape, trained.parameters), strict=True):
+    start = [np.column_stack([W[layer], b[layer]]) for layer in (2, 3)]
+    for layer, matrix in zip((2, 3), way(settings, s1, s3).train(start, part(*samples)), strict=True):
         for i, row in enumerate(matrix):
             for j, w in enumerate(row[:-1]):
                 assert w == exactly(W[layer][i][j] - alpha * (Delta_W[layer][i][j] / K + lam * W[layer][i][j]))
@@ -170,7 +176,6 @@ class TestSeed003:
 
     SIZES = (2, 3, 4, 2)
     SETTINGS = Settings((3, 4), "sigmoid", "sigmoid", "squared_error")
-    SHAPE = shape_of(SETTINGS, 2, 2)
     LAMBDA = 0.25
 
     @pytest.fixture
@@ -188,10 +193,10 @@ class TestSeed003:
             a.append([f(Wa_i + b_i) for Wa_i, b_i in zip(Wa, b_l, strict=True)])
         return a
 
-    def row(self, row_of, W, b):
-        return row_of(self.SHAPE, [np.column_stack([W_l, b_l]) for W_l, b_l in zip(W, b, strict=True)])
+    def matrices(self, W, b):
+        return [np.column_stack([W_l, b_l]) for W_l, b_l in zip(W, b, strict=True)]
 
-    def test_objective(self, example, row_of):
+    def test_objective(self, way, example):
         W, b, samples = example
         m, total = len(samples), 0.0
         for x, y in samples:
@@ -203,9 +208,9 @@ class TestSeed003:
                 for W_ij in row:
                     squares += W_ij**2
         J = total / m + self.LAMBDA / 2 * squares
-        assert objective(self.SHAPE, self.row(row_of, W, b), part(*samples), self.LAMBDA) == exactly(J)
+        assert way(self.SETTINGS, 2, 2).objective(self.matrices(W, b), part(*samples), self.LAMBDA) == exactly(J)
 
-    def test_derivatives(self, example, row_of, matrices_of):
+    def test_derivatives(self, way, example):
         W, b, samples = example
         m = len(samples)
         dW = [[[self.LAMBDA * w for w in row] for row in W_l] for W_l in W]
@@ -223,8 +228,8 @@ class TestSeed003:
                     sum(delta_k * W[layer][k][j] for k, delta_k in enumerate(delta)) * a_j * (1 - a_j)
                     for j, a_j in enumerate(a[layer])
                 ]
-        computed = gradient(self.SHAPE, self.row(row_of, W, b), part(*samples), self.LAMBDA)
-        for layer, matrix in enumerate(matrices_of(self.SHAPE, computed)):
+        computed = way(self.SETTINGS, 2, 2).gradient(self.matrices(W, b), part(*samples), self.LAMBDA)
+        for layer, matrix in enumerate(computed):
             for i, row in enumerate(matrix):
                 assert row == exactly([*dW[layer][i], db[layer][i]])
 
@@ -233,7 +238,6 @@ class TestSeed004:
     """The 5-4-3 network of seed 004: sigmoid hidden units, softmax output, cross-entropy; v is 5 x 4 and w is 4 x 3."""
 
     SETTINGS = Settings((4,), "sigmoid", "softmax", "cross_entropy", learning_rate=0.6, epochs=1)
-    SHAPE = shape_of(SETTINGS, 5, 3)
     Y = (0.0, 1.0, 0.0)  # the class is 2
 
     @pytest.fixture
@@ -249,53 +253,52 @@ class TestSeed004:
         y_hat = {j: exp(o[j]) / sum(exp(o[c]) for c in o) for j in o}
         return x, v, w, h, y_hat
 
-    def row(self, row_of, v, w):
-        """Return the example in the engine's convention: each matrix transposed, with a column of zero biases."""
+    def matrices(self, v, w):
+        """Return the example in this project's convention: each matrix transposed, with a column of zero biases."""
         hidden = [[*(v[i, l] for i in range(1, 6)), 0.0] for l in range(1, 5)]
         output = [[*(w[l, j] for l in range(1, 5)), 0.0] for j in range(1, 4)]
-        return row_of(self.SHAPE, [hidden, output])
+        return [hidden, output]
 
-    def test_hypothesis_and_loss(self, example, row_of):
+    def test_hypothesis_and_loss(self, way, example):
         x, v, w, _, y_hat = example
-        row, samples = self.row(row_of, v, w), part((list(x.values()), self.Y))
-        assert predict(self.SHAPE, row, samples.x)[:, 0] == exactly(list(y_hat.values()))
-        assert objective(self.SHAPE, row, samples) == exactly(-log(y_hat[2]))  # J = -log a_y
+        network, samples = way(self.SETTINGS, 5, 3), part((list(x.values()), self.Y))
+        assert network.predict(self.matrices(v, w), samples.x)[:, 0] == exactly(list(y_hat.values()))
+        assert network.objective(self.matrices(v, w), samples) == exactly(-log(y_hat[2]))  # J = -log a_y
 
-    def test_w_32_and_v_43(self, example, row_of, matrices_of):
+    def test_w_32_and_v_43(self, way, example):
         x, v, w, h, y_hat = example
         dJ_dw32 = h[3] * (y_hat[2] - self.Y[1])
         dJ_dv43 = x[4] * h[3] * (1 - h[3]) * sum(w[3, j] * (y_hat[j] - self.Y[j - 1]) for j in (1, 2, 3))
         samples = part((list(x.values()), self.Y))
-        hidden, output = matrices_of(self.SHAPE, gradient(self.SHAPE, self.row(row_of, v, w), samples))
+        hidden, output = way(self.SETTINGS, 5, 3).gradient(self.matrices(v, w), samples)
         assert output[2 - 1, 3 - 1] == exactly(dJ_dw32)
         assert hidden[3 - 1, 4 - 1] == exactly(dJ_dv43)
 
-    def test_update_of_every_weight(self, example, row_of, matrices_of, train_one):
+    def test_update_of_every_weight(self, way, example):
         x, v, w, h, y_hat = example
         alpha = self.SETTINGS.learning_rate
         delta2 = {j: y_hat[j] - self.Y[j - 1] for j in (1, 2, 3)}  # delta^(2) = y_hat - y
         delta1 = {l: h[l] * (1 - h[l]) * sum(w[l, j] * delta2[j] for j in delta2) for l in h}
         samples = part((list(x.values()), self.Y))
-        trained = train_one(self.SETTINGS, samples, start=self.row(row_of, v, w))
-        hidden, output = matrices_of(self.SHAPE, trained.parameters)
+        hidden, output = way(self.SETTINGS, 5, 3).train(self.matrices(v, w), samples)
         for (i, l), value in v.items():
             assert hidden[l - 1, i - 1] == exactly(value - alpha * x[i] * delta1[l])
         for (l, j), value in w.items():
             assert output[j - 1, l - 1] == exactly(value - alpha * h[l] * delta2[j])
 
-    def test_cross_entropy_is_averaged_over_the_samples(self, example, row_of):
+    def test_cross_entropy_is_averaged_over_the_samples(self, way, example):
         x, v, w, _, y_hat = example
         samples = part(*((list(x.values()), np.eye(3)[c]) for c in (0, 1, 2, 1)))
         J = -(log(y_hat[1]) + log(y_hat[2]) + log(y_hat[3]) + log(y_hat[2])) / 4
-        assert objective(self.SHAPE, self.row(row_of, v, w), samples) == exactly(J)
+        assert way(self.SETTINGS, 5, 3).objective(self.matrices(v, w), samples) == exactly(J)
 
-    def test_squared_error_over_sigmoid_outputs(self, example, row_of, matrices_of):
+    def test_squared_error_over_sigmoid_outputs(self, way, example):
         """delta^(L) = diag(a (1 - a)) (a - y)."""
         x, v, w, h, _ = example
-        squared = shape_of(Settings((4,), "sigmoid", "sigmoid", "squared_error"), 5, 3)
+        squared = Settings((4,), "sigmoid", "sigmoid", "squared_error")
         a = {j: f(sum(h[l] * w[l, j] for l in h)) for j in (1, 2, 3)}
         samples = part((list(x.values()), self.Y))
-        _, output = matrices_of(squared, gradient(squared, self.row(row_of, v, w), samples))
+        _, output = way(squared, 5, 3).gradient(self.matrices(v, w), samples)
         for j in (1, 2, 3):
             delta_j = a[j] * (1 - a[j]) * (a[j] - self.Y[j - 1])
             assert output[j - 1] == exactly([*(h[l] * delta_j for l in h), delta_j])

@@ -13,19 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.network import Data, Part, Settings, predict, stack_key, train
+from src.network.activations import ACTIVATIONS
+from src.network.initializers import BIAS_INITIALIZERS, INITIALIZERS
+from src.network.optimizers import OPTIMIZERS
+from src.network.outputs import OUTPUTS
+from src.network.schedules import SCHEDULES
+from tests.network.covering import pairwise
 
-PAIRS = [
-    ("softmax", "cross_entropy"),
-    ("softmax", "squared_error"),
-    ("sigmoid", "cross_entropy"),
-    ("sigmoid", "squared_error"),
-    ("tanh", "squared_error"),
-    ("identity", "squared_error"),
-]
-ACTIVATIONS = ["identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "softplus", "silu", "gelu"]
-OPTIMIZERS = ["sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw"]
-SCHEDULES = ["constant", "step", "exponential", "inverse_scaling", "cosine", "plateau"]
-INITS = [f"{name}_{law}" for name in ("glorot", "he", "lecun") for law in ("uniform", "normal")]
 SIZES = st.sampled_from([1, 2, 3, 4, 5, 8, 13, 16, 32, 67])
 SAMPLES = st.one_of(st.integers(1, 40), st.sampled_from([64, 100, 131, 300]))
 
@@ -46,17 +40,17 @@ def parts(features, outputs, samples, *, weighted):
 def common_settings(draw):
     """What the networks of one stack have in common."""
     sizes = tuple(draw(st.lists(SIZES, max_size=3)))
-    output, loss = draw(st.sampled_from(PAIRS))
+    output, loss = draw(st.sampled_from(list(OUTPUTS)))
     return {
         "hidden_layer_sizes": sizes,
-        "activation": tuple(draw(st.sampled_from(ACTIVATIONS)) for _ in sizes),
+        "activation": tuple(draw(st.sampled_from(list(ACTIVATIONS))) for _ in sizes),
         "output": output,
         "loss": loss,
         "dtype": draw(st.sampled_from(["float64", "float32"])),
-        "optimizer": draw(st.sampled_from(OPTIMIZERS)),
+        "optimizer": draw(st.sampled_from(list(OPTIMIZERS))),
         "batch_size": draw(st.sampled_from(["full", 1, 2, 3, 7, 16])),
         "epochs": draw(st.integers(1, 6)),
-        "schedule": draw(st.sampled_from(SCHEDULES)),
+        "schedule": draw(st.sampled_from(list(SCHEDULES))),
     }
 
 
@@ -71,9 +65,9 @@ def own_settings(*, stops_early, clips):
             "beta2": st.sampled_from([0.9, 0.999]),
             "rho": st.sampled_from([0.5, 0.9]),
             "epsilon": st.sampled_from([1e-8, 1e-3]),
-            "init": st.sampled_from([*INITS, "uniform", "normal", "standard_normal", "zeros"]),
+            "init": st.sampled_from(INITIALIZERS),
             "init_scale": st.sampled_from([0.1, 0.5]),
-            "bias_init": st.sampled_from(["zeros", "uniform", "normal"]),
+            "bias_init": st.sampled_from(BIAS_INITIALIZERS),
             "decay": st.sampled_from([0.5, 0.9]),
             "decay_every": st.integers(1, 3),
             "power": st.sampled_from([0.5, 1.0]),
@@ -199,25 +193,25 @@ def test_networks_that_go_on_from_different_epochs_share_a_stack(stack, choose):
         assert_same(trained, alone)
 
 
-@pytest.mark.parametrize("batch_size", [1, 4, 12, "full"])
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_ten_epochs_are_four_and_then_six(optimizer, batch_size, dtype, make_part):
+@pytest.mark.parametrize(
+    "alike",
+    pairwise(optimizer=OPTIMIZERS, schedule=SCHEDULES, batch_size=(1, 4, 12, "full"), dtype=("float64", "float32")),
+    ids=lambda alike: "-".join(map(str, alike.values())),
+)
+def test_ten_epochs_are_four_and_then_six(alike, make_part):
     base = Settings((5, 3), ("tanh", "relu"), learning_rate=0.05, epochs=10, plateau_patience=1)
-    base = dataclasses.replace(base, optimizer=optimizer, batch_size=batch_size, dtype=dtype)
     variants = [
         {"l2": 0.01},
         {"stream": (0, 1), "warmup": 7, "momentum": 0.5},
         {"seed": 1, "decay": 0.8, "decay_every": 3, "beta1": 0.5},
     ]
     data = [Data(make_part(samples=14, weighted=True), validation=make_part(samples=5, seed=1, weighted=True))] * 3
-    for schedule in SCHEDULES:
-        networks = [dataclasses.replace(base, **each, schedule=schedule) for each in variants]
-        at_once, paused = train(networks, data), train(networks, data, epochs=4)
-        continued = train(networks, data, epochs=6, start=[each.state for each in paused])
-        for one, other in zip(at_once, continued, strict=True):
-            assert_same_bits(one.parameters, other.parameters)
-            assert_same_state(one.state, other.state)
+    networks = [dataclasses.replace(base, **each, **alike) for each in variants]
+    at_once, paused = train(networks, data), train(networks, data, epochs=4)
+    continued = train(networks, data, epochs=6, start=[each.state for each in paused])
+    for one, other in zip(at_once, continued, strict=True):
+        assert_same_bits(one.parameters, other.parameters)
+        assert_same_state(one.state, other.state)
 
 
 def test_order_of_the_samples_is_drawn_anew_for_every_epoch_and_network(make_part):

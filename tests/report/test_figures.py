@@ -15,23 +15,17 @@ from src.comparison.families import Comparison
 from src.comparison.jobs import Setting
 from src.comparison.outcome import Outcome
 from src.evaluation.results import Curve
-from src.report.figures import (
+from src.report.figures.curves import ended_curve, learning_curve
+from src.report.figures.predictions import (
     OutOfFold,
     calibration_curves,
     confusion_matrices,
-    critical_differences,
     decision_grid,
     decision_regions,
-    differences,
-    heat_map,
-    hidden_weights,
-    intervals,
-    leaderboard_figure,
-    learning_curve,
-    metric_along,
     roc_curves,
 )
-from src.report.figures.curves import ended_curve
+from src.report.figures.scores import critical_differences, differences, heat_map, intervals, metric_along
+from src.report.figures.weights import hidden_weights
 from src.report.style import to_png
 from tests.sweeps import Given, model, outcome_of
 
@@ -148,31 +142,6 @@ def test_a_diverged_fold_is_not_taken_for_one_that_stopped_early() -> None:
 
 
 # Scores
-
-
-def test_the_leaderboard_is_drawn_best_on_top(three_models: Outcome) -> None:
-    ax = leaderboard_figure(three_models.settings).axes[0]
-    assert labels(ax.yaxis) == ["logistic", "bp", "softmax"]
-    assert ax.yaxis_inverted()
-    assert texts(ax) == ["0.812", "0.800", "0.775"]
-    bars = [container.lines for container in ax.containers]
-    assert [float(point.get_xdata()[0]) for point, _, _ in bars] == pytest.approx([0.812, 0.8, 0.775])
-    ends = [segments[0].get_segments()[0][:, 0] for _, _, segments in bars]
-    spread = np.std([-0.04, -0.02, 0, 0.02, 0.04], ddof=1)
-    np.testing.assert_allclose(ends[0], [0.812 - spread, 0.812 + spread])
-    assert len({(point.get_color(), point.get_marker()) for point, _, _ in bars}) == 3
-
-
-def test_the_leaderboard_says_what_it_leaves_out(grid: list[Given]) -> None:
-    ax = leaderboard_figure(settings_of(grid), limit=3).axes[0]
-    assert len(labels(ax.yaxis)) == 3
-    assert ax.get_title(loc="left") == "accuracy, best first (3 of 4); 2 without a result"
-
-
-def test_a_leaderboard_without_a_result_says_so() -> None:
-    drawn = leaderboard_figure(settings_of([model("bp", [np.nan] * 5)]))
-    assert texts(drawn.axes[0]) == ["no job has a result"]
-    to_png(drawn)
 
 
 @pytest.mark.parametrize(

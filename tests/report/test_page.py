@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 
 from src.comparison.outcome import Outcome
 from src.evaluation.results import Curve
-from src.report.figures import learning_curve
+from src.report.figures.curves import learning_curve
 from src.report.page import ComparisonReport, Picture, files, to_html, to_json, to_markdown
 from src.report.tables import leaderboard_cells
 from src.report.terminal import Cells

@@ -13,7 +13,8 @@ import pytest
 
 from src.comparison.outcome import Outcome
 from src.evaluation.results import Curve
-from src.report.figures import leaderboard_figure, learning_curve
+from src.report.figures.curves import learning_curve
+from src.report.figures.scores import intervals
 from src.report.page import ComparisonReport, Picture, to_html
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -46,7 +47,7 @@ pytestmark = [
 def page(verdicts: Outcome) -> str:
     curve = Curve(np.arange(1, 9), np.linspace(2, 1, 8), np.linspace(2, 1.5, 8))
     pictures = (
-        Picture("leaderboard", "Accuracy", "Of every job.", leaderboard_figure(verdicts.settings)),
+        Picture("leaderboard", "Accuracy", "Of every job.", intervals(verdicts.candidates, verdicts.metric, 0.95)),
         Picture("curves", "Loss", "By epoch.", learning_curve({"a very_long_name_of_a_model " * 3: [curve] * 2})),
     )
     words = {"digest": "0123456789abcdef" * 8, "grid": "learning_rate = " + ", ".join("0.1" for _ in range(60))}

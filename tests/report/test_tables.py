@@ -21,11 +21,9 @@ from src.report.tables import (
     leaderboard,
     leaderboard_cells,
     leaderboard_csv,
-    leaderboard_markdown,
-    leaderboard_text,
     setting_rows,
 )
-from src.report.terminal import plain_text
+from src.report.terminal import cells_markdown, plain_text
 from src.report.words import plain
 from tests.sweeps import Given, model, outcome_of
 
@@ -232,7 +230,7 @@ def test_csv_holds_every_digit_and_what_mlflow_holds(grid: list[Given]) -> None:
 
 def test_markdown_holds_the_table(grid: list[Given]) -> None:
     cells = leaderboard_cells(outcome_of(grid))
-    assert markdown_cells(leaderboard_markdown(outcome_of(grid))) == [list(cells.headers), *map(list, cells.rows)]
+    assert markdown_cells(cells_markdown(cells)) == [list(cells.headers), *map(list, cells.rows)]
 
 
 @settings(max_examples=12)
@@ -241,8 +239,8 @@ def test_any_names_survive_markdown_and_the_terminal(names: list[str]) -> None:
     made = outcome_of(estimators([f"m{name}" for name in names]))
     shown = {plain(f"m{name}") for name in names}
     assert {row[1] for row in leaderboard_cells(made).rows} == shown
-    assert {row[1] for row in markdown_cells(leaderboard_markdown(made))[1:]} == shown
-    assert not any(char < " " and char != "\n" for char in leaderboard_text(made))
+    assert {row[1] for row in markdown_cells(cells_markdown(leaderboard_cells(made)))[1:]} == shown
+    assert not any(char < " " and char != "\n" for char in plain_text(leaderboard(made)))
 
 
 def test_markup_in_names_is_not_obeyed() -> None:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from src.config import ConfigError
+from src.command.names import run_names, sweep_name
+from src.config import ConfigError, sweep_digest
 from src.errors import UserError
-from src.sweep.jobs import Jobs, sweep_digest
-from src.sweep.names import run_names, sweep_name
+from src.sweep.jobs import Jobs
 from src.sweep.plan import make_plan
 
 MakeJobs = Callable[..., Jobs]
@@ -146,10 +146,14 @@ def test_which_column_groups_the_rows_decides_the_job(jobs_of: MakeJobs, people:
     assert len({digest_of(each) for each in jobs}) == len(choices)
 
 
+def digest_of_sweep(jobs: Jobs) -> str:
+    return sweep_digest([job.digest for job in jobs.distinct], jobs.distinct[0].checked.comparison)
+
+
 def test_a_sweep_is_the_same_in_any_order(jobs_of: MakeJobs) -> None:
     one, two = [["seed=1"], ["seed=2"]], [["seed=2"], ["seed=1"], ["seed=1"]]
-    assert sweep_digest(jobs_of([], *one).distinct) == sweep_digest(jobs_of([], *two).distinct)
-    assert sweep_digest(jobs_of([], *one).distinct) != sweep_digest(jobs_of([], *one, ["seed=3"]).distinct)
+    assert digest_of_sweep(jobs_of([], *one)) == digest_of_sweep(jobs_of([], *two))
+    assert digest_of_sweep(jobs_of([], *one)) != digest_of_sweep(jobs_of([], *one, ["seed=3"]))
 
 
 @pytest.mark.parametrize("section", ["tracking.experiment", "sweep.n_jobs"])

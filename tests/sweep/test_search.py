@@ -1,4 +1,4 @@
-"""Searches by optuna: every batch of trials a stack, one parent run, the direction of `sweep.metric`."""
+"""Searches by optuna: every batch of trials a stack, one parent run, the direction of `comparison.metric`."""
 
 import csv
 import io
@@ -8,8 +8,8 @@ import pytest
 import yaml
 from mlflow.entities import Run
 
+from src.command.search import check_installed, direction_of
 from src.errors import UserError
-from src.sweep.search import check_installed, direction_of
 from tests.sweep.conftest import Record, computed, same
 
 pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
@@ -30,7 +30,7 @@ def settings(runs: list[Run]) -> set[tuple[str, str]]:
 
 
 def test_a_search_is_one_sweep_and_the_same_command_finds_the_same(shared: Record) -> None:
-    command = (*FEW, *SPACE, "model.hidden_layer_sizes=[4],[3,2]", "sweep.metric=test/log_loss")
+    command = (*FEW, *SPACE, "model.hidden_layer_sizes=[4],[3,2]", "comparison.metric=log_loss")
     first = shared.sweep(*command, "tracking.experiment=found")
     assert first.status == 0, first.err
     assert "6/6 jobs" in first.err
@@ -89,6 +89,33 @@ NEIGHBORS = (
     *("hydra/sweeper=optuna", "hydra/sweeper/sampler=random", "hydra.sweeper.n_trials=6", "hydra.sweeper.n_jobs=2"),
     *("model=sklearn", "model.estimator=sklearn.neighbors.KNeighborsClassifier", "cv.folds=3"),
 )
+
+
+def test_an_answer_says_that_a_search_flatters_what_it_found(shared: Record) -> None:
+    alone = shared.sweep(*FEW, *SPACE, "tracking.experiment=flattered")
+    assert alone.status == 0, alone.err
+    (parent,) = shared.parents("flattered")
+    assert "by a search that saw these folds, which flatters it" in parent.data.tags["answer"]
+    assert parent.data.tags["answer"] in " ".join(alone.out.split())
+
+    models = shared.sweep(*FEW, "model=bp,logistic", SPACE[0], "tracking.experiment=flattered")
+    assert models.status == 0, models.err
+    parent = shared.parents("flattered")[-1]
+    assert "the search saw the folds that score " in parent.data.tags["answer"]
+    assert ", which flatters what it found." in parent.data.tags["answer"]
+    chosen = {one["selection"] for one in json.loads(shared.artifact(parent, "comparison.json"))["models"]}
+    assert "search" in chosen
+    assert not chosen & {"nested", "other folds"}
+
+
+def test_a_search_cannot_be_nested(record: Record) -> None:
+    for overrides in (["cv.inner_folds=3"], ["model=bp,logistic", "cv.inner_folds=2", "sweep.dry_run=true"]):
+        ended = record.sweep(*FEW, *SPACE, *overrides)
+        assert ended.status == 2
+        assert ended.out == ""
+        (told,) = ended.err.splitlines()
+        assert told.startswith("error: cv.inner_folds: a search is told the scores of the test folds and proposes its ")
+        assert record.runs() == []
 
 
 def test_failed_trials_are_told_at_the_end(shared: Record) -> None:

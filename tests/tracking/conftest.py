@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from src.comparison.cautions import RowFacts
+from src.config import check
 from src.evaluation.metrics import METRICS, score
 from src.evaluation.results import Curve, FoldResult, JobResult
 from src.tracking.records import DatasetFacts, JobRecord
-from src.tracking.runs import Sweep, start_sweep
+from src.tracking.runs import Alone, Sweep, start_sweep
 from src.tracking.store import Store, open_store
+from src.tracking.sweeps import log_job
 
 CLASSES = ("no", "yes")
 TARGET = np.arange(20) % 2
@@ -82,7 +85,9 @@ def make_result() -> Callable[..., JobResult]:
 def make_job() -> Callable[..., JobRecord]:
     def make(**changes: Any) -> JobRecord:
         now = time.time()
-        facts = DatasetFacts("ex4", "ab" * 32, "the homework's table", 20, {"exam1": "double", "b": "string"}, CLASSES)
+        columns = {"exam1": "double", "b": "string"}
+        rows = RowFacts(20, 0, (), (10, "no"))
+        facts = DatasetFacts("ex4", "ab" * 32, "the homework's table", 20, columns, CLASSES, rows)
         defaults: dict[str, Any] = {
             "name": "lr 0.1",
             "digest": "job" * 20,
@@ -98,6 +103,11 @@ def make_job() -> Callable[..., JobRecord]:
         return JobRecord(**{**defaults, **changes})
 
     return make
+
+
+def logged(store: Store, place: Sweep | Alone, job: JobRecord) -> str:
+    """Write one ended job; return its run's id."""
+    return log_job(store, place, job, check(job.config)).run_id
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from src.models import BPClassifier
 from src.tracking import models, reading
 from src.tracking.address import ROOT
 from src.tracking.errors import TrackingError
-from src.tracking.runs import log_job
+from tests.tracking.conftest import logged
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def fitted(dataset, model):
 
 @pytest.fixture
 def run_id(store, sweep, make_job):
-    return log_job(store, sweep, make_job())
+    return logged(store, sweep, make_job())
 
 
 @pytest.fixture

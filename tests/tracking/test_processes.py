@@ -8,7 +8,8 @@ import psutil
 from src.tracking import reading
 from src.tracking.address import ROOT
 from src.tracking.processes import is_dead, process_tags, repair_dead_sweeps
-from src.tracking.runs import finish_sweep, log_job, reopen_sweep, start_sweep
+from src.tracking.runs import finish_sweep, reopen_sweep, start_sweep
+from tests.tracking.conftest import logged
 
 PROGRAM = """
 import sys, time
@@ -32,7 +33,7 @@ def test_a_killed_sweep_is_set_right_and_others_are_left_alone(store, sweep, mak
     process.send_signal(signal.SIGKILL)
     process.wait()
     process.stdout.close()
-    log_job(store, sweep, make_job())
+    logged(store, sweep, make_job())
     (repaired,) = repair_dead_sweeps(store, sweep.experiment_id)
     assert (repaired.run_id, repaired.name, len(repaired.unfinished)) == (dead_id, "doomed", 1)
     parent = reading.get_run(store, dead_id)

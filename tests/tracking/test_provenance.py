@@ -1,17 +1,18 @@
-import hashlib
 import os
 import platform
-import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
+from src.config import code_version
 from src.tracking import provenance, reading
 from src.tracking.address import ROOT
-from src.tracking.provenance import code_version, git_state, parse_versions
-from src.tracking.runs import log_job, start_alone, start_sweep
+from src.tracking.provenance import git_state, parse_versions
+from src.tracking.query import find_runs
+from src.tracking.runs import start_alone, start_sweep
+from tests.tracking.conftest import logged
 
 
 @pytest.fixture
@@ -98,51 +99,6 @@ def test_the_command_is_as_typed_without_the_path_of_this_python(tmp_path):
     assert ended.stdout.splitlines() == ["python -m tool model=softmax 'data.path=my file.csv'", "tool"]
 
 
-def small_tree(tmp_path):
-    root = tmp_path / "tree"
-    for name in ("network/a.py", "models/b.py", "data/c.py", "evaluation/folds.py", "evaluation/significance.py"):
-        (root / "src" / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / "src" / name).write_text(f"# {name}\n")
-    return root
-
-
-@pytest.mark.parametrize(
-    "name, counts",
-    [
-        ("network/a.py", True),
-        ("models/b.py", True),
-        ("data/c.py", True),
-        ("evaluation/folds.py", True),
-        ("evaluation/significance.py", False),
-        ("report/d.py", False),
-    ],
-)
-def test_the_code_version_changes_with_the_numerical_code_only(tmp_path, name, counts):
-    root = small_tree(tmp_path)
-    before = code_version(root)
-    other = tmp_path / "other"
-    shutil.copytree(root, other)
-    (other / "src" / name).parent.mkdir(exist_ok=True)
-    (other / "src" / name).write_text("x = 1\n")
-    assert (code_version(other) != before) is counts
-
-
-def test_the_code_version_is_the_same_whatever_the_line_ends_and_the_place(tmp_path):
-    root = small_tree(tmp_path)
-    other = tmp_path / "elsewhere"
-    shutil.copytree(root, other)
-    (other / "src/network/a.py").write_bytes(b"# network/a.py\r\n")
-    assert code_version(other) == code_version(root)
-
-
-def test_a_renamed_file_changes_the_code_version(tmp_path):
-    root = small_tree(tmp_path)
-    other = tmp_path / "other"
-    shutil.copytree(root, other)
-    (other / "src/network/a.py").rename(other / "src/network/z.py")
-    assert code_version(other) != code_version(root)
-
-
 @pytest.fixture
 def dirty(monkeypatch):
     state = provenance.GitState(commit="c" * 40, branch="main", dirty=True, diff=b"--- a\n+++ b\n")
@@ -153,18 +109,18 @@ def test_the_diff_is_an_artifact_of_the_sweep_and_not_of_each_job(store, make_jo
     sweep = start_sweep(store, experiment="bp", name="s", digest="d", jobs=[], tags={})
     parent = reading.get_run(store, sweep.run_id)
     assert reading.artifact(store, parent, "git.diff") == b"--- a\n+++ b\n"
-    child = reading.get_run(store, log_job(store, sweep, make_job()))
+    child = reading.get_run(store, logged(store, sweep, make_job()))
     assert not [item for item in store.client.list_artifacts(child.run_id) if item.path == "git.diff"]
 
 
 def test_a_job_alone_has_no_parent_and_carries_the_diff_itself(store, make_job, dirty):
     alone = start_alone(store, "bp", {"command": "python -m src.run"})
-    run = reading.get_run(store, log_job(store, alone, make_job()))
+    run = reading.get_run(store, logged(store, alone, make_job()))
     assert run.parent_id is None
     assert run.tags["command"] == "python -m src.run"
     assert "sweep_digest" not in run.tags
     assert reading.artifact(store, run, "git.diff") == b"--- a\n+++ b\n"
-    assert reading.runs_table(store, ["bp"])["run_id"].tolist() == [run.run_id]
+    assert [found.run_id for found in find_runs(store, [alone.experiment_id])] == [run.run_id]
 
 
 def test_a_huge_diff_is_cut(monkeypatch):
@@ -173,7 +129,3 @@ def test_a_huge_diff_is_cut(monkeypatch):
     content = provenance.files()["git.diff"]
     assert len(content) < 2_100_000
     assert content.endswith(b"... cut\n")
-
-
-def test_the_version_is_a_plain_sha256(tmp_path):
-    assert len(bytes.fromhex(code_version(small_tree(tmp_path)))) == hashlib.sha256().digest_size

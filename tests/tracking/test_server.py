@@ -17,9 +17,11 @@ import pytest
 from src.tracking import models, reading
 from src.tracking.processes import repair_dead_sweeps
 from src.tracking.query import finished_jobs
-from src.tracking.runs import finish_sweep, log_job, reopen_sweep, start_sweep
+from src.tracking.runs import finish_sweep, reopen_sweep, start_sweep
 from src.tracking.store import open_store
 from src.tracking.view import prepare_view
+from tests.tracking.conftest import logged
+from tests.tracking.test_sweeps import what_is_written_is_read_back
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -69,8 +71,8 @@ def test_a_sweep_over_the_network_is_the_same_record(server, make_job, make_resu
         store, experiment="bp", name="s", digest="d" * 64, jobs=[{"digest": "a"}], tags={}, params={"seed": 0}
     )
     done = make_job(digest="a")
-    run_id = log_job(store, sweep, done)
-    log_job(store, sweep, make_job(digest="b", result=make_result(diverged=True)))
+    run_id = logged(store, sweep, done)
+    logged(store, sweep, make_job(digest="b", result=make_result(diverged=True)))
     assert finished_jobs(store, [sweep.experiment_id]).keys() == {"a", "b"}
 
     run = reading.get_run(store, run_id)
@@ -88,7 +90,11 @@ def test_a_sweep_over_the_network_is_the_same_record(server, make_job, make_resu
     assert again is not None
     finish_sweep(store, again, "FINISHED")
     assert reading.get_run(store, sweep.run_id).status == "FINISHED"
-    assert len(reading.runs_table(store, ["bp"], sweep_ids=[sweep.run_id])) == 2
+    assert len(reading.children(store, reading.get_run(store, sweep.run_id))) == 2
+
+
+def test_what_is_written_of_a_sweep_is_read_back_over_the_network(server, make_job, make_result):
+    what_is_written_is_read_back(open_store(server), make_job, make_result)
 
 
 def test_a_model_is_kept_and_registered_over_the_network(server, make_job):
@@ -100,7 +106,7 @@ def test_a_model_is_kept_and_registered_over_the_network(server, make_job):
 
     store = open_store(server)
     sweep = start_sweep(store, experiment="models", name="s", digest="m", jobs=[], tags={})
-    run_id = log_job(store, sweep, make_job())
+    run_id = logged(store, sweep, make_job())
     data = load("ex4")
     steps = [("preprocess", make_preprocessor(data, "standard", "refuse")), ("model", BPClassifier(epochs=5))]
     pipeline = Pipeline(steps).fit(data.features, [data.class_names[code] for code in data.target])
@@ -122,9 +128,9 @@ def test_the_prepared_view_opens_in_a_browser(server, make_job, tmp_path):
     store = open_store(server)
     sweep = start_sweep(store, experiment="view", name="s", digest="v", jobs=[], tags={})
     for rate in (0.1, 0.3):
-        log_job(store, sweep, make_job(name=f"lr {rate}", params={"training.learning_rate": rate, "seed": 0}))
+        logged(store, sweep, make_job(name=f"lr {rate}", params={"training.learning_rate": rate, "seed": 0}))
     other = start_sweep(store, experiment="view", name="other", digest="w", jobs=[], tags={})
-    log_job(store, other, make_job(name="not this one"))
+    logged(store, other, make_job(name="not this one"))
     shown = prepare_view(store, sweep.experiment_id, sweep.run_id, ["training.learning_rate"], ["test/accuracy"])
     text = _page(shown, tmp_path / "table", "2 matching runs")
     assert "Error loading shared view state" not in text

@@ -5,6 +5,7 @@ import zlib
 
 from src.tracking.runs import start_sweep
 from src.tracking.view import address, prepare_view, view_state
+from tests.tracking.conftest import logged
 
 
 def stored_state(store, sweep):
@@ -55,11 +56,9 @@ def test_the_description_leads_to_the_latest_comparison_unless_a_person_wrote_on
 
 
 def test_the_filter_of_the_view_finds_the_jobs(store, sweep, make_job):
-    from src.tracking.runs import log_job
-
-    run_id = log_job(store, sweep, make_job())
+    run_id = logged(store, sweep, make_job())
     other = start_sweep(store, experiment="bp", name="other", digest="o", jobs=[], tags={})
-    log_job(store, other, make_job())
+    logged(store, other, make_job())
     found = store.client.search_runs(
         [sweep.experiment_id], view_state(sweep.run_id, [], ["test/accuracy"])["searchFilter"]
     )

@@ -16,52 +16,13 @@ from src.comparison.across import AcrossData
 from src.comparison.candidates import Candidate
 from src.comparison.families import Comparison
 from src.comparison.jobs import MODEL, Setting
-from src.comparison.naming import distinct, job_label, model_label, value_text, varying
+from src.comparison.naming import distinct, value_text, varying
 from src.evaluation.metrics import higher_is_better
-from src.report.style import COLORS, FAINT, INK, MARKERS, RULE, categories, figure, log_scale, panels, series
+from src.report.style import COLORS, FAINT, INK, RULE, categories, figure, log_scale, panels, series
 from src.report.words import metric_label, number, percent, plain
 
 _FAR = 12  # times the usual reach of a row
 _MOST_BANDS = 4
-
-
-@figure
-def leaderboard_figure(settings: Sequence[Setting], metric: str = "test/accuracy", limit: int = 25) -> Figure:
-    """The best settings, best on top: mean and standard deviation over folds of their test score.
-
-    Parameters
-    ----------
-    settings
-        Best first; those without a result last.
-    limit
-        Settings to show at most; the figure says how many there were.
-    """
-    scored = [setting for setting in settings if not np.isnan(setting.score(metric))]
-    shown, keys = scored[:limit], varying([setting.flat for setting in settings])
-    models = list(dict.fromkeys(model_label(setting.flat) for setting in shown))
-    drawn, (ax,) = panels(1, height=1.0 + 0.27 * max(len(shown), 3))
-    for place, setting in enumerate(shown):
-        model = models.index(model_label(setting.flat))
-        spread = setting.spread(metric)
-        ax.errorbar(
-            setting.score(metric),
-            place,
-            xerr=None if np.isnan(spread) else spread,
-            color=COLORS[model % len(COLORS)],
-            marker=MARKERS[model % len(MARKERS)],
-            markersize=6.5,
-            elinewidth=1.6,
-            capsize=3,
-        )
-        _write_score(ax, place, setting.score(metric))
-    categories(ax, [job_label(setting.flat, keys) for setting in shown], "y", limit=48)
-    ax.set_ylim(max(len(shown), 1) - 0.5, -0.5)
-    ax.grid(axis="y", visible=False)
-    ax.set_xlabel(f"test {metric_label(metric)}: mean and ± one standard deviation over folds")
-    ax.set_title(_counted(f"{metric_label(metric)}, best first", len(shown), len(scored), len(settings)))
-    if not shown:
-        ax.text(0.5, 0.5, "no job has a result", transform=ax.transAxes, ha="center", va="center", color=FAINT)
-    return drawn
 
 
 def _write_score(ax: Axes, place: int, score: float) -> None:
@@ -365,14 +326,6 @@ def _best_along(lines: Mapping[str, Sequence[Setting]], axis: str) -> str:
     keys = [varying([setting.flat for setting in settings]) for settings in lines.values()]
     others = dict.fromkeys(_leaf(key) for line in keys for key in line if key != axis)
     return f" (best over {', '.join(others)})" if others else ""
-
-
-def _counted(title: str, shown: int, scored: int, total: int) -> str:
-    if shown < scored:
-        title += f" ({shown} of {scored})"
-    if scored < total:
-        title += f"; {total - scored} without a result"
-    return title
 
 
 def _difference_key(comparison: Comparison) -> list[Any]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from src.config import recorded
 from src.errors import UserError
 from src.evaluation.results import JobResult
 from src.sweep.backends import run_stacks
@@ -70,13 +71,13 @@ def rerun(run_id: str, uri: str | None = None) -> Rerun:
         raise RerunError(f"the run {run_id} is not a job's; give the id of one of its child runs.")
     if run.status != "FINISHED":
         raise RerunError(f"the run {run_id} is {run.status}: it has no result to compare with.")
-    config = recorded_config(store, run)
+    config = recorded(recorded_config(store, run)).model_dump(mode="json")
     config["sweep"] = {**config["sweep"], "backend": "threads", "n_jobs": 1}
     (job,) = make_jobs([Composed(tuple(recorded_overrides(store, run)), config)]).distinct
     result = _trained(job)
-    recorded = {**run.metrics, **_by_fold(fold_scores(store, run))}
+    before = {**run.metrics, **_by_fold(fold_scores(store, run))}
     present = {**_last_values(result, job.checked.tracking.curve_points), **_by_fold(_fold_table(result))}
-    return _compared(recorded, present, run, _origins(job))
+    return _compared(before, present, run, _origins(job))
 
 
 def _trained(job: Job) -> JobResult:

@@ -14,6 +14,10 @@ from typing import Self
 
 from rich.console import Console
 
+from src.command.checking import check_command
+from src.command.display import Counts, Display
+from src.command.interruption import Interruptions
+from src.command.record import Recorder, recorded_without_writing
 from src.comparison.jobs import RecordedJob, Setting, settings_of
 from src.comparison.outcome import Outcome, has_result
 from src.comparison.ranking import better
@@ -22,12 +26,8 @@ from src.errors import UserError
 from src.evaluation.metrics import higher_is_better
 from src.report.summary import print_summary
 from src.sweep.backends import run_stacks
-from src.sweep.checking import check_command
-from src.sweep.display import Counts, Display
-from src.sweep.interruption import Interruptions
 from src.sweep.jobs import Job, Jobs
 from src.sweep.plan import Plan, make_plan
-from src.sweep.record import Recorder, recorded_without_writing
 from src.sweep.stacks import Collector, EndedJob
 from src.tracking.errors import TrackingError
 from src.tracking.store import open_store
@@ -68,6 +68,11 @@ class _Progress:
     _ended: dict[str, list[RecordedJob]] = field(default_factory=dict)
     _known: set[str] = field(default_factory=set)
     _data: set[str] = field(default_factory=set)
+
+    @property
+    def best_score(self) -> float | None:
+        """That of the best setting, None if there is none yet."""
+        return None if self.best is None else self.best.score(self.metric)
 
     def expect(self, jobs: Sequence[Job]) -> None:
         """Learn of jobs to come."""
@@ -156,6 +161,7 @@ class Command:
         for job in reused.values():
             if job.digest not in self._progress.scores and job.status == "FINISHED":
                 self._progress.take(job)
+        self._counts.best = self._progress.best_score
         plan = make_plan(jobs, reused, first.sweep)
         for line in plan.lines():
             print(line)
@@ -201,8 +207,7 @@ class Command:
                 return
             self._counts.done += 1
             self._progress.take(recorded)
-            best = self._progress.best
-            self._counts.best = None if best is None else best.score(self._progress.metric)
+            self._counts.best = self._progress.best_score
             if self._settings.tracking.models == "all":
                 self._progress.models[job.digest] = _kept(recorder, job)
 

@@ -3,22 +3,22 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from src.command.keep import fitted_pipeline, fitted_scores
+from src.command.names import run_names, sweep_name
 from src.comparison import naming
 from src.comparison.cautions import row_facts
 from src.comparison.jobs import RecordedJob, Setting
 from src.comparison.outcome import Outcome, compare_jobs
-from src.config import JobConfig, flatten
+from src.config import JobConfig, flatten, sweep_digest
 from src.config.identity import used_keys
 from src.evaluation.results import JobResult
 from src.report.comparison import ANSWER, build_report, data_cautions, described_data
 from src.report.page import ComparisonReport
 from src.report.page import files as report_files
 from src.report.pictures import job_figures
-from src.report.tables import best_line, leaderboard_csv, leaderboard_markdown, leaderboard_text
+from src.report.tables import best_line, leaderboard_csv
 from src.report.words import markdown
-from src.sweep.jobs import Job, Jobs, sweep_digest
-from src.sweep.keep import fitted_pipeline, fitted_scores
-from src.sweep.names import run_names, sweep_name
+from src.sweep.jobs import Job, Jobs
 from src.sweep.stacks import EndedJob
 from src.tracking import models, provenance, view
 from src.tracking.artifacts import yaml_bytes
@@ -54,7 +54,7 @@ class Recorder:
     store, settings
         Where; the command's own settings are those of any of its jobs.
     alone, search
-        See `src.sweep.driver.Command`.
+        See `src.command.driver.Command`.
     jobs
         All that were taken so far.
     names
@@ -129,7 +129,7 @@ class Recorder:
     @property
     def digest(self) -> str:
         """Identifies the same sweep, or search, when it is typed again."""
-        return self.search or sweep_digest(self.jobs)
+        return self.search or sweep_digest([job.digest for job in self.jobs], self.jobs[0].checked.comparison)
 
     def _finished(self, identity: str, jobs: Sequence[Job]) -> dict[str, RunRow]:
         """The runs of those jobs that the record holds as finished and this command has not taken yet, by digest."""
@@ -255,11 +255,7 @@ class Recorder:
             metrics={} if best is None else {name: _headline(best, name) for name in headline},
             tags={} if best is None else {"best_run": best.first.run_id},
             note=best_line(outcome),
-            files={
-                "leaderboard.csv": leaderboard_csv(outcome).encode(),
-                "leaderboard.md": leaderboard_markdown(outcome, len(self.reused)).encode(),
-                "leaderboard.txt": leaderboard_text(outcome, len(self.reused)).encode(),
-            },
+            files={"leaderboard.csv": leaderboard_csv(outcome).encode()},
             failure=Failure.of(error) if isinstance(error, Exception) else None,
         )
 

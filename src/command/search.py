@@ -1,16 +1,14 @@
 """Searches: jobs that are proposed batch by batch, from the scores of those before."""
 
 import importlib.util
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from hashlib import sha256
 from typing import Any
 
+from src.command.driver import Command, SearchOver
+from src.config import search_digest
 from src.errors import UserError
 from src.evaluation.metrics import higher_is_better
-from src.sweep.driver import Command, SearchOver
-from src.tracking.provenance import code_version
 
 
 class SearchError(UserError):
@@ -48,8 +46,7 @@ def search(settings: Any, arguments: Sequence[str]) -> Iterator[Command]:
     arguments
         As typed. The same settings and arguments, with the same numerical code, are the same search.
     """
-    identity = json.dumps([settings, list(arguments), code_version()], sort_keys=True, default=str)
-    with Command(search=sha256(identity.encode()).hexdigest()) as command:
+    with Command(search=search_digest(settings, arguments)) as command:
         try:
             yield command
         except SearchOver:

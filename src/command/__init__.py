@@ -1,0 +1,83 @@
+"""What one command does, in the order it happens: check, plan, train, record, show; interruptions.
+
+The only room that joins the sweep, the record and the report. Imports are inside the functions: `src.run` is to start
+quickly.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hydra.core.config_loader import ConfigLoader
+    from omegaconf import DictConfig
+
+    from src.command.driver import Command
+    from src.sweep.compose import Composed
+    from src.sweep.jobs import Jobs
+
+
+def run_single(config: "DictConfig") -> float:
+    """Run one job, given its composed configuration; return its `comparison.metric` (NaN for a dry run).
+
+    Raises
+    ------
+    UserError : for a problem the user can mend; nothing was trained then, unless the job itself failed.
+    """
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf
+
+    from src.sweep.compose import Composed, plain
+
+    # as typed: an override may hold an interpolation, which means something in its place only
+    overrides: Any = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)
+    jobs = _checked([Composed(tuple(overrides), plain(config))])
+
+    from src.command.driver import Command
+
+    with Command(alone=True) as command:
+        (score,) = command.run(jobs)
+    return float("nan") if score is None else score
+
+
+def run_sweep(
+    loader: "ConfigLoader",
+    config: "DictConfig",
+    job_overrides: Sequence[Sequence[str]],
+    search: "Command | None" = None,
+) -> list[float | None]:
+    """Run the jobs of a sweep, or a batch of a search's; see `src.command.driver.Command`.
+
+    Parameters
+    ----------
+    loader, config : Hydra's, to compose the jobs with.
+    job_overrides : what distinguishes each combination.
+    search : the command that the jobs are a batch of; None for a sweep, all of whose jobs these are.
+
+    Returns
+    -------
+    list : each combination's ``comparison.metric``; None where its job failed or was not run.
+
+    Raises
+    ------
+    UserError : for a problem the user can mend, before anything is trained; JobsFailedError at the end, if jobs failed.
+    """
+    from src.sweep.compose import compose_jobs
+
+    jobs = _checked(compose_jobs(loader, config, job_overrides))
+
+    from src.command.driver import Command
+
+    if search is not None:
+        return search.run(jobs)
+    with Command() as command:
+        return command.run(jobs)
+
+
+def _checked(composed: "Sequence[Composed]") -> "Jobs":
+    from src.sweep.checking import check_all
+
+    check_all(composed)  # before the imports that take seconds: a misspelt value is told at once
+
+    from src.sweep.jobs import make_jobs
+
+    return make_jobs(composed)

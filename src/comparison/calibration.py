@@ -1,0 +1,114 @@
+"""How far the program's own answer is to be trusted: what simulation has measured of its procedures.
+
+`error_rates.csv` is written by ``python -m src.comparison.simulation``.
+"""
+
+import csv
+import functools
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from src.comparison.families import Family
+from src.comparison.outcome import Outcome
+from src.words import counted, listed
+
+Procedure = Literal["fixed", "other folds", "nested", "best"]
+
+TABLE = Path(__file__).with_name("error_rates.csv")
+LEVEL = 0.05
+LOWEST, HIGHEST = 0.03, 0.07
+"""A rate of false differences within these is as good as the 5 % that a test at this level promises."""
+_FEW_FOLDS = 7  # so many are nearer to 5 folds than to 10
+
+
+@dataclass(frozen=True)
+class Rates:
+    """How often comparisons at the 5 % level showed a difference where there was none.
+
+    Attributes
+    ----------
+    folds, repeats
+        With how many it was measured; repeats are counted over all seeds.
+    low, high
+        The lowest and the highest rate over learnable data and pure noise, and over all sizes that were simulated.
+    """
+
+    folds: int
+    repeats: int
+    low: float
+    high: float
+
+    @property
+    def scheme(self) -> str:
+        """The folds in words: `10 folds`, `5 folds, 5 repeats`."""
+        return counted(self.folds, "fold") + (f", {counted(self.repeats, 'repeat')}" if self.repeats > 1 else "")
+
+
+def measured(procedure: Procedure, folds: int, repeats: int) -> Rates | None:
+    """What was measured of a procedure with the nearest folds: 5 or 10, repeated or not, repeats over all seeds."""
+    nearest_folds = 5 if folds <= _FEW_FOLDS else 10
+    rates = [
+        one for one in _table().get(procedure, ()) if one.folds == nearest_folds and (one.repeats > 1) == (repeats > 1)
+    ]
+    if not rates:
+        return None
+    nearest = min({one.repeats for one in rates}, key=lambda number: abs(math.log(number / repeats)))
+    found = [one for one in rates if one.repeats == nearest]
+    return Rates(nearest_folds, nearest, min(one.low for one in found), max(one.high for one in found))
+
+
+def sentence(outcome: Outcome) -> str | None:
+    """How often such comparisons err, worst case over the procedures used; None where that is as often as promised.
+
+    None too for what was not measured: another confidence than 95 %, and a choice made by a search.
+    """
+    families = [family for family in outcome.families if family.comparisons]
+    searched = any(one.selection == "search" for family in families for one in family.candidates)
+    if searched or not math.isclose(1 - outcome.options.confidence, LEVEL):
+        return None
+    found = [
+        rates
+        for family in families
+        for procedure in _procedures(family)
+        if (rates := measured(procedure, *_folds(family))) is not None
+    ]
+    if not found:
+        return None
+    low, high = min(one.low for one in found), max(one.high for one in found)
+    if low >= LOWEST and high <= HIGHEST:
+        return None
+    share = f"{low:.1%}" if f"{low:.1%}" == f"{high:.1%}" else f"{low:.1%} to {high:.1%}"
+    schemes = listed([one.scheme for one in dict.fromkeys(found)])
+    return (
+        f"Measured on simulated data ({schemes}; accuracy), such comparisons show a difference where there is none in "
+        f"{share} of cases, not in {LEVEL:.0%} (experiments/statistics.md)."
+    )
+
+
+def _procedures(family: Family) -> list[Procedure]:
+    """Those by which the settings and the yardstick of a family were found; `fixed` where nothing was chosen."""
+    chosen = {one.selection for one in family.candidates}
+    used: list[Procedure] = [each for each in ("other folds", "nested") if each in chosen]
+    if family.yardstick == "best" and family.tests > 1:
+        used.append("best")
+    return used or ["fixed"]
+
+
+def _folds(family: Family) -> tuple[int, int]:
+    """Folds, and repeats over all seeds, that scored a family."""
+    jobs = family.candidates[0].best.jobs
+    repeats = sum(len(set(job.folds["repeat"])) for job in jobs)
+    return len(family.candidates[0].scores) // repeats, repeats
+
+
+@functools.cache
+def _table() -> dict[str, list[Rates]]:
+    """The measured rates of each procedure."""
+    rates: dict[str, list[Rates]] = {}
+    with TABLE.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            rate = float(row["rate"])
+            rates.setdefault(row["procedure"], []).append(Rates(int(row["folds"]), int(row["repeats"]), rate, rate))
+    return rates

@@ -1,0 +1,105 @@
+"""A new optimizer with a number of its own is a function, a declaration and a line of YAML, and all else follows."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.commandline import command
+
+ROOT = Path(__file__).resolve().parents[1]
+FUNCTION = """
+
+def damped(p: Array, g: Array, rate: Array, step: Array, h: Numbers, memory: Memory) -> None:
+    np.subtract(p, rate * g / h["damping"], out=p)
+
+
+OPTIMIZERS["damped"] = (damped, ())
+"""
+DECLARATION = '    damping: float = declared(1.0, "what a step is divided by", POSITIVE, ("damped",))\n'
+LINE = "damping: 1.0  # damped: what a step is divided by\n"
+
+# A step of rate 1 that is divided by 2 is gradient descent at the rate 0.5, to the last bit.
+DAMPED = ("training.optimizer=damped", "training.damping=2", "training.learning_rate=1")
+PROGRAM = """
+import numpy as np
+from src.config import ConfigError, check, ignored
+from src.models import BPClassifier
+
+x = np.random.default_rng(0).normal(size=(30, 2))
+y = (x[:, 0] > 0).astype(int)
+damped = BPClassifier(optimizer="damped", damping=2.0, learning_rate=1.0).fit(x, y)
+assert np.array_equal(damped.parameters_, BPClassifier(learning_rate=0.5).fit(x, y).parameters_)
+for wrong in (lambda: check({"training": {"damping": 0}}), lambda: BPClassifier(damping=0).fit(x, y)):
+    try:
+        wrong()
+    except (ConfigError, ValueError) as error:
+        print(error)
+for optimizer in ("sgd", "damped"):
+    print(ignored(check({"training": {"optimizer": optimizer}}), ["training.damping"]))
+"""
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program with the optimizer: three files have changed."""
+    folder = tmp_path_factory.mktemp("damped")
+    for room in ("src", "conf", "hydra_plugins"):
+        shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "src/network/optimizers.py").open("a").write(FUNCTION)
+    (folder / "conf/training/default.yaml").open("a").write(LINE)
+    settings = folder / "src/network/settings.py"
+    before, momentum, after = settings.read_text().partition("    momentum: float")
+    settings.write_text(before + DECLARATION + momentum + after)
+    return folder
+
+
+def ran(folder: Path, *arguments: str) -> str:
+    """What Python prints in the folder of the copy."""
+    environment = {**os.environ, "PYTHONPATH": str(folder), "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'store.db'}"}
+    ended = subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+def recorded(store: Path) -> tuple[dict[str, str], dict[str, float]]:
+    """Params and metrics of the one job in a store, without times."""
+    with sqlite3.connect(store) as connection:
+        params = dict(connection.execute("SELECT key, value FROM params"))
+        metrics = {
+            f"{key} {step}": value
+            for key, step, value in connection.execute("SELECT key, step, value FROM metrics")
+            if not key.startswith("time/")
+        }
+    return params, metrics
+
+
+def test_it_is_trained_scored_recorded_and_kept(copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran(copy, "-m", "src.run", *DAMPED, "training.epochs=20")
+    params, metrics = recorded(copy / "store.db")
+    assert params["training.damping"] == "2"
+    monkeypatch.chdir(tmp_path)
+    uri = f"tracking.uri=sqlite:///{tmp_path / 'store.db'}"
+    assert command("training.learning_rate=0.5", "training.epochs=20", uri).status == 0
+    assert metrics == recorded(tmp_path / "store.db")[1]
+
+
+def test_the_schema_and_the_estimator_know_its_number(copy: Path) -> None:
+    in_yaml, in_python, *ignored = ran(copy, "-c", PROGRAM).splitlines()
+    assert in_yaml == "training.damping: 0 is not a finite number greater than 0."
+    assert in_python == (
+        "The 'damping' parameter of BPClassifier must be a float in the range (0.0, inf). Got 0 instead."
+    )
+    assert ignored == ["('training.damping',)", "()"]
+
+
+def test_the_table_of_keys_has_its_row(copy: Path) -> None:
+    assert (
+        "| `training.damping` | damped: what a step is divided by; a finite number greater than 0 | `1.0` |\n"
+    ) in ran(copy, "-m", "src.config.keys")

@@ -1,0 +1,151 @@
+"""A sweep read back: its jobs as they were written, those of an older version, and what cannot be read."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from src.comparison.cautions import RowFacts
+from src.config import check, flatten
+from src.evaluation.metrics import METRICS
+from src.evaluation.results import JobResult
+from src.tracking import reading
+from src.tracking.artifacts import yaml_bytes
+from src.tracking.records import PARENT, SEARCH, Failure
+from src.tracking.runs import finish_sweep, start_sweep
+from src.tracking.sweeps import OPTIONS, log_job, sweep_record
+
+ODD = {
+    "data": {"name": "csv", "path": "~/some where/優.csv", "separator": "\t", "target": -1, "categorical": ["null", 3]},
+    "model": {"hidden_layer_sizes": [8, 4], "activation": ["relu", "tanh"], "dtype": "float32"},
+    "training": {"learning_rate": 0.1 + 0.2, "epsilon": 1e-300, "class_weight": {"no": 1, "0": 2.5}, "epochs": 1e3},
+    "cv": {"repeats": 2, "inner_folds": 3},
+    "seed": 2**32 - 1,
+}
+SKLEARN = {
+    "model": {
+        "name": "sklearn",
+        "estimator": "sklearn.tree.DecisionTreeClassifier",
+        "params": {"max_depth": None, "min_samples_leaf": 1e-3, "max_features": "1", "splitter": "best"},
+    }
+}
+
+
+def with_inner_scores(result):
+    """The same result, as nested cross-validation leaves it."""
+    random = np.random.default_rng(7)
+    scores = [dict(zip(METRICS, random.random(len(METRICS)).tolist(), strict=True)) for _ in result.folds]
+    return JobResult(
+        tuple(dataclasses.replace(fold, inner_scores=inner) for fold, inner in zip(result.folds, scores, strict=True))
+    )
+
+
+def same_job(one, other):
+    """Whether two recorded jobs agree in every field, numbers to the last bit."""
+    apart = ("metrics", "folds")
+    fields = [field.name for field in dataclasses.fields(one) if field.name not in apart]
+    assert {name: getattr(one, name) for name in fields} == {name: getattr(other, name) for name in fields}
+    assert {name: repr(float(value)) for name, value in one.metrics.items()} == {
+        name: repr(float(value)) for name, value in other.metrics.items()
+    }
+    assert list(one.folds) == list(other.folds)
+    for name, values in one.folds.items():
+        assert values.dtype == other.folds[name].dtype
+        assert values.tobytes() == other.folds[name].tobytes()
+    assert (one.flat, one.setting) == (other.flat, other.setting)
+    return True
+
+
+def what_is_written_is_read_back(store, make_job, make_result):
+    """Write a sweep with jobs of every fate to a store, and read it again."""
+    asked = check({"comparison": {"metric": "log_loss", "baselines": ["logistic"], "rope": 0.1 + 0.2}}).comparison
+    fates = {
+        "plain": {},
+        "odd": {"config": ODD, "result": with_inner_scores(make_result(3))},
+        "diverged": {"result": make_result(1, diverged=True), "config": {"training": {"learning_rate": 1e6}}},
+        "no network": {"result": make_result(2, curve=False), "config": SKLEARN},
+        "failed": {"status": "FAILED", "result": None, "failure": Failure("ValueError", "no\nluck, 優", "Traceback")},
+        "failed without a word": {"status": "FAILED", "result": None, "failure": Failure("StopIteration", "", "T")},
+        "failed at length": {"status": "FAILED", "result": None, "failure": Failure("ValueError", "x" * 9000, "T")},
+    }
+    place = start_sweep(
+        store,
+        experiment="read back",
+        name="sweep",
+        digest="r" * 64,
+        jobs=[{"digest": name} for name in [*fates, "never run"]],
+        tags={"code_version": "c" * 64, SEARCH: "true"},
+        params=flatten({"comparison": asked.model_dump(mode="json")}),
+        files={OPTIONS: yaml_bytes(asked.model_dump(mode="json"))},
+    )
+    written = []
+    for number, (name, changes) in enumerate(fates.items()):
+        job = make_job(name=name, digest=name, tags={"folds_digest": "f" * 64, "seed": str(number)}, **changes)
+        written.append(log_job(store, place, job, check(job.config)))
+    finish_sweep(store, place, "FAILED")
+
+    read = sweep_record(store, reading.get_run(store, place.run_id))
+    assert [job.name for job in read.jobs] == list(fates)
+    assert all(same_job(one, other) for one, other in zip(written, read.jobs, strict=True))
+    assert (read.missing, read.reused, read.searched, read.unreadable) == (1, frozenset(), True, ())
+    assert read.options == asked
+    by_name = {job.name: job for job in read.jobs}
+    assert "inner/accuracy" in by_name["odd"].folds
+    assert np.isnan(by_name["diverged"].folds["test/accuracy"]).sum() == by_name["diverged"].diverged == 1
+    assert by_name["failed"].error == "no\nluck, 優"
+
+
+def test_what_is_written_of_a_sweep_is_read_back(store, make_job, make_result):
+    what_is_written_is_read_back(store, make_job, make_result)
+
+
+def test_what_mlflows_own_client_writes_is_read_back(store, make_job, make_result):
+    what_is_written_is_read_back(dataclasses.replace(store, engine=None), make_job, make_result)
+
+
+def test_the_facts_of_the_rows_are_read_back(store, sweep, make_job):
+    facts = RowFacts(20, 4, ("patient_id", 'the "user"', "優 id"), (7, "優"))
+    job = make_job(dataset=dataclasses.replace(make_job().dataset, facts=facts))
+    described = reading.dataset(store, log_job(store, sweep, job, check(job.config)).run_id)
+    assert described.facts == facts
+    assert (described.rows, described.classes) == (20, 2)
+
+
+def test_a_job_that_was_cut_off_while_it_was_written_is_missing(store, make_job):
+    """Over the network a run is RUNNING until it is whole; what a killed process leaves has no files."""
+    jobs = [{"digest": "whole"}, {"digest": "cut off"}]
+    place = start_sweep(store, experiment="bp", name="s", digest="k" * 64, jobs=jobs, tags={})
+    job = make_job(digest="whole")
+    log_job(store, place, job, check(job.config))
+    tags = {PARENT: place.run_id, "job_digest": "cut off"}
+    started = store.client.create_run(place.experiment_id, tags=tags, run_name="cut off")
+    store.client.set_terminated(started.info.run_id, "KILLED")
+    finish_sweep(store, place, "KILLED")
+    read = sweep_record(store, reading.get_run(store, place.run_id))
+    assert ([one.digest for one in read.jobs], read.missing) == (["whole"], 1)
+    assert read.incomplete.startswith("1 of the 2 jobs of s have no result, as the sweep is killed;")
+
+
+def test_a_job_whose_configuration_this_version_cannot_read_is_told_and_left_out(store, sweep, make_job):
+    good, bad = make_job(digest="a"), make_job(digest="b", name="from elsewhere")
+    kept = log_job(store, sweep, good, check(good.config))
+    log_job(store, sweep, dataclasses.replace(bad, config={"model": {"name": "forest"}, "seed": 0}), check(bad.config))
+    read = sweep_record(store, reading.get_run(store, sweep.run_id))
+    assert [job.run_id for job in read.jobs] == [kept.run_id]
+    (sentence,) = read.unreadable
+    assert sentence.startswith("The job from elsewhere was recorded by another version, and is left out: model.name: ")
+
+
+@pytest.mark.parametrize("rows", [20, 23])
+def test_folds_whose_sizes_an_older_version_did_not_record_are_of_the_average_size(store, sweep, make_job, rows):
+    job = make_job(digest="a", dataset=dataclasses.replace(make_job().dataset, rows=rows))
+    run = reading.get_run(store, log_job(store, sweep, job, check(job.config)).run_id)
+    header, *lines = reading.artifact(store, run, "fold_scores.csv").decode().splitlines()
+    names = header.split(",")
+    kept = [place for place, name in enumerate(names) if name not in ("n_train", "n_test", "parameters", "class_step")]
+    old = "\n".join(",".join(line.split(",")[place] for place in kept) for line in [header, *lines])
+    (reading.artifacts.local_folder(run.artifact_uri) / "fold_scores.csv").write_text(old + "\n")
+    (read,) = sweep_record(store, reading.get_run(store, sweep.run_id)).jobs
+    assert read.folds["n_test"].tolist() == [rows / 5] * 5
+    assert read.folds["n_train"].tolist() == [rows - rows / 5] * 5
+    assert "class_step" not in read.folds
