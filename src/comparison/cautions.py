@@ -133,7 +133,7 @@ def far_folds(candidates: Sequence[Candidate], metric: str) -> Iterator[str]:
         scores = candidate.scores if higher_is_better(metric) else -candidate.scores
         low, middle, high = np.quantile(scores, (0.25, 0.5, 0.75))
         far = np.flatnonzero(scores < middle - max(FAR_OUT * (high - low), _by_chance(candidate, middle, metric)))
-        if not far.size or 2 * far.size > len(scores):
+        if not far.size:
             continue
         folds = _fold_names(candidate)
         named = listed([f"{folds[place]} ({candidate.scores[place]:.3f})" for place in far], most=NAMED)

@@ -87,6 +87,7 @@ def test_without_a_step_identical_predictions_are_told_as_such_and_nothing_else(
     shifted = pair(BP, tuple(np.array(BP) + 0.1), metric="log_loss")
     assert (shifted.verdict, shifted.p) == ("undecided", 1)
     assert (shifted.low, shifted.high) == (-math.inf, math.inf)
+    assert pair(BP, tuple(np.array(BP) + 0.1), metric="log_loss", rope=0.5).verdict == "undecided"
 
 
 # The family
@@ -208,7 +209,9 @@ def test_better_within_the_region_of_practical_equivalence_says_so() -> None:
     theirs = np.array(BP)
     small, large = (pair(theirs + gain, theirs, rows=3000) for gain in (0.005, 0.05))
     assert (small.verdict, small.within_rope, large.verdict, large.within_rope) == ("better", True, "better", False)
-    assert not pair(theirs + 0.005, theirs, rows=3000, rope=0.004).within_rope
+    # The whole interval has to lie within it, not only the mean.
+    assert 0.006 < small.high < 0.007
+    assert [pair(theirs + 0.005, theirs, rows=3000, rope=rope).within_rope for rope in (0.006, 0.007)] == [False, True]
 
 
 @pytest.mark.parametrize(
