@@ -53,7 +53,7 @@ experiments: $(STAMP) ## run every study in experiments/ anew, and write experim
 	@for file in experiments/*.yaml; do \
 	  $(IN_VENV) -m src.run "experiments=$$(basename "$$file" .yaml)" || exit; done
 	@$(IN_VENV) -m src.comparison.simulation
-	@$(IN_VENV) -m src.report.studies
+	@$(IN_VENV) -m src.studies
 
 lock: $(STAMP) ## resolve requirements.lock anew from pyproject.toml
 	.venv/bin/uv pip compile pyproject.toml --all-extras --universal --upgrade --quiet \

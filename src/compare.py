@@ -54,20 +54,22 @@ def _parser() -> argparse.ArgumentParser:
 def _compare(given: argparse.Namespace) -> int:
     from rich.console import Console
 
+    from src.comparison.outcome import compare_sweeps
     from src.config import check
-    from src.report.comparison import build_report, compare_sweeps
+    from src.report.comparison import build_report
     from src.report.page import files, to_json
     from src.report.summary import print_report
+    from src.tracking.details import StoredRecord
     from src.tracking.store import open_store
-    from src.tracking.sweeps import find_sweeps, sweep_record
+    from src.tracking.sweeps import find_sweeps, read_sweep
 
     asked = {"metric": given.metric, "baselines": given.baseline or None}
     changed = {key: value for key, value in asked.items() if value is not None}
     check({"comparison": changed})  # before the store is opened: a misspelt value is told at once
     store = open_store(given.uri)
-    sweeps = [sweep_record(store, run) for run in find_sweeps(store, given.experiments, given.sweep)]
+    sweeps = [read_sweep(store, run) for run in find_sweeps(store, given.experiments, given.sweep)]
     options = check({"comparison": {**sweeps[0].options.model_dump(), **changed}}).comparison
-    report = build_report(store, sweeps, compare_sweeps(sweeps, options))
+    report = build_report(StoredRecord(store), sweeps, compare_sweeps(sweeps, options))
     folder = given.output or FOLDER / _folder_name(report.title)
     _write(folder, files(report))
     if given.format == "json":
@@ -85,7 +87,7 @@ def _folder_name(title: str) -> str:
 
 
 def _write(folder: Path, files: dict[str, bytes]) -> None:
-    from src.report.errors import ReportError
+    from src.errors import UserError
 
     try:
         for name, content in files.items():
@@ -94,7 +96,7 @@ def _write(folder: Path, files: dict[str, bytes]) -> None:
             path.write_bytes(content)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise ReportError(f"--output: {folder} cannot be written: {reason}; choose another folder.") from error
+        raise UserError(f"--output: {folder} cannot be written: {reason}; choose another folder.") from error
 
 
 def _tell(message: str, status: int) -> int:

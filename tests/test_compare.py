@@ -6,7 +6,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from src.report import runs_table
 from src.report.comparison import ANSWER
 from src.tracking import reading
 from src.tracking.records import NOTE
@@ -100,17 +99,12 @@ def test_experiments_and_sweeps_can_be_named_together(store: Store, tmp_path: Pa
     assert comparisons[["model", "baseline"]].to_numpy().tolist() == [["bp", "logistic"]]
 
 
-def test_the_same_table_in_python(store: Store) -> None:
-    record_sweep(store, [Given({"model.name": "bp"}, BP), Given({"model.name": "logistic"}, LOGISTIC)])
-    table = runs_table("study")
-    assert table.set_index("model.name")["test/accuracy"].to_dict() == pytest.approx({"bp": 0.82, "logistic": 0.796})
-
-
 @pytest.mark.parametrize(
     "arguments, said",
     [
-        (["--metric", "acuracy"], "'acuracy' is not a metric to compare by. Did you mean 'accuracy'?"),
-        (["--metric", "time/fit"], "'time/fit' is not a score of the test folds;"),
+        (["--metric", "acuracy"], "'acuracy' is not a metric of a test fold. Did you mean 'test/accuracy'? (test/"),
+        (["--metric", "time/fit"], "'time/fit' is not a metric of a test fold. (test/accuracy, "),
+        (["--baseline", "logistc"], "comparison.baselines: 'logistc' is not among what is compared. (bp)"),
         (["stduy"], "Did you mean 'study'?"),
         (["--sweep", "abc"], "there is no run 'abc' in"),
         (["Default"], "the experiment 'Default' holds no sweep to compare; others do: study."),

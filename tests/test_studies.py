@@ -15,19 +15,20 @@ from tests.sweeps import Given, empty_store, record_sweep
 FOLDER = Path(__file__).resolve().parents[1] / "experiments"
 STUDIES = sorted(file.stem for file in FOLDER.glob("*.yaml"))
 JOBS = {
-    "activations": 36,
-    "architecture": 16,
-    "baselines": 70,
+    "activations": 63,
+    "architecture": 40,
+    "baselines": 110,
     "homework5": 3,
     "learning_rate_lambda": 112,
     "losses": 20,
-    "online_or_batch": 28,
+    "online_or_batch": 36,
+    "published": 5,
 }
 BP, LOGISTIC = (0.80, 0.85, 0.90, 0.75, 0.80), (0.78, 0.80, 0.86, 0.75, 0.79)
 
 
 def question_of(name: str) -> str:
-    return " ".join(str(OmegaConf.load(FOLDER / f"{name}.yaml").tracking.question).split())
+    return " ".join(str(OmegaConf.load(FOLDER / f"{name}.yaml").comparison.question).split())
 
 
 @pytest.fixture

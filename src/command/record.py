@@ -9,10 +9,11 @@ from src.comparison import naming
 from src.comparison.cautions import row_facts
 from src.comparison.jobs import RecordedJob, Setting
 from src.comparison.outcome import Outcome, compare_jobs
-from src.config import JobConfig, flatten, sweep_digest
-from src.config.identity import used_keys
+from src.comparison.record import RecordedSweep, cut_off
+from src.config import JobConfig, flatten
+from src.config.identity import sweep_digest, used_keys
 from src.evaluation.results import JobResult
-from src.report.comparison import ANSWER, build_report, data_cautions, described_data
+from src.report.comparison import build_report, data_cautions, described_data
 from src.report.page import ComparisonReport
 from src.report.page import files as report_files
 from src.report.pictures import job_figures
@@ -22,10 +23,11 @@ from src.sweep.jobs import Job, Jobs
 from src.sweep.stacks import EndedJob
 from src.tracking import models, provenance, view
 from src.tracking.artifacts import yaml_bytes
+from src.tracking.details import StoredRecord
 from src.tracking.processes import repair_dead_sweeps
 from src.tracking.query import RunRow, find_runs, finished_jobs, runs_of_ids
 from src.tracking.reading import experiment_ids, get_run, sweeps_of_digest, unfinished_sweep
-from src.tracking.records import SEARCH, DatasetFacts, Failure, JobRecord, Status
+from src.tracking.records import ANSWER, SEARCH, DatasetFacts, Failure, JobRecord, Status
 from src.tracking.runs import (
     Alone,
     Sweep,
@@ -38,7 +40,7 @@ from src.tracking.runs import (
     start_sweep,
 )
 from src.tracking.store import Store, existing_store, experiment_id
-from src.tracking.sweeps import OPTIONS, SweepRecord, cut_off, log_job, read_job
+from src.tracking.sweeps import OPTIONS, log_job, read_job
 
 HEADLINE = ("test/accuracy", "test/balanced_accuracy", "test/log_loss", "test/macro_f1", "test/roc_auc", "std/accuracy")
 # More runs than this are asked for in pages of all.
@@ -223,7 +225,7 @@ class Recorder:
         """Add figures, the fitted model and its scores to a run that lacks them; return the model's address."""
         run_id = self.recorded[job.digest].run_id
         if not models.has_files(self.store, run_id, "figures"):
-            models.add_files(self.store, run_id, job_figures(self.store, get_run(self.store, run_id)))
+            models.add_files(self.store, run_id, job_figures(StoredRecord(self.store), self.recorded[job.digest]))
         kept = models.logged_model(self.store, run_id)
         if kept is not None:
             return kept
@@ -261,21 +263,26 @@ class Recorder:
 
     def data_cautions(self) -> tuple[str, ...]:
         """What is to be known of the rows."""
-        return tuple(data_cautions(described_data(self.store, self.ended), self.ended))
+        return tuple(data_cautions(described_data(StoredRecord(self.store), self.ended), self.ended))
 
     def report(self, outcome: Outcome) -> ComparisonReport | None:
         """Add the comparison to the ended sweep, unless it was there already, and return it; a job alone has none."""
         if not isinstance(self.place, Sweep):
             return None
-        sweep = SweepRecord(
-            sweep=get_run(self.store, self.place.run_id),
+        run = get_run(self.store, self.place.run_id)
+        sweep = RecordedSweep(
+            run_id=run.run_id,
+            name=run.name,
+            status=run.status,
+            tags=run.tags,
+            seconds=run.seconds,
             jobs=self.ended,
             reused=frozenset(self.recorded[digest].run_id for digest in self.reused),
             missing=len(self.jobs) - len(self.ended),
             options=self.settings.comparison,
             searched=self.search is not None,
         )
-        made = build_report(self.store, [sweep], outcome)
+        made = build_report(StoredRecord(self.store), [sweep], outcome)
         if not self.complete:
             models.add_files(self.store, self.place.run_id, report_files(made))
             note = [made.answer, *made.caveats, best_line(outcome)]

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from src.command.driver import Command, SearchOver
-from src.config import search_digest
+from src.config.identity import search_digest
 from src.errors import UserError
 from src.evaluation.metrics import higher_is_better
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from src.comparison import candidates, cautions, families, ranking
 from src.comparison.across import AcrossData, across_data
 from src.comparison.candidates import Candidate
+from src.comparison.errors import ComparisonError
 from src.comparison.families import Comparison, Family
 from src.comparison.jobs import RecordedJob, Setting, settings_of
-from src.comparison.naming import by_data
+from src.comparison.naming import by_data, candidate_names
+from src.comparison.record import RecordedSweep
 from src.config.schema import ComparisonConfig
 
 
@@ -139,4 +141,32 @@ def compare_jobs(
         left_out=(*left_out, *(refusals if compared else ())),
         cautions=tuple(sentence for family in found for sentence in cautions.of_family(family, metric)),
         refusal=refusal,
+    )
+
+
+def compare_sweeps(sweeps: Sequence[RecordedSweep], options: ComparisonConfig | None = None) -> Outcome:
+    """Rank and compare the jobs of one or several sweeps, by what the first of them was asked unless told otherwise.
+
+    Raises
+    ------
+    ComparisonError
+        If no job has been recorded, or a baseline is none of what is compared.
+    """
+    jobs = list({job.run_id: job for sweep in sweeps for job in sweep.jobs}.values())
+    if not jobs:
+        raise ComparisonError(f"no job of {' and '.join(each.name for each in sweeps)} has been recorded.")
+    asked = options or sweeps[0].options
+    searched = any(sweep.searched for sweep in sweeps)
+    if not searched:
+        groups = by_data(jobs).values()
+        families.check_baselines(
+            asked.baselines,
+            [candidate_names([job.flat for job in group], candidates.MOST_SETTINGS) for group in groups],
+        )
+    incomplete = [sweep.incomplete for sweep in sweeps if sweep.incomplete]
+    return compare_jobs(
+        jobs,
+        asked,
+        searched=searched,
+        incomplete=next(iter(incomplete), None),
     )

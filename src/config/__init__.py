@@ -5,16 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from src.config.identity import (
-    canonical,
-    code_version,
-    digest,
-    flatten,
-    ignored,
-    model_parameters,
-    search_digest,
-    sweep_digest,
-)
+from src.config.identity import canonical, digest, flatten, ignored, model_parameters
 from src.config.messages import MOVED, problems
 from src.config.schema import JobConfig
 from src.errors import UserError
@@ -24,14 +15,11 @@ __all__ = [
     "JobConfig",
     "canonical",
     "check",
-    "code_version",
     "digest",
     "flatten",
     "ignored",
     "model_parameters",
     "recorded",
-    "search_digest",
-    "sweep_digest",
 ]
 
 

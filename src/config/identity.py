@@ -14,13 +14,14 @@ from src.network.hyperparameters import hyperparameters
 from src.network.settings import Settings
 
 SRC = Path(__file__).resolve().parents[1]
-# The code that can change a number of a job's result, rooms and files. Tests of a difference change none.
+# The code that can change a number of a job's result: rooms and files. No job runs the derivation, which is to be read,
+# or the statistics of paired scores.
 NUMERICAL = (
     *("network", "models", "data", "evaluation"),
     *("config/schema.py", "config/kinds.py", "config/identity.py"),
-    *("sweep/jobs.py", "sweep/stacks.py", "sweep/keep.py"),
+    *("sweep/jobs.py", "sweep/stacks.py", "command/keep.py"),
 )
-NOT_NUMERICAL = ("evaluation/significance.py",)
+NOT_NUMERICAL = ("network/derivation.py", "evaluation/significance.py")
 NUMERICAL_LIBRARIES = ("numpy", "scipy", "scikit-learn")
 
 # What these models are by definition, whatever their keys say.

@@ -25,6 +25,7 @@ from src.config.kinds import Count, Kind, NotNegative, TwoOrMore, among, within
 from src.network.hyperparameters import CHOICES, hyperparameters
 from src.network.outputs import OUTPUTS
 from src.network.settings import EarlyStoppingSettings, ModelSettings, TrainingSettings
+from src.words import counted
 
 DataName = Annotated[Literal["ex4", "iris", "wine", "breast_cancer", "digits", "csv"], Kind("a data set")]
 Missing = Annotated[Literal["refuse", "impute"], Kind("a treatment of missing values")]
@@ -65,10 +66,6 @@ Metric = Annotated[
 
 # Why the cross-entropy does not fit an output.
 _NO_PROBABILITY = {"tanh": "lies between -1 and 1", "identity": "can be any number"}
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 class Section(BaseModel):
@@ -153,7 +150,7 @@ class ModelConfig(Section):
         if info.data.get("name") != "bp" or sizes is None or isinstance(activation, str):
             return activation
         if len(activation) != len(sizes):
-            found = f"{_counted(len(activation), 'activation')} for {_counted(len(sizes), 'hidden layer')}"
+            found = f"{counted(len(activation), 'activation')} for {counted(len(sizes), 'hidden layer')}"
             raise ValueError(f"{found}. Give one for each of model.hidden_layer_sizes, or a single word for all.")
         return activation
 

@@ -196,3 +196,33 @@ def _at_epochs(wanted: IntArray, epochs: IntArray, loss: FloatArray, diverged: b
     last = epochs[finite][-1]
     held = np.interp(wanted, epochs[finite], loss[finite])
     return np.where(wanted > last, np.nan, held) if diverged else held
+
+
+@dataclass(frozen=True, eq=False)
+class OutOfFold:
+    """Predictions for rows that were in no training part of the network that made them.
+
+    Attributes
+    ----------
+    fold
+        Fold of each prediction, counted over all repeats, shape (n,). With repeats a row is predicted once in each.
+    target
+        Class codes, shape (n,).
+    probabilities
+        Shape (n, C); not finite where the fold's network diverged.
+    class_names
+        In the order of the codes.
+    """
+
+    fold: IntArray
+    target: IntArray
+    probabilities: FloatArray
+    class_names: tuple[str, ...] = ()
+
+
+def ended_curve(curve: Curve, diverged_epoch: int | None) -> Curve:
+    """The curve of a fold; of one that diverged, with NaN as its last point."""
+    if diverged_epoch is None or (curve.epochs.size and not np.isfinite(curve.test_loss[-1])):
+        return curve
+    end = max([diverged_epoch, *(curve.epochs[-1:] + 1)])
+    return Curve(np.append(curve.epochs, end), np.append(curve.train_loss, np.nan), np.append(curve.test_loss, np.nan))

@@ -10,14 +10,7 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 from src.network.activations import ACTIVATIONS
 from src.network.hyperparameters import Hyperparameter, hyperparameters
 from src.network.outputs import OUTPUTS
-from src.network.settings import (
-    COUNT_OR_ZERO,
-    POSITIVE,
-    EarlyStoppingSettings,
-    ModelSettings,
-    Range,
-    TrainingSettings,
-)
+from src.network.settings import COUNT_OR_ZERO, POSITIVE, EarlyStoppingSettings, ModelSettings, Range, TrainingSettings
 
 
 def _interval(within: Range) -> Interval:

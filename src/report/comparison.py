@@ -4,53 +4,17 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from src.comparison import cautions, naming
-from src.comparison.candidates import MOST_SETTINGS
-from src.comparison.families import check_baselines
 from src.comparison.jobs import RecordedJob, Setting
-from src.comparison.outcome import Outcome, compare_jobs
-from src.config.schema import ComparisonConfig
-from src.report.errors import ReportError
+from src.comparison.outcome import Outcome
+from src.comparison.record import Record, RecordedDataset, RecordedSweep
 from src.report.method import commands, method, question
 from src.report.page import ComparisonReport
 from src.report.pictures import Material, class_cells, pictures
 from src.report.terminal import Cells
 from src.report.words import metric_label, number, plain
-from src.tracking import reading
-from src.tracking.reading import RecordedDataset
-from src.tracking.store import Store
-from src.tracking.sweeps import SweepRecord
-
-ANSWER = "answer"  # tag of a sweep's run: the answer in one sentence
 
 
-def compare_sweeps(sweeps: Sequence[SweepRecord], options: ComparisonConfig | None = None) -> Outcome:
-    """Rank and compare the jobs of one or several sweeps, by what the first of them was asked unless told otherwise.
-
-    Raises
-    ------
-    ReportError, ComparisonError
-        If no job has been recorded, or a baseline is none of what is compared.
-    """
-    jobs = list({job.run_id: job for sweep in sweeps for job in sweep.jobs}.values())
-    if not jobs:
-        raise ReportError(f"no job of {_names(sweeps)} has been recorded.")
-    asked = options or sweeps[0].options
-    searched = any(sweep.searched for sweep in sweeps)
-    if not searched:
-        groups = naming.by_data(jobs).values()
-        check_baselines(
-            asked.baselines, [naming.candidate_names([job.flat for job in group], MOST_SETTINGS) for group in groups]
-        )
-    incomplete = [sweep.incomplete for sweep in sweeps if sweep.incomplete]
-    return compare_jobs(
-        jobs,
-        asked,
-        searched=searched,
-        incomplete=next(iter(incomplete), None),
-    )
-
-
-def build_report(store: Store, sweeps: Sequence[SweepRecord], outcome: Outcome) -> ComparisonReport:
+def build_report(record: Record, sweeps: Sequence[RecordedSweep], outcome: Outcome) -> ComparisonReport:
     """Build the page of a comparison from the record; nothing is trained, nothing is decided.
 
     Raises
@@ -59,17 +23,17 @@ def build_report(store: Store, sweeps: Sequence[SweepRecord], outcome: Outcome) 
         If the store fails.
     """
     jobs = [job for setting in outcome.settings for job in setting.jobs]
-    datasets = described_data(store, jobs)
-    material = Material(store, outcome, next(iter(datasets.values())) if len(datasets) == 1 else None)
+    datasets = described_data(record, jobs)
+    material = Material(record, outcome, next(iter(datasets.values())) if len(datasets) == 1 else None)
     return ComparisonReport(
         title=_names(sweeps),
         question=question(outcome),
         outcome=outcome,
         pictures=pictures(material),
         class_scores=class_cells(material),
-        published=published_cells(store, outcome),
+        published=published_cells(record, outcome),
         method=method(sweeps, outcome, datasets),
-        commands=commands([each.sweep for each in sweeps], outcome.metric),
+        commands=commands(sweeps, outcome.metric),
         notes=(
             *(sentence for each in sweeps for sentence in each.unreadable),
             *_failures(jobs),
@@ -80,13 +44,13 @@ def build_report(store: Store, sweeps: Sequence[SweepRecord], outcome: Outcome) 
     )
 
 
-def published_cells(store: Store, outcome: Outcome) -> Cells | None:
+def published_cells(record: Record, outcome: Outcome) -> Cells | None:
     """The scores that others have published beside ours, each reproduced, different, not measured or not run."""
     rows = []
     for value in outcome.options.published:
         who = (one for one in outcome.candidates if (one.data, one.name) == (value.data, value.model))
         candidate = next(who, None)
-        measured = math.nan if candidate is None else _measured(store, candidate.best, value.metric)
+        measured = math.nan if candidate is None else _measured(record, candidate.best, value.metric)
         verdict = "not run" if candidate is None else "not measured" if math.isnan(measured) else "differs"
         if abs(measured - value.value) <= value.tolerance:
             verdict = "reproduced"
@@ -99,16 +63,16 @@ def published_cells(store: Store, outcome: Outcome) -> Cells | None:
     return Cells(headers, (False,) * 3 + (True, True, False, False), tuple(rows), None, (note,)) if rows else None
 
 
-def _measured(store: Store, setting: Setting, metric: str) -> float:
+def _measured(record: Record, setting: Setting, metric: str) -> float:
     if metric.startswith("fitted/"):
-        return reading.get_run(store, setting.first.run_id).metrics.get(metric, math.nan)
+        return record.metrics(setting.first.run_id).get(metric, math.nan)
     return setting.score(metric)
 
 
-def described_data(store: Store, jobs: Sequence[RecordedJob]) -> dict[str, RecordedDataset]:
+def described_data(record: Record, jobs: Sequence[RecordedJob]) -> dict[str, RecordedDataset]:
     """What the record holds of each data set, by what it is called."""
     first = {label: group[0] for label, group in naming.by_data(jobs).items()}
-    found = {label: reading.dataset(store, job.run_id) for label, job in first.items()}
+    found = {label: record.dataset(job.run_id) for label, job in first.items()}
     return {label: described for label, described in found.items() if described is not None}
 
 
@@ -120,8 +84,8 @@ def data_cautions(datasets: Mapping[str, RecordedDataset], jobs: Sequence[Record
             yield from cautions.of_data(label, facts, group[0].config)
 
 
-def _names(sweeps: Sequence[SweepRecord]) -> str:
-    return " and ".join(dict.fromkeys(plain(each.sweep.name) for each in sweeps))
+def _names(sweeps: Sequence[RecordedSweep]) -> str:
+    return " and ".join(dict.fromkeys(plain(each.name) for each in sweeps))
 
 
 def _failures(jobs: Sequence[RecordedJob]) -> tuple[str, ...]:

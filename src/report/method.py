@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 from src.comparison.jobs import DATA, ESTIMATOR, MODEL, SEED
 from src.comparison.naming import distinct, model_label, value_text, varying
 from src.comparison.outcome import Outcome
+from src.comparison.record import RecordedDataset, RecordedSweep
 from src.evaluation.metrics import LOG_LOSS_CLIP
 from src.report.tables import folds_text
 from src.report.words import plain, short_name
-from src.tracking.query import RunRow
-from src.tracking.reading import RecordedDataset
-from src.tracking.sweeps import SweepRecord
 from src.words import counted, listed
 
 _MOST_VALUES = 24
@@ -35,7 +33,9 @@ def question(outcome: Outcome) -> str:
     return f"How well does {models[0]} predict on {data}?"
 
 
-def method(sweeps: Sequence[SweepRecord], outcome: Outcome, datasets: Mapping[str, RecordedDataset]) -> dict[str, str]:
+def method(
+    sweeps: Sequence[RecordedSweep], outcome: Outcome, datasets: Mapping[str, RecordedDataset]
+) -> dict[str, str]:
     """The facts of a comparison: data, folds, selection, grid, what was fixed, versions, commit, where the runs are."""
     facts: dict[str, str] = {}
     for label, data in datasets.items():
@@ -48,11 +48,11 @@ def method(sweeps: Sequence[SweepRecord], outcome: Outcome, datasets: Mapping[st
     facts["Jobs"] = _counts(sweeps)
     facts["Varied"] = _grid(outcome)
     facts["Fixed"] = _fixed(outcome)
-    facts |= _provenance([each.sweep for each in sweeps])
+    facts |= _provenance(sweeps)
     return {term: text for term, text in facts.items() if text}
 
 
-def commands(sweeps: Sequence[RunRow], metric: str) -> tuple[str, ...]:
+def commands(sweeps: Sequence[RecordedSweep], metric: str) -> tuple[str, ...]:
     """What to type to do it again, and to make the comparison again from the record."""
     lines = []
     for sweep in sweeps:
@@ -103,11 +103,11 @@ def _selection(outcome: Outcome) -> str:
     return "; ".join(text for kind, text in told.items() if kind in kinds)
 
 
-def _counts(sweeps: Sequence[SweepRecord]) -> str:
+def _counts(sweeps: Sequence[RecordedSweep]) -> str:
     parts = []
     for each in sweeps:
         reused = f" ({len(each.reused)} reused from earlier sweeps)" if each.reused else ""
-        parts.append(f"{len(each.jobs)}{reused} of {plain(each.sweep.name)}")
+        parts.append(f"{len(each.jobs)}{reused} of {plain(each.name)}")
     return "; ".join(parts)
 
 
@@ -129,7 +129,7 @@ def _fixed(outcome: Outcome) -> str:
     return ", ".join(f"{key} = {plain(value_text(each[0]), 60)}" for key, each in values.items() if len(each) == 1)
 
 
-def _provenance(sweeps: Sequence[RunRow]) -> dict[str, str]:
+def _provenance(sweeps: Sequence[RecordedSweep]) -> dict[str, str]:
     def each(tag: str) -> str:
         return "; ".join(dict.fromkeys(sweep.tags[tag] for sweep in sweeps if tag in sweep.tags))
 

@@ -11,10 +11,10 @@ from src.comparison.candidates import NETWORK, Candidate
 from src.comparison.jobs import RecordedJob, Setting
 from src.comparison.naming import model_label, numbers
 from src.comparison.outcome import Outcome
+from src.comparison.record import Record, RecordedDataset
 from src.data import DataError, Dataset, load
 from src.report.figures.curves import learning_curve
 from src.report.figures.predictions import (
-    OutOfFold,
     calibration_curves,
     confusion_matrices,
     decision_grid,
@@ -24,15 +24,9 @@ from src.report.figures.predictions import (
 from src.report.figures.scores import critical_differences, differences, heat_map, intervals, metric_along
 from src.report.figures.weights import hidden_weights
 from src.report.page import Picture
-from src.report.recorded import recorded_classes, recorded_curves, recorded_predictions
 from src.report.style import to_png
 from src.report.terminal import Cells
 from src.report.words import metric_label, number, percent, plain
-from src.tracking import reading
-from src.tracking.models import load_pipeline
-from src.tracking.query import RunRow
-from src.tracking.reading import RecordedDataset
-from src.tracking.store import Store
 
 FloatArray = NDArray[np.floating]
 
@@ -48,7 +42,7 @@ IMAGES = {"digits": (8, 8)}  # data sets whose rows are images, and their rows a
 class Material:
     """What the figures are drawn from: the record, what its jobs say, and the data set where there is but one."""
 
-    store: Store
+    record: Record
     outcome: Outcome
     dataset: RecordedDataset | None
 
@@ -64,10 +58,6 @@ class Material:
         network = next((one for one in everyone if one.model == NETWORK), None)
         return first if network is None or network in first else (*first[: count - 1], network)
 
-    def run(self, candidate: Candidate) -> RunRow:
-        """The run of a candidate's best setting, which keeps its model, curves and predictions."""
-        return reading.get_run(self.store, candidate.best.first.run_id)
-
 
 def pictures(material: Material) -> tuple[Picture, ...]:
     """Draw what applies: the answer's figures first, then how it came about."""
@@ -77,18 +67,16 @@ def pictures(material: Material) -> tuple[Picture, ...]:
     return tuple(drawn)
 
 
-def job_figures(store: Store, run: RunRow) -> dict[str, bytes]:
+def job_figures(record: Record, job: RecordedJob) -> dict[str, bytes]:
     """Draw a job's own figures from its record, as PNG by file name: confusion matrix, ROC curve, learning curve."""
-    made = recorded_predictions(table := reading.predictions(store, run))
-    name = run.params.get("model.name", run.name)
+    made, name = record.predictions(job.run_id), model_label(job.flat)
     drawn = {
-        "figures/confusion_matrix.png": to_png(confusion_matrices({name: made}, recorded_classes(table))),
+        "figures/confusion_matrix.png": to_png(confusion_matrices({name: made}, made.class_names)),
         "figures/roc_curve.png": to_png(roc_curves({name: made})),
     }
-    curves = reading.curves(store, run)
-    if curves is not None:
-        shown = recorded_curves(curves, reading.fold_scores(store, run))
-        drawn["figures/learning_curve.png"] = to_png(learning_curve({name: shown}))
+    curves = record.curves(job.run_id)
+    if curves:
+        drawn["figures/learning_curve.png"] = to_png(learning_curve({name: curves}))
     return drawn
 
 
@@ -98,7 +86,7 @@ def class_cells(material: Material) -> Cells | None:
         return None
     rows = []
     for candidate in material.shown:
-        table = reading.class_scores(material.store, material.run(candidate))
+        table = material.record.class_scores(candidate.best.first.run_id)
         if table is None:  # recorded by an older version
             continue
         for _, row in table.iterrows():
@@ -195,7 +183,7 @@ def _of_models(material: Material, described: RecordedDataset) -> Iterator[Pictu
     image = IMAGES.get(described.name)
     if not plane and image is None:
         return
-    loaded = {one: load_pipeline(material.store, one.best.first.run_id) for one in material.shown}
+    loaded = {one: material.record.pipeline(one.best.first.run_id) for one in material.shown}
     pipelines = {candidate: pipeline for candidate, pipeline in loaded.items() if pipeline is not None}
     data = _recorded_data(material) if plane and pipelines else None
     if data is not None:
@@ -247,11 +235,10 @@ def _in_order(probabilities: FloatArray, present: Sequence[str], class_names: Se
 def _of_curves(material: Material) -> Iterator[Picture]:
     curves, losses = {}, {}
     for candidate in material.shown:
-        run = material.run(candidate)
-        table = reading.curves(material.store, run)
-        if table is not None:
-            curves[candidate.name] = recorded_curves(table, reading.fold_scores(material.store, run))
-            losses[candidate.name] = run.params.get("model.loss", "cross_entropy")
+        found = material.record.curves(candidate.best.first.run_id)
+        if found:
+            curves[candidate.name] = found
+            losses[candidate.name] = candidate.best.flat.get("model.loss", "cross_entropy")
     if curves:
         yield Picture(
             "learning-curves",
@@ -264,12 +251,8 @@ def _of_curves(material: Material) -> Iterator[Picture]:
 
 
 def _of_predictions(material: Material) -> Iterator[Picture]:
-    made: dict[str, OutOfFold] = {}
-    classes: tuple[str, ...] = ()
-    for candidate in material.shown:
-        table = reading.predictions(material.store, material.run(candidate))
-        made[candidate.name] = recorded_predictions(table)
-        classes = recorded_classes(table)
+    made = {one.name: material.record.predictions(one.best.first.run_id) for one in material.shown}
+    classes = next(iter(made.values())).class_names
     if len(classes) <= MOST_CLASSES:
         most = MOST_PANELS if len(classes) <= FEW_CLASSES else 2
         kept = [one.name for one in material.best(most)]

@@ -1,27 +1,16 @@
-"""``python -m src.report.studies``: the page of all studies in experiments/, from what they recorded.
+"""The page of all studies in experiments/, from what they recorded; nothing on it is typed by hand."""
 
-`make experiments` runs the studies into a store of their own and then this; nothing on the page is typed by hand.
-"""
-
-import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from src.errors import UserError
-from src.report.comparison import build_report, compare_sweeps
+from src.comparison.record import RecordedSweep
 from src.report.page import ComparisonReport, Picture
 from src.report.style import to_png
 from src.report.terminal import Cells, cells_markdown
 from src.report.words import duration, markdown
-from src.tracking.query import RunRow
-from src.tracking.store import Store, open_store
-from src.tracking.sweeps import find_sweeps, sweep_record
 from src.words import counted
 
-FOLDER = Path(__file__).resolve().parents[2] / "experiments"
-PAGE = "README.md"
 PAGE_DPI = 100  # small files: they are kept in git
 FIRST = "homework5"
 READING = (
@@ -42,26 +31,13 @@ class Study:
     """A named study's latest sweep and its comparison."""
 
     name: str
-    sweep: RunRow
+    sweep: RecordedSweep
     report: ComparisonReport
 
 
 def study_names(folder: Path) -> list[str]:
     """The studies of a folder: the homework first, then by name."""
     return sorted((file.stem for file in folder.glob("*.yaml")), key=lambda name: (name != FIRST, name))
-
-
-def read_study(store: Store, name: str) -> Study:
-    """Build the comparison of a study's latest sweep.
-
-    Raises
-    ------
-    UserError
-        If it was not run into this store, or still runs.
-    """
-    (sweep,) = find_sweeps(store, [name])
-    found = sweep_record(store, sweep)
-    return Study(name, sweep, build_report(store, [found], compare_sweeps([found])))
 
 
 def page(studies: Sequence[Study]) -> str:
@@ -85,27 +61,6 @@ def figures(studies: Sequence[Study]) -> dict[str, bytes]:
     return {f"{name}.png": to_png(picture.figure, PAGE_DPI) for name, picture in drawn.items() if picture is not None}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The program. Returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m src.report.studies", description=(__doc__ or "").partition("\n")[0]
-    )
-    parser.add_argument("--uri", help="address of the store; if absent, MLFLOW_TRACKING_URI or the repository's own")
-    given = parser.parse_args(arguments)
-    try:
-        store = open_store(given.uri)
-        studies = [read_study(store, name) for name in study_names(FOLDER)]
-    except UserError as error:
-        sys.stderr.writelines(f"error: {line}\n" for line in str(error).splitlines())
-        return error.exit_status
-    (FOLDER / "figures").mkdir(exist_ok=True)
-    for name, content in figures(studies).items():
-        (FOLDER / "figures" / name).write_bytes(content)
-    (FOLDER / PAGE).write_text(page(studies), encoding="utf-8")
-    print(f"Written to {FOLDER / PAGE}")
-    return 0
-
-
 def _section(study: Study) -> list[str]:
     report, picture = study.report, _picture(study.report)
     parts = [
@@ -119,10 +74,9 @@ def _section(study: Study) -> list[str]:
         parts += [f"![{markdown(picture.description)}](figures/{study.name}.png)", markdown(picture.description)]
     parts += [_table(cells) for _, _, cells in report.tables() if cells is not report.class_scores]
     facts = [f"{term}: {report.method[term]}" for term in ("Folds", "Varied") if term in report.method]
-    ended = study.sweep.ended
     jobs = sum(len(setting.jobs) for setting in report.outcome.settings)
-    if ended is not None:
-        facts.append(f"Time: {duration((ended - study.sweep.started) / 1000)} for {counted(jobs, 'job')}")
+    if study.sweep.seconds is not None:
+        facts.append(f"Time: {duration(study.sweep.seconds)} for {counted(jobs, 'job')}")
     parts.append("\n".join(f"- {markdown(fact)}" for fact in facts))
     return parts
 
@@ -135,7 +89,3 @@ def _table(cells: Cells) -> str:
 def _picture(report: ComparisonReport) -> Picture | None:
     pictures = {picture.name: picture for picture in report.pictures}
     return next((pictures[name] for name in FIGURES if name in pictures), None)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -11,6 +11,7 @@ import numpy as np
 from src import config, data
 from src.comparison.jobs import flat_config, setting_key
 from src.config import ConfigError, JobConfig
+from src.config.identity import code_version
 from src.config.schema import CVConfig
 from src.data import Dataset
 from src.evaluation.crossval import FoldTask
@@ -136,7 +137,7 @@ def make_jobs(composed: Sequence[Composed]) -> Jobs:
     jobs: dict[str, Job] = {}
     order: list[str] = []
     ignored: dict[str, dict[str, None]] = {}
-    code = config.code_version()
+    code = code_version()
     for each, job_config, job_rows in zip(composed, checked, rows, strict=True):
         dataset = job_rows.dataset
         digest = config.digest(config.canonical(job_config), dataset.digest, code)

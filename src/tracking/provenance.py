@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy  # noqa: F401  (loaded, so that threadpoolctl sees its linear algebra)
 from threadpoolctl import threadpool_info
 
-from src.config import code_version
+from src.config.identity import code_version
 
 ROOT = Path(__file__).resolve().parents[2]
 DIFF = "git.diff"

@@ -53,6 +53,11 @@ class RunRow:
         )
 
     @property
+    def seconds(self) -> float | None:
+        """How long it took, None while it runs."""
+        return None if self.ended is None else (self.ended - self.started) / 1000
+
+    @property
     def parent_id(self) -> str | None:
         """The sweep's run, None for a sweep itself."""
         return self.tags.get(PARENT)

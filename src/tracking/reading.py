@@ -4,8 +4,7 @@ import difflib
 import io
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import pandas as pd
 from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 
-from src.comparison.cautions import RowFacts
+from src.comparison.record import RecordedDataset
 from src.tracking import artifacts
 from src.tracking.address import shown
 from src.tracking.errors import TrackingError
@@ -22,21 +21,6 @@ from src.tracking.query import RunRow, find_runs
 from src.tracking.records import PARENT, SWEEP_DIGEST, row_facts
 from src.tracking.runs import JOBS
 from src.tracking.store import Store, telling
-
-
-@dataclass(frozen=True)
-class RecordedDataset:
-    """The data of a job: `columns` is each feature's type (``double``, ``string``), `classes` the number of classes.
-
-    `facts` bear on a comparison; None where an older version recorded the data.
-    """
-
-    name: str
-    source: str
-    rows: int
-    classes: int
-    columns: Mapping[str, str]
-    facts: RowFacts | None
 
 
 def experiment_ids(store: Store, names: Sequence[str] | None = None) -> dict[str, str]:

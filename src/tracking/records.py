@@ -28,6 +28,7 @@ PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
 JOB_DIGEST = "job_digest"
 SWEEP_DIGEST = "sweep_digest"
+ANSWER = "answer"  # a sweep's answer in a sentence or two
 SEARCH = "search"  # "true" on a sweep whose jobs a search proposed
 MOST_IDENTIFIERS = 5  # columns that a data set's profile names
 DATASET_CONTEXT = "training"  # what the data was used for, as MLflow's page shows it

@@ -4,13 +4,13 @@ import csv
 import difflib
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, partial
 
 import numpy as np
 
 from src.comparison.jobs import FloatArray, RecordedJob
 from src.comparison.naming import data_name
+from src.comparison.record import RecordedSweep
 from src.config import ConfigError, JobConfig, recorded
 from src.config.schema import ComparisonConfig
 from src.tracking import artifacts
@@ -36,52 +36,6 @@ FINISHED, FAILED = "FINISHED", "FAILED"
 OPTIONS = "comparison.yaml"  # a sweep's artifact: what it was asked
 # Metrics of a fold or an epoch, which the job's tables hold, and of the model fitted on all rows, which comes later.
 _NOT_OF_JOB = ("fold/", "curve/", "fitted/")
-
-
-@dataclass(frozen=True, eq=False)
-class SweepRecord:
-    """A sweep and what is recorded of its jobs.
-
-    Attributes
-    ----------
-    sweep
-        The parent run.
-    jobs
-        One for each job that has a run, in the order typed.
-    reused
-        The run ids of those that belong to earlier sweeps.
-    missing
-        How many of its jobs have no whole run: they were never trained, they were cut off while they were written, or
-        their runs were deleted.
-    options
-        What the sweep was asked.
-    searched
-        Whether a search proposed the jobs.
-    unreadable
-        A sentence for each job that an older version recorded without what is needed.
-    """
-
-    sweep: RunRow
-    jobs: tuple[RecordedJob, ...]
-    reused: frozenset[str]
-    missing: int
-    options: ComparisonConfig
-    searched: bool
-    unreadable: tuple[str, ...] = ()
-
-    @property
-    def incomplete(self) -> str | None:
-        """Why a sweep that was cut off must not be compared: what is there of it was not chosen by anybody."""
-        total = len(self.jobs) + self.missing
-        return cut_off(self.sweep.name, self.missing, total, self.sweep.status.lower()) if self.missing else None
-
-
-def cut_off(name: str, unfinished: int, total: int, status: str) -> str:
-    """Why a sweep whose jobs have not all ended must not be compared."""
-    return (
-        f"{unfinished} of the {total} jobs of {name} have no result, as the sweep is {status}; the same command again "
-        "runs only what is missing."
-    )
 
 
 def find_sweeps(store: Store, experiments: Sequence[str] = (), run_ids: Sequence[str] = ()) -> list[RunRow]:
@@ -114,7 +68,7 @@ def find_sweeps(store: Store, experiments: Sequence[str] = (), run_ids: Sequence
     return chosen
 
 
-def sweep_record(store: Store, sweep: RunRow) -> SweepRecord:
+def read_sweep(store: Store, sweep: RunRow) -> RecordedSweep:
     """Read what is recorded of a sweep, its reused jobs included.
 
     Where a job was run several times, because the sweep was taken up again, its finished run counts.
@@ -145,8 +99,12 @@ def sweep_record(store: Store, sweep: RunRow) -> SweepRecord:
         except ConfigError as problem:
             reason = "; ".join(str(problem).splitlines())
             unreadable.append(f"The job {run.name} was recorded by another version, and is left out: {reason}")
-    return SweepRecord(
-        sweep=sweep,
+    return RecordedSweep(
+        run_id=sweep.run_id,
+        name=sweep.name,
+        status=sweep.status,
+        tags=sweep.tags,
+        seconds=sweep.seconds,
         jobs=tuple(jobs),
         reused=frozenset(reused.values()),
         missing=len(order) - len(runs),

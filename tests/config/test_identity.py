@@ -12,19 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.config import (
-    JobConfig,
-    canonical,
-    check,
-    code_version,
-    digest,
-    flatten,
-    ignored,
-    model_parameters,
-    search_digest,
-    sweep_digest,
-)
-from src.config.identity import NOT_NUMERICAL, NUMERICAL, SRC
+from src.config import JobConfig, canonical, check, digest, flatten, ignored, model_parameters
+from src.config.identity import NOT_NUMERICAL, NUMERICAL, SRC, code_version, search_digest, sweep_digest
 from src.config.messages import leaves
 from src.network.hyperparameters import hyperparameters
 from src.network.settings import TrainingSettings
@@ -360,7 +349,7 @@ CONSTANTS = {
     "config/identity.py": ('"logistic": {"hidden_layer_sizes": ()', '"logistic": {"hidden_layer_sizes": (1,)'),
     "sweep/jobs.py": ("folds=cv.folds", "folds=5"),
     "sweep/stacks.py": ("LARGEST_STACK = 256", "LARGEST_STACK = 128"),
-    "sweep/keep.py": ("list(pipeline.classes_)", "sorted(pipeline.classes_)"),
+    "command/keep.py": ("list(pipeline.classes_)", "sorted(pipeline.classes_)"),
 }
 
 
@@ -383,7 +372,7 @@ def test_comments_docstrings_and_the_look_are_no_code(name: str, changed: Callab
     assert changed(name, otherwise_told) == code_version()
 
 
-@pytest.mark.parametrize("name", [*NOT_NUMERICAL, "config/messages.py", "report/words.py", "sweep/driver.py"])
+@pytest.mark.parametrize("name", [*NOT_NUMERICAL, "config/messages.py", "report/words.py", "command/driver.py"])
 def test_other_code_changes_no_number(name: str, changed: Callable[..., str]) -> None:
     assert changed(name, lambda text: text + "\nMORE = 1\n") == code_version()
 

@@ -10,7 +10,7 @@ import pytest
 from src.comparison.families import Comparison
 from src.comparison.outcome import Outcome
 from src.evaluation.metrics import score
-from src.report.figures.predictions import OutOfFold
+from src.evaluation.results import OutOfFold
 from tests.sweeps import Given, model, outcome_of
 
 HOSTILE = [

@@ -8,16 +8,17 @@ import pytest
 
 from src.comparison.cautions import RowFacts
 from src.comparison.errors import ComparisonError
-from src.comparison.outcome import Outcome
+from src.comparison.outcome import Outcome, compare_sweeps
+from src.comparison.record import RecordedSweep
 from src.config import check
-from src.report.comparison import build_report, compare_sweeps, published_cells
-from src.report.errors import ReportError
+from src.report.comparison import build_report, published_cells
 from src.report.page import ComparisonReport, files
 from src.tracking import reading
+from src.tracking.details import StoredRecord
 from src.tracking.models import add_metrics
 from src.tracking.runs import recorded_sweep
 from src.tracking.store import Store, open_store
-from src.tracking.sweeps import SweepRecord, find_sweeps, log_job, sweep_record
+from src.tracking.sweeps import find_sweeps, log_job, read_sweep
 from tests.sweeps import empty_store, model, outcome_of, record_of, record_sweep
 
 BP = (0.80, 0.85, 0.90, 0.75, 0.80)
@@ -31,14 +32,14 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     return open_store()
 
 
-def sweeps_of(store: Store, *run_ids: str) -> list[SweepRecord]:
+def sweeps_of(store: Store, *run_ids: str) -> list[RecordedSweep]:
     """The latest sweep, or some."""
-    return [sweep_record(store, run) for run in find_sweeps(store, run_ids=run_ids)]
+    return [read_sweep(store, run) for run in find_sweeps(store, run_ids=run_ids)]
 
 
 def report_of(store: Store, *run_ids: str) -> ComparisonReport:
     sweeps = sweeps_of(store, *run_ids)
-    return build_report(store, sweeps, compare_sweeps(sweeps))
+    return build_report(StoredRecord(store), sweeps, compare_sweeps(sweeps))
 
 
 def pairs(outcome: Outcome) -> list[tuple[str, str]]:
@@ -101,7 +102,7 @@ def test_an_interrupted_sweep_is_shown_and_not_compared(store: Store) -> None:
 
 def test_a_sweep_without_any_job_is_refused(store: Store) -> None:
     record_sweep(store, [model("bp", BP, fate="absent")], status="KILLED")
-    with pytest.raises(ReportError, match="no job of study has been recorded"):
+    with pytest.raises(ComparisonError, match="no job of study has been recorded"):
         compare_sweeps(sweeps_of(store))
 
 
@@ -218,7 +219,7 @@ def test_published_scores_stand_beside_ours(store: Store) -> None:
         run for run in reading.children(store, reading.get_run(store, sweep)) if run.params["model.name"] == "bp"
     )
     add_metrics(store, kept.run_id, {"fitted/log_loss": 0.4031})
-    cells = published_cells(store, compare_sweeps(sweeps_of(store)))
+    cells = published_cells(StoredRecord(store), compare_sweeps(sweeps_of(store)))
     assert cells is not None
     assert [(row[1], row[3], row[4], row[5]) for row in cells.rows] == [
         ("bp", "0.820", "0.820", "reproduced"),

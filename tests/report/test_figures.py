@@ -14,10 +14,9 @@ from src.comparison.across import AcrossData
 from src.comparison.families import Comparison
 from src.comparison.jobs import Setting
 from src.comparison.outcome import Outcome
-from src.evaluation.results import Curve
-from src.report.figures.curves import ended_curve, learning_curve
+from src.evaluation.results import Curve, OutOfFold, ended_curve
+from src.report.figures.curves import learning_curve
 from src.report.figures.predictions import (
-    OutOfFold,
     calibration_curves,
     confusion_matrices,
     decision_grid,

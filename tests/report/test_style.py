@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from PIL import Image
 
-from src.evaluation.results import Curve
+from src.evaluation.results import Curve, OutOfFold
 from src.report.figures.curves import learning_curve
-from src.report.figures.predictions import OutOfFold, confusion_matrices
+from src.report.figures.predictions import confusion_matrices
 from src.report.style import series, to_png, to_svg
 
 CURVE = Curve(np.array([1, 2]), np.array([2.0, 1.0]), np.array([2.0, 1.5]))

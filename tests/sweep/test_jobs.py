@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from src.command.names import run_names, sweep_name
-from src.config import ConfigError, sweep_digest
+from src.config import ConfigError
+from src.config.identity import sweep_digest
 from src.errors import UserError
 from src.sweep.jobs import Jobs
 from src.sweep.plan import make_plan

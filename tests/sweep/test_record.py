@@ -7,7 +7,7 @@ import math
 import pytest
 from mlflow.entities import Run
 
-from src.config import code_version
+from src.config.identity import code_version
 from src.data import load
 from src.evaluation.folds import folds_digest, make_folds
 from tests.commandline import command

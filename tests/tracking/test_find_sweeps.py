@@ -8,7 +8,7 @@ from src.tracking.errors import TrackingError
 from src.tracking.processes import PROCESS_ID
 from src.tracking.runs import start_alone
 from src.tracking.store import Store
-from src.tracking.sweeps import find_sweeps, log_job, sweep_record
+from src.tracking.sweeps import find_sweeps, log_job, read_sweep
 from tests.sweeps import model, record_of, record_sweep
 
 BP = (0.80, 0.85, 0.90, 0.75, 0.80)
@@ -52,6 +52,6 @@ def test_a_running_sweep_is_refused_and_a_dead_one_is_set_right(store: Store) ->
     store.client.set_tag(sweep, PROCESS_ID, "999999999")
     (found,) = find_sweeps(store)
     assert found.status == "KILLED"
-    incomplete = sweep_record(store, found).incomplete
+    incomplete = read_sweep(store, found).incomplete
     assert incomplete is not None
     assert incomplete.startswith("1 of the 2 jobs of study have no result, as the sweep is killed")

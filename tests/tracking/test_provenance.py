@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from src.config import code_version
+from src.config.identity import code_version
 from src.tracking import provenance, reading
 from src.tracking.address import ROOT
 from src.tracking.provenance import git_state, parse_versions

@@ -13,7 +13,7 @@ from src.tracking import reading
 from src.tracking.artifacts import yaml_bytes
 from src.tracking.records import PARENT, SEARCH, Failure
 from src.tracking.runs import finish_sweep, start_sweep
-from src.tracking.sweeps import OPTIONS, log_job, sweep_record
+from src.tracking.sweeps import OPTIONS, log_job, read_sweep
 
 ODD = {
     "data": {"name": "csv", "path": "~/some where/優.csv", "separator": "\t", "target": -1, "categorical": ["null", 3]},
@@ -84,7 +84,7 @@ def what_is_written_is_read_back(store, make_job, make_result):
         written.append(log_job(store, place, job, check(job.config)))
     finish_sweep(store, place, "FAILED")
 
-    read = sweep_record(store, reading.get_run(store, place.run_id))
+    read = read_sweep(store, reading.get_run(store, place.run_id))
     assert [job.name for job in read.jobs] == list(fates)
     assert all(same_job(one, other) for one, other in zip(written, read.jobs, strict=True))
     assert (read.missing, read.reused, read.searched, read.unreadable) == (1, frozenset(), True, ())
@@ -121,7 +121,7 @@ def test_a_job_that_was_cut_off_while_it_was_written_is_missing(store, make_job)
     started = store.client.create_run(place.experiment_id, tags=tags, run_name="cut off")
     store.client.set_terminated(started.info.run_id, "KILLED")
     finish_sweep(store, place, "KILLED")
-    read = sweep_record(store, reading.get_run(store, place.run_id))
+    read = read_sweep(store, reading.get_run(store, place.run_id))
     assert ([one.digest for one in read.jobs], read.missing) == (["whole"], 1)
     assert read.incomplete.startswith("1 of the 2 jobs of s have no result, as the sweep is killed;")
 
@@ -130,7 +130,7 @@ def test_a_job_whose_configuration_this_version_cannot_read_is_told_and_left_out
     good, bad = make_job(digest="a"), make_job(digest="b", name="from elsewhere")
     kept = log_job(store, sweep, good, check(good.config))
     log_job(store, sweep, dataclasses.replace(bad, config={"model": {"name": "forest"}, "seed": 0}), check(bad.config))
-    read = sweep_record(store, reading.get_run(store, sweep.run_id))
+    read = read_sweep(store, reading.get_run(store, sweep.run_id))
     assert [job.run_id for job in read.jobs] == [kept.run_id]
     (sentence,) = read.unreadable
     assert sentence.startswith("The job from elsewhere was recorded by another version, and is left out: model.name: ")
@@ -145,7 +145,7 @@ def test_folds_whose_sizes_an_older_version_did_not_record_are_of_the_average_si
     kept = [place for place, name in enumerate(names) if name not in ("n_train", "n_test", "parameters", "class_step")]
     old = "\n".join(",".join(line.split(",")[place] for place in kept) for line in [header, *lines])
     (reading.artifacts.local_folder(run.artifact_uri) / "fold_scores.csv").write_text(old + "\n")
-    (read,) = sweep_record(store, reading.get_run(store, sweep.run_id)).jobs
+    (read,) = read_sweep(store, reading.get_run(store, sweep.run_id)).jobs
     assert read.folds["n_test"].tolist() == [rows / 5] * 5
     assert read.folds["n_train"].tolist() == [rows - rows / 5] * 5
     assert "class_step" not in read.folds

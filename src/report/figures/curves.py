@@ -94,11 +94,3 @@ def _at(wanted: NDArray[np.int64], epochs: NDArray[np.int64], loss: NDArray[np.f
         return np.full(wanted.shape, np.nan)
     held = np.interp(wanted, epochs[finite], loss[finite])
     return held if finite[-1] else np.where(wanted > epochs[finite][-1], np.nan, held)
-
-
-def ended_curve(curve: Curve, diverged_epoch: int | None) -> Curve:
-    """The curve of a fold; of one that diverged, with NaN as its last point."""
-    if diverged_epoch is None or (curve.epochs.size and not np.isfinite(curve.test_loss[-1])):
-        return curve
-    end = max([diverged_epoch, *(curve.epochs[-1:] + 1)])
-    return Curve(np.append(curve.epochs, end), np.append(curve.train_loss, np.nan), np.append(curve.test_loss, np.nan))

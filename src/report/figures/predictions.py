@@ -1,7 +1,7 @@
 """What the models predicted: out-of-fold predictions, and the regions they decide for."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 from sklearn.metrics import roc_curve
 
+from src.evaluation.results import OutOfFold
 from src.report.style import (
     COLORS,
     FAINT,
@@ -32,25 +33,6 @@ _NEAR_PERFECT = 0.98  # area under a ROC curve that is hardly told from the squa
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.floating]
-
-
-@dataclass(frozen=True, eq=False)
-class OutOfFold:
-    """Predictions for rows that were in no training part of the network that made them.
-
-    Attributes
-    ----------
-    fold
-        Fold of each prediction, counted over all repeats, shape (n,). With repeats a row is predicted once in each.
-    target
-        Class codes, shape (n,).
-    probabilities
-        Shape (n, C); not finite where the fold's network diverged.
-    """
-
-    fold: IntArray
-    target: IntArray
-    probabilities: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -281,7 +263,9 @@ def _finite(made: OutOfFold) -> tuple[OutOfFold, str]:
         return made, ""
     folds = len(np.unique(made.fold[~kept]))
     left_out = f"\n({folds} diverged {'fold' if folds == 1 else 'folds'} left out)"
-    return OutOfFold(made.fold[kept], made.target[kept], made.probabilities[kept]), left_out
+    return replace(
+        made, fold=made.fold[kept], target=made.target[kept], probabilities=made.probabilities[kept]
+    ), left_out
 
 
 def _fold_curves(made: OutOfFold, at: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -1,4 +1,4 @@
-"""Curves and predictions that MLflow's room reads back become what the figures take."""
+"""What is recorded of a job beside its scores comes back as it was."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,8 +8,7 @@ import pytest
 
 from src.evaluation.results import Curve, JobResult
 from src.report.pictures import job_figures
-from src.report.recorded import recorded_classes, recorded_curves, recorded_predictions
-from src.tracking import reading
+from src.tracking.details import StoredRecord
 from src.tracking.runs import start_alone
 from src.tracking.store import Store, open_store
 from src.tracking.sweeps import log_job
@@ -38,19 +37,16 @@ def with_random_numbers(made: JobResult) -> JobResult:
 def test_curves_and_predictions_come_back_to_the_last_bit(store: Store) -> None:
     made = with_random_numbers(result_of(GIVEN))
     job = log_job(store, start_alone(store, "study", {}), replace(record_of(GIVEN), result=made), GIVEN.config)
-    run = reading.get_run(store, job.run_id)
+    record = StoredRecord(store)
 
-    table = reading.predictions(store, run)
-    assert recorded_classes(table) == CLASSES
-    back = recorded_predictions(table)
+    back = record.predictions(job.run_id)
+    assert back.class_names == CLASSES
     sizes = [fold.n_test for fold in made.folds]
     np.testing.assert_array_equal(back.fold, np.repeat(np.arange(6), sizes))
     np.testing.assert_array_equal(back.target, np.concatenate([fold.test_target for fold in made.folds]))
     np.testing.assert_array_equal(back.probabilities, np.concatenate([fold.probabilities for fold in made.folds]))
 
-    curves = reading.curves(store, run)
-    assert curves is not None
-    shown = recorded_curves(curves, reading.fold_scores(store, run))
+    shown = record.curves(job.run_id)
     assert len(shown) == 6
     for one, fold in zip(shown, made.folds, strict=True):
         assert fold.curve is not None
@@ -64,6 +60,6 @@ def test_curves_and_predictions_come_back_to_the_last_bit(store: Store) -> None:
 
 def test_a_job_keeps_figures_of_its_own(store: Store) -> None:
     job = log_job(store, start_alone(store, "study", {}), record_of(GIVEN), GIVEN.config)
-    drawn = job_figures(store, reading.get_run(store, job.run_id))
+    drawn = job_figures(StoredRecord(store), job)
     assert set(drawn) == {f"figures/{name}.png" for name in ("confusion_matrix", "roc_curve", "learning_curve")}
     assert all(content.startswith(b"\x89PNG") for content in drawn.values())

@@ -1,0 +1,50 @@
+"""``python -m src.studies``: writes the page of all studies in experiments/, from what they recorded.
+
+`make experiments` runs the studies into a store of their own and then this.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from src.comparison.outcome import compare_sweeps
+from src.errors import UserError
+from src.report.comparison import build_report
+from src.report.studies import Study, figures, page, study_names
+from src.tracking.details import StoredRecord
+from src.tracking.store import Store, open_store
+from src.tracking.sweeps import find_sweeps, read_sweep
+
+FOLDER = Path(__file__).resolve().parents[1] / "experiments"
+PAGE = "README.md"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The program. Returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m src.studies", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--uri", help="address of the store; if absent, MLFLOW_TRACKING_URI or the repository's own")
+    given = parser.parse_args(arguments)
+    try:
+        store = open_store(given.uri)
+        studies = [_read(store, name) for name in study_names(FOLDER)]
+    except UserError as error:
+        sys.stderr.writelines(f"error: {line}\n" for line in str(error).splitlines())
+        return error.exit_status
+    (FOLDER / "figures").mkdir(exist_ok=True)
+    for name, content in figures(studies).items():
+        (FOLDER / "figures" / name).write_bytes(content)
+    (FOLDER / PAGE).write_text(page(studies), encoding="utf-8")
+    print(f"Written to {FOLDER / PAGE}")
+    return 0
+
+
+def _read(store: Store, name: str) -> Study:
+    """Compare the jobs of a study's latest sweep."""
+    (run,) = find_sweeps(store, [name])
+    sweep = read_sweep(store, run)
+    return Study(name, sweep, build_report(StoredRecord(store), [sweep], compare_sweeps([sweep])))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
