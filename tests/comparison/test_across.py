@@ -109,10 +109,11 @@ def test_wilcoxon_goes_through_all_signs(differences: list[int]) -> None:
     assert wilcoxon(values, np.zeros(len(values))) == pytest.approx(np.mean(np.abs(signs @ ranks) >= found - 1e-9))
 
 
-def test_wilcoxon_is_scipys_for_many_data_sets() -> None:
-    random = np.random.default_rng(0)
-    ours, theirs = random.random(40) + 0.1, random.random(40)
-    assert wilcoxon(ours, theirs) == pytest.approx(stats.wilcoxon(ours, theirs).pvalue, rel=1e-9)
+@pytest.mark.parametrize("count, method", [(6, "exact"), (9, "exact"), (13, "exact"), (40, "auto")])
+def test_wilcoxon_is_scipys_without_ties_and_zeros(count: int, method: str) -> None:
+    random = np.random.default_rng(count)
+    ours, theirs = random.random(count) + 0.1, random.random(count)
+    assert wilcoxon(ours, theirs) == pytest.approx(stats.wilcoxon(ours, theirs, method=method).pvalue, rel=1e-9)
     assert wilcoxon(ours, ours) == 1
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from src.comparison.jobs import settings_of
-from src.comparison.outcome import has_result
+from src.comparison.outcome import compare_jobs, has_result
+from src.config import check
 from tests.sweeps import Given, job_of, model, outcome_of
 
 BP = (0.80, 0.85, 0.90, 0.75, 0.80)
@@ -53,6 +54,38 @@ def test_one_candidate_alone_is_no_refusal() -> None:
     made = outcome_of([model("bp", BP)])
     assert len(made.candidates) == 1
     assert (made.comparisons, made.refusal, made.across) == ((), None, None)
+
+
+def test_what_is_left_out_for_one_reason_is_told_in_one_sentence() -> None:
+    made = outcome_of([model("bp", BP), *(model(name, BP, fate="FAILED") for name in ("logistic", "softmax"))])
+    assert made.left_out == ("logistic and softmax are each left out: none of its jobs has a result.",)
+
+
+def test_a_setting_that_lacks_a_seed_is_never_the_best() -> None:
+    jobs = [
+        replace(given, params={**given.params, "seed": seed})
+        for seed, given in (
+            *((seed, model("bp", BP, {"l2": 0.1}, folds=str(seed))) for seed in (0, 1)),
+            (0, model("bp", (1.0,) * 5, {"l2": 0.2}, folds="0")),
+            *((seed, model("softmax", POOR, folds=str(seed))) for seed in (0, 1)),
+        )
+    ]
+    made = outcome_of(jobs)
+    (board,) = made.boards.values()
+    assert [one.seeds for one in board] == [(0, 1), (0, 1), (0,)]
+    assert made.best is board[0]
+    assert made.best.flat["training.l2"] == 0.1
+
+
+def test_where_no_candidate_can_be_compared_the_best_setting_keeps_its_model() -> None:
+    alone = {"rows": 12, "other_scores": {"roc_auc": [math.nan] * 12}}  # a row alone has none, all rows together have
+    jobs = [job_of(model(name, (score,) * 12, **alone)) for name, score in (("bp", 0.9), ("softmax", 0.5))]
+    jobs = [replace(job, metrics={**job.metrics, "test/roc_auc": job.metrics["test/accuracy"]}) for job in jobs]
+    made = compare_jobs(jobs, check({"comparison": {"metric": "roc_auc"}}).comparison)
+    assert made.candidates == ()
+    (kept,) = made.best_of_each
+    assert kept is made.best
+    assert kept.flat["model.name"] == "bp"
 
 
 def on(data: str, name: str, scores: tuple[float, ...], **more: object) -> Given:

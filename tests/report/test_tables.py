@@ -2,6 +2,7 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 from src.comparison.outcome import Outcome
-from src.report.summary import print_summary
+from src.report.page import ComparisonReport
+from src.report.summary import print_report, print_summary
 from src.report.tables import (
     best_line,
     candidate_cells,
@@ -23,7 +25,7 @@ from src.report.tables import (
     leaderboard_csv,
     setting_rows,
 )
-from src.report.terminal import cells_markdown, plain_text
+from src.report.terminal import Cells, cells_markdown, plain_text
 from src.report.words import plain
 from tests.sweeps import Given, model, outcome_of
 
@@ -313,6 +315,26 @@ def test_a_terminal_without_unicode_is_served() -> None:
     text = page.buffer.getvalue().decode("ascii")  # type: ignore[attr-defined]
     assert "0.800 +/- 0.016" in text
     assert "\\u7f51\\u7edc" in text
+
+
+@pytest.mark.parametrize("width", [60, 100])
+def test_what_several_data_sets_say_and_what_others_published_stand_on_the_terminal(width: int) -> None:
+    jobs = [
+        model(name, np.add(FIVE, gain), dataset=data, data=data * 16)
+        for data in ("iris", "wine", "zoo")
+        for name, gain in (("bp", 0.1), ("softmax", 0.0))
+    ]
+    published = Cells(("data", "here"), (False, True), (("iris", "0.987"),), None, ("Reproduced.",))
+    report = ComparisonReport("study", "Who?", outcome_of(jobs), published=published, notes=("Mind this.",))
+    page = io.StringIO()
+    console = Console(file=page, width=width, legacy_windows=False)
+    print_summary(console, report.outcome, ADDRESS, report=report)
+    print_report(console, report, Path("made"))
+    text = page.getvalue()
+    for shown in ("mean rank", "1.00", "0.987", "wins", "cannot reach", "Mind this."):
+        assert " ".join(text.split()).count(shown) >= 2
+    assert all(len(line) <= width for line in text.splitlines() if line not in (ADDRESS,))
+    assert "Written to made/comparison.html" in text
 
 
 # The models

@@ -341,6 +341,19 @@ def test_data_sets_are_ranked_and_tested_together() -> None:
     assert float(row["P(better)"].rstrip("%")) > 99
 
 
+def test_candidates_that_rank_alike_are_not_called_best_and_last() -> None:
+    jobs = [
+        model(name, BP, dataset=f"set {place}", data=f"{place:02}" * 32)
+        for name in ("bp", "softmax")
+        for place in range(3)
+    ]
+    found = outcome_of(jobs).across
+    assert found is not None
+    said = across_sentence(found)
+    assert "all rank alike (1.5 on average)" in said
+    assert "best" not in said
+
+
 @pytest.mark.parametrize("count, least", [(3, "0.25"), (5, "0.0625")])
 def test_too_few_data_sets_are_told_untestable(count: int, least: str) -> None:
     made = over(count)
