@@ -6,9 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from src.report.comparison import ANSWER
 from src.tracking import reading
-from src.tracking.records import NOTE
+from src.tracking.records import ANSWER, NOTE
 from src.tracking.store import Store, open_store
 from tests.commandline import Ended, command
 from tests.sweeps import Given, empty_store, record_sweep

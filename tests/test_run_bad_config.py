@@ -86,6 +86,24 @@ ONE_PROBLEM = {
         ["-m", "training.learning_rate=0.1,-1"],
         "training.learning_rate: -1 is not a finite number",
     ),
+    "old name of the metric": (["sweep.metric=log_loss"], "sweep.metric: this key is now called comparison.metric."),
+    "old name of the question": (
+        ["-m", "tracking.question=who", "model=bp,logistic"],
+        "tracking.question: this key is now called comparison.question.",
+    ),
+    "baseline that is no candidate": (
+        ["-m", "model=bp,logistic", "comparison.baselines=[logstic]"],
+        "comparison.baselines: 'logstic' is not among what is compared. Did you mean 'logistic'? (bp, logistic)",
+    ),
+    "nothing beside the baselines": (
+        ["-m", "model=bp,logistic", "comparison.baselines=[logistic,bp]"],
+        "comparison.baselines: logistic, bp leaves nothing to compare with them. (bp, logistic)",
+    ),
+    "sweep over how it is compared": (
+        ["-m", "comparison.confidence=0.9,0.95"],
+        "comparison: its keys hold for the whole command, so a sweep cannot vary them.",
+    ),
+    "certainty": (["comparison.confidence=1"], "comparison.confidence: 1 is not a number greater than 0 and below 1."),
     "bad value in a study": (
         ["experiments=homework5", "training.l2=-1"],
         "training.l2: -1 is not a finite number of at least",
@@ -170,6 +188,21 @@ MANY_PROBLEMS = [
 def test_all_bad_values_are_told_at_once_each_in_one_sentence(tmp_path: Path, bad: dict[str, str]) -> None:
     lines = errors(tmp_path, *(f"{key}={value}" for key, value in bad.items()))
     assert sorted(line.partition(":")[0] for line in lines) == sorted(bad)
+
+
+def test_a_study_with_old_keys_is_told_their_new_names(tmp_path: Path) -> None:
+    file = tmp_path / "studies" / "experiments" / "mine.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(
+        "# @package _global_\n"
+        "hydra: {mode: MULTIRUN, sweeper: {params: {model: 'bp,logistic'}}}\n"
+        "sweep: {metric: test/log_loss}\n"
+        "tracking: {question: Who wins, experiment: mine}\n"
+    )
+    assert sorted(errors(tmp_path, "--config-dir", str(tmp_path / "studies"), "experiments=mine")) == [
+        "sweep.metric: this key is now called comparison.metric.",
+        "tracking.question: this key is now called comparison.question.",
+    ]
 
 
 def test_a_traceback_is_for_those_who_ask_for_it(tmp_path: Path) -> None:

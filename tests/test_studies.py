@@ -7,7 +7,7 @@ import pytest
 from markdown_it import MarkdownIt
 from omegaconf import OmegaConf
 
-from src.report import studies
+from src import studies
 from src.tracking.store import Store, open_store
 from tests.commandline import command
 from tests.sweeps import Given, empty_store, record_sweep
