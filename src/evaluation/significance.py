@@ -95,6 +95,11 @@ class PairedDifference:
         rope
             Half width of the region of practical equivalence around zero, in the metric's unit; 0 for none.
 
+        Returns
+        -------
+        Posterior
+            NaN where all differences are equal and not zero: there is no spread to judge by.
+
         Raises
         ------
         EvaluationError
@@ -102,9 +107,8 @@ class PairedDifference:
         """
         if not rope >= 0:
             raise EvaluationError(f"the region of practical equivalence cannot be {rope} wide; use 0 or more.")
-        if not self.variance:
-            inside = float(abs(self.mean) <= rope)
-            return Posterior(float(self.mean < 0) * (1 - inside), inside, float(self.mean > 0) * (1 - inside))
+        if not self.variance:  # nothing to judge by
+            return Posterior(0.0, 1.0, 0.0) if self.is_identical else Posterior(math.nan, math.nan, math.nan)
         below = _t_above((rope + self.mean) / self.standard_error, self.df)
         above = _t_above((rope - self.mean) / self.standard_error, self.df)
         return Posterior(below, max(0.0, 1.0 - below - above), above)

@@ -197,6 +197,7 @@ def to_json(report: ComparisonReport) -> str:
         "settings": setting_rows(outcome),
         "models": [_candidate_json(candidate, outcome.metric) for candidate in outcome.candidates],
         "comparisons": [_fields(comparison) for comparison in outcome.comparisons],
+        "published": _table_json(report.published),
         "across": None if outcome.across is None else _fields(outcome.across),
         "method": dict(report.method),
         "commands": report.commands,
@@ -236,6 +237,10 @@ def _candidate_json(candidate: Candidate, metric: str) -> dict[str, Any]:
         "high": candidate.high,
         "fold_scores": candidate.scores,
     }
+
+
+def _table_json(cells: Cells | None) -> list[dict[str, str]]:
+    return [] if cells is None else [dict(zip(cells.headers, row, strict=True)) for row in cells.rows]
 
 
 def _fields(found: Any) -> dict[str, Any]:

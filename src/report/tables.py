@@ -181,7 +181,10 @@ def candidate_cells(outcome: Outcome) -> Cells:
             "folds, with its score on these folds, which chose it."
         )
     if "other folds" in used:
-        notes.append("Chosen by the other folds: of the same repeat and seed.")
+        notes.append(
+            "Chosen by the other folds: of the same repeat and seed. Such a score's interval holds the truth somewhat "
+            "less often than it says (experiments/statistics.md)."
+        )
     if "nested" in used:
         notes.append("Chosen in each training part: by folds inside it (nested cross-validation).")
     cells = Cells(headers, (False, False, True, True, False, True, True, False), tuple(rows), None, tuple(notes))

@@ -76,6 +76,8 @@ def percent(share: float, digits: int | None = None) -> str:
 
 def probability(share: float, threshold: float, digits: int = 1) -> str:
     """A probability as a percentage that does not look like a threshold which it has not reached: 94.97%, not 95.0%."""
+    if not math.isfinite(share):
+        return MISSING
     text = percent(share, digits)
     while (float(text[:-1]) / 100 >= threshold) != (share >= threshold) and digits < 10:
         digits += 1
