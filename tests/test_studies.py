@@ -15,8 +15,8 @@ from tests.sweeps import Given, empty_store, record_sweep
 FOLDER = Path(__file__).resolve().parents[1] / "experiments"
 STUDIES = sorted(file.stem for file in FOLDER.glob("*.yaml"))
 JOBS = {
-    "activations": 63,
-    "architecture": 40,
+    "activations": 72,
+    "architecture": 48,
     "baselines": 110,
     "homework5": 3,
     "learning_rate_lambda": 112,

@@ -21,6 +21,7 @@ LEVEL = 0.05
 LOWEST, HIGHEST = 0.03, 0.07
 """A rate of false differences within these is as good as the 5 % that a test at this level promises."""
 _FEW_FOLDS = 7  # so many are nearer to 5 folds than to 10
+_MOST_FOLDS = 20  # more are like none that was measured: leave-one-out tests single rows
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class Rates:
 
 def measured(procedure: Procedure, folds: int, repeats: int) -> Rates | None:
     """What was measured of a procedure with the nearest folds: 5 or 10, repeated or not, repeats over all seeds."""
+    if folds > _MOST_FOLDS:
+        return None
     nearest_folds = 5 if folds <= _FEW_FOLDS else 10
     rates = [
         one for one in _table().get(procedure, ()) if one.folds == nearest_folds and (one.repeats > 1) == (repeats > 1)
@@ -80,7 +83,7 @@ def sentence(outcome: Outcome) -> str | None:
     if low >= LOWEST and high <= HIGHEST:
         return None
     share = f"{low:.1%}" if f"{low:.1%}" == f"{high:.1%}" else f"{low:.1%} to {high:.1%}"
-    schemes = listed([one.scheme for one in dict.fromkeys(found)])
+    schemes = listed(list(dict.fromkeys(one.scheme for one in found)))
     return (
         f"Measured on simulated data ({schemes}; accuracy), such comparisons show a difference where there is none in "
         f"{share} of cases, not in {LEVEL:.0%} (experiments/statistics.md)."
