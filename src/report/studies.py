@@ -14,16 +14,16 @@ from src.words import counted
 PAGE_DPI = 100  # small files: they are kept in git
 FIRST = "homework5"
 READING = (
-    "How to read the tables: scores are means over test folds. Settings chosen *in each training part* were selected "
-    "for each outer fold by the folds inside its training part (nested cross-validation), so that no score was "
-    "measured on rows that had a say in it; *on all folds* is the score of the best setting on the folds that chose it. "
-    "Intervals (95%) and p-values of differences are those of the corrected resampled t-test, which allows for training "
-    "parts that overlap; p-values by Holm's method, intervals simultaneous, both for all comparisons that were looked "
-    "at on a data set, which are all pairs where the baseline is the one that came out best. *Could show*: the smallest "
-    "true difference that such folds find with a probability of 80%. [How often all this errs](statistics.md) is "
-    "measured too. P(worse), P(equal) and P(better) are those of the Bayesian correlated t-test; equal is a difference "
-    "within ±0.01, for shares. Equal in practice: P(equal) is at least 95%. Undecided: the folds show neither a "
-    "difference nor that there is none."
+    "How to read the tables: scores are means over test folds. Settings chosen *in each training part* were "
+    "selected for each outer fold by the folds inside its training part (nested cross-validation), so that no score"
+    " was measured on rows that had a say in it; *on all folds* is the score of the best setting on the folds that "
+    "chose it. Intervals (95%) and p-values of differences are those of the corrected resampled t-test, which "
+    "allows for training parts that overlap; p-values by Holm's method, intervals simultaneous, both for all "
+    "comparisons that were looked at on a data set, which are all pairs where the baseline is the one that came out"
+    " best. *Could show*: the smallest true difference that such folds find with a probability of 80%. [How often "
+    "all this errs](statistics.md) is measured too. P(worse), P(equal) and P(better) are those of the Bayesian "
+    "correlated t-test; equal is a difference within ±0.01, for shares. Equal in practice: P(equal) is at least "
+    "95%. Undecided: the folds show neither a difference nor that there is none."
 )
 # The figure that shows a study's answer best, of those it has.
 FIGURES = ("decision-regions", "heat-map", "differences", "models")
