@@ -17,7 +17,7 @@ STUDIES = sorted(file.stem for file in FOLDER.glob("*.yaml"))
 JOBS = {
     "activations": 72,
     "architecture": 48,
-    "baselines": 110,
+    "baselines": 130,
     "homework5": 3,
     "learning_rate_lambda": 112,
     "losses": 20,

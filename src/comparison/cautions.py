@@ -85,11 +85,15 @@ def of_data(name: str, facts: RowFacts, config: JobConfig) -> Iterator[str]:
         )
 
 
-def of_family(family: Family, metric: str) -> Iterator[str]:
-    """What is to be known of the candidates of a data set."""
-    yield from at_edges(family.candidates)
-    yield from unequal_effort(family.candidates)
-    yield from far_folds(family.candidates, metric)
+def of_families(families: Sequence[Family], metric: str) -> Iterator[str]:
+    """What is to be known of the candidates of each data set; effort is told once, of the most unequal."""
+    for family in families:
+        where = f"On {family.data}: " if len(families) > 1 else ""
+        told = [*at_edges(family.candidates), *far_folds(family.candidates, metric)]
+        yield from (where + sentence for sentence in told)
+    most = max(families, key=lambda family: _inequality(family.candidates), default=None)
+    if most is not None:
+        yield from unequal_effort(most.candidates)
 
 
 def at_edges(candidates: Sequence[Candidate]) -> Iterator[str]:
@@ -114,15 +118,19 @@ def at_edges(candidates: Sequence[Candidate]) -> Iterator[str]:
 
 def unequal_effort(candidates: Sequence[Candidate]) -> Iterator[str]:
     """Candidates with many more settings than others: the more are tried, the better the best of them looks."""
-    if len(candidates) < 2:
+    if _inequality(candidates) < UNEQUAL:
         return
     by_effort = sorted(candidates, key=lambda one: len(one.settings))
     least, most = by_effort[0], by_effort[-1]
-    if len(most.settings) >= UNEQUAL * len(least.settings):
-        yield (
-            f"Tuned with unequal effort: {len(most.settings)} settings of {most.name}, {len(least.settings)} of "
-            f"{least.name}."
-        )
+    yield (
+        f"Tuned with unequal effort: {len(most.settings)} settings of {most.name}, {len(least.settings)} of {least.name}."
+    )
+
+
+def _inequality(candidates: Sequence[Candidate]) -> float:
+    """How many times as many settings were tried for one candidate as for another."""
+    tried = [len(candidate.settings) for candidate in candidates]
+    return max(tried) / min(tried) if tried else 0.0
 
 
 def far_folds(candidates: Sequence[Candidate], metric: str) -> Iterator[str]:

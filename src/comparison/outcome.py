@@ -139,7 +139,7 @@ def compare_jobs(
         families=tuple(found),
         across=None if incomplete else across_data(found, options),
         left_out=(*left_out, *(refusals if compared else ())),
-        cautions=tuple(sentence for family in found for sentence in cautions.of_family(family, metric)),
+        cautions=tuple(cautions.of_families(found, metric)),
         refusal=refusal,
     )
 
