@@ -122,9 +122,8 @@ def unequal_effort(candidates: Sequence[Candidate]) -> Iterator[str]:
         return
     by_effort = sorted(candidates, key=lambda one: len(one.settings))
     least, most = by_effort[0], by_effort[-1]
-    yield (
-        f"Tuned with unequal effort: {len(most.settings)} settings of {most.name}, {len(least.settings)} of {least.name}."
-    )
+    many, few = len(most.settings), len(least.settings)
+    yield f"Tuned with unequal effort: {many} settings of {most.name}, {few} of {least.name}."
 
 
 def _inequality(candidates: Sequence[Candidate]) -> float:
