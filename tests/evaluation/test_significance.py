@@ -144,7 +144,8 @@ def test_without_a_spread_nothing_is_known() -> None:
         assert (found.t, found.p, found.variance) == (0, 1, 0)
         assert found.interval(0.05) == (-math.inf, math.inf)
         assert found.is_identical == (gap == 0)
-    assert found.posterior(0.2).inside == 1
+        probabilities = [found.posterior(0.2).below, found.posterior(0.2).inside, found.posterior(0.2).above]
+        np.testing.assert_array_equal(probabilities, [0, 1, 0] if gap == 0 else [np.nan] * 3)
 
 
 def test_scores_that_differ_by_rounding_only_do_not_differ() -> None:
