@@ -12,6 +12,7 @@ from src.comparison.candidates import Candidate
 from src.comparison.families import Comparison, Family
 from src.comparison.jobs import Setting
 from src.comparison.outcome import Outcome
+from src.evaluation.metrics import metric_of
 from src.report.terminal import Cells, FittedTable
 from src.report.words import MISSING, metric_label, number, p_value, percent, plain, probability
 from src.words import counted, listed
@@ -65,7 +66,7 @@ def comparison_cells(outcome: Outcome) -> Cells:
         (
             *(plain(one.data), plain(one.model), plain(one.baseline), _verdict(one)),
             *(signed(one.difference, one), _interval(one), _p(one.p_holm)),
-            MISSING if one.is_difference or not one.detectable else signed(one.detectable, one).lstrip("+"),
+            MISSING if one.is_difference or not one.detectable else _could_show(one) or "none",
             *(probability(share, one.confidence) for share in (one.p_worse, one.p_equal, one.p_better)),
         )
         for one in comparisons
@@ -338,7 +339,14 @@ def _evidence(one: Comparison) -> str:
     corrected = f"{p_value(one.p_holm)}" + (f" corrected for {one.tests} comparisons" if one.tests > 1 else "")
     if one.is_difference or not one.detectable:
         return f"{found}, {corrected}"
-    return f"{found}, {corrected}; these folds could show {signed(one.detectable, one).lstrip('+')} or more"
+    least = _could_show(one)
+    return f"{found}, {corrected}; these folds could show {'no difference' if least is None else f'{least} or more'}"
+
+
+def _could_show(one: Comparison) -> str | None:
+    """The smallest difference that could have been seen; None where it is more than the metric can differ."""
+    lowest, highest = metric_of(one.metric).range
+    return None if one.detectable > highest - lowest else signed(one.detectable, one).lstrip("+")
 
 
 def _can_repeat(setting: Setting) -> bool:
@@ -353,6 +361,8 @@ def _with_more_repeats(comparisons: Sequence[Comparison]) -> list[str]:
     if not undecided:
         return []
     least = max(undecided, key=lambda one: one.detectable_at_best)
+    if _could_show(least) is None:
+        return []
     smallest = signed(least.detectable_at_best, least).lstrip("+")
     return [f"More repeats (cv.repeats) could show differences of {smallest} at best."]
 
