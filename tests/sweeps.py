@@ -238,7 +238,6 @@ def record_of(given: Given) -> JobRecord:
             given.classes,
             given.facts or RowFacts(given.rows, 0, (), (given.rows // len(given.classes), given.classes[0])),
         ),
-        target=given.target,
         started=now - 1,
         ended=now,
         status="FINISHED" if done else "FAILED",

@@ -193,7 +193,6 @@ class Recorder:
             overrides=job.overrides,
             params=recorded_params(job),
             dataset=dataset_facts(job),
-            target=job.dataset.target,
             started=ended.started,
             ended=ended.ended,
             status="FAILED" if failure else "FINISHED",

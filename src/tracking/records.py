@@ -9,7 +9,6 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from mlflow.entities import Dataset
-from numpy.typing import NDArray
 
 from src.comparison.cautions import RowFacts
 from src.evaluation.results import JobResult
@@ -93,8 +92,6 @@ class JobRecord:
         The configuration with dotted keys.
     dataset
         The data.
-    target
-        Codes of the true classes, shape (n,), into ``dataset.class_names``.
     started, ended
         Seconds since 1970.
     status
@@ -119,7 +116,6 @@ class JobRecord:
     overrides: Sequence[str]
     params: Mapping[str, Any]
     dataset: DatasetFacts
-    target: NDArray[np.int64]
     started: float
     ended: float
     status: Status = "FINISHED"

@@ -95,7 +95,6 @@ def make_job() -> Callable[..., JobRecord]:
             "overrides": ["training.learning_rate=0.1"],
             "params": {"model.name": "bp", "model.hidden_layer_sizes": (4, 2), "training.l2": 1e-3, "data.path": None},
             "dataset": facts,
-            "target": TARGET,
             "started": now - 2,
             "ended": now,
             "result": result(),
