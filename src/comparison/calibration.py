@@ -1,6 +1,6 @@
 """How far the program's own answer is to be trusted: what simulation has measured of its procedures.
 
-`error_rates.csv` is written by ``python -m src.comparison.simulation``.
+`error_rates.csv` is written by ``python -m tests.simulation``.
 """
 
 import csv
