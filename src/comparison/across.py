@@ -148,8 +148,8 @@ def _pair(
 ) -> PairAcross:
     """How a pair does over the data sets; `p` holds its p-value and Holm's, none if nothing is tested."""
     difference = np.round(rows[pair[0]] - rows[pair[1]], ranking.DIGITS)
-    quality = difference if higher_is_better(asked.metric) else -difference
-    shares = astuple(signed_rank_posterior(quality, rope_of(asked) or 0.0)) if p else ()
+    quality = difference if higher_is_better(options.metric) else -difference
+    shares = astuple(signed_rank_posterior(quality, rope_of(options) or 0.0)) if p else ()
     return PairAcross(*pair, mean(difference), int((quality > 0).sum()), int((quality < 0).sum()), *p, *shares)
 
 

@@ -108,12 +108,8 @@ def find(data: str, jobs: Sequence[RecordedJob], metric: str, confidence: float,
 
     Parameters
     ----------
-    data
-        What the data set is called.
     jobs
         All that were run on it, whatever became of them.
-    metric
-        E.g. ``test/accuracy``.
     confidence
         Of each candidate's own interval.
     searched

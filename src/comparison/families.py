@@ -120,12 +120,7 @@ class Family:
 def named_baselines(names: Sequence[str], models: Sequence[str], baselines: Sequence[str]) -> list[str]:
     """The candidates that are yardsticks without regard to their scores; none where the best is to be one.
 
-    Parameters
-    ----------
-    names, models
-        Of each candidate.
-    baselines
-        `comparison.baselines`.
+    `names` and `models` are those of each candidate, `baselines` is the key `comparison.baselines`.
     """
     if baselines:
         return [name for name in names if name in baselines]
@@ -154,13 +149,7 @@ def check_baselines(baselines: Sequence[str], names_by_data: Sequence[Sequence[s
 
 
 def compare(data: str, candidates: Sequence[Candidate], options: ComparisonConfig) -> Family:
-    """Compare the candidates of one data set.
-
-    Parameters
-    ----------
-    candidates
-        Best first.
-    """
+    """Compare the candidates of one data set, which come best first."""
     if len(candidates) < 2:
         return Family(data, tuple(candidates))
     by_name = {candidate.name: candidate for candidate in candidates}

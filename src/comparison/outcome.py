@@ -112,8 +112,6 @@ def compare_jobs(
     ----------
     jobs
         Of one or several sweeps, in the order typed; the same job twice counts once, the later one.
-    options
-        What is asked.
     searched
         Whether a search proposed them, which has seen the scores of the folds that judge them.
     incomplete

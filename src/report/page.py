@@ -2,7 +2,6 @@
 
 import base64
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -49,10 +48,6 @@ class Picture:
         """The figure as an SVG file, drawn once for all that shows it."""
         return _bytes(to_svg(self.figure))
 
-    def __post_init__(self) -> None:
-        if not re.fullmatch(r"[a-z0-9-]+", self.name):
-            raise ValueError(f"a figure's file cannot be called {self.name!r}; use small letters, digits and dashes.")
-
 
 @dataclass(frozen=True, eq=False)
 class ComparisonReport:
@@ -60,12 +55,8 @@ class ComparisonReport:
 
     Attributes
     ----------
-    title, question
-        The study's name, and what it asks.
-    outcome
-        The jobs, ranked and compared.
-    pictures
-        In the order to show them.
+    title
+        The study's name.
     class_scores
         The best candidates' scores by class.
     published
@@ -105,11 +96,8 @@ class ComparisonReport:
         """Heading, caption and content of each table but the leaderboard, in the order to show them."""
         outcome = self.outcome
         if outcome.candidates:
-            yield (
-                "Models",
-                "Models: each by settings that were chosen without the fold they score",
-                candidate_cells(outcome),
-            )
+            caption = "Models: each by settings that were chosen without the fold they score"
+            yield "Models", caption, candidate_cells(outcome)
         if outcome.comparisons:
             caption = "Comparisons: each model against each baseline on the same folds"
             yield "Comparisons", caption, comparison_cells(outcome)

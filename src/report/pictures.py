@@ -79,21 +79,19 @@ def job_figures(record: Record, job: RecordedJob) -> dict[str, bytes]:
 
 def class_cells(material: Material) -> Cells | None:
     """Precision, recall and F1 of each class for the best candidates at their best settings, on one data set."""
-    if material.dataset is None:
-        return None
-    rows = []
-    for candidate in material.shown:
-        table = material.record.class_scores(candidate.best.first.run_id)
-        if table is None:  # recorded by an older version
-            continue
-        for _, row in table.iterrows():
-            scores = (number(row[name]) for name in ("precision", "recall", "f1"))
-            rows.append((plain(candidate.name), plain(row["class"], 40), *scores, f"{row['support']:g}"))
+    shown = () if material.dataset is None else material.shown
+    tables = {one.name: material.record.class_scores(one.best.first.run_id) for one in shown}
+    rows = tuple(
+        (plain(name), plain(row["class"], 40), *map(number, row[["precision", "recall", "f1"]]), f"{row['support']:g}")
+        for name, table in tables.items()
+        if table is not None  # recorded by an older version
+        for _, row in table.iterrows()
+    )
     if not rows:
         return None
     headers = ("model", "class", "precision", "recall", "F1", "rows")
     note = "At each model's best setting, over the rows of all test folds together, by models that had not seen them."
-    return Cells(headers, (False, False, True, True, True, True), tuple(rows), None, (note,))
+    return Cells(headers, (False, False, True, True, True, True), rows, None, (note,))
 
 
 def _of_differences(outcome: Outcome) -> Iterator[Picture]:
@@ -222,12 +220,9 @@ def _recorded_data(material: Material) -> Dataset | None:
 
 
 def _of_curves(material: Material) -> Iterator[Picture]:
-    curves, losses = {}, {}
-    for candidate in material.shown:
-        found = material.record.curves(candidate.best.first.run_id)
-        if found:
-            curves[candidate.name] = found
-            losses[candidate.name] = candidate.best.flat.get("model.loss", "cross_entropy")
+    recorded = {one.name: material.record.curves(one.best.first.run_id) for one in material.shown}
+    curves = {name: folds for name, folds in recorded.items() if folds}
+    losses = {one.name: one.best.flat.get("model.loss", "cross_entropy") for one in material.shown}
     if curves:
         yield Picture(
             "learning-curves",

@@ -41,14 +41,8 @@ def leaderboard_cells(
 ) -> Cells:
     """The settings of each data set, best first: data and model, what varies, the scores, the time.
 
-    Parameters
-    ----------
-    reused
-        The number of jobs that were recorded already.
-    metrics
-        The scores to show, beside the one that ranks.
-    join_settings
-        Whether what varies stands in one column.
+    `metrics` are shown beside the one that ranks; what varies stands in one column if `join_settings`. `reused` jobs
+    were recorded already.
     """
     rows = [(data, setting) for data, board in outcome.boards.items() for setting in board]
     flats = [setting.flat for _, setting in rows]

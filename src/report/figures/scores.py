@@ -49,13 +49,7 @@ def _name_rows(ax: Axes, labels: Sequence[str], places: Sequence[int]) -> None:
 
 @figure
 def intervals(candidates: Sequence[Candidate], metric: str, confidence: float) -> Figure:
-    """Each candidate's mean test score with its own confidence interval, grouped by data set.
-
-    Parameters
-    ----------
-    candidates
-        In the order to show them, those of a data set together; at least one.
-    """
+    """Each candidate's mean test score with its own confidence interval, grouped by data set; at least one."""
     labels, places = _rows([one.name for one in candidates], [one.data for one in candidates])
     drawn, (ax,) = panels(1, height=1.0 + 0.3 * max(len(labels), 3))
     right: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 8.5, "color": INK}
@@ -73,12 +67,9 @@ def intervals(candidates: Sequence[Candidate], metric: str, confidence: float) -
 
 @figure
 def differences(comparisons: Sequence[Comparison]) -> Figure:
-    """All comparisons: fold by fold, the mean and its simultaneous confidence interval.
+    """Comparisons by one metric, grouped by data set: fold by fold, the mean and its simultaneous confidence interval.
 
-    Parameters
-    ----------
-    comparisons
-        At least one; all by the same metric, those of a data set together.
+    There is at least one.
     """
     baselines = {one.baseline for one in comparisons}
     one_baseline = len(baselines) == 1
@@ -275,19 +266,18 @@ def metric_along(lines: Mapping[str, Sequence[Setting]], axis: str, metric: str 
     means = []
     for number_of_line, (line, settings) in enumerate(lines.items()):
         points = _best_settings(settings, [axis])
-        found = [points.get((place,)) for place in places]
-        mean = np.array([np.nan if setting is None else setting.score(metric) for setting in found])
-        spread = np.array([np.nan if setting is None else setting.spread(metric) for setting in found])
+        scores = {place: (one.score(metric), one.spread(metric)) for (place,), one in points.items()}
+        mean, spread = np.array([scores.get(place, (np.nan, np.nan)) for place in places]).T
         look = series(number_of_line)
         at = np.arange(len(places)) + (number_of_line / max(len(lines) - 1, 1) - 0.5) * 0.08
         ax.plot(at, mean, label=plain(line, 40), **look)
         if bands:
             ax.fill_between(at, mean - spread, mean + spread, color=look["color"], alpha=0.13, linewidth=0)
         means.append(mean[np.isfinite(mean)])
-    scores = np.concatenate(means)
-    if not higher_is_better(metric) and scores.size and scores.min() > 0 and scores.max() > 10 * scores.min():
+    shown = np.concatenate(means)
+    if not higher_is_better(metric) and shown.size and shown.min() > 0 and shown.max() > 10 * shown.min():
         log_scale(ax)
-        ax.set_ylim(0.7 * scores.min(), 1.4 * scores.max())
+        ax.set_ylim(0.7 * shown.min(), 1.4 * shown.max())
     categories(ax, places)
     ax.set_xlabel(_leaf(axis))
     ax.set_ylabel(f"test {metric_label(metric)}")
