@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -47,6 +48,10 @@ class Picture:
     def svg(self) -> bytes:
         """The figure as an SVG file, drawn once for all that shows it."""
         return _bytes(to_svg(self.figure))
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z0-9-]+", self.name):
+            raise ValueError(f"a figure's file cannot be called {self.name!r}; use small letters, digits and dashes.")
 
 
 @dataclass(frozen=True, eq=False)
