@@ -3,13 +3,13 @@
 import json
 import types
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ValidationError
 
 from src.config.kinds import Kind
 from src.config.schema import JobConfig
+from src.words import did_you_mean, near
 
 # Keys that have a new name; an old record or an old command is told it.
 MOVED = {"sweep.metric": "comparison.metric", "tracking.question": "comparison.question"}
@@ -38,7 +38,7 @@ def bad_value(key: str, value: Any, kind: Kind) -> str:
         value = next((item for item in value if item not in kind.choices), value)
     sentence = f"{key}: {shown(value)} is not {kind.text}."
     if kind.choices:
-        return sentence + _meant(str(value), kind.choices) + f" ({', '.join(sorted(kind.choices))})"
+        return sentence + did_you_mean(str(value), kind.choices) + f" ({', '.join(sorted(kind.choices))})"
     if isinstance(value, str) and "number" in kind.text and _reads_as_number(value):
         return sentence + " It is text: write it without quotes."
     return sentence
@@ -58,20 +58,9 @@ def unknown_key(key: str) -> str:
     beside = {name: ".".join([*parts, name]) for name in sorted(annotation.model_fields)}
     anywhere = {leaf.rpartition(".")[2]: leaf for leaf in leaves()}
     name = key.rpartition(".")[2]
-    likely = [beside[match] for match in near(wrong, list(beside))] or [
-        anywhere[match] for match in near(name, list(anywhere))
-    ]
+    likely = [beside[match] for match in near(wrong, beside)] or [anywhere[match] for match in near(name, anywhere)]
     meant = f" Did you mean '{likely[0]}'?" if likely else ""
     return f"{key}: there is no such key.{meant} ({', '.join(beside)})"
-
-
-def near(word: str, choices: Sequence[str]) -> list[str]:
-    """The choice that ``word`` most likely stands for, as a list of one or none."""
-    plain = word.lower().replace("-", "_")
-    lowered = {choice.lower(): choice for choice in choices}
-    matches = get_close_matches(plain, list(lowered), n=1, cutoff=0.6)
-    begun = [choice for choice in lowered if len(plain) > 2 and choice.startswith(plain)]
-    return [lowered[match] for match in (matches or begun)[:1]]
 
 
 def shown(value: Any) -> str:
@@ -134,10 +123,6 @@ def _value(config: Mapping[str, Any], path: Sequence[str]) -> Any:
     for part in path:
         value = value[part]
     return value
-
-
-def _meant(word: str, choices: Sequence[str]) -> str:
-    return "".join(f" Did you mean '{choice}'?" for choice in near(word, choices))
 
 
 def _reads_as_number(text: str) -> bool:

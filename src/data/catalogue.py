@@ -11,7 +11,7 @@ from sklearn import datasets
 
 from src.data.csv_file import Missing, load_csv
 from src.data.dataset import DataError, Dataset, content_digest
-from src.data.table import did_you_mean
+from src.words import did_you_mean
 
 _TABLES = Path(__file__).parent / "tables"
 

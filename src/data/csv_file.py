@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from src.data.column import MISSING_CELLS, MISSING_CELLS_TEXT, Column, parse_number
 from src.data.dataset import DataError, Dataset, content_digest
-from src.data.table import Table, counted, listed, read_table
+from src.data.table import Table, read_table
+from src.words import counted, first_of, plural
 
 Missing = Literal["refuse", "impute"]
 
@@ -149,7 +150,7 @@ def _check_roles(table: Table, target_at: int, roles: Mapping[str, int], chosen:
     for at in sorted(chosen & role_at.keys()):
         raise DataError(f"data.categorical: {table.names[at]!r} is {role_at[at]}; only features can be listed.")
     if len(role_at) == len(table.columns):
-        taken = listed(f"{table.names[at]!r} is {role}" for at, role in role_at.items())
+        taken = first_of(f"{table.names[at]!r} is {role}" for at, role in role_at.items())
         raise DataError(f"{table.file} has no feature: {taken}; a column to learn from is needed.")
 
 
@@ -163,7 +164,7 @@ def _header_problems(table: Table, labels: Column, columns: Mapping[Column, bool
         and labels.name in labels.cells
         and list(table.names) not in counting
     ):
-        yield f"first row: {listed(table.names)} looks like data, not like a header: set data.header=false."
+        yield f"first row: {first_of(table.names)} looks like data, not like a header: set data.header=false."
 
 
 def _target_problems(labels: Column) -> Iterator[str]:
@@ -194,8 +195,8 @@ def _target_problems(labels: Column) -> Iterator[str]:
         )
     else:
         yield from (
-            f"{where}: {listed(map(repr, same))} are the same number: write it in one way, or, if these are different "
-            "classes, add a letter."
+            f"{where}: {first_of(map(repr, same))} are the same number: write it in one way, or, if these are "
+            "different classes, add a letter."
             for same in _same_numbers(classes)
         )
 
@@ -259,8 +260,8 @@ def _split_problems(column: Column, key: str, word: str) -> Iterator[str]:
         )
     else:
         yield from (
-            f"{where}: {listed(map(repr, same))} are the same number: write it in one way, or, if these are different "
-            f"{word}s, add a letter."
+            f"{where}: {first_of(map(repr, same))} are the same number: write it in one way, or, if these are "
+            f"different {word}s, add a letter."
             for same in _same_numbers(labels)
         )
 
@@ -283,7 +284,7 @@ def _check_given_folds(file: str, fold: Column, labels: Column, groups: Column |
         torn = {group: parts for group, parts in lines.items() if len(parts) > 1}
         if torn:
             group, parts = next(iter(torn.items()))
-            places = listed(f"{part!r} (line {line})" for part, line in parts.items())
+            places = first_of(f"{part!r} (line {line})" for part, line in parts.items())
             further = f", and {counted(len(torn) - 1, 'other group')} too" if len(torn) > 1 else ""
             problems.append(
                 f"groups column {groups.name!r}: the group {group!r} stands in several folds of data.fold "
@@ -299,8 +300,8 @@ def _missing_problems(columns: Iterable[Column]) -> Iterator[str]:
     lines = sorted({line for column in holes for line in column.missing_lines})
     if lines:
         yield (
-            f"{_lines(lines)}: values are missing (column{'s' if len(holes) > 1 else ''} "
-            f"{listed(repr(column.name) for column in holes)}): write the values, remove the rows, or set "
+            f"{_lines(lines)}: values are missing ({plural('column', len(holes))} "
+            f"{first_of(repr(column.name) for column in holes)}): write the values, remove the rows, or set "
             "data.missing=impute."
         )
 
@@ -349,7 +350,7 @@ def _values(column: Column, is_numeric: bool) -> pd.Series:
 
 
 def _lines(lines: Sequence[int]) -> str:
-    return f"line{'s' if len(lines) > 1 else ''} {listed(lines)}"
+    return f"{plural('line', len(lines))} {first_of(lines)}"
 
 
 def _further(bad: Sequence[tuple[int, str]]) -> str:

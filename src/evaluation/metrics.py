@@ -4,7 +4,6 @@ The definitions are scikit-learn's, and tests hold them to it. They are written 
 thousands of folds, and scikit-learn's checks of its input cost thirty to a hundred times the arithmetic.
 """
 
-import difflib
 import math
 from dataclasses import dataclass
 from typing import Literal
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.evaluation.errors import EvaluationError
+from src.words import did_you_mean
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.floating]
@@ -106,8 +106,7 @@ def metric_of(name: str) -> Metric:
     """
     prefix, _, short = name.rpartition("/")
     if prefix not in ("", "test", "train", "fold") or short not in _METRICS:
-        close = difflib.get_close_matches(short, METRICS, n=1)
-        meant = f" Did you mean '{close[0]}'?" if close else ""
+        meant = did_you_mean(short, METRICS)
         raise EvaluationError(f"'{name}' is not a metric to compare by.{meant} ({', '.join(METRICS)})")
     return _METRICS[short]
 

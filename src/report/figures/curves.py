@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from src.evaluation.results import Curve
 from src.report.style import COLORS, FAINT, LINES, figure, log_scale, panel_columns, panel_title, panels
+from src.words import counted
 
 
 @figure
@@ -80,11 +81,12 @@ def _mark_divergence(ax: Axes, epochs: NDArray[np.int64], losses: NDArray[np.flo
         return
     mean = losses.mean(axis=0)
     finite = np.flatnonzero(np.isfinite(mean))
-    word = f"{diverged} {'fold' if diverged == 1 else 'folds'} diverged"
     if finite.size:
         end = finite[-1]
         ax.plot(epochs[end], mean[end], marker="X", markersize=9, color="black", linestyle="none")
-    ax.text(0.98, 0.96, f"✕ {word}", transform=ax.transAxes, ha="right", va="top", color=FAINT)
+    ax.text(
+        0.98, 0.96, f"✕ {counted(diverged, 'fold')} diverged", transform=ax.transAxes, ha="right", va="top", color=FAINT
+    )
 
 
 def _at(wanted: NDArray[np.int64], epochs: NDArray[np.int64], loss: NDArray[np.floating]) -> NDArray[np.float64]:

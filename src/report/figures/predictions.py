@@ -28,6 +28,7 @@ from src.report.style import (
     series,
 )
 from src.report.words import mean_and_spread, plain
+from src.words import counted
 
 _NEAR_PERFECT = 0.98  # area under a ROC curve that is hardly told from the square's edges
 
@@ -262,7 +263,7 @@ def _finite(made: OutOfFold) -> tuple[OutOfFold, str]:
     if kept.all():
         return made, ""
     folds = len(np.unique(made.fold[~kept]))
-    left_out = f"\n({folds} diverged {'fold' if folds == 1 else 'folds'} left out)"
+    left_out = f"\n({counted(folds, 'diverged fold')} left out)"
     return replace(
         made, fold=made.fold[kept], target=made.target[kept], probabilities=made.probabilities[kept]
     ), left_out
