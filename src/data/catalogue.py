@@ -14,7 +14,10 @@ from src.data.dataset import DataError, Dataset
 from src.words import did_you_mean
 
 _TABLES = Path(__file__).parent / "tables"
-
+# Files in that folder, each named after its data set and read as a user's own, and where their rows come from.
+_BUNDLED = {
+    "ex4": "Andrew Ng, Deep Learning (Stanford OpenClassroom), exercise 4; see src/data/tables/README.md",
+}
 _SCIKIT_LEARN: dict[str, Callable[[], Any]] = {
     "iris": datasets.load_iris,
     "wine": datasets.load_wine,
@@ -22,7 +25,7 @@ _SCIKIT_LEARN: dict[str, Callable[[], Any]] = {
     "digits": datasets.load_digits,
 }
 
-NAMES = ("ex4", *_SCIKIT_LEARN, "csv")
+NAMES = (*_BUNDLED, *_SCIKIT_LEARN, "csv")
 
 
 def load(name: str, *, path: str | Path | None = None, **asked: Any) -> Dataset:
@@ -36,11 +39,8 @@ def load(name: str, *, path: str | Path | None = None, **asked: Any) -> Dataset:
     DataError
         There is no data set of that name; 'csv' without a path; a file that cannot be used.
     """
-    if name == "ex4":
-        return replace(
-            load_csv(CsvFile(path=_TABLES / "ex4.csv")),
-            source="Andrew Ng, Deep Learning (Stanford OpenClassroom), exercise 4; see src/data/tables/README.md",
-        )
+    if name in _BUNDLED:
+        return replace(load_csv(CsvFile(path=_TABLES / f"{name}.csv")), source=_BUNDLED[name])
     if name in _SCIKIT_LEARN:
         bunch = _SCIKIT_LEARN[name]()
         columns = pd.Index([str(column) for column in bunch.feature_names], dtype=object)
