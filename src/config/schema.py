@@ -204,8 +204,8 @@ class TrainingConfig(Section):
     @field_validator("min_learning_rate", check_fields=False)
     @classmethod
     def _falls_from_learning_rate(cls, least: float, info: ValidationInfo) -> float:
-        rate = info.data.get("learning_rate")
-        if info.data.get("schedule") in ("cosine", "plateau") and rate is not None and least > rate:
+        rate, falling = info.data.get("learning_rate"), hyperparameters(TrainingSettings)["min_learning_rate"].of
+        if info.data.get("schedule") in falling and rate is not None and least > rate:
             raise ValueError(f"{least} is above training.learning_rate {rate}, from which the rate should fall to it.")
         return least
 

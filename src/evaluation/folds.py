@@ -17,10 +17,8 @@ from sklearn.model_selection import (
 )
 
 from src.evaluation.errors import EvaluationError
-from src.evaluation.metrics import higher_is_better
 
 IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,39 +143,6 @@ def inner_folds(
     inner_seed = _split_seed(seed, "inner folds", fold.repeat, fold.fold)
     splits = _split(part, folds, stratified, inner_seed, "cv.inner_folds")
     return tuple(Fold(0, number, fold.train[train], fold.train[test]) for number, (train, test) in enumerate(splits))
-
-
-def select_best(inner_scores: FloatArray, metric: str) -> IntArray:
-    """Choose a setting for each outer fold by its mean score over the inner folds.
-
-    Parameters
-    ----------
-    inner_scores
-        Mean score of each setting in each outer fold's inner folds, shape (settings, outer folds); NaN where a
-        network diverged. Such a setting is not chosen.
-    metric
-        What was scored, e.g. ``test/accuracy``: says whether higher or lower is better.
-
-    Returns
-    -------
-    array of shape (outer folds,)
-        Index of the best setting; of equals the first.
-
-    Raises
-    ------
-    EvaluationError
-        If the metric is unknown, or an outer fold has no setting with a score.
-    """
-    usable = np.isfinite(inner_scores)
-    if not usable.any(axis=0).all():
-        fold = int(np.argmin(usable.any(axis=0)))
-        raise EvaluationError(
-            f"cv.inner_folds: no setting has a score ({metric}) in all inner folds of outer fold {fold}: every network "
-            "diverged there; lower training.learning_rate."
-        )
-    quality = inner_scores if higher_is_better(metric) else -inner_scores
-    best: IntArray = np.argmax(np.where(usable, quality, -np.inf), axis=0)
-    return best
 
 
 def folds_digest(folds: Sequence[Fold]) -> str:
