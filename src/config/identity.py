@@ -77,8 +77,9 @@ def _cv_keys(job: JobConfig) -> tuple[str, ...]:
 def canonical(job: JobConfig) -> dict[str, Any]:
     """The part of a configuration that decides the job's result, as plain JSON types.
 
-    Settings that mean the same have the same canonical form: keys without a meaning for this job are left out, and a
-    list of equal activations is the one word. The data's path is left out too: the data's digest stands for the rows.
+    Configurations that mean the same have the same canonical form: keys without a meaning for this job are left out,
+    and a list of equal activations is the one word. The data's path is left out too: the data's digest stands for the
+    rows.
     """
     config = job.model_dump(mode="json")
     config["model"]["activation"] = _simplest(config["model"]["activation"])

@@ -3,6 +3,8 @@
 import json
 import types
 from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
+from operator import getitem
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ValidationError
@@ -28,7 +30,7 @@ def problems(error: ValidationError, config: Mapping[str, Any]) -> list[str]:
         if problem["type"] == "value_error":
             found[key] = f"{key}: {problem['ctx']['error']}" if key else str(problem["ctx"]["error"])
         else:
-            found.setdefault(key, bad_value(key, _value(config, parts), kind_of(annotation)))
+            found.setdefault(key, bad_value(key, reduce(getitem, parts, config), kind_of(annotation)))
     return list(found.values())
 
 
@@ -85,17 +87,14 @@ def kind_of(annotation: Any) -> Kind:
     """The kind that a type annotation stands for; ``Count | None`` reads "a whole number of at least 1 or null"."""
     if get_origin(annotation) is Annotated:
         told = next((item for item in annotation.__metadata__ if isinstance(item, Kind)), Kind(""))
-        return Kind(told.text, told.choices or _words(annotation.__origin__))
+        words = get_args(annotation.__origin__) if get_origin(annotation.__origin__) is Literal else ()
+        return Kind(told.text, told.choices or words)
     if get_origin(annotation) in (Union, types.UnionType):
         options = [kind_of(option).text for option in get_args(annotation)]
         return Kind(" or ".join(sorted(options, key=lambda text: text != "null")))  # null first: the rest may be long
     if _is_section(annotation):
         return Kind("a group of keys", tuple(sorted(annotation.model_fields)))
     return Kind({type(None): "null", bool: "true or false", str: "text"}[annotation])
-
-
-def _words(annotation: Any) -> tuple[str, ...]:
-    return get_args(annotation) if get_origin(annotation) is Literal else ()
 
 
 def _is_section(annotation: Any) -> bool:
@@ -116,13 +115,6 @@ def _resolve(path: Sequence[str]) -> tuple[list[str], Any]:
         annotation = get_type_hints(annotation, include_extras=True)[part]
         parts.append(part)
     return parts, annotation
-
-
-def _value(config: Mapping[str, Any], path: Sequence[str]) -> Any:
-    value: Any = config
-    for part in path:
-        value = value[part]
-    return value
 
 
 def _reads_as_number(text: str) -> bool:

@@ -72,7 +72,8 @@ def load_csv(asked: CsvFile) -> Dataset:
     Raises
     ------
     DataError
-        The file or a setting does not fit. The text has a line for each faulty column: where, what, how to mend it.
+        The file does not fit, or what is asked of it. The text has a line for each faulty column: where, what, how to
+        mend it.
     """
     table = read_table(asked.path, separator=asked.separator, header=asked.header)
     roles = _roles(table, asked)

@@ -37,8 +37,8 @@ class Table:
         """The columns' names: the header's, or x0, x1, ... without a header."""
         return tuple(column.name for column in self.columns)
 
-    def position(self, column: int | str, setting: str) -> int:
-        """The position, from 0, of the column that the configuration's key `setting` names by name or position.
+    def position(self, column: int | str, key: str) -> int:
+        """The position, from 0, of the column that the configuration's `key` names by name or position.
 
         Raises DataError when there is no such column.
         """
@@ -51,7 +51,7 @@ class Table:
             if -len(names) <= column < len(names):
                 return column % len(names)
             problem = f"no column at position {column} (from 0 to {len(names) - 1}; -1 is the last)."
-        raise DataError(f"{setting}: {self.file} has {problem} Its columns are {first_of(map(repr, names))}.")
+        raise DataError(f"{key}: {self.file} has {problem} Its columns are {first_of(map(repr, names))}.")
 
 
 def read_table(path: str | Path, *, separator: str = ",", header: bool = True) -> Table:
