@@ -1,4 +1,4 @@
-"""Small words that every room's sentences need: numbers with nouns, lists, and what was likely meant."""
+"""Small words that every room's sentences need: numbers with nouns, lists, long texts, and what was likely meant."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -26,6 +26,11 @@ def listed(words: Iterable[object], last: str = "and", most: int | None = None) 
     if most is not None and len(every) > most:
         return first_of(every, most)
     return f"{', '.join(before)} {last} {end}" if before else end
+
+
+def shortened(text: str, most: int = 60, end: str = "...") -> str:
+    """A text of at most so many characters; `end` shows where it was cut."""
+    return text if len(text) <= most else text[: most - len(end)] + end
 
 
 def near(word: str, choices: Iterable[str], most: int = 1) -> list[str]:

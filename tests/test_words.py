@@ -2,7 +2,7 @@
 
 import pytest
 
-from src.words import counted, did_you_mean, first_of, listed, near
+from src.words import counted, did_you_mean, first_of, listed, near, shortened
 
 
 def test_a_noun_follows_its_number():
@@ -13,6 +13,10 @@ def test_a_list_in_a_sentence():
     assert [listed("abc"[:length]) for length in (1, 2, 3)] == ["a", "a and b", "a, b and c"]
     assert listed("abc", "or") == "a, b or c"
     assert listed("abcde", most=2) == "a, b and 3 more"
+
+
+def test_a_long_text_is_cut():
+    assert [shortened("x" * length, 5) for length in (5, 6)] == ["xxxxx", "xx..."]
 
 
 def test_a_long_list_is_cut():

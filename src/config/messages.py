@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from src.config.kinds import Kind
 from src.config.schema import JobConfig
-from src.words import did_you_mean, near
+from src.words import did_you_mean, near, shortened
 
 # Keys that have a new name; an old record or an old command is told it.
 MOVED = {"sweep.metric": "comparison.metric", "tracking.question": "comparison.question"}
@@ -68,8 +68,7 @@ def unknown_key(key: str) -> str:
 def shown(value: Any) -> str:
     """A value as the user would write it, shortened where it is long."""
     plain = value is None or isinstance(value, bool)
-    text = json.dumps(value) if plain else repr(list(value) if isinstance(value, tuple) else value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return shortened(json.dumps(value) if plain else repr(list(value) if isinstance(value, tuple) else value))
 
 
 def leaves(section: type[BaseModel] = JobConfig, prefix: str = "") -> Iterator[str]:

@@ -1,7 +1,7 @@
 """What a valid job is: every key of a configuration, what it may hold and what it means.
 
-This is the only place that says so; what networks and their training are made of it takes from the engine, which
-declares it (`src.network.settings`). The defaults are those of conf/; a test holds the two together.
+Nothing else says so; the keys of networks and their training come from the engine, which declares them
+(`src.network.settings`). The defaults are those of conf/; a test holds the two together.
 A key's order matters in one respect: a rule that joins two keys stands with the later one.
 """
 

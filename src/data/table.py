@@ -10,7 +10,7 @@ from pathlib import Path
 
 from src.data.column import Column
 from src.data.dataset import DataError
-from src.words import counted, did_you_mean, first_of, near
+from src.words import counted, did_you_mean, first_of, near, shortened
 
 # The usual separators, each with what sets it on a command line (the shell takes the outer quotes, Hydra the inner).
 _SEPARATORS = {
@@ -184,7 +184,7 @@ def _check_shape(
         if other is not None:
             raise DataError(
                 f"{file}: the cells are not separated by {separator!r}, line {lines[0]} is "
-                f"{_shortened(_LINE_END.split(text)[lines[0] - 1])!r}: set the separator to {other!r} "
+                f"{shortened(_LINE_END.split(text)[lines[0] - 1])!r}: set the separator to {other!r} "
                 f"({_SEPARATORS[other]})."
             )
     first = "the header" if header else "the first row"
@@ -202,7 +202,7 @@ def _check_shape(
         )
     if width == 1:
         raise DataError(
-            f"{file} has one column ({first}: {_shortened(rows[0][0])!r}); at least two are needed, a feature and the "
+            f"{file} has one column ({first}: {shortened(rows[0][0])!r}); at least two are needed, a feature and the "
             "target: if another character separates the cells, set data.separator."
         )
     if header and len(rows) == 1:
@@ -246,7 +246,3 @@ def _check_names(names: Sequence[str], file: str) -> None:
         )
     if problems:
         raise DataError("\n".join(problems))
-
-
-def _shortened(line: str, width: int = 60) -> str:
-    return line if len(line) <= width else line[: width - 3] + "..."

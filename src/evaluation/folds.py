@@ -85,7 +85,7 @@ def make_folds(
         If there are more folds than rows or groups, or (stratified) than rows of the rarest class; if leaving one out
         is to be repeated; if leaving one out, or a group, leaves one class to train on.
     """
-    rows = _ToSplit(target, class_names, groups, groups_name)
+    rows = _Rows(target, class_names, groups, groups_name)
     _check_enough_rows(rows, folds, stratified, "cv.folds")
     if repeats > 1 and folds == rows.units:
         raise EvaluationError(
@@ -138,7 +138,7 @@ def inner_folds(
         If the training part has too few rows or groups, or (stratified) too few rows of its rarest class, or if it
         cannot be split without leaving one class to train on.
     """
-    part = _ToSplit(target[fold.train], class_names, None if groups is None else groups[fold.train], groups_name)
+    part = _Rows(target[fold.train], class_names, None if groups is None else groups[fold.train], groups_name)
     _check_enough_rows(part, folds, stratified, "cv.inner_folds")
     inner_seed = _split_seed(seed, "inner folds", fold.repeat, fold.fold)
     splits = _split(part, folds, stratified, inner_seed, "cv.inner_folds")
@@ -162,7 +162,7 @@ def _split_seed(seed: int, purpose: str, *position: int) -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class _ToSplit:
+class _Rows:
     """Rows to be split: what `make_folds` is told of them."""
 
     target: IntArray
@@ -184,7 +184,7 @@ class _ToSplit:
         return f"class {code}" if self.class_names is None else f"class '{self.class_names[code]}'"
 
 
-def _split(rows: _ToSplit, folds: int, stratified: bool, seed: int, key: str) -> list[tuple[IntArray, IntArray]]:
+def _split(rows: _Rows, folds: int, stratified: bool, seed: int, key: str) -> list[tuple[IntArray, IntArray]]:
     """Return the training and the test rows of each fold; `key` asked for them."""
     target, groups = rows.target, rows.groups
     if folds == rows.units:
@@ -203,15 +203,15 @@ def _group_splits(
 ) -> list[tuple[IntArray, IntArray]]:
     if stratified:
         splits = list(StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(target, target, groups))
-        # An empty fold is always as good a place for a group as any, but where groups hold one class each it may be no
-        # better, and then rounding decides: of 28,000 random splits of one group more than folds, 2 left a test part
-        # empty. So few groups leave little to stratify, and GroupKFold gives every fold its number of them.
+        # It may leave a test part empty: for groups of one class each, an empty fold can be no better a place than
+        # another, and rounding decides (2 of 28,000 random splits of one group more than folds). With so few groups
+        # there is little to stratify, and GroupKFold gives every fold its number of them.
         if all(len(test) > 0 for _, test in splits):
             return splits
     return list(GroupKFold(folds, shuffle=True, random_state=seed).split(target, target, groups))
 
 
-def _check_enough_rows(rows: _ToSplit, folds: int, stratified: bool, key: str) -> None:
+def _check_enough_rows(rows: _Rows, folds: int, stratified: bool, key: str) -> None:
     if rows.groups is not None and folds > rows.units:
         part = "" if key == "cv.folds" else " in a training part"
         mend = f"{key}={rows.units} or fewer" if rows.units > 1 else "more groups"
@@ -235,7 +235,7 @@ def _check_enough_rows(rows: _ToSplit, folds: int, stratified: bool, key: str) -
     )
 
 
-def _check_classes_left(rows: _ToSplit, splits: Sequence[tuple[IntArray, IntArray]], key: str) -> None:
+def _check_classes_left(rows: _Rows, splits: Sequence[tuple[IntArray, IntArray]], key: str) -> None:
     """Refuse a training part of a single class, to which leaving out whole groups easily leads."""
     counts = np.bincount(rows.target)
     for _, test in splits:

@@ -36,12 +36,12 @@ class Metric:
     is_share
         Whether it is a share between 0 and 1, so that a difference of 0.01 means the same wherever it is seen.
     step
-        The least change of a test part's score, that of one row decided otherwise, before `step_scale`: "row" is
-        1 / rows, "class" is `class_step`; None for a metric that changes without steps.
+        How much a test part's score changes, at the least, when one row is decided otherwise: "row" for 1 / rows,
+        "class" for `class_step`, times `step_scale`; None for a metric without steps.
     step_scale
-        How many such steps that is.
+        What the step is multiplied by.
     mean_of_rows
-        Whether it is the mean over rows of a row's own score: then a part of a single row has it, too.
+        Whether it is the mean of a score that each row has by itself, so that a part of one row has it too.
     range
         The least and the largest value there can be.
     """
