@@ -60,7 +60,7 @@ class Plan:
         combinations, distinct = len(self.jobs.of_combination), len(self.jobs.distinct)
         lines = []
         if combinations != distinct:
-            lines.append(f"{combinations} combinations, {counted(distinct, 'distinct job')}")
+            lines.append(f"{combinations:,} combinations, {counted(distinct, 'distinct job')}")
         for key, models in self.jobs.ignored.items():
             lines.append(f"{key} means nothing for {', '.join(models)} and is ignored there")
         if any(
@@ -71,7 +71,7 @@ class Plan:
         ):
             lines.append("model.init=zeros leaves the hidden units of a layer alike: they all get the same gradient")
         if self.reused:
-            lines.append(f"{counted(len(self.reused), 'job')} of {distinct} reused from the record")
+            lines.append(f"{counted(len(self.reused), 'job')} of {distinct:,} reused from the record")
         return lines
 
     def details(self) -> list[str]:
