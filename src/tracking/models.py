@@ -1,45 +1,25 @@
-"""Fitted pipelines in MLflow: loaded by `mlflow.pyfunc.load_model`, served by `mlflow models serve`.
-
-No pickle: the pipeline is kept by skops, whose files name types and hold arrays and are loaded only if every type is
-one that a pipeline of this project is made of (`src.tracking.served`). MLflow's own scikit-learn flavour can use skops
-too, but answers either classes or bare probabilities; a "model from code" answers both, with the classes' names.
-
-The requirements are the installed versions, named outright: MLflow would find them by loading the model in a process
-of its own, which takes longer than training it.
-"""
+"""Fitted pipelines as the models of runs: loaded by `mlflow.pyfunc.load_model`, served by `mlflow models serve`."""
 
 import json
-import shutil
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import mlflow.artifacts
-import mlflow.pyfunc
 import pandas as pd
-import skops.io
 from mlflow.entities import LoggedModelOutput, Metric
 from mlflow.exceptions import MlflowException
-from mlflow.models import Model, ModelSignature
-from mlflow.types import ColSpec, DataType, Schema
 
+from src.models.kept import answer, read_pipeline
 from src.tracking import artifacts
-from src.tracking.provenance import ROOT
-from src.tracking.served import answer, read_pipeline
+from src.tracking.pyfunc import EXAMPLE_ROWS, PIPELINE, save_model
 from src.tracking.store import Store, telling
 
 NAME = "model"
-PIPELINE = "artifacts/pipeline.skops"  # in a model's folder
 EXAMPLE = "model_example.csv"  # what the model answers to its input example
-EXAMPLE_ROWS = 10
 VERSIONS_TAG = "mlflow.modelVersions"  # where MLflow's page looks for a logged model's registered versions
-REQUIREMENTS = ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops", "threadpoolctl")
-SCRIPT = Path(__file__).with_name("served.py")
-# What a pipeline with a network in it imports.
-CODE = ("__init__.py", "errors.py", "models", "network")
 
 
 def log_model(store: Store, run_id: str, pipeline: Any, features: pd.DataFrame, class_names: Sequence[str]) -> str:
@@ -116,64 +96,11 @@ def load_pipeline(store: Store, run_id: str) -> Any:
         return read_pipeline(str(folder / PIPELINE))
 
 
-def save_model(
-    folder: Path,
-    pipeline: Any,
-    features: pd.DataFrame,
-    class_names: Sequence[str],
-    *,
-    run_id: str | None = None,
-    model_id: str | None = None,
-) -> None:
-    """Write a fitted pipeline as an MLflow model into a folder that does not exist; arguments as for `log_model`."""
-    with tempfile.TemporaryDirectory() as temporary:
-        path = Path(temporary) / "pipeline.skops"
-        skops.io.dump(pipeline, path)
-        mlflow.pyfunc.save_model(
-            path=folder,
-            python_model=str(SCRIPT),
-            artifacts={"pipeline": str(path)},
-            model_config={"class_names": list(class_names)},
-            signature=signature(features, class_names),
-            input_example=features.head(EXAMPLE_ROWS),
-            pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
-            code_paths=[str(_code(Path(temporary)))],
-            mlflow_model=Model(run_id=run_id, model_id=model_id),
-        )
-
-
 def example_answers(pipeline: Any, features: pd.DataFrame, class_names: Sequence[str]) -> bytes:
     """Write the model's answers to its input example as CSV, features and answers side by side."""
     rows = features.head(EXAMPLE_ROWS)
     table = pd.concat([rows.reset_index(drop=True), answer(pipeline, rows, class_names)], axis="columns")
     return artifacts.table(list(map(str, table.columns)), table.itertuples(index=False, name=None))
-
-
-def signature(features: pd.DataFrame, class_names: Sequence[str]) -> ModelSignature:
-    """Say what the model takes (numbers or text by column) and gives (the class, and a probability for each)."""
-    numeric = features.select_dtypes("number").columns
-    takes = {str(name): DataType.double if name in numeric else DataType.string for name in features.columns}
-    gives = {"predicted": DataType.string} | {
-        artifacts.probability_column(name): DataType.double for name in class_names
-    }
-    return ModelSignature(_schema(takes), _schema(gives))
-
-
-def _schema(columns: Mapping[str, DataType]) -> Schema:
-    return Schema([ColSpec(kind, name) for name, kind in columns.items()])
-
-
-def _code(folder: Path) -> Path:
-    """Copy the source a pipeline needs, without caches, and return its package's folder."""
-    copy = folder / "src"
-    for name in CODE:
-        source = ROOT / "src" / name
-        if source.is_dir():
-            shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            copy.mkdir(exist_ok=True)
-            shutil.copy(source, copy / name)
-    return copy
 
 
 def add_files(store: Store, run_id: str, files: Mapping[str, bytes]) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+import yaml
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
@@ -24,7 +25,7 @@ from skops.io.exceptions import UntrustedTypesFoundException
 
 from src.data import load, make_preprocessor
 from src.models import BPClassifier
-from src.tracking import models, reading
+from src.tracking import models, pyfunc, reading
 from src.tracking.address import ROOT
 from src.tracking.errors import TrackingError
 from tests.tracking.conftest import logged
@@ -106,7 +107,7 @@ def test_the_signature_says_which_columns_are_numbers_and_which_text(store, run_
 
 
 def test_nothing_of_a_model_is_pickled_and_its_requirements_are_exact(iris, tmp_path):
-    models.save_model(tmp_path / "model", fitted(iris, MODELS["network"]()), iris.features, iris.class_names)
+    pyfunc.save_model(tmp_path / "model", fitted(iris, MODELS["network"]()), iris.features, iris.class_names)
     names = {path.name for path in (tmp_path / "model").rglob("*")}
     assert not {name for name in names if name.endswith((".pkl", ".pickle", ".pyc", ".joblib"))}
     with zipfile.ZipFile(tmp_path / "model" / "artifacts" / "pipeline.skops") as archive:
@@ -117,8 +118,52 @@ def test_nothing_of_a_model_is_pickled_and_its_requirements_are_exact(iris, tmp_
     assert all(f"{line} " in locked or f"{line} \\" in locked for line in requirements)
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_a_model_is_the_folder_that_mlflow_would_write(tmp_path):
+    table = tmp_path / "people.csv"
+    rows = [f"{20 + i},{'red' if i % 3 else 'blue'},{'yés' if i % 2 else 'no'}" for i in range(20)]
+    table.write_text("age,colour,bought\n" + "\n".join(rows))
+    people = load("csv", path=table)
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    pyfunc.save_model(ours, fitted(people, BPClassifier(epochs=5)), people.features, people.class_names, run_id="r")
+    example = people.features.head(10)
+    answers = pd.DataFrame({"predicted": ["no"], "probability no": [0.5], "probability yés": [0.5]})
+    mlflow.pyfunc.save_model(
+        path=theirs,
+        python_model=str(pyfunc.SCRIPT),
+        artifacts={"pipeline": str(ours / "artifacts" / "pipeline.skops")},
+        model_config={"class_names": list(people.class_names)},
+        signature=mlflow.models.infer_signature(example, answers),
+        input_example=example,
+        pip_requirements=(ours / "requirements.txt").read_text().splitlines(),
+        code_paths=[str(ours / "code" / "src")],
+        mlflow_model=mlflow.models.Model(run_id="r"),
+    )
+
+    def described(folder):
+        said = mlflow.models.Model.load(folder).to_dict()
+        flavor = said["flavors"]["python_function"]
+        flavor["model_code_path"] = Path(flavor["model_code_path"]).name
+        del flavor["artifacts"]["pipeline"]["uri"], said["model_uuid"], said["utc_time_created"]
+        assert said.pop("model_size_bytes") > 10_000  # the spaces in a JSON file may be others
+        said["signature"] = {key: json.loads(text or "null") for key, text in said["signature"].items()}
+        for column in said["signature"]["inputs"]:
+            column["type"] = {"long": "double"}.get(column["type"], column["type"])  # as numbers all are
+        return said
+
+    def contents(folder):
+        files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        read = {".json": json.loads, ".yaml": yaml.safe_load}
+        return {
+            name: read.get(Path(name).suffix, bytes)(content) for name, content in files.items() if name != "MLmodel"
+        }
+
+    assert described(ours) == described(theirs)
+    assert contents(ours) == contents(theirs)
+
+
 def test_a_file_that_holds_anything_but_a_pipeline_is_not_loaded(iris, tmp_path):
-    models.save_model(tmp_path / "model", fitted(iris, MODELS["network"]()), iris.features, iris.class_names)
+    pyfunc.save_model(tmp_path / "model", fitted(iris, MODELS["network"]()), iris.features, iris.class_names)
     skops.io.dump(fractions.Fraction(1, 2), tmp_path / "model" / "artifacts" / "pipeline.skops")
     with pytest.raises(UntrustedTypesFoundException, match="Fraction"):
         mlflow.pyfunc.load_model(str(tmp_path / "model"))
@@ -126,7 +171,7 @@ def test_a_file_that_holds_anything_but_a_pipeline_is_not_loaded(iris, tmp_path)
 
 def test_a_model_needs_of_this_project_only_what_lies_beside_it(iris, tmp_path):
     pipeline = fitted(iris, MODELS["network"]())
-    models.save_model(tmp_path / "model", pipeline, iris.features, iris.class_names)
+    pyfunc.save_model(tmp_path / "model", pipeline, iris.features, iris.class_names)
     program = (
         "import json, sys, mlflow, pandas as pd\n"
         "model = mlflow.pyfunc.load_model('model')\n"
