@@ -1,6 +1,6 @@
 """How far the program's own answer is to be trusted: what simulation has measured of its procedures.
 
-`error_rates.csv` is written by ``python -m src.comparison.simulation``.
+`error_rates.csv` is written by ``python -m tests.simulation``.
 """
 
 import csv
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from src.comparison.families import Family
+from src.comparison.naming import grouped
 from src.comparison.outcome import Outcome
 from src.words import counted, listed
 
@@ -109,9 +110,8 @@ def _folds(family: Family) -> tuple[int, int]:
 @functools.cache
 def _table() -> dict[str, list[Rates]]:
     """The measured rates of each procedure."""
-    rates: dict[str, list[Rates]] = {}
-    with TABLE.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            rate = float(row["rate"])
-            rates.setdefault(row["procedure"], []).append(Rates(int(row["folds"]), int(row["repeats"]), rate, rate))
-    return rates
+    rows = csv.DictReader(TABLE.read_text(encoding="utf-8").splitlines())
+    return grouped(
+        (row["procedure"], Rates(int(row["folds"]), int(row["repeats"]), float(row["rate"]), float(row["rate"])))
+        for row in rows
+    )

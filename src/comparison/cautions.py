@@ -10,7 +10,7 @@ import numpy as np
 from src.comparison.candidates import Candidate
 from src.comparison.families import Family
 from src.comparison.jobs import mean
-from src.comparison.naming import distinct, numbers, short_keys, value_text
+from src.comparison.naming import distinct, grouped, numbers, short_keys, value_text
 from src.config import JobConfig
 from src.data import Dataset
 from src.evaluation.metrics import higher_is_better, metric_of
@@ -98,7 +98,7 @@ def of_families(families: Sequence[Family], metric: str) -> Iterator[str]:
 
 def at_edges(candidates: Sequence[Candidate]) -> Iterator[str]:
     """Candidates whose best setting has the smallest or the largest value that was tried."""
-    ends: dict[tuple[str, str, str], list[str]] = {}
+    ends: list[tuple[tuple[str, str, str], str]] = []
     for candidate in candidates:
         if candidate.selection == "search":  # tries no grid
             continue
@@ -110,8 +110,8 @@ def at_edges(candidates: Sequence[Candidate]) -> Iterator[str]:
             if value is None or value not in (values[0], values[-1]) or value == NATURAL_ENDS.get(key):
                 continue
             end = "smallest" if value == values[0] else "largest"
-            ends.setdefault((names[key], value_text(value), end), []).append(candidate.name)
-    for (key, value, end), names_at in ends.items():
+            ends.append(((names[key], value_text(value), end), candidate.name))
+    for (key, value, end), names_at in grouped(ends).items():
         who = listed(names_at, most=NAMED)
         yield f"The best {key} of {who} is {value}, the {end} tried: a better one may lie beyond."
 
