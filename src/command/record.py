@@ -220,10 +220,16 @@ class Recorder:
             incomplete=cut_off(name, missing, len(self.jobs), "stopped") if missing else None,
         )
 
-    def keep(self, job: Job) -> str:
-        """Add figures, the fitted model and its scores to a run that lacks them; return the model's address."""
+    def keep(self, job: Job, *, figures: bool) -> str:
+        """Add the fitted model, its scores and, if asked for, figures to a run that lacks them.
+
+        Returns
+        -------
+        str
+            The model's address.
+        """
         run_id = self.recorded[job.digest].run_id
-        if not models.has_files(self.store, run_id, "figures"):
+        if figures and not models.has_files(self.store, run_id, "figures"):
             models.add_files(self.store, run_id, job_figures(StoredRecord(self.store), self.recorded[job.digest]))
         kept = models.logged_model(self.store, run_id)
         if kept is not None:
