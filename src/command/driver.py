@@ -273,7 +273,7 @@ class Command:
         if self._settings.tracking.models == "none":
             return
         jobs, kept = {job.digest: job for job in recorder.jobs}, self._progress.models
-        best = outcome.best and outcome.best.first.digest
+        best = None if outcome.best is None else outcome.best.first.digest
         for setting in outcome.best_of_each:
             digest = setting.first.digest
             figures = best in (digest, None)  # there is no best of several data sets

@@ -16,7 +16,6 @@ from src.evaluation.results import JobResult
 from src.report.comparison import build_report, data_cautions, described_data
 from src.report.page import ComparisonReport
 from src.report.page import files as report_files
-from src.report.pictures import job_figures
 from src.report.tables import best_line, leaderboard_csv
 from src.report.words import markdown
 from src.sweep.jobs import Job, Jobs
@@ -230,6 +229,8 @@ class Recorder:
         """
         run_id = self.recorded[job.digest].run_id
         if figures and not models.has_files(self.store, run_id, "figures"):
+            from src.report.pictures import job_figures  # imports matplotlib
+
             models.add_files(self.store, run_id, job_figures(StoredRecord(self.store), self.recorded[job.digest]))
         kept = models.logged_model(self.store, run_id)
         if kept is not None:
@@ -287,7 +288,7 @@ class Recorder:
             options=self.settings.comparison,
             searched=self.search is not None,
         )
-        made = build_report(StoredRecord(self.store), [sweep], outcome)
+        made = build_report(StoredRecord(self.store), [sweep], outcome, drawn=not self.complete)
         if not self.complete:
             models.add_files(self.store, self.place.run_id, report_files(made))
             note = [made.answer, *made.caveats, best_line(outcome)]

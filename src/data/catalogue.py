@@ -1,13 +1,11 @@
 """The data sets by name."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn import datasets
 
 from src.data.csv_file import Missing, load_csv
 from src.data.dataset import DataError, Dataset, content_digest
@@ -15,12 +13,7 @@ from src.data.table import did_you_mean
 
 _TABLES = Path(__file__).parent / "tables"
 
-_SCIKIT_LEARN: dict[str, Callable[[], Any]] = {
-    "iris": datasets.load_iris,
-    "wine": datasets.load_wine,
-    "breast_cancer": datasets.load_breast_cancer,
-    "digits": datasets.load_digits,
-}
+_SCIKIT_LEARN = ("iris", "wine", "breast_cancer", "digits")
 
 NAMES = ("ex4", *_SCIKIT_LEARN, "csv")
 
@@ -72,7 +65,9 @@ def load(
 
 
 def _from_scikit_learn(name: str) -> Dataset:
-    bunch = _SCIKIT_LEARN[name]()
+    from sklearn import datasets  # for whom it is
+
+    bunch = getattr(datasets, f"load_{name}")()
     features = pd.DataFrame(
         np.asarray(bunch.data, np.float64),
         columns=pd.Index([str(column) for column in bunch.feature_names], dtype=object),

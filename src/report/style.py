@@ -167,7 +167,8 @@ def to_png(drawn: Figure, dpi: int = DPI) -> bytes:
     page = io.BytesIO()
     with styled(), _drawable_texts(drawn):
         drawn.set_dpi(dpi)
-        FigureCanvasAgg(drawn).print_png(page, metadata={"Software": None})  # savefig would draw it twice
+        canvas: Any = FigureCanvasAgg(drawn)
+        canvas.print_png(page, metadata={"Software": None})  # savefig would draw it twice
     return page.getvalue()
 
 
@@ -180,7 +181,8 @@ def to_svg(drawn: Figure) -> str:
     with styled(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
-        FigureCanvasSVG(drawn).print_svg(page, metadata=metadata)
+        canvas: Any = FigureCanvasSVG(drawn)
+        canvas.print_svg(page, metadata=metadata)
     return page.getvalue()
 
 
