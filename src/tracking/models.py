@@ -11,25 +11,20 @@ of its own, which takes longer than training it.
 import json
 import shutil
 import tempfile
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import mlflow.artifacts
-import mlflow.pyfunc
 import pandas as pd
-import skops.io
-from mlflow.entities import LoggedModelOutput, Metric
-from mlflow.exceptions import MlflowException
-from mlflow.models import Model, ModelSignature
-from mlflow.types import ColSpec, DataType, Schema
 
 from src.tracking import artifacts
 from src.tracking.provenance import ROOT
-from src.tracking.served import answer, read_pipeline
+from src.tracking.reading import get_run
 from src.tracking.store import Store, telling
+
+if TYPE_CHECKING:  # imported late: MLflow's models and skops take seconds
+    from mlflow.models import ModelSignature
 
 NAME = "model"
 PIPELINE = "artifacts/pipeline.skops"  # in a model's folder
@@ -66,11 +61,13 @@ def log_model(store: Store, run_id: str, pipeline: Any, features: pd.DataFrame, 
     TrackingError
         If the store fails.
     """
+    from mlflow.entities import LoggedModelOutput
+
     client = store.client
     with telling(f"the model of run {run_id} cannot be kept"), tempfile.TemporaryDirectory() as temporary:
-        run = client.get_run(run_id)
+        run = get_run(store, run_id)
         answers = example_answers(pipeline, features, class_names)
-        model = client.create_logged_model(run.info.experiment_id, NAME, run_id, model_type="classifier")
+        model = client.create_logged_model(run.experiment_id, NAME, run_id, model_type="classifier")
         try:
             folder = Path(temporary) / NAME
             save_model(folder, pipeline, features, class_names, run_id=run_id, model_id=model.model_id)
@@ -80,7 +77,7 @@ def log_model(store: Store, run_id: str, pipeline: Any, features: pd.DataFrame, 
             raise
         client.finalize_logged_model(model.model_id, "READY")
         client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
-        artifacts.put(client, run_id, run.info.artifact_uri, {EXAMPLE: answers})
+        store.put(run, {EXAMPLE: answers})
     return f"models:/{model.model_id}"
 
 
@@ -93,27 +90,15 @@ def logged_model(store: Store, run_id: str) -> str | None:
         If the store fails.
     """
     with telling(f"the run {run_id} cannot be read"):
-        outputs = store.client.get_run(run_id).outputs
-    return f"models:/{outputs.model_outputs[0].model_id}" if outputs and outputs.model_outputs else None
+        model_id = store.logged_model(run_id)
+    return None if model_id is None else f"models:/{model_id}"
 
 
-def load_pipeline(store: Store, run_id: str) -> Any:
-    """Return the fitted pipeline that a run keeps as its model, None if it keeps none.
+def read_model(folder: Path) -> Any:
+    """Return the fitted pipeline of a model that `save_model` wrote."""
+    from src.tracking.served import read_pipeline
 
-    Raises
-    ------
-    TrackingError
-        If the store fails, or the model's files cannot be read.
-    """
-    address = logged_model(store, run_id)
-    if address is None:
-        return None
-    with telling(f"the model of run {run_id} cannot be read"), tempfile.TemporaryDirectory() as temporary:
-        location = store.client.get_logged_model(address.removeprefix("models:/")).artifact_location
-        folder = artifacts.local_folder(location)
-        if folder is None:
-            folder = Path(mlflow.artifacts.download_artifacts(address, dst_path=temporary, tracking_uri=store.address))
-        return read_pipeline(str(folder / PIPELINE))
+    return read_pipeline(str(folder / PIPELINE))
 
 
 def save_model(
@@ -126,6 +111,10 @@ def save_model(
     model_id: str | None = None,
 ) -> None:
     """Write a fitted pipeline as an MLflow model into a folder that does not exist; arguments as for `log_model`."""
+    import mlflow.pyfunc
+    import skops.io
+    from mlflow.models import Model
+
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "pipeline.skops"
         skops.io.dump(pipeline, path)
@@ -144,23 +133,25 @@ def save_model(
 
 def example_answers(pipeline: Any, features: pd.DataFrame, class_names: Sequence[str]) -> bytes:
     """Write the model's answers to its input example as CSV, features and answers side by side."""
+    from src.tracking.served import answer
+
     rows = features.head(EXAMPLE_ROWS)
     table = pd.concat([rows.reset_index(drop=True), answer(pipeline, rows, class_names)], axis="columns")
     return artifacts.table(list(map(str, table.columns)), table.itertuples(index=False, name=None))
 
 
-def signature(features: pd.DataFrame, class_names: Sequence[str]) -> ModelSignature:
+def signature(features: pd.DataFrame, class_names: Sequence[str]) -> "ModelSignature":
     """Say what the model takes (numbers or text by column) and gives (the class, and a probability for each)."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+
     numeric = features.select_dtypes("number").columns
     takes = {str(name): DataType.double if name in numeric else DataType.string for name in features.columns}
     gives = {"predicted": DataType.string} | {
         artifacts.probability_column(name): DataType.double for name in class_names
     }
-    return ModelSignature(_schema(takes), _schema(gives))
-
-
-def _schema(columns: Mapping[str, DataType]) -> Schema:
-    return Schema([ColSpec(kind, name) for name, kind in columns.items()])
+    inputs, outputs = (Schema([ColSpec(kind, name) for name, kind in each.items()]) for each in (takes, gives))
+    return ModelSignature(inputs, outputs)
 
 
 def _code(folder: Path) -> Path:
@@ -176,43 +167,6 @@ def _code(folder: Path) -> Path:
     return copy
 
 
-def add_files(store: Store, run_id: str, files: Mapping[str, bytes]) -> None:
-    """Add artifacts, by path, to a run that has ended.
-
-    Raises
-    ------
-    TrackingError
-        If there is no such run, or they cannot be written.
-    """
-    with telling(f"artifacts cannot be added to run {run_id}"):
-        artifacts.put(store.client, run_id, store.client.get_run(run_id).info.artifact_uri, files)
-
-
-def add_metrics(store: Store, run_id: str, metrics: Mapping[str, float]) -> None:
-    """Add metrics, by name, to a run that has ended.
-
-    Raises
-    ------
-    TrackingError
-        If there is no such run, or they cannot be written.
-    """
-    with telling(f"metrics cannot be added to run {run_id}"):
-        now = int(time.time() * 1000)
-        store.client.log_batch(run_id, [Metric(name, value, now, 0) for name, value in metrics.items()])
-
-
-def has_files(store: Store, run_id: str, folder: str) -> bool:
-    """Say whether a run has artifacts in a folder.
-
-    Raises
-    ------
-    TrackingError
-        If the store fails.
-    """
-    with telling(f"the artifacts of run {run_id} cannot be listed"):
-        return bool(store.client.list_artifacts(run_id, folder))
-
-
 def register_model(store: Store, name: str, model: str, run_id: str, note: str | None = None) -> int:
     """Register a logged model (``models:/ID``) under a name, and return its version there.
 
@@ -221,6 +175,8 @@ def register_model(store: Store, name: str, model: str, run_id: str, note: str |
     TrackingError
         If the store fails.
     """
+    from mlflow.exceptions import MlflowException
+
     client = store.client
     with telling(f"the model cannot be registered as {name!r}"):
         try:
