@@ -155,7 +155,7 @@ class Command:
             if self._recorder is None:
                 self._settings, self._progress = first, _Progress(first.comparison.metric)
                 self._recorder = Recorder(open_store(first.tracking.uri), first, self.alone, self.search)
-            reused = self._recorder.take(jobs)
+            reused = self._recorder.add(jobs)
             self._counts.jobs, self._counts.reused = len(self._recorder.jobs), len(self._recorder.reused)
         self._progress.expect(jobs.distinct)
         for job in reused.values():
@@ -245,9 +245,9 @@ class Command:
         try:
             outcome = recorder.outcome()
             self._keep(recorder, outcome)
-            with self._interruptions.shield():
-                recorder.finish(None, outcome)
             report = recorder.report(outcome)
+            with self._interruptions.shield():
+                recorder.finish(None, outcome, report)
             cautions = recorder.data_cautions() if report is None else ()
         except TrackingError as error:
             lost = self._lost(error)

@@ -1,8 +1,10 @@
 """What one fold and one job leave behind, and their summary over folds."""
 
 import math
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,6 +130,20 @@ class JobResult:
             **({"check/gradient_error": max(errors)} if errors else {}),
         }
 
+    def columns(self) -> dict[str, NDArray[np.float64]]:
+        """List the folds' numbers by name, each of shape (folds,); NaN where a fold has none.
+
+        ``repeat``, ``fold``, ``n_train``, ``n_test``, ``parameters``, ``class_step``, ``epochs``, ``diverged_epoch``,
+        ``fit_seconds``; ``test/METRIC`` and ``train/METRIC``; with nested cross-validation ``inner/METRIC``.
+        """
+        own = ("repeat", "fold", "n_train", "n_test", "parameters", "class_step", "epochs", "diverged_epoch")
+        found = {name: [getattr(fold, name) for fold in self.folds] for name in (*own, "fit_seconds")}
+        for part in ("test", "train", "inner"):
+            scores = [getattr(fold, f"{part}_scores") for fold in self.folds]
+            if scores[0] is not None:
+                found |= {f"{part}/{name}": [each[name] for each in scores] for name in METRICS}
+        return {name: np.array(values, dtype=np.float64) for name, values in found.items()}
+
     def _pooled_scores(self) -> dict[str, float]:
         """Score each repeat's predictions, put together, by the metrics that are no means over rows; average these."""
         repeats = [[fold for fold in self.folds if fold.repeat == repeat] for repeat in self._repeats]
@@ -169,6 +185,20 @@ class JobResult:
         train = [_at_epochs(epochs, curve.epochs, curve.train_loss, diverged) for curve, diverged in with_curve]
         test = [_at_epochs(epochs, curve.epochs, curve.test_loss, diverged) for curve, diverged in with_curve]
         return Curve(epochs, np.mean(train, axis=0), np.mean(test, axis=0))
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a job gave no result, as text: it can cross to another process, and be recorded."""
+
+    type: str
+    message: str
+    traceback: str
+
+    @classmethod
+    def of(cls, error: BaseException) -> Self:
+        """Keep an exception as text."""
+        return cls(type(error).__name__, str(error), "".join(traceback.format_exception(error)))
 
 
 def _pooled(folds: Sequence[FoldResult]) -> tuple[IntArray, FloatArray]:

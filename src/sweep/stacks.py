@@ -5,7 +5,6 @@ This module is what a worker process imports: it knows nothing of Hydra, MLflow 
 
 import itertools
 import time
-import traceback
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from src.evaluation.crossval import FoldTask, StackKeys, fit_fold, fit_stack
-from src.evaluation.results import FoldResult, JobResult
+from src.evaluation.results import Failure, FoldResult, JobResult
 from src.models import network_bytes
 
 if TYPE_CHECKING:
@@ -54,37 +53,23 @@ class Stack:
     bytes: int = 0
 
 
-@dataclass(frozen=True)
-class JobError:
-    """Why a job gave no result, as text that can cross to another process."""
-
-    type: str
-    message: str
-    traceback: str
-
-    @classmethod
-    def of(cls, error: BaseException) -> "JobError":
-        """Keep an exception as text."""
-        return cls(type(error).__name__, str(error), "".join(traceback.format_exception(error)))
-
-
 @dataclass(frozen=True, eq=False)
 class StackResult:
     """What running a stack gave: results by place, the error of each job that failed, when it ran (s since 1970)."""
 
     results: Mapping[Place, FoldResult]
-    errors: Mapping[int, JobError]
+    errors: Mapping[int, Failure]
     started: float
     ended: float
 
 
 @dataclass(frozen=True, eq=False)
 class EndedJob:
-    """A job that has ended: with its result, or with the error that it failed by; times in seconds since 1970."""
+    """A job that has ended: with its result, or with its failure; times in seconds since 1970."""
 
     number: int
     result: JobResult | None
-    error: JobError | None
+    error: Failure | None
     started: float
     ended: float
 
@@ -183,7 +168,7 @@ def run_stack(stack: Stack, on_epochs: Callable[[int], None] | None = None) -> S
         except Exception as error:
             numbers = list(dict.fromkeys(number for number, _ in stack.places))
             if len(numbers) == 1:
-                return StackResult({}, {numbers[0]: JobError.of(error)}, started, time.time())
+                return StackResult({}, {numbers[0]: Failure.of(error)}, started, time.time())
             return _merged([run_stack(_only(stack, number), on_epochs) for number in numbers])
 
 
@@ -194,7 +179,7 @@ def run_portion(portion: Sequence[Stack], on_epochs: Callable[[int], None] | Non
 
 def failed(stacks: Iterable[Stack], error: BaseException) -> StackResult:
     """Return what is said of stacks that could not be run at all."""
-    told, now = JobError.of(error), time.time()
+    told, now = Failure.of(error), time.time()
     return StackResult({}, {number: told for stack in stacks for number, _ in stack.places}, now, now)
 
 

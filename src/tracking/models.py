@@ -2,19 +2,16 @@
 
 import json
 import tempfile
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import mlflow.artifacts
 import pandas as pd
-from mlflow.entities import LoggedModelOutput, Metric
-from mlflow.exceptions import MlflowException
 
 from src.models.kept import answer, read_pipeline
 from src.tracking import artifacts
 from src.tracking.pyfunc import EXAMPLE_ROWS, PIPELINE, save_model
+from src.tracking.reading import get_run
 from src.tracking.store import Store, telling
 
 NAME = "model"
@@ -46,11 +43,13 @@ def log_model(store: Store, run_id: str, pipeline: Any, features: pd.DataFrame, 
     TrackingError
         If the store fails.
     """
+    from mlflow.entities import LoggedModelOutput
+
     client = store.client
     with telling(f"the model of run {run_id} cannot be kept"), tempfile.TemporaryDirectory() as temporary:
-        run = client.get_run(run_id)
+        run = get_run(store, run_id)
         answers = example_answers(pipeline, features, class_names)
-        model = client.create_logged_model(run.info.experiment_id, NAME, run_id, model_type="classifier")
+        model = client.create_logged_model(run.experiment_id, NAME, run_id, model_type="classifier")
         try:
             folder = Path(temporary) / NAME
             save_model(folder, pipeline, features, class_names, run_id=run_id, model_id=model.model_id)
@@ -60,7 +59,7 @@ def log_model(store: Store, run_id: str, pipeline: Any, features: pd.DataFrame, 
             raise
         client.finalize_logged_model(model.model_id, "READY")
         client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
-        artifacts.put(client, run_id, run.info.artifact_uri, {EXAMPLE: answers})
+        store.put(run, {EXAMPLE: answers})
     return f"models:/{model.model_id}"
 
 
@@ -73,27 +72,13 @@ def logged_model(store: Store, run_id: str) -> str | None:
         If the store fails.
     """
     with telling(f"the run {run_id} cannot be read"):
-        outputs = store.client.get_run(run_id).outputs
-    return f"models:/{outputs.model_outputs[0].model_id}" if outputs and outputs.model_outputs else None
+        model_id = store.logged_model(run_id)
+    return None if model_id is None else f"models:/{model_id}"
 
 
-def load_pipeline(store: Store, run_id: str) -> Any:
-    """Return the fitted pipeline that a run keeps as its model, None if it keeps none.
-
-    Raises
-    ------
-    TrackingError
-        If the store fails, or the model's files cannot be read.
-    """
-    address = logged_model(store, run_id)
-    if address is None:
-        return None
-    with telling(f"the model of run {run_id} cannot be read"), tempfile.TemporaryDirectory() as temporary:
-        location = store.client.get_logged_model(address.removeprefix("models:/")).artifact_location
-        folder = artifacts.local_folder(location)
-        if folder is None:
-            folder = Path(mlflow.artifacts.download_artifacts(address, dst_path=temporary, tracking_uri=store.address))
-        return read_pipeline(str(folder / PIPELINE))
+def read_model(folder: Path) -> Any:
+    """Return the fitted pipeline of a model that `save_model` wrote."""
+    return read_pipeline(str(folder / PIPELINE))
 
 
 def example_answers(pipeline: Any, features: pd.DataFrame, class_names: Sequence[str]) -> bytes:
@@ -101,43 +86,6 @@ def example_answers(pipeline: Any, features: pd.DataFrame, class_names: Sequence
     rows = features.head(EXAMPLE_ROWS)
     table = pd.concat([rows.reset_index(drop=True), answer(pipeline, rows, class_names)], axis="columns")
     return artifacts.table(list(map(str, table.columns)), table.itertuples(index=False, name=None))
-
-
-def add_files(store: Store, run_id: str, files: Mapping[str, bytes]) -> None:
-    """Add artifacts, by path, to a run that has ended.
-
-    Raises
-    ------
-    TrackingError
-        If there is no such run, or they cannot be written.
-    """
-    with telling(f"artifacts cannot be added to run {run_id}"):
-        artifacts.put(store.client, run_id, store.client.get_run(run_id).info.artifact_uri, files)
-
-
-def add_metrics(store: Store, run_id: str, metrics: Mapping[str, float]) -> None:
-    """Add metrics, by name, to a run that has ended.
-
-    Raises
-    ------
-    TrackingError
-        If there is no such run, or they cannot be written.
-    """
-    with telling(f"metrics cannot be added to run {run_id}"):
-        now = int(time.time() * 1000)
-        store.client.log_batch(run_id, [Metric(name, value, now, 0) for name, value in metrics.items()])
-
-
-def has_files(store: Store, run_id: str, folder: str) -> bool:
-    """Say whether a run has artifacts in a folder.
-
-    Raises
-    ------
-    TrackingError
-        If the store fails.
-    """
-    with telling(f"the artifacts of run {run_id} cannot be listed"):
-        return bool(store.client.list_artifacts(run_id, folder))
 
 
 def register_model(store: Store, name: str, model: str, run_id: str, note: str | None = None) -> int:
@@ -148,6 +96,8 @@ def register_model(store: Store, name: str, model: str, run_id: str, note: str |
     TrackingError
         If the store fails.
     """
+    from mlflow.exceptions import MlflowException
+
     client = store.client
     with telling(f"the model cannot be registered as {name!r}"):
         try:

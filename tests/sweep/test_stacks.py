@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from src.evaluation.results import Failure
 from src.models import network_key
 from src.sweep import stacks
 from src.sweep.compose import Composed
 from src.sweep.jobs import Jobs, make_jobs
-from src.sweep.stacks import Collector, JobError, Stack, StackResult, curve_epochs, make_stacks, portions, run_stack
+from src.sweep.stacks import Collector, Stack, StackResult, curve_epochs, make_stacks, portions, run_stack
 
 MakeJobs = Callable[..., Jobs]
 
@@ -160,7 +161,7 @@ def test_what_comes_of_a_job_after_it_has_failed_is_left_aside(jobs_of: MakeJobs
     jobs = jobs_of(["cv.folds=7", "training.epochs=2"])
     first, second = make_stacks(dict(enumerate(jobs.distinct)), 1, 10**9)
     collector = Collector(dict(enumerate(jobs.distinct)))
-    error = JobError("OSError", "gone", "")
+    error = Failure("OSError", "gone", "")
     (failed,) = collector.take(StackResult({}, {0: error}, 1.0, 2.0))
     assert (failed.result, failed.error) == (None, error)
     assert not list(collector.take(run_stack(second)))

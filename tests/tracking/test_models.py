@@ -28,6 +28,7 @@ from src.models import BPClassifier
 from src.tracking import models, pyfunc, reading
 from src.tracking.address import ROOT
 from src.tracking.errors import TrackingError
+from src.tracking.runs import add_files
 from tests.tracking.conftest import logged
 
 
@@ -220,7 +221,7 @@ def test_a_model_of_a_run_that_is_not_there_is_told(store, iris):
 
 
 def test_files_are_added_to_a_run_that_has_ended(store, run_id):
-    models.add_files(store, run_id, {"figures/a.png": b"a"})
+    add_files(store, run_id, {"figures/a.png": b"a"})
     assert reading.artifact(store, reading.get_run(store, run_id), "figures/a.png") == b"a"
 
 
