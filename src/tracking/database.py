@@ -10,7 +10,7 @@ import logging
 import math
 import time
 import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
@@ -25,6 +25,7 @@ from src.tracking.artifacts import local_folder
 from src.tracking.records import (
     DATASET_CONTEXT,
     JOB_DIGEST,
+    MODEL_TYPE,
     NAME_LENGTH,
     RUN_NAME,
     USER,
@@ -39,6 +40,7 @@ LARGEST = 1.7976931348623157e308  # what MLflow stores for an infinity
 BUSY_SECONDS = 20  # how long another writer is waited for
 AT_ONCE = 500  # run ids in one statement; SQLite's own limit is at least 999
 NEWER = ("step", "timestamp", "value")  # which of two points of a metric MLflow takes for the latest
+MODEL_READY = 2  # as MLflow numbers the states of a model
 WORKSPACE = "default"  # where experiments are unless MLflow's server is told to keep several
 
 # The columns of each table that are filled or read here.
@@ -61,11 +63,13 @@ _COLUMNS = {
         *("dataset_uuid", "experiment_id", "name", "digest", "dataset_source_type", "dataset_source"),
         *("dataset_schema", "dataset_profile"),
     ),
-    "inputs": ("input_uuid", "source_type", "source_id", "destination_type", "destination_id"),
+    "inputs": ("input_uuid", "source_type", "source_id", "destination_type", "destination_id"),  # and outputs
     "input_tags": ("input_uuid", "name", "value"),
-    "logged_models": ("model_id", "artifact_location"),
+    "logged_models": (
+        *("model_id", "experiment_id", "name", "artifact_location", "creation_timestamp_ms"),
+        *("last_updated_timestamp_ms", "status", "lifecycle_stage", "model_type", "source_run_id"),
+    ),
 }
-_ONLY_READ = "logged_models"
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
@@ -89,8 +93,7 @@ def known_database(address: str) -> "Database | None":
         for name, filled in _COLUMNS.items():
             columns = {column["name"]: column for column in inspector.get_columns(name)} if name in existing else {}
             asked = {key for key, column in columns.items() if not (column["nullable"] or column["default"])}
-            unknown = set() if name == _ONLY_READ else asked - set(filled)
-            if strange := (set(filled) - set(columns)) | unknown:
+            if strange := (set(filled) - set(columns)) | (asked - set(filled)):
                 _say_unknown(name, ", ".join(sorted(strange)))
                 return None
             tables[name] = sa.table(name, *(sa.column(key, columns[key]["type"]) for key in filled))
@@ -214,7 +217,7 @@ class Database(Store):
         if location is None or local_folder(location) is None:
             return super().add_run(run, points, dataset, files)  # the client says what is wrong, or uploads
         run = replace(run, run_id=uuid.uuid4().hex, tags={**run.tags, RUN_NAME: run.name})
-        run = replace(run, artifact_uri=_below(location, run.run_id))
+        run = replace(run, artifact_uri=_below(location, run.run_id, "artifacts"))
         self.put(run, files or {})
         metrics = [_metric(run.run_id, run.ended or run.started, *point) for point in points]
         last: dict[str, dict[str, Any]] = {}
@@ -396,6 +399,45 @@ class Database(Store):
             found: str | None = connection.execute(query).scalar()
         return found
 
+    def add_model(self, run: RunRow, name: str, write: Callable[[str, Path], None]) -> str:
+        """Keep a classifier as a model of a run; return its id. `write` is given the id and the folder to make.
+
+        The files first, as in `add_run`.
+        """
+        location = self._artifact_location(run.experiment_id)
+        if location is None or local_folder(location) is None:
+            return super().add_model(run, name, write)
+        model_id = f"m-{uuid.uuid4().hex}"
+        place = _below(location, "models", model_id, "artifacts")
+        folder = local_folder(place)
+        assert folder is not None, "a folder in a folder"
+        folder.parent.mkdir(parents=True)
+        write(model_id, folder)
+        now = int(time.time() * 1000)
+        model = {
+            "model_id": model_id,
+            "experiment_id": int(run.experiment_id),
+            "name": name,
+            "artifact_location": place,
+            "creation_timestamp_ms": now,
+            "last_updated_timestamp_ms": now,
+            "status": MODEL_READY,
+            "lifecycle_stage": "active",
+            "model_type": MODEL_TYPE,
+            "source_run_id": run.run_id,
+        }
+        output = {
+            "input_uuid": uuid.uuid4().hex,
+            "source_type": "RUN_OUTPUT",
+            "source_id": run.run_id,
+            "destination_type": "MODEL_OUTPUT",
+            "destination_id": model_id,
+        }
+        with self.engine.begin() as connection:
+            connection.execute(self._insert("logged_models"), model)
+            connection.execute(self._insert("inputs"), output)
+        return model_id
+
     def model_location(self, model_id: str) -> str:
         """Return where the files of a logged model are."""
         table = self.tables["logged_models"]
@@ -404,12 +446,12 @@ class Database(Store):
             return str(connection.execute(query).scalar_one())
 
 
-def _below(location: str, run_id: str) -> str:
-    """Where a run's artifacts lie below those of its experiment."""
+def _below(location: str, *folders: str) -> str:
+    """A place below the one where an experiment keeps its artifacts."""
     if "://" not in location:
-        return f"{location.rstrip('/')}/{run_id}/artifacts"
+        return "/".join([location.rstrip("/"), *folders])
     parts = urlsplit(location)
-    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{run_id}/artifacts"))
+    return urlunsplit(parts._replace(path="/".join([parts.path.rstrip("/"), *folders])))
 
 
 def _run_values(run: RunRow) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Fitted pipelines as the models of runs: loaded by `mlflow.pyfunc.load_model`, served by `mlflow models serve`."""
 
 import json
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -43,24 +42,18 @@ def log_model(store: Store, run_id: str, pipeline: Any, features: pd.DataFrame, 
     TrackingError
         If the store fails.
     """
-    from mlflow.entities import LoggedModelOutput
-
-    client = store.client
-    with telling(f"the model of run {run_id} cannot be kept"), tempfile.TemporaryDirectory() as temporary:
+    with telling(f"the model of run {run_id} cannot be kept"):
         run = get_run(store, run_id)
         answers = example_answers(pipeline, features, class_names)
-        model = client.create_logged_model(run.experiment_id, NAME, run_id, model_type="classifier")
-        try:
-            folder = Path(temporary) / NAME
-            save_model(folder, pipeline, features, class_names, run_id=run_id, model_id=model.model_id)
-            client.log_model_artifacts(model.model_id, str(folder))
-        except BaseException:
-            client.finalize_logged_model(model.model_id, "FAILED")
-            raise
-        client.finalize_logged_model(model.model_id, "READY")
-        client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
+        model_id = store.add_model(
+            run,
+            NAME,
+            lambda model_id, folder: save_model(
+                folder, pipeline, features, class_names, run_id=run_id, model_id=model_id
+            ),
+        )
         store.put(run, {EXAMPLE: answers})
-    return f"models:/{model.model_id}"
+    return f"models:/{model_id}"
 
 
 def logged_model(store: Store, run_id: str) -> str | None:

@@ -38,6 +38,7 @@ ERROR = "error_message"
 ANSWER = "answer"  # a sweep's answer in a sentence or two
 SEARCH = "search"  # "true" on a sweep whose jobs a search proposed
 MOST_IDENTIFIERS = 5  # columns that a data set's profile names
+MODEL_TYPE = "classifier"  # as MLflow's page shows it
 DATASET_CONTEXT = "training"  # what the data was used for, as MLflow's page shows it
 
 

@@ -11,7 +11,7 @@ import os
 import re
 import sqlite3
 import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -31,7 +31,7 @@ from src.tracking.address import (
     shown,
 )
 from src.tracking.errors import TrackingError
-from src.tracking.records import DATASET_CONTEXT, JOB_DIGEST, DatasetRow, Point, RunRow, Status
+from src.tracking.records import DATASET_CONTEXT, JOB_DIGEST, MODEL_TYPE, DatasetRow, Point, RunRow, Status
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -205,6 +205,22 @@ class Store:
         """Return the id of the model that a run keeps, None if it keeps none."""
         outputs = self.client.get_run(run_id).outputs
         return str(outputs.model_outputs[0].model_id) if outputs and outputs.model_outputs else None
+
+    def add_model(self, run: RunRow, name: str, write: Callable[[str, Path], None]) -> str:
+        """Keep a classifier as a model of a run; return its id. `write` is given the id and the folder to make."""
+        from mlflow.entities import LoggedModelOutput
+
+        model = self.client.create_logged_model(run.experiment_id, name, run.run_id, model_type=MODEL_TYPE)
+        try:
+            with tempfile.TemporaryDirectory() as temporary:
+                write(model.model_id, Path(temporary) / name)
+                self.client.log_model_artifacts(model.model_id, str(Path(temporary) / name))
+        except BaseException:
+            self.client.finalize_logged_model(model.model_id, "FAILED")
+            raise
+        self.client.finalize_logged_model(model.model_id, "READY")
+        self.client.log_outputs(run.run_id, [LoggedModelOutput(model.model_id, step=0)])
+        return str(model.model_id)
 
     def model_location(self, model_id: str) -> str:
         """Return where the files of a logged model are."""

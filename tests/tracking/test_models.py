@@ -28,6 +28,7 @@ from src.models import BPClassifier
 from src.tracking import models, pyfunc, reading
 from src.tracking.address import ROOT
 from src.tracking.errors import TrackingError
+from src.tracking.store import Store
 from src.tracking.runs import add_files
 from tests.tracking.conftest import logged
 
@@ -204,15 +205,20 @@ def test_a_model_belongs_to_its_run_and_can_be_registered_twice(store, run_id, i
     pd.testing.assert_frame_equal(by_name, mlflow.pyfunc.load_model(address).predict(iris.features.head(3)))
 
 
-def test_a_model_that_cannot_be_kept_is_told_and_marked_as_failed(store, run_id, iris, monkeypatch):
+@pytest.mark.parametrize("by_tables", [True, False])
+def test_a_model_that_cannot_be_kept_is_told_and_is_none_or_marked_as_failed(
+    store, run_id, iris, monkeypatch, by_tables
+):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(store.client, "log_model_artifacts", full)
+    monkeypatch.setattr(pyfunc, "write_pipeline", full)
+    used = store if by_tables else Store(store.address)
     with pytest.raises(TrackingError, match=r"cannot be kept: .*No space left on device"):
-        models.log_model(store, run_id, fitted(iris, MODELS["network"]()), iris.features, iris.class_names)
-    (model,) = store.client.search_logged_models([reading.get_run(store, run_id).experiment_id])
-    assert model.status.name == "FAILED"
+        models.log_model(used, run_id, fitted(iris, MODELS["network"]()), iris.features, iris.class_names)
+    assert models.logged_model(store, run_id) is None
+    found = store.client.search_logged_models([reading.get_run(store, run_id).experiment_id])
+    assert [model.status.name for model in found if model.source_run_id == run_id] == ([] if by_tables else ["FAILED"])
 
 
 def test_a_model_of_a_run_that_is_not_there_is_told(store, iris):

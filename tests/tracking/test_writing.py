@@ -114,7 +114,20 @@ def odd_metrics(store, make_job):
     store.add_run(run, points, DatasetRow("n", "d", "local", "other", "{}", "{}"))
 
 
+def a_model(store, make_job):
+    def write(model_id, folder):
+        assert model_id.startswith("m-")
+        (folder / "data").mkdir(parents=True)
+        (folder / "data" / "weights").write_bytes(b"1")
+
+    run = reading.get_run(store, logged(store, a_sweep(store), make_job()))
+    model_id = store.add_model(run, "model", write)
+    assert store.logged_model(run.run_id) == model_id
+    assert store.model_location(model_id).endswith(f"/models/{model_id}/artifacts")
+
+
 WRITES = [
+    a_model,
     an_experiment,
     a_sweep_that_ends_and_goes_on,
     a_run_that_gets_more,
