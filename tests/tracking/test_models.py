@@ -28,8 +28,8 @@ from src.models import BPClassifier
 from src.tracking import models, pyfunc, reading
 from src.tracking.address import ROOT
 from src.tracking.errors import TrackingError
-from src.tracking.store import Store
 from src.tracking.runs import add_files
+from src.tracking.store import Store
 from tests.tracking.conftest import logged
 
 
