@@ -72,12 +72,12 @@ def sentence(outcome: Outcome) -> str | None:
     searched = any(one.selection == "search" for family in families for one in family.candidates)
     if searched or not math.isclose(1 - outcome.options.confidence, LEVEL):
         return None
-    found = [
-        rates
-        for family in families
-        for procedure in _procedures(family)
-        if (rates := measured(procedure, *_folds(family))) is not None
-    ]
+    found = []
+    for family in families:
+        jobs = family.candidates[0].best.jobs
+        repeats = sum(len(set(job.folds["repeat"])) for job in jobs)  # over all seeds
+        folds = len(family.candidates[0].scores) // repeats
+        found += [rates for one in _procedures(family) if (rates := measured(one, folds, repeats)) is not None]
     if not found:
         return None
     low, high = min(one.low for one in found), max(one.high for one in found)
@@ -98,13 +98,6 @@ def _procedures(family: Family) -> list[Procedure]:
     if family.yardstick == "best" and family.tests > 1:
         used.append("best")
     return used or ["fixed"]
-
-
-def _folds(family: Family) -> tuple[int, int]:
-    """Folds, and repeats over all seeds, that scored a family."""
-    jobs = family.candidates[0].best.jobs
-    repeats = sum(len(set(job.folds["repeat"])) for job in jobs)
-    return len(family.candidates[0].scores) // repeats, repeats
 
 
 @functools.cache

@@ -84,20 +84,10 @@ class Candidate:
         """What is set in it: `learning_rate=0.1, l2=0.001`; empty where there is nothing to set."""
         return setting_text(self.best.flat, self.tuned)
 
-    @property
-    def simplicity(self) -> tuple[float, float, str]:
-        """That of its best setting; see `src.comparison.ranking`."""
-        return self.best.simplicity
-
-    @property
-    def folds_digest(self) -> str:
-        """Identifies the folds of all its seeds."""
-        return self.best.folds_digest
-
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The candidates of a data set, best first, and a sentence for all that is left out."""
+    """The candidates of a data set, best first, and a sentence for each thing that is left out."""
 
     candidates: tuple[Candidate, ...]
     left_out: tuple[str, ...]
@@ -129,7 +119,7 @@ def find(data: str, jobs: Sequence[RecordedJob], metric: str, confidence: float,
     for reason, alike in grouped(reasons).items():
         left_out.append(f"{listed(alike, most=NAMED)} {'is' if len(alike) == 1 else 'are each'} left out: {reason}")
     scores, losses = [one.mean for one in found], [one.log_loss for one in found]
-    places = ranking.order(scores, losses, [one.simplicity for one in found], metric) if found else ()
+    places = ranking.order(scores, losses, [one.best.simplicity for one in found], metric) if found else ()
     return Found(tuple(found[place] for place in places), tuple(left_out))
 
 

@@ -91,9 +91,7 @@ def of_families(families: Sequence[Family], metric: str) -> Iterator[str]:
         where = f"On {family.data}: " if len(families) > 1 else ""
         told = [*at_edges(family.candidates), *far_folds(family.candidates, metric)]
         yield from (where + sentence for sentence in told)
-    most = max(families, key=lambda family: _inequality(family.candidates), default=None)
-    if most is not None:
-        yield from unequal_effort(most.candidates)
+    yield from unequal_effort([family.candidates for family in families if family.candidates])
 
 
 def at_edges(candidates: Sequence[Candidate]) -> Iterator[str]:
@@ -116,20 +114,15 @@ def at_edges(candidates: Sequence[Candidate]) -> Iterator[str]:
         yield f"The best {key} of {who} is {value}, the {end} tried: a better one may lie beyond."
 
 
-def unequal_effort(candidates: Sequence[Candidate]) -> Iterator[str]:
-    """Candidates with many more settings than others: the more are tried, the better the best of them looks."""
-    if _inequality(candidates) < UNEQUAL:
-        return
-    by_effort = sorted(candidates, key=lambda one: len(one.settings))
-    least, most = by_effort[0], by_effort[-1]
-    many, few = len(most.settings), len(least.settings)
-    yield f"Tuned with unequal effort: {many} settings of {most.name}, {few} of {least.name}."
-
-
-def _inequality(candidates: Sequence[Candidate]) -> float:
-    """How many times as many settings were tried for one candidate as for another."""
-    tried = [len(candidate.settings) for candidate in candidates]
-    return max(tried) / min(tried) if tried else 0.0
+def unequal_effort(groups: Sequence[Sequence[Candidate]]) -> Iterator[str]:
+    """The data set with by far the most unequal effort: the more settings are tried, the better the best one looks."""
+    by_effort = [sorted(candidates, key=lambda one: len(one.settings)) for candidates in groups]
+    ends = [(candidates[0], candidates[-1]) for candidates in by_effort]
+    ratios = [len(most.settings) / len(least.settings) for least, most in ends]
+    if max(ratios, default=0) >= UNEQUAL:
+        least, most = ends[int(np.argmax(ratios))]
+        many, few = len(most.settings), len(least.settings)
+        yield f"Tuned with unequal effort: {many} settings of {most.name}, {few} of {least.name}."
 
 
 def far_folds(candidates: Sequence[Candidate], metric: str) -> Iterator[str]:

@@ -188,7 +188,7 @@ def rope_of(options: ComparisonConfig) -> float | None:
 
 
 def _difference(ours: Candidate, theirs: Candidate, metric: str) -> PairedDifference:
-    if ours.folds_digest != theirs.folds_digest:
+    if ours.best.folds_digest != theirs.best.folds_digest:
         raise ComparisonError(
             f"'{ours.name}' and '{theirs.name}' were scored on different folds; compare models of the same data, seed "
             "and cv settings."

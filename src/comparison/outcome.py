@@ -67,6 +67,11 @@ class Outcome:
         return tuple(setting for board in self.boards.values() for setting in board)
 
     @property
+    def jobs(self) -> list[RecordedJob]:
+        """Those of all settings, each once."""
+        return [job for setting in self.settings for job in setting.jobs]
+
+    @property
     def best(self) -> Setting | None:
         """The best setting; None if there is no result, or several data sets, whose scores are not ranked together."""
         if len(self.boards) != 1:

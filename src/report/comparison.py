@@ -27,7 +27,7 @@ def build_report(
     TrackingError
         If the store fails.
     """
-    jobs = [job for setting in outcome.settings for job in setting.jobs]
+    jobs = outcome.jobs
     failed = sum(job.status == "FAILED" for job in jobs)
     several_codes = len({job.code_version for job in jobs}) > 1
     datasets = described_data(record, jobs)

@@ -110,7 +110,7 @@ def _counts(sweeps: Sequence[RecordedSweep]) -> str:
 
 
 def _grid(outcome: Outcome) -> str:
-    flats = [job.flat for setting in outcome.settings for job in setting.jobs]
+    flats = [job.flat for job in outcome.jobs]
     parts = []
     for key in varying(flats):
         values = [value_text(value) for value in distinct(flats, key)]

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,7 +16,7 @@ from src.comparison.candidates import Candidate
 from src.comparison.outcome import Outcome
 from src.report.tables import best_line, candidate_cells, leaderboard_cells, leaderboard_csv, setting_rows
 from src.report.terminal import Cells, cells_markdown
-from src.report.verdicts import across_cells, answer, comparison_cells, comparison_csv, pair_cells
+from src.report.verdicts import across_tables, answer, comparison_cells, comparison_csv
 from src.report.words import markdown, plain
 
 if TYPE_CHECKING:
@@ -50,6 +51,10 @@ class Picture:
         from src.report.style import to_svg  # imports matplotlib
 
         return _bytes(to_svg(self.figure))
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z0-9-]+", self.name):
+            raise ValueError(f"a figure's file cannot be called {self.name!r}; use small letters, digits and dashes.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,8 +110,9 @@ class ComparisonReport:
             caption = "Comparisons: each model against each baseline on the same folds"
             yield "Comparisons", caption, comparison_cells(outcome)
         if outcome.across is not None:
-            yield "Over all data sets", "Mean ranks over the data sets", across_cells(outcome.across, outcome)
-            yield "Pairs over all data sets", "Pairs of models over the data sets", pair_cells(outcome.across, outcome)
+            ranks, pairs = across_tables(outcome)
+            yield "Over all data sets", "Mean ranks over the data sets", ranks
+            yield "Pairs over all data sets", "Pairs of models over the data sets", pairs
         if self.published is not None:
             yield "Published scores", "Scores that others have published, beside those measured here", self.published
         if self.class_scores is not None:
@@ -122,7 +128,7 @@ def to_html(report: ComparisonReport) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"plain": plain, "command": _command, "base64": _base64}
+    environment.filters |= {"plain": plain, "command": _command, "base64": lambda svg: base64.b64encode(svg).decode()}
     return environment.get_template("comparison.html").render(
         report=report,
         board=leaderboard_cells(report.outcome, report.reused),
@@ -218,7 +224,3 @@ def _candidate_json(candidate: Candidate, metric: str) -> dict[str, Any]:
 def _command(text: str) -> str:
     """A command on one line, its spaces as they are."""
     return "".join(char if char.isprintable() else " " for char in text)
-
-
-def _base64(content: bytes) -> str:
-    return base64.b64encode(content).decode()

@@ -79,9 +79,8 @@ def _section(study: Study) -> list[str]:
     tables = [replace(cells, notes=()) for _, _, cells in report.tables() if cells is not report.class_scores]
     parts += [cells_markdown(cells).rstrip() for cells in tables]
     facts = [f"{term}: {report.method[term]}" for term in ("Folds", "Varied") if term in report.method]
-    jobs = sum(len(setting.jobs) for setting in report.outcome.settings)
     if study.sweep.seconds is not None and not study.sweep.reused:
-        facts.append(f"Time: {duration(study.sweep.seconds)} for {counted(jobs, 'job')}")
+        facts.append(f"Time: {duration(study.sweep.seconds)} for {counted(len(report.outcome.jobs), 'job')}")
     parts.append("\n".join(f"- {markdown(fact)}" for fact in facts))
     return parts
 

@@ -130,7 +130,7 @@ def model_panels(names: Iterable[str], columns: int, ylabel: str, **how: Any) ->
 
 
 def series(place: int) -> dict[str, Any]:
-    """Color, line and marker of the series at a place: no two of the first 35 look alike, in grey neither."""
+    """Color, line and marker of the series at a place: no two of the first 35 look alike, not even in grey."""
     return {
         "color": COLORS[place % len(COLORS)],
         "linestyle": LINES[(place + place // len(COLORS)) % len(LINES)],

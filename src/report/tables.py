@@ -61,10 +61,10 @@ def leaderboard_cells(
         columns.append((metric_label(name), True, texts))
     columns.append(("time", True, [duration(sum(job.value("time/fit") for job in one.jobs)) for _, one in rows]))
     headers, numeric, cells = zip(*columns, strict=True)
-    folds, jobs = folds_text(outcome.settings), sum(len(setting.jobs) for setting in outcome.settings)
-    notes = [f"Test scores, mean ± standard deviation over {folds}; best {metric_label(outcome.metric)} first."]
+    folds, label = folds_text(outcome.settings), metric_label(outcome.metric)
+    notes = [f"Test scores, mean ± standard deviation over {folds}; best {label} first."]
     if reused:
-        notes.append(f"Reused from the record: {reused} of {counted(jobs, 'job')}.")
+        notes.append(f"Reused from the record: {reused} of {counted(len(outcome.jobs), 'job')}.")
     return Cells(
         headers=headers,
         numeric=numeric,
@@ -231,10 +231,9 @@ def trouble_word(setting: Setting) -> str:
 
 def _trouble(outcome: Outcome) -> list[str]:
     """A line for each job that has no full result: what became of it."""
-    jobs = [job for setting in outcome.settings for job in setting.jobs]
-    keys = varying([job.flat for job in jobs])
+    keys = varying([job.flat for job in outcome.jobs])
     lines, diverged = [], []
-    for job in jobs:
+    for job in outcome.jobs:
         who = plain(job_label(job.flat, keys))
         if job.status != "FINISHED":
             lines.append(f"{job.status.lower()}: {who}" + (f": {plain(job.error, 200)}" if job.error else ""))

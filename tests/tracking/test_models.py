@@ -222,7 +222,7 @@ def test_a_model_that_cannot_be_kept_is_told_and_is_none_or_marked_as_failed(
 
 
 def test_a_model_of_a_run_that_is_not_there_is_told(store, iris):
-    with pytest.raises(TrackingError, match="the model of run 0123 cannot be kept"):
+    with pytest.raises(TrackingError, match="there is no run '0123'"):
         models.log_model(store, "0123", None, iris.features, iris.class_names)
 
 
