@@ -10,7 +10,7 @@ from src.comparison.record import RecordedDataset, RecordedSweep
 from src.evaluation.metrics import LOG_LOSS_CLIP
 from src.report.tables import folds_text
 from src.report.words import plain, short_name
-from src.words import counted, listed
+from src.words import counted, listed, plural
 
 _MOST_VALUES = 24
 _MOST_FEATURES = 12
@@ -82,7 +82,7 @@ def _folds(outcome: Outcome) -> str:
         given = setting.first.config.data.fold is not None
         stratified = setting.first.config.cv.stratified and not given
         split = folds_text([setting]).replace("folds", "stratified folds" if stratified else "folds", 1)
-        kind = f"{split}, {'seed' if len(setting.seeds) == 1 else 'seeds'} "
+        kind = f"{split}, {plural('seed', len(setting.seeds))} "
         kind += ", ".join(map(str, setting.seeds))
         kinds += [(kind, job.folds_digest[:16]) for job in setting.jobs]
     shown = [
