@@ -59,7 +59,7 @@ def _compare(given: argparse.Namespace) -> int:
     from src.report.comparison import build_report
     from src.report.page import files, to_json
     from src.report.summary import print_report
-    from src.tracking.details import StoredRecord
+    from src.tracking.reading import StoredRecord
     from src.tracking.store import open_store
     from src.tracking.sweeps import find_sweeps, read_sweep
 

@@ -4,6 +4,7 @@ Exit status: 0 all is well, 1 something failed while running, 2 the input was ba
 The rooms are imported inside the functions that need them, so that ``--help`` stays quick.
 """
 
+import copyreg
 import os
 import re
 import signal
@@ -22,6 +23,9 @@ from yaml import YAMLError
 ROOT = Path(__file__).resolve().parent.parent
 if not __package__:  # `python src/run.py`, the only form that Hydra's shell completion knows
     sys.path[0] = str(ROOT)
+
+# Hydra copies its store of configurations, of which there is but one, for each group it lists and each job it composes.
+copyreg.pickle(ConfigStore, lambda _: (ConfigStore.instance, ()))
 
 
 class _PastHydra(BaseException):
@@ -67,7 +71,8 @@ def main() -> int:
 def offer_experiments(folder: Path) -> None:
     """Make each file of ``folder`` a choice of the group ``experiments``; it sets ``experiments`` to its own name."""
     for file in sorted(folder.glob("*.yaml")):
-        study = OmegaConf.merge(OmegaConf.load(file), {"experiments": file.stem})
+        study = OmegaConf.load(file)
+        OmegaConf.update(study, "experiments", file.stem)
         ConfigStore.instance().store(group="experiments", name=file.stem, node=study, package="_global_")
 
 

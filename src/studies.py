@@ -12,7 +12,7 @@ from src.comparison.outcome import compare_sweeps
 from src.errors import UserError, tell
 from src.report.comparison import build_report
 from src.report.studies import Study, figures, page, study_names
-from src.tracking.details import StoredRecord
+from src.tracking.reading import StoredRecord
 from src.tracking.store import Store, open_store
 from src.tracking.sweeps import find_sweeps, read_sweep
 

@@ -15,16 +15,17 @@ import numpy as np
 
 from src.comparison.cautions import RowFacts
 from src.comparison.jobs import RecordedJob
+from src.comparison.naming import data_name
 from src.comparison.outcome import Outcome, compare_jobs
+from src.comparison.record import RecordedDataset
 from src.config import JobConfig, check, flatten, recorded
-from src.config.identity import used_keys
 from src.evaluation.metrics import METRICS, higher_is_better
-from src.evaluation.results import Curve, FoldResult, JobResult
+from src.evaluation.results import Curve, Failure, FoldResult, JobResult
 from src.tracking import artifacts
-from src.tracking.records import SEARCH, DatasetFacts, Failure, JobRecord
-from src.tracking.runs import finish_sweep, start_sweep
+from src.tracking.records import SEARCH
+from src.tracking.runs import NoSweep, Sweep, finish_sweep, log_job, start_sweep
 from src.tracking.store import Store, open_store
-from src.tracking.sweeps import OPTIONS, fold_columns, log_job, recorded_job
+from src.tracking.sweeps import OPTIONS
 
 BUNDLED = ("ex4", "iris", "wine", "breast_cancer", "digits")
 CLASSES = ("no", "yes")
@@ -55,7 +56,7 @@ class Given:
     features: tuple[str, ...] = ("a", "b", "c")
     facts: RowFacts | None = None
     parameters: int | None = 9
-    tags: Mapping[str, str] = field(default_factory=dict)
+    code_version: str = "one"
 
     @property
     def digest(self) -> str:
@@ -145,23 +146,20 @@ def result_of(given: Given) -> JobResult:
 def job_of(given: Given, run_id: str | None = None) -> RecordedJob:
     """The job as it is read back from a record, made without one."""
     done = given.fate == "FINISHED"
-    result = result_of(given) if done else None
-    tags = {
-        **({} if done else {"error_message": "no luck"}),
-        "job_digest": given.digest,
-        "data_digest": given.data,
-        "folds_digest": given.folds,
-        "code_version": "one",
-        **given.tags,
-    }
-    return recorded_job(
-        run_id or given.digest[:32],
-        "job",
-        "FINISHED" if done else "FAILED",
-        given.config,
-        tags,
-        {} if result is None else result.metrics(),
-        {} if result is None else fold_columns(artifacts.fold_scores(result)),
+    result = result_of(given)
+    return RecordedJob(
+        run_id=given.digest[:32] if run_id is None else run_id,
+        name="job",
+        status="FINISHED" if done else "FAILED",
+        config=given.config,
+        digest=given.digest,
+        data=data_name(given.config.data),
+        data_digest=given.data,
+        folds_digest=given.folds,
+        code_version=given.code_version,
+        metrics=result.metrics() if done else {},
+        folds=result.columns() if done else {},
+        error=None if done else "no luck",
     )
 
 
@@ -211,37 +209,45 @@ def record_sweep(
     )
     for job in jobs:
         if job.fate != "absent":
-            log_job(store, sweep, record_of(job), job.config)
+            ended_of(job).log(store, sweep)
     if status != "RUNNING":
         finish_sweep(store, sweep, status)
     return sweep.run_id
 
 
-def record_of(given: Given) -> JobRecord:
-    """What `src.sweep` would write of a job."""
+@dataclass(frozen=True)
+class Ended:
+    """A job that has ended, with all that is written of it."""
+
+    job: RecordedJob
+    outcome: JobResult | Failure
+    started: float
+    ended: float
+    dataset: RecordedDataset
+    class_names: Sequence[str]
+    overrides: Sequence[str] = ()
+
+    @property
+    def result(self) -> JobResult:
+        assert isinstance(self.outcome, JobResult)
+        return self.outcome
+
+    def log(self, store: Store, place: Sweep | NoSweep) -> RecordedJob:
+        """Write it."""
+        details = {name: value for name, value in vars(self).items() if name not in ("job", "outcome")}
+        return log_job(store, place, self.job, self.outcome, **details)
+
+
+def ended_of(given: Given) -> Ended:
+    """What `src.command` would write of a job."""
     now = time.time()
-    done = given.fate == "FINISHED"
-    config = given.config.model_dump(mode="json")
-    used = used_keys(given.config)
-    return JobRecord(
-        name="job",
-        digest=given.digest,
-        config=config,
-        overrides=[],
-        params={key: value for key, value in flatten(config).items() if key in used or key.startswith("tracking.")},
-        dataset=DatasetFacts(
-            given.dataset,
-            given.data,
-            "a test's own rows",
-            given.rows,
-            dict.fromkeys(given.features, "double"),
-            given.classes,
-            given.facts or RowFacts(given.rows, 0, (), (given.rows // len(given.classes), given.classes[0])),
-        ),
+    facts = given.facts or RowFacts(given.rows, 0, (), (given.rows // len(given.classes), given.classes[0]))
+    columns = dict.fromkeys(given.features, "double")
+    return Ended(
+        job=job_of(given, run_id=""),
+        outcome=result_of(given) if given.fate == "FINISHED" else Failure("ValueError", "no luck", "Traceback"),
         started=now - 1,
         ended=now,
-        status="FINISHED" if done else "FAILED",
-        result=result_of(given) if done else None,
-        failure=None if done else Failure("ValueError", "no luck", "Traceback"),
-        tags={"folds_digest": given.folds, "code_version": "one", **given.tags},
+        dataset=RecordedDataset(given.dataset, "a test's own rows", given.rows, len(given.classes), columns, facts),
+        class_names=given.classes,
     )

@@ -12,7 +12,7 @@ import pytest
 
 from src.tracking import reading
 from src.tracking.artifacts import local_folder
-from src.tracking.query import RunRow
+from src.tracking.records import RunRow
 from src.tracking.store import open_store
 from src.tracking.view import LOCAL_SERVER
 from tests.browser import CHROMIUM, DRIVER, Browser, browser, free_port, wait_for

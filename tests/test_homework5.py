@@ -78,7 +78,7 @@ def test_the_artifacts_are_there(ended: tuple[Ended, MlflowClient], runs: tuple[
         of_run = {file.path for file in client.list_artifacts(run.info.run_id)}
         assert {"config.yaml", "overrides.yaml", "fold_scores.csv", "predictions.csv", "curves.csv"} <= of_run
         figures = {file.path for file in client.list_artifacts(run.info.run_id, "figures")}
-        assert "figures/learning_curve.png" in figures
+        assert ("figures/learning_curve.png" in figures) == (run.info.run_id == parent.data.tags["best_run"])
         assert run.outputs.model_outputs
 
 

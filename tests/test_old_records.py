@@ -15,7 +15,7 @@ from scipy import stats
 
 from src.tracking import reading
 from src.tracking.artifacts import local_folder
-from src.tracking.query import RunRow
+from src.tracking.records import RunRow
 from src.tracking.store import Store, open_store
 from tests.commandline import Ended, command
 from tests.sweeps import Given, empty_store, record_sweep

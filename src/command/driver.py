@@ -155,7 +155,7 @@ class Command:
             if self._recorder is None:
                 self._settings, self._progress = first, _Progress(first.comparison.metric)
                 self._recorder = Recorder(open_store(first.tracking.uri), first, self.alone, self.search)
-            reused = self._recorder.take(jobs)
+            reused = self._recorder.add(jobs)
             self._counts.jobs, self._counts.reused = len(self._recorder.jobs), len(self._recorder.reused)
         self._progress.expect(jobs.distinct)
         for job in reused.values():
@@ -209,7 +209,7 @@ class Command:
             self._progress.take(recorded)
             self._counts.best = self._progress.best_score
             if self._settings.tracking.models == "all":
-                self._progress.models[job.digest] = _kept(recorder, job)
+                self._progress.models[job.digest] = _kept(recorder, job, figures=True)
 
     def _told(self) -> str:
         """Say how many jobs are safe."""
@@ -245,9 +245,9 @@ class Command:
         try:
             outcome = recorder.outcome()
             self._keep(recorder, outcome)
-            with self._interruptions.shield():
-                recorder.finish(None, outcome)
             report = recorder.report(outcome)
+            with self._interruptions.shield():
+                recorder.finish(None, outcome, report)
             cautions = recorder.data_cautions() if report is None else ()
         except TrackingError as error:
             lost = self._lost(error)
@@ -269,17 +269,18 @@ class Command:
             raise JobsFailedError("\n".join(self._failures()))
 
     def _keep(self, recorder: Recorder, outcome: Outcome) -> None:
-        """Let each candidate's best setting keep a fitted pipeline and figures, and register the best of all."""
+        """Let each candidate's best setting keep a fitted pipeline, the best of all its figures too; register that."""
         if self._settings.tracking.models == "none":
             return
         jobs, kept = {job.digest: job for job in recorder.jobs}, self._progress.models
+        best = None if outcome.best is None else outcome.best.first.digest
         for setting in outcome.best_of_each:
             digest = setting.first.digest
-            kept[digest] = kept.get(digest) or _kept(recorder, jobs[digest])
+            figures = best in (digest, None)  # there is no best of several data sets
+            kept[digest] = kept.get(digest) or _kept(recorder, jobs[digest], figures=figures)
         name = self._settings.tracking.register
-        if name is not None and outcome.best is not None:
-            digest = outcome.best.first.digest
-            print(recorder.register(name, jobs[digest], kept[digest]))
+        if name is not None and best is not None:
+            print(recorder.register(name, jobs[best], kept[best]))
 
     def _failures(self) -> list[str]:
         """Say of each job that failed its overrides and why."""
@@ -295,9 +296,9 @@ def _without_nan(score: float | None, metric: str) -> float | None:
     return -math.inf if higher_is_better(metric) else math.inf
 
 
-def _kept(recorder: Recorder, job: Job) -> str:
+def _kept(recorder: Recorder, job: Job, *, figures: bool) -> str:
     try:
-        return recorder.keep(job)
+        return recorder.keep(job, figures=figures)
     except UserError:
         raise
     except Exception as error:

@@ -3,21 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import pandas as pd
-
 from src.config import recorded
 from src.errors import UserError
-from src.evaluation.results import JobResult
+from src.evaluation.results import FloatArray, JobResult
 from src.sweep.backends import run_stacks
 from src.sweep.compose import Composed
 from src.sweep.jobs import Job, Jobs, make_jobs
 from src.sweep.plan import make_plan
 from src.sweep.stacks import Collector
 from src.tracking import provenance
-from src.tracking.artifacts import fold_scores as fold_scores_csv
-from src.tracking.query import RunRow
-from src.tracking.reading import fold_scores, get_run, read_fold_scores, recorded_config, recorded_overrides
-from src.tracking.records import JOB_DIGEST, metric_values
+from src.tracking.reading import fold_scores, get_run, recorded_config, recorded_overrides
+from src.tracking.records import DATA_DIGEST, FOLDS_DIGEST, JOB_DIGEST, RunRow, metric_points
 from src.tracking.store import open_store
 
 # Wall-clock time is never the same twice; the scores of the model kept belong to that model.
@@ -76,8 +72,9 @@ def rerun(run_id: str, uri: str | None = None) -> Rerun:
     (job,) = make_jobs([Composed(tuple(recorded_overrides(store, run)), config)]).distinct
     result = _trained(job)
     before = {**run.metrics, **_by_fold(fold_scores(store, run))}
-    present = {**_last_values(result, job.checked.tracking.curve_points), **_by_fold(_fold_table(result))}
-    return _compared(before, present, run, _origins(job))
+    points = sorted(metric_points(result, job.checked.tracking.curve_points), key=lambda point: point[2])
+    last = {name: value for name, value, _ in points}  # what MLflow gives as a run's metrics
+    return _compared(before, {**last, **_by_fold(result.columns())}, run, job)
 
 
 def _trained(job: Job) -> JobResult:
@@ -92,33 +89,19 @@ def _trained(job: Job) -> JobResult:
     raise AssertionError("a job that ends with neither result nor error")
 
 
-def _last_values(result: JobResult, curve_points: int) -> dict[str, float]:
-    """Return each metric's value at its last step: what MLflow gives as the run's metrics."""
-    values = sorted(metric_values(result, curve_points), key=lambda metric: metric[2])
-    return {name: value for name, value, _ in values}
-
-
-def _fold_table(result: JobResult) -> pd.DataFrame:
-    return read_fold_scores(fold_scores_csv(result))
-
-
-def _by_fold(table: pd.DataFrame) -> dict[str, float]:
+def _by_fold(folds: Mapping[str, FloatArray]) -> dict[str, float]:
     """Name each fold's scores on both parts, as `test/accuracy of fold 0.3` (repeat and fold)."""
-    scores = [name for name in table.columns if name.startswith(("test/", "train/"))]
+    places = [f"{int(repeat)}.{int(fold)}" for repeat, fold in zip(folds["repeat"], folds["fold"], strict=True)]
     return {
-        f"{name} of fold {int(row['repeat'])}.{int(row['fold'])}": float(row[name])
-        for _, row in table.iterrows()
-        for name in scores
+        f"{name} of fold {place}": float(value)
+        for name, values in folds.items()
+        if name.startswith(("test/", "train/"))
+        for place, value in zip(places, values, strict=True)
     }
 
 
-def _origins(job: Job) -> dict[str, str]:
-    return {**provenance.tags(), "data_digest": job.dataset.digest, "folds_digest": job.folds_digest}
-
-
-def _compared(
-    recorded: Mapping[str, float], present: Mapping[str, float], run: RunRow, origins: Mapping[str, str]
-) -> Rerun:
+def _compared(recorded: Mapping[str, float], present: Mapping[str, float], run: RunRow, job: Job) -> Rerun:
+    origins = {**provenance.tags(), DATA_DIGEST: job.dataset.digest, FOLDS_DIGEST: job.folds_digest}
     names = [name for name in dict.fromkeys([*recorded, *present]) if not name.startswith(NOT_COMPARED)]
     pairs = {name: (recorded.get(name), present.get(name)) for name in names}
     equal = [name for name, (old, new) in pairs.items() if old == new or (old != old and new != new)]

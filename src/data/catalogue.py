@@ -1,13 +1,11 @@
 """The data sets by name."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn import datasets
 
 from src.data.csv_file import CsvFile, load_csv
 from src.data.dataset import DataError, Dataset
@@ -18,12 +16,7 @@ _TABLES = Path(__file__).parent / "tables"
 _BUNDLED = {
     "ex4": "Andrew Ng, Deep Learning (Stanford OpenClassroom), exercise 4; see src/data/tables/README.md",
 }
-_SCIKIT_LEARN: dict[str, Callable[[], Any]] = {
-    "iris": datasets.load_iris,
-    "wine": datasets.load_wine,
-    "breast_cancer": datasets.load_breast_cancer,
-    "digits": datasets.load_digits,
-}
+_SCIKIT_LEARN = ("iris", "wine", "breast_cancer", "digits")
 
 NAMES = (*_BUNDLED, *_SCIKIT_LEARN, "csv")
 
@@ -42,7 +35,9 @@ def load(name: str, *, path: str | Path | None = None, **asked: Any) -> Dataset:
     if name in _BUNDLED:
         return replace(load_csv(CsvFile(path=_TABLES / f"{name}.csv")), source=_BUNDLED[name])
     if name in _SCIKIT_LEARN:
-        bunch = _SCIKIT_LEARN[name]()
+        from sklearn import datasets  # late: only these need it
+
+        bunch = getattr(datasets, f"load_{name}")()
         columns = pd.Index([str(column) for column in bunch.feature_names], dtype=object)
         return Dataset(
             name=name,

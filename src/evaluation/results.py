@@ -131,6 +131,20 @@ class JobResult:
             **({"check/gradient_error": max(errors)} if errors else {}),
         }
 
+    def columns(self) -> dict[str, NDArray[np.float64]]:
+        """List the folds' numbers by name, each of shape (folds,); NaN where a fold has none.
+
+        ``repeat``, ``fold``, ``n_train``, ``n_test``, ``parameters``, ``class_step``, ``epochs``, ``diverged_epoch``,
+        ``fit_seconds``; ``test/METRIC`` and ``train/METRIC``; with nested cross-validation ``inner/METRIC``.
+        """
+        own = ("repeat", "fold", "n_train", "n_test", "parameters", "class_step", "epochs", "diverged_epoch")
+        found = {name: [getattr(fold, name) for fold in self.folds] for name in (*own, "fit_seconds")}
+        for part in ("test", "train", "inner"):
+            scores = [getattr(fold, f"{part}_scores") for fold in self.folds]
+            if scores[0] is not None:
+                found |= {f"{part}/{name}": [each[name] for each in scores] for name in METRICS}
+        return {name: np.array(values, dtype=np.float64) for name, values in found.items()}
+
     def _pooled_scores(self) -> dict[str, float]:
         """Score each repeat's predictions, put together, by the metrics that are no means over rows; average these."""
         repeats = [[fold for fold in self.folds if fold.repeat == repeat] for repeat in self._repeats]

@@ -4,7 +4,7 @@
 - ``verdicts``: what the comparisons say, in a sentence, as tables and as CSV.
 - ``terminal``: a table of texts, and how it fits a terminal or stands in Markdown.
 - ``words``: labels and number formats that all of them share.
-- ``figures``: a function for each figure; ``pictures`` choose those of a comparison.
+- ``figures``: a function for each figure; ``pictures`` choose those of a comparison, from its ``material``.
 - ``style``: one look for all of them; figures as PNG and SVG.
 - ``page``: the whole comparison as one HTML page, Markdown, CSV and JSON.
 - ``summary``: what a command prints at its end.

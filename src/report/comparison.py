@@ -8,15 +8,19 @@ from src.comparison import cautions, naming
 from src.comparison.jobs import RecordedJob
 from src.comparison.outcome import Outcome
 from src.comparison.record import Record, RecordedDataset, RecordedSweep
+from src.report.material import Material, class_cells
 from src.report.method import commands, method, question
-from src.report.page import ComparisonReport
-from src.report.pictures import Material, class_cells, pictures
+from src.report.page import ComparisonReport, Picture
 from src.report.terminal import Cells
 from src.report.words import metric_label, number, plain
 
 
-def build_report(record: Record, sweeps: Sequence[RecordedSweep], outcome: Outcome) -> ComparisonReport:
+def build_report(
+    record: Record, sweeps: Sequence[RecordedSweep], outcome: Outcome, *, drawn: bool = True
+) -> ComparisonReport:
     """Build the page of a comparison from the record; nothing is trained, nothing is decided.
+
+    Without figures unless `drawn`.
 
     Raises
     ------
@@ -32,7 +36,7 @@ def build_report(record: Record, sweeps: Sequence[RecordedSweep], outcome: Outco
         title=" and ".join(dict.fromkeys(plain(each.name) for each in sweeps)),
         question=question(outcome),
         outcome=outcome,
-        pictures=pictures(material),
+        pictures=_pictures(material) if drawn else (),
         class_scores=class_cells(material),
         published=published_cells(record, outcome),
         method=method(sweeps, outcome, datasets),
@@ -45,6 +49,12 @@ def build_report(record: Record, sweeps: Sequence[RecordedSweep], outcome: Outco
         ),
         reused=len(frozenset().union(*(each.reused for each in sweeps))),
     )
+
+
+def _pictures(material: Material) -> tuple[Picture, ...]:
+    from src.report.pictures import pictures  # imports matplotlib
+
+    return pictures(material)
 
 
 def published_cells(record: Record, outcome: Outcome) -> Cells | None:

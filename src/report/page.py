@@ -7,19 +7,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
-from matplotlib.figure import Figure
 from pydantic_core import to_jsonable_python
 
 from src.comparison.candidates import Candidate
 from src.comparison.outcome import Outcome
-from src.report.style import to_svg
 from src.report.tables import best_line, candidate_cells, leaderboard_cells, leaderboard_csv, setting_rows
 from src.report.terminal import Cells, cells_markdown
 from src.report.verdicts import across_tables, answer, comparison_cells, comparison_csv
 from src.report.words import markdown, plain
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _ROWS_AT_FIRST = 25
@@ -42,11 +43,13 @@ class Picture:
     name: str
     title: str
     description: str
-    figure: Figure
+    figure: "Figure"
 
     @cached_property
     def svg(self) -> bytes:
         """The figure as an SVG file, drawn once for all that shows it."""
+        from src.report.style import to_svg  # imports matplotlib
+
         return _bytes(to_svg(self.figure))
 
     def __post_init__(self) -> None:

@@ -1,12 +1,11 @@
 """The figures of a comparison: those that its jobs and data allow, each with what to look for."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from src.comparison.candidates import NETWORK, Candidate
+from src.comparison.candidates import NETWORK
 from src.comparison.jobs import RecordedJob, Setting
 from src.comparison.naming import model_label, numbers
 from src.comparison.outcome import Outcome
@@ -22,38 +21,16 @@ from src.report.figures.predictions import (
 )
 from src.report.figures.scores import critical_differences, differences, heat_map, intervals, metric_along
 from src.report.figures.weights import hidden_weights
+from src.report.material import MOST_PANELS, Material
 from src.report.page import Picture
 from src.report.style import to_png
-from src.report.terminal import Cells
-from src.report.words import metric_label, number, percent, plain
+from src.report.words import metric_label, percent, plain
 
-MOST_PANELS = 6
 MOST_CLASSES = 12  # whose confusion matrix can still be read
 FEW_CLASSES = 5  # of which as many matrices as there are panels fit; of more classes the best two
 MOST_UNITS = 16
 MOST_LINES = 9
 IMAGES = {"digits": (8, 8)}  # data sets whose rows are images, and their rows and columns
-
-
-@dataclass(frozen=True, eq=False)
-class Material:
-    """What the figures are drawn from: the record, what its jobs say, and the data set where there is but one."""
-
-    record: Record
-    outcome: Outcome
-    dataset: RecordedDataset | None
-
-    @property
-    def shown(self) -> Sequence[Candidate]:
-        """The candidates that get a panel each: the best, and the network among them."""
-        return self.best(MOST_PANELS)
-
-    def best(self, count: int) -> Sequence[Candidate]:
-        """The best candidates of the one data set; the network, which the comparison is about, never falls out."""
-        everyone = self.outcome.candidates
-        first = everyone[:count]
-        network = next((one for one in everyone if one.model == NETWORK), None)
-        return first if network is None or network in first else (*first[: count - 1], network)
 
 
 def pictures(material: Material) -> tuple[Picture, ...]:
@@ -75,23 +52,6 @@ def job_figures(record: Record, job: RecordedJob) -> dict[str, bytes]:
     if curves:
         drawn["figures/learning_curve.png"] = to_png(learning_curve({name: curves}))
     return drawn
-
-
-def class_cells(material: Material) -> Cells | None:
-    """Precision, recall and F1 of each class for the best candidates at their best settings, on one data set."""
-    shown = () if material.dataset is None else material.shown
-    tables = {one.name: material.record.class_scores(one.best.first.run_id) for one in shown}
-    rows = tuple(
-        (plain(name), plain(row["class"], 40), *map(number, row[["precision", "recall", "f1"]]), f"{row['support']:g}")
-        for name, table in tables.items()
-        if table is not None  # recorded by an older version
-        for _, row in table.iterrows()
-    )
-    if not rows:
-        return None
-    headers = ("model", "class", "precision", "recall", "F1", "rows")
-    note = "At each model's best setting, over the rows of all test folds together, by models that had not seen them."
-    return Cells(headers, (False, False, True, True, True, True), rows, None, (note,))
 
 
 def _of_differences(outcome: Outcome) -> Iterator[Picture]:

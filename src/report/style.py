@@ -17,6 +17,8 @@ from typing import Any, ParamSpec
 import matplotlib
 from matplotlib import font_manager
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, NullFormatter, NullLocator
@@ -164,7 +166,9 @@ def to_png(drawn: Figure, dpi: int = DPI) -> bytes:
     """
     page = io.BytesIO()
     with styled(), _drawable_texts(drawn):
-        drawn.savefig(page, format="png", dpi=dpi, metadata={"Software": None})
+        drawn.set_dpi(dpi)
+        canvas: Any = FigureCanvasAgg(drawn)
+        canvas.print_png(page, metadata={"Software": None})  # savefig would draw it twice
     return page.getvalue()
 
 
@@ -176,7 +180,9 @@ def to_svg(drawn: Figure) -> str:
     page = io.StringIO()
     with styled(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        drawn.savefig(page, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
+        canvas: Any = FigureCanvasSVG(drawn)
+        canvas.print_svg(page, metadata=metadata)
     return page.getvalue()
 
 

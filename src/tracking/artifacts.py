@@ -2,20 +2,19 @@
 
 import csv
 import io
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import numpy as np
 import yaml
-from mlflow import MlflowClient
-from mlflow.utils.file_utils import get_local_path_or_none
 
-from src.evaluation.metrics import METRICS
-from src.evaluation.results import JobResult
-from src.tracking.records import JobRecord
+from src.comparison.jobs import FloatArray
+from src.evaluation.results import Failure, JobResult
 
+JOBS = "jobs.json"
 CONFIG = "config.yaml"
 OVERRIDES = "overrides.yaml"
 FOLD_SCORES = "fold_scores.csv"
@@ -23,32 +22,38 @@ CLASS_SCORES = "class_scores.csv"
 PREDICTIONS = "predictions.csv"
 CURVES = "curves.csv"
 TRACEBACK = "traceback.txt"
+# Columns of fold_scores.csv that are counts.
+WHOLE = ("repeat", "fold", "n_train", "n_test", "parameters", "epochs", "diverged_epoch")
 
 # libyaml's dumper and loader are eight times faster than those in Python; a build without it writes the same text.
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def job_files(job: JobRecord) -> dict[str, bytes]:
+def job_files(
+    config: Mapping[str, Any],
+    overrides: Sequence[str],
+    outcome: JobResult | Failure,
+    folds: Mapping[str, FloatArray],
+    class_names: Sequence[str],
+) -> dict[str, bytes]:
     """Write the artifacts of a job's run.
 
     Returns
     -------
     dict
         Contents by path: config.yaml and overrides.yaml; for a job with a result fold_scores.csv, class_scores.csv,
-        predictions.csv and, if it was trained epoch by epoch, curves.csv; for a failed one traceback.txt; and the
-        record's own files.
+        predictions.csv and, if it was trained epoch by epoch, curves.csv; for a failed one traceback.txt.
     """
-    files = {CONFIG: yaml_bytes(job.config), OVERRIDES: yaml_bytes(list(job.overrides))}
-    if job.result is not None:
-        files[FOLD_SCORES] = fold_scores(job.result)
-        files[CLASS_SCORES] = class_scores(job.result, job.dataset.class_names)
-        files[PREDICTIONS] = predictions(job.result, job.dataset.class_names)
-        if any(fold.curve is not None for fold in job.result.folds):
-            files[CURVES] = curves(job.result)
-    if job.failure is not None:
-        files[TRACEBACK] = job.failure.traceback.encode()
-    return {**files, **job.files}
+    files = {CONFIG: yaml_bytes(config), OVERRIDES: yaml_bytes(list(overrides))}
+    if isinstance(outcome, Failure):
+        return {**files, TRACEBACK: outcome.traceback.encode()}
+    files[FOLD_SCORES] = fold_scores(folds)
+    files[CLASS_SCORES] = class_scores(outcome, class_names)
+    files[PREDICTIONS] = predictions(outcome, class_names)
+    if any(fold.curve is not None for fold in outcome.folds):
+        files[CURVES] = curves(outcome)
+    return files
 
 
 def yaml_bytes(value: Any) -> bytes:
@@ -80,29 +85,20 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
     return text.getvalue().encode()
 
 
-def fold_scores(result: JobResult) -> bytes:
-    """Write one row for each fold: the sizes of its parts and model, how training went, its scores on both parts.
+def fold_scores(folds: Mapping[str, FloatArray]) -> bytes:
+    """Write one row for each fold, of `JobResult.columns`; a cell is empty where there is no whole number to write."""
+    columns = [
+        ["" if np.isnan(value) else int(value) for value in values] if name in WHOLE else values.tolist()
+        for name, values in folds.items()
+    ]
+    return table(list(folds), zip(*columns, strict=True))
 
-    With nested cross-validation ``inner/METRIC`` too: the mean scores of the folds inside its training part. A cell is
-    empty where there is nothing to say: no known number of parameters, no epoch of divergence.
-    """
-    parts = {
-        "test": [fold.test_scores for fold in result.folds],
-        "train": [fold.train_scores for fold in result.folds],
-    }
-    inner = [fold.inner_scores for fold in result.folds if fold.inner_scores is not None]
-    if inner:
-        parts["inner"] = inner
-    own = ["repeat", "fold", "n_train", "n_test", "parameters", "class_step", "epochs", "diverged_epoch", "fit_seconds"]
-    header = own + [f"{part}/{name}" for part in parts for name in METRICS]
-    rows = (
-        [
-            *(getattr(fold, name) for name in own),
-            *(float(each[name]) for each in scores for name in METRICS),
-        ]
-        for fold, *scores in zip(result.folds, *parts.values(), strict=True)
-    )
-    return table(header, rows)
+
+def read_fold_scores(content: bytes) -> dict[str, FloatArray]:
+    """Read back what `fold_scores` wrote: each column of shape (folds,), NaN for an empty cell."""
+    header, *rows = csv.reader(io.StringIO(content.decode()))
+    values = np.array([[float(cell or "nan") for cell in row] for row in rows])
+    return dict(zip(header, values.T, strict=True))
 
 
 def class_scores(result: JobResult, class_names: Sequence[str]) -> bytes:
@@ -157,27 +153,10 @@ def curves(result: JobResult) -> bytes:
 
 def local_folder(artifact_uri: str) -> Path | None:
     """Return the folder a run's artifacts lie in, None if they are kept elsewhere (a server, S3)."""
-    path = get_local_path_or_none(artifact_uri)  # type: ignore[no-untyped-call]
-    return None if path is None else Path(path)
-
-
-def put(client: MlflowClient, run_id: str, artifact_uri: str, files: Mapping[str, bytes]) -> None:
-    """Store artifacts: written straight into the run's folder where that is on this machine, else uploaded.
-
-    Raises
-    ------
-    OSError, mlflow.exceptions.MlflowException
-        If they cannot be written.
-    """
-    if not files:
-        return
-    folder = local_folder(artifact_uri)
-    if folder is not None:
-        write_files(folder, files)
-        return
-    with tempfile.TemporaryDirectory() as temporary:
-        write_files(Path(temporary), files)
-        client.log_artifacts(run_id, temporary)
+    parts = urlsplit(artifact_uri)
+    if not parts.scheme:
+        return Path(url2pathname(artifact_uri))
+    return Path(url2pathname(parts.path)) if parts.scheme == "file" and not parts.netloc else None
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:

@@ -1,59 +1,106 @@
-"""Runs in a database, without the objects that MLflow's client builds: 15 ms for a run written, 2 to 4 for one read.
+"""A store that is a database, by its tables: a run is written in a few statements, and MLflow is not imported.
 
-The tables are MLflow's own definitions of its installed version, for SQLite and PostgreSQL alike. What is written is
-what the client writes, row for row (a test compares every table): a run is there whole or not at all, its files first.
-Where a table of a later MLflow asks for more than is known here, the client is used, and that is said once.
+The tables are read from the database at hand, for SQLite and PostgreSQL alike. What is written is what MLflow's client
+writes, row for row (tests compare every table). Where a table of a later MLflow asks for more than is known here, the
+client is used, and that is said once.
 """
 
 import functools
 import logging
 import math
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import sqlalchemy as sa
-from mlflow.store.tracking.dbmodels import models
-from mlflow.utils.uri import append_to_uri_path
 from sqlalchemy.dialects import postgresql, sqlite
 
-from src.tracking.artifacts import local_folder, write_files
-from src.tracking.records import DATASET_CONTEXT, RunRecord
+from src.tracking.artifacts import local_folder
+from src.tracking.records import (
+    DATASET_CONTEXT,
+    JOB_DIGEST,
+    MODEL_TYPE,
+    NAME_LENGTH,
+    RUN_NAME,
+    USER,
+    DatasetRow,
+    Point,
+    RunRow,
+    Status,
+)
+from src.tracking.store import Store
 
 LARGEST = 1.7976931348623157e308  # what MLflow stores for an infinity
 BUSY_SECONDS = 20  # how long another writer is waited for
+AT_ONCE = 500  # run ids in one statement; SQLite's own limit is at least 999
+NEWER = ("step", "timestamp", "value")  # which of two points of a metric MLflow takes for the latest
+MODEL_READY = 2  # as MLflow numbers the states of a model
+WORKSPACE = "default"  # where experiments are unless MLflow's server is told to keep several
 
-RUNS, TAGS, PARAMS = models.SqlRun.__table__, models.SqlTag.__table__, models.SqlParam.__table__
-METRICS, LATEST = models.SqlMetric.__table__, models.SqlLatestMetric.__table__
-EXPERIMENTS, DATASETS = models.SqlExperiment.__table__, models.SqlDataset.__table__
-INPUTS, INPUT_TAGS = models.SqlInput.__table__, models.SqlInputTag.__table__
-
-# The columns of each table that a run fills.
-_METRIC = {"key", "value", "timestamp", "step", "is_nan", "run_uuid"}
-_FILLED = {
-    RUNS: {
+# The columns of each table that are filled or read here.
+_METRIC = ("key", "value", "timestamp", "step", "is_nan", "run_uuid")
+_COLUMNS = {
+    "experiments": (
+        *("experiment_id", "name", "workspace", "artifact_location", "lifecycle_stage"),
+        *("creation_time", "last_update_time"),
+    ),
+    "experiment_tags": ("key", "value", "experiment_id"),
+    "runs": (
         *("run_uuid", "name", "source_type", "source_name", "entry_point_name", "user_id", "status", "start_time"),
         *("end_time", "deleted_time", "source_version", "lifecycle_stage", "artifact_uri", "experiment_id"),
-    },
-    TAGS: {"key", "value", "run_uuid"},
-    PARAMS: {"key", "value", "run_uuid"},
-    METRICS: _METRIC,
-    LATEST: _METRIC,
-    DATASETS: {
+    ),
+    "tags": ("key", "value", "run_uuid"),
+    "params": ("key", "value", "run_uuid"),
+    "metrics": _METRIC,
+    "latest_metrics": _METRIC,
+    "datasets": (
         *("dataset_uuid", "experiment_id", "name", "digest", "dataset_source_type", "dataset_source"),
         *("dataset_schema", "dataset_profile"),
-    },
-    INPUTS: {"input_uuid", "source_type", "source_id", "destination_type", "destination_id"},
-    INPUT_TAGS: {"input_uuid", "name", "value"},
+    ),
+    "inputs": ("input_uuid", "source_type", "source_id", "destination_type", "destination_id"),  # and outputs
+    "input_tags": ("input_uuid", "name", "value"),
+    "logged_models": (
+        *("model_id", "experiment_id", "name", "artifact_location", "creation_timestamp_ms"),
+        *("last_updated_timestamp_ms", "status", "lifecycle_stage", "model_type", "source_run_id"),
+    ),
 }
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
-def engine_of(address: str) -> sa.Engine | None:
-    """Connect to a store that is a database of a kind and with tables that are known here; None for any other."""
-    if address.split(":")[0].split("+")[0] not in _INSERT or not _knows_tables():
+def known_database(address: str) -> "Database | None":
+    """Open a database of a kind, of a version and with tables that are known here; None for any other.
+
+    Raises
+    ------
+    sqlalchemy.exc.SQLAlchemyError
+        If it cannot be read.
+    """
+    if address.split(":")[0].split("+")[0] not in _INSERT:
         return None
+    engine = _engine(address)
+    with engine.connect() as connection:
+        inspector = sa.inspect(connection)
+        existing = set(inspector.get_table_names())
+        if "alembic_version" not in existing or not _is_current(connection):
+            return None  # it is empty, or of another version: the client fills it, or says what to do
+        tables = {}
+        for name, filled in _COLUMNS.items():
+            columns = {column["name"]: column for column in inspector.get_columns(name)} if name in existing else {}
+            asked = {key for key, column in columns.items() if not (column["nullable"] or column["default"])}
+            if strange := (set(filled) - set(columns)) | (asked - set(filled)):
+                _say_unknown(name, ", ".join(sorted(strange)))
+                return None
+            tables[name] = sa.table(name, *(sa.column(key, columns[key]["type"]) for key in filled))
+    return Database(address, engine, tables)
+
+
+def _engine(address: str) -> sa.Engine:
     if not address.startswith("sqlite"):
         return sa.create_engine(address)
     engine = sa.create_engine(address, connect_args={"timeout": BUSY_SECONDS}, poolclass=sa.NullPool)
@@ -68,144 +115,370 @@ def engine_of(address: str) -> sa.Engine | None:
     return engine
 
 
-@contextmanager
-def snapshot(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """One state of the store for all statements within."""
-    with engine.connect() as connection:
-        if engine.dialect.name == "sqlite":
-            connection.exec_driver_sql("BEGIN")  # Python's driver begins a transaction before a write only
-            yield connection
-        else:
-            yield connection.execution_options(isolation_level="REPEATABLE READ")
+def _is_current(connection: sa.Connection) -> bool:
+    """Whether the tables are those of the installed MLflow, told by its migrations, which are files."""
+    revision = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    found = find_spec("mlflow")
+    (package,) = (found.submodule_search_locations or [""])[:1] if found else [""]
+    files = Path(package, "store", "db_migrations", "versions").glob("*.py")
+    names = [line for file in files for line in file.read_text().splitlines() if "revision = " in line]
+    return f'revision = "{revision}"' in names and f'down_revision = "{revision}"' not in names
 
 
 @functools.cache
-def _knows_tables() -> bool:
-    """Whether MLflow's tables have the columns that are filled here, and ask for no others."""
-    for table, filled in _FILLED.items():
-        columns = {column.name: column for column in table.columns}
-        asked = {name for name, column in columns.items() if not (column.nullable or column.server_default)}
-        strange = (filled - set(columns)) | {name for name in asked - filled if columns[name].default is None}
-        if strange:
-            logging.getLogger(__name__).warning(
-                "MLflow's table %s has other columns than are known here (%s): runs are written by MLflow's client, "
-                "which is slower.",
-                table.name,
-                ", ".join(sorted(strange)),
-            )
-            return False
-    return True
-
-
-def artifact_location(engine: sa.Engine, experiment_id: str) -> str | None:
-    """Where an experiment keeps its artifacts; None if it is not there, or was deleted."""
-    query = sa.select(EXPERIMENTS.c.artifact_location).where(
-        EXPERIMENTS.c.experiment_id == int(experiment_id), EXPERIMENTS.c.lifecycle_stage == "active"
+def _say_unknown(table: str, columns: str) -> None:
+    logging.getLogger(__name__).warning(
+        "MLflow's table %s has other columns than are known here (%s): runs are written by MLflow's client, "
+        "which is slower.",
+        table,
+        columns,
     )
-    with engine.connect() as connection:
-        found: str | None = connection.execute(query).scalar()
-    return found
 
 
-def insert_run(engine: sa.Engine, run: RunRecord) -> str | None:
-    """Write an ended run: its files first, then all its rows at once.
+class Database(Store):
+    """A store whose tables are known; what it cannot do by them, its client does."""
 
-    A process that dies in between leaves files that no run refers to, never a run without its files.
+    def __init__(self, address: str, engine: sa.Engine, tables: Mapping[str, sa.TableClause]) -> None:
+        super().__init__(address)
+        self.engine = engine
+        self.tables = tables
 
-    Returns
-    -------
-    str or None
-        The run's id; None where the experiment's artifacts are not kept on this machine, and nothing is written.
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        """One state of the store for all statements within."""
+        with self.engine.connect() as connection:
+            if self.engine.dialect.name == "sqlite":
+                connection.exec_driver_sql("BEGIN")  # Python's driver begins a transaction before a write only
+                yield connection
+            else:
+                yield connection.execution_options(isolation_level="REPEATABLE READ")
 
-    Raises
-    ------
-    sqlalchemy.exc.SQLAlchemyError, OSError
-        If the store refuses; nothing of the run is in the database then.
-    """
-    run_id = uuid.uuid4().hex
-    location = artifact_location(engine, run.experiment_id)
-    if location is None:
-        return None  # the client says what is wrong
-    artifact_uri: str = append_to_uri_path(location, run_id, "artifacts")  # type: ignore[no-untyped-call]
-    folder = local_folder(artifact_uri)
-    if folder is None:
-        return None
-    write_files(folder, run.files)
-    tags = {**run.tags, "mlflow.runName": run.name}
-    points = [_point(run, run_id, *metric) for metric in run.metrics]
-    last: dict[str, dict[str, Any]] = {}
-    for point in points:
-        if point["key"] not in last or point["step"] > last[point["key"]]["step"]:
-            last[point["key"]] = point
-    with engine.begin() as connection:
-        connection.execute(sa.insert(RUNS), _run_row(run, run_id, artifact_uri))
-        for table, texts in ((TAGS, tags), (PARAMS, run.params)):
-            rows = [{"key": key, "value": value, "run_uuid": run_id} for key, value in texts.items()]
-            if rows:
-                connection.execute(sa.insert(table), rows)
-        if points:
-            connection.execute(sa.insert(METRICS), points)
-            connection.execute(sa.insert(LATEST), list(last.values()))
-        _insert_dataset(connection, run, run_id)
-    return run_id
+    def experiments(self) -> dict[str, str]:
+        """Return the ids of the experiments that are not deleted, by name."""
+        table = self.tables["experiments"]
+        query = sa.select(table.c.name, table.c.experiment_id).where(
+            table.c.workspace == WORKSPACE, table.c.lifecycle_stage == "active"
+        )
+        with self._reading() as connection:
+            return {name: str(identity) for name, identity in connection.execute(query)}
+
+    def experiment(self, name: str) -> tuple[str, bool] | None:
+        """Return the id of an experiment and whether it was deleted, None if there is none of this name."""
+        table = self.tables["experiments"]
+        query = sa.select(table.c.experiment_id, table.c.lifecycle_stage).where(
+            table.c.workspace == WORKSPACE, table.c.name == name
+        )
+        with self._reading() as connection:
+            found = connection.execute(query).one_or_none()
+        return None if found is None else (str(found[0]), found[1] != "active")
+
+    def create_experiment(self, name: str, location: str | None) -> None:
+        """Create an experiment whose artifacts go to `location`, unless there is one of this name."""
+        if location is None or not name or len(name) > NAME_LENGTH:
+            super().create_experiment(name, location)  # which knows where a server keeps artifacts, and what is allowed
+            return
+        now = int(time.time() * 1000)
+        row = {
+            "name": name,
+            "workspace": WORKSPACE,
+            "artifact_location": location,
+            "lifecycle_stage": "active",
+            "creation_time": now,
+            "last_update_time": now,
+        }
+        with self.engine.begin() as connection:
+            connection.execute(self._insert("experiments").on_conflict_do_nothing(), row)
+
+    def experiment_tags(self, experiment_id: str) -> dict[str, str]:
+        """Return an experiment's tags."""
+        table = self.tables["experiment_tags"]
+        query = sa.select(table.c.key, table.c.value).where(table.c.experiment_id == int(experiment_id))
+        with self._reading() as connection:
+            return {key: value for key, value in connection.execute(query)}
+
+    def tag_experiment(self, experiment_id: str, tags: Mapping[str, str]) -> None:
+        """Set tags of an experiment."""
+        rows = [{"key": key, "value": value, "experiment_id": int(experiment_id)} for key, value in tags.items()]
+        with self.engine.begin() as connection:
+            connection.execute(self._replacing("experiment_tags", "key", "experiment_id"), rows)
+
+    def add_run(
+        self,
+        run: RunRow,
+        points: Sequence[Point] = (),
+        dataset: DatasetRow | None = None,
+        files: Mapping[str, bytes] | None = None,
+    ) -> RunRow:
+        """Write a new run: its files first, then all its rows at once.
+
+        A process that dies in between leaves files that no run refers to, never a run without its files.
+        """
+        location = self._artifact_location(run.experiment_id)
+        if location is None or local_folder(location) is None:
+            return super().add_run(run, points, dataset, files)  # the client says what is wrong, or uploads
+        run = replace(run, run_id=uuid.uuid4().hex, tags={**run.tags, RUN_NAME: run.name})
+        run = replace(run, artifact_uri=_below(location, run.run_id, "artifacts"))
+        self.put(run, files or {})
+        metrics = [_metric(run.run_id, run.ended or run.started, *point) for point in points]
+        last: dict[str, dict[str, Any]] = {}
+        for metric in metrics:
+            if metric["key"] not in last or metric["step"] > last[metric["key"]]["step"]:
+                last[metric["key"]] = metric
+        texts = {
+            name: [{"key": key, "value": value, "run_uuid": run.run_id} for key, value in values.items()]
+            for name, values in (("tags", run.tags), ("params", run.params))
+        }
+        with self.engine.begin() as connection:
+            connection.execute(self._insert("runs"), _run_values(run))
+            for name, rows in {**texts, "metrics": metrics, "latest_metrics": list(last.values())}.items():
+                if rows:
+                    connection.execute(self._insert(name), rows)
+            if dataset is not None:
+                self._use_dataset(connection, run, dataset)
+        return run
+
+    def _artifact_location(self, experiment_id: str) -> str | None:
+        table = self.tables["experiments"]
+        query = sa.select(table.c.artifact_location).where(
+            table.c.experiment_id == int(experiment_id), table.c.lifecycle_stage == "active"
+        )
+        with self._reading() as connection:
+            found: str | None = connection.execute(query).scalar()
+        return found
+
+    def _use_dataset(self, connection: sa.Connection, run: RunRow, dataset: DatasetRow) -> None:
+        """Insert the data set unless the experiment knows it, and the run's use of it."""
+        table = self.tables["datasets"]
+        identity = {"experiment_id": int(run.experiment_id), "name": dataset.name, "digest": dataset.digest}
+        known = sa.select(table.c.dataset_uuid).where(*(table.c[key] == value for key, value in identity.items()))
+        dataset_id = connection.execute(known).scalar()
+        if dataset_id is None:
+            described = {
+                f"dataset_{key}": getattr(dataset, key) for key in ("source_type", "source", "schema", "profile")
+            }
+            values = {"dataset_uuid": uuid.uuid4().hex, **identity, **described}
+            # another process may be as quick
+            connection.execute(self._insert("datasets").on_conflict_do_nothing(), values)
+            dataset_id = connection.execute(known).scalar_one()
+        used = {
+            "input_uuid": uuid.uuid4().hex,
+            "source_type": "DATASET",
+            "source_id": dataset_id,
+            "destination_type": "RUN",
+            "destination_id": run.run_id,
+        }
+        connection.execute(self._insert("inputs"), used)
+        context = {"input_uuid": used["input_uuid"], "name": "mlflow.data.context", "value": DATASET_CONTEXT}
+        connection.execute(self._insert("input_tags"), context)
+
+    def change_run(
+        self,
+        run_id: str,
+        *,
+        tags: Mapping[str, str] | None = None,
+        without: Sequence[str] = (),
+        metrics: Mapping[str, float] | None = None,
+        status: Status | None = None,
+        now: int = 0,
+    ) -> None:
+        """Set tags, remove others that it has, add metrics (at step 0, the time is `now`), and last set its status."""
+        runs, tagged = self.tables["runs"], self.tables["tags"]
+        changed = {"status": status, **({"end_time": now} if status != "RUNNING" else {})} if status else {}
+        points = [_metric(run_id, now, name, value, 0) for name, value in (metrics or {}).items()]
+        texts = [{"key": key, "value": value, "run_uuid": run_id} for key, value in (tags or {}).items()]
+        with self.engine.begin() as connection:
+            if changed:
+                connection.execute(sa.update(runs).where(runs.c.run_uuid == run_id).values(changed))
+            if without:
+                connection.execute(sa.delete(tagged).where(tagged.c.run_uuid == run_id, tagged.c.key.in_(without)))
+            if texts:
+                connection.execute(self._replacing("tags", "key", "run_uuid"), texts)
+            if points:
+                connection.execute(self._insert("metrics").on_conflict_do_nothing(), points)
+                connection.execute(self._replacing("latest_metrics", "key", "run_uuid", newer=NEWER), points)
+
+    def _insert(self, table: str) -> Any:
+        return _INSERT[self.engine.dialect.name](self.tables[table])
+
+    def _replacing(self, table: str, *key: str, newer: Sequence[str] = ()) -> Any:
+        """Insert rows of a table, each in the place of one with the same key if there is one (and is older)."""
+        insert = self._insert(table)
+        others = {name: insert.excluded[name] for name in _COLUMNS[table] if name not in key}
+        new, old = (sa.tuple_(*(of[name] for name in newer)) for of in (insert.excluded, self.tables[table].c))
+        return insert.on_conflict_do_update(index_elements=key, set_=others, where=new > old if newer else None)
+
+    def find_runs(
+        self, experiment_ids: Sequence[str], tags: Mapping[str, str] | None = None, status: Status | None = None
+    ) -> list[RunRow]:
+        """Return the experiments' runs that carry all of `tags`, the newest first; deleted runs are left out."""
+        runs, tagged = self.tables["runs"], self.tables["tags"]
+        conditions = [runs.c.experiment_id.in_(map(int, experiment_ids)), runs.c.lifecycle_stage == "active"]
+        conditions += [runs.c.status == status] if status else []
+        conditions += [
+            sa.exists().where(tagged.c.run_uuid == runs.c.run_uuid, tagged.c.key == key, tagged.c.value == value)
+            for key, value in (tags or {}).items()
+        ]
+        return self._selected(*conditions)
+
+    def runs(self, run_ids: Sequence[str]) -> list[RunRow]:
+        """Return the runs of these ids, in their order, deleted ones too; one that is not there is left out."""
+        found = [row for ids in _chunks(run_ids) for row in self._selected(self.tables["runs"].c.run_uuid.in_(ids))]
+        by_id = {row.run_id: row for row in found}
+        return [by_id[run_id] for run_id in run_ids if run_id in by_id]
+
+    def _selected(self, *conditions: Any) -> list[RunRow]:
+        """The runs that fulfil the conditions, the newest first, with their tags, params and latest metrics."""
+        runs, latest = self.tables["runs"], self.tables["latest_metrics"]
+        columns = {
+            **{"run_id": "run_uuid", "experiment_id": "experiment_id", "name": "name", "status": "status"},
+            **{"started": "start_time", "ended": "end_time", "artifact_uri": "artifact_uri"},
+        }
+        query = (
+            sa.select(*(runs.c[column].label(name) for name, column in columns.items()), runs.c.lifecycle_stage)
+            .where(*conditions)
+            .order_by(runs.c.start_time.desc(), runs.c.run_uuid)
+        )
+        rows: dict[str, RunRow] = {}
+        with self._reading() as connection:
+            for row in connection.execute(query).mappings():
+                own = {name: row[name] for name in columns}
+                own["experiment_id"] = str(row["experiment_id"])
+                rows[row["run_id"]] = RunRow(**own, deleted=row["lifecycle_stage"] != "active")
+            for ids in _chunks(list(rows)):
+                for name in ("tags", "params"):
+                    table = self.tables[name]
+                    texts = sa.select(table.c.run_uuid, table.c.key, table.c.value).where(table.c.run_uuid.in_(ids))
+                    for run_id, key, value in connection.execute(texts):
+                        getattr(rows[run_id], name)[key] = value
+                values = sa.select(latest.c.run_uuid, latest.c.key, latest.c.value, latest.c.is_nan)
+                for run_id, key, value, is_nan in connection.execute(values.where(latest.c.run_uuid.in_(ids))):
+                    rows[run_id].metrics[key] = math.nan if is_nan else value
+        return list(rows.values())
+
+    def finished_jobs(self, experiment_ids: Sequence[str]) -> dict[str, str]:
+        """Return the run of each finished job, by job digest; the newest where there are several."""
+        runs, tagged = self.tables["runs"], self.tables["tags"]
+        query = (
+            sa.select(tagged.c.value, runs.c.run_uuid)
+            .join_from(tagged, runs, tagged.c.run_uuid == runs.c.run_uuid)
+            .where(runs.c.lifecycle_stage == "active", runs.c.status == "FINISHED", tagged.c.key == JOB_DIGEST)
+            .where(runs.c.experiment_id.in_(map(int, experiment_ids)))
+            .order_by(runs.c.start_time)
+        )
+        with self._reading() as connection:
+            return {digest: run_id for digest, run_id in connection.execute(query)}
+
+    def finished_runs(self, experiment_id: str, digests: Collection[str]) -> dict[str, RunRow]:
+        """Return the runs of those jobs that are finished, by job digest; the newest where there are several."""
+        ids = {run_id: digest for digest, run_id in self.finished_jobs([experiment_id]).items() if digest in digests}
+        return {ids[run.run_id]: run for run in self.runs(list(ids))}
+
+    def dataset(self, run_id: str) -> DatasetRow | None:
+        """Return the data that a run was on, None if it says nothing of it."""
+        table, inputs = self.tables["datasets"], self.tables["inputs"]
+        names = ("name", "digest", "dataset_source_type", "dataset_source", "dataset_schema", "dataset_profile")
+        query = (
+            sa.select(*(table.c[name] for name in names))
+            .join_from(table, inputs, inputs.c.source_id == table.c.dataset_uuid)
+            .where(inputs.c.source_type == "DATASET", inputs.c.destination_type == "RUN")
+            .where(inputs.c.destination_id == run_id)
+        )
+        with self._reading() as connection:
+            found = connection.execute(query).first()
+        return None if found is None else DatasetRow(*found)
+
+    def logged_model(self, run_id: str) -> str | None:
+        """Return the id of the model that a run keeps, None if it keeps none."""
+        inputs = self.tables["inputs"]
+        query = sa.select(inputs.c.destination_id).where(
+            inputs.c.source_type == "RUN_OUTPUT",
+            inputs.c.source_id == run_id,
+            inputs.c.destination_type == "MODEL_OUTPUT",
+        )
+        with self._reading() as connection:
+            found: str | None = connection.execute(query).scalar()
+        return found
+
+    def add_model(self, run: RunRow, name: str, write: Callable[[str, Path], None]) -> str:
+        """Keep a classifier as a model of a run; return its id. `write` is given the id and the folder to make.
+
+        The files first, as in `add_run`.
+        """
+        location = self._artifact_location(run.experiment_id)
+        if location is None or local_folder(location) is None:
+            return super().add_model(run, name, write)
+        model_id = f"m-{uuid.uuid4().hex}"
+        place = _below(location, "models", model_id, "artifacts")
+        folder = local_folder(place)
+        assert folder is not None, "a folder in a folder"
+        folder.parent.mkdir(parents=True)
+        write(model_id, folder)
+        now = int(time.time() * 1000)
+        model = {
+            "model_id": model_id,
+            "experiment_id": int(run.experiment_id),
+            "name": name,
+            "artifact_location": place,
+            "creation_timestamp_ms": now,
+            "last_updated_timestamp_ms": now,
+            "status": MODEL_READY,
+            "lifecycle_stage": "active",
+            "model_type": MODEL_TYPE,
+            "source_run_id": run.run_id,
+        }
+        output = {
+            "input_uuid": uuid.uuid4().hex,
+            "source_type": "RUN_OUTPUT",
+            "source_id": run.run_id,
+            "destination_type": "MODEL_OUTPUT",
+            "destination_id": model_id,
+        }
+        with self.engine.begin() as connection:
+            connection.execute(self._insert("logged_models"), model)
+            connection.execute(self._insert("inputs"), output)
+        return model_id
+
+    def model_location(self, model_id: str) -> str:
+        """Return where the files of a logged model are."""
+        table = self.tables["logged_models"]
+        query = sa.select(table.c.artifact_location).where(table.c.model_id == model_id)
+        with self._reading() as connection:
+            return str(connection.execute(query).scalar_one())
 
 
-def _run_row(run: RunRecord, run_id: str, artifact_uri: str) -> dict[str, Any]:
+def _below(location: str, *folders: str) -> str:
+    """A place below the one where an experiment keeps its artifacts."""
+    if "://" not in location:
+        return "/".join([location.rstrip("/"), *folders])
+    parts = urlsplit(location)
+    return urlunsplit(parts._replace(path="/".join([parts.path.rstrip("/"), *folders])))
+
+
+def _run_values(run: RunRow) -> dict[str, Any]:
     return {
-        "run_uuid": run_id,
+        "run_uuid": run.run_id,
         "name": run.name,
         "source_type": "UNKNOWN",
         "source_name": "",
         "entry_point_name": "",
-        "user_id": run.tags.get("mlflow.user", "unknown"),
+        "user_id": run.tags.get(USER, "unknown"),
         "status": run.status,
         "start_time": run.started,
         "end_time": run.ended,
         "deleted_time": None,
         "source_version": "",
         "lifecycle_stage": "active",
-        "artifact_uri": artifact_uri,
+        "artifact_uri": run.artifact_uri,
         "experiment_id": int(run.experiment_id),
     }
 
 
-def _point(run: RunRecord, run_id: str, name: str, value: float, step: int) -> dict[str, Any]:
+def _metric(run_id: str, timestamp: int, name: str, value: float, step: int) -> dict[str, Any]:
     """A metric's row; MLflow stores NaN as 0 with a mark, and an infinity as the largest float."""
     is_nan = math.isnan(value)
     stored = 0.0 if is_nan else max(-LARGEST, min(LARGEST, value))
-    return {
-        "key": name,
-        "value": stored,
-        "timestamp": run.ended,
-        "step": step,
-        "is_nan": is_nan,
-        "run_uuid": run_id,
-    }
+    return {"key": name, "value": stored, "timestamp": timestamp, "step": step, "is_nan": is_nan, "run_uuid": run_id}
 
 
-def _insert_dataset(connection: sa.Connection, run: RunRecord, run_id: str) -> None:
-    """Insert the data set unless the experiment knows it, and the run's use of it."""
-    dataset = run.dataset
-    identity = {"experiment_id": int(run.experiment_id), "name": dataset.name, "digest": dataset.digest}
-    known = sa.select(DATASETS.c.dataset_uuid).where(*(DATASETS.c[key] == value for key, value in identity.items()))
-    dataset_id = connection.execute(known).scalar()
-    if dataset_id is None:
-        described = {
-            "dataset_source_type": dataset.source_type,
-            "dataset_source": dataset.source,
-            "dataset_schema": dataset.schema,
-            "dataset_profile": dataset.profile,
-        }
-        insert = _INSERT[connection.dialect.name](DATASETS).on_conflict_do_nothing()  # another process may be as quick
-        connection.execute(insert, {"dataset_uuid": uuid.uuid4().hex, **identity, **described})
-        dataset_id = connection.execute(known).scalar_one()
-    used = {
-        "input_uuid": uuid.uuid4().hex,
-        "source_type": "DATASET",
-        "source_id": dataset_id,
-        "destination_type": "RUN",
-        "destination_id": run_id,
-    }
-    connection.execute(sa.insert(INPUTS), used)
-    context = {"input_uuid": used["input_uuid"], "name": "mlflow.data.context", "value": DATASET_CONTEXT}
-    connection.execute(sa.insert(INPUT_TAGS), context)
+def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (ids[start : start + AT_ONCE] for start in range(0, len(ids), AT_ONCE))

@@ -1,45 +1,21 @@
-"""Fitted pipelines in MLflow: loaded by `mlflow.pyfunc.load_model`, served by `mlflow models serve`.
-
-No pickle: the pipeline is kept by skops, whose files name types and hold arrays and are loaded only if every type is
-one that a pipeline of this project is made of (`src.tracking.served`). MLflow's own scikit-learn flavour can use skops
-too, but answers either classes or bare probabilities; a "model from code" answers both, with the classes' names.
-
-The requirements are the installed versions, named outright: MLflow would find them by loading the model in a process
-of its own, which takes longer than training it.
-"""
+"""Fitted pipelines as the models of runs: loaded by `mlflow.pyfunc.load_model`, served by `mlflow models serve`."""
 
 import json
-import shutil
-import tempfile
-import time
-from collections.abc import Mapping, Sequence
-from importlib.metadata import version
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import mlflow.artifacts
-import mlflow.pyfunc
 import pandas as pd
-import skops.io
-from mlflow.entities import LoggedModelOutput, Metric
-from mlflow.exceptions import MlflowException
-from mlflow.models import Model, ModelSignature
-from mlflow.types import ColSpec, DataType, Schema
 
+from src.models.kept import answer, read_pipeline
 from src.tracking import artifacts
-from src.tracking.provenance import ROOT
-from src.tracking.served import answer, read_pipeline
+from src.tracking.pyfunc import EXAMPLE_ROWS, PIPELINE, save_model
+from src.tracking.reading import get_run
 from src.tracking.store import Store, telling
 
 NAME = "model"
-PIPELINE = "artifacts/pipeline.skops"  # in a model's folder
 EXAMPLE = "model_example.csv"  # what the model answers to its input example
-EXAMPLE_ROWS = 10
 VERSIONS_TAG = "mlflow.modelVersions"  # where MLflow's page looks for a logged model's registered versions
-REQUIREMENTS = ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops", "threadpoolctl")
-SCRIPT = Path(__file__).with_name("served.py")
-# What a pipeline with a network in it imports.
-CODE = ("__init__.py", "errors.py", "models", "network")
 
 
 def log_model(store: Store, run_id: str, pipeline: Any, features: pd.DataFrame, class_names: Sequence[str]) -> str:
@@ -66,22 +42,18 @@ def log_model(store: Store, run_id: str, pipeline: Any, features: pd.DataFrame, 
     TrackingError
         If the store fails.
     """
-    client = store.client
-    with telling(f"the model of run {run_id} cannot be kept"), tempfile.TemporaryDirectory() as temporary:
-        run = client.get_run(run_id)
+    with telling(f"the model of run {run_id} cannot be kept"):
+        run = get_run(store, run_id)
         answers = example_answers(pipeline, features, class_names)
-        model = client.create_logged_model(run.info.experiment_id, NAME, run_id, model_type="classifier")
-        try:
-            folder = Path(temporary) / NAME
-            save_model(folder, pipeline, features, class_names, run_id=run_id, model_id=model.model_id)
-            client.log_model_artifacts(model.model_id, str(folder))
-        except BaseException:
-            client.finalize_logged_model(model.model_id, "FAILED")
-            raise
-        client.finalize_logged_model(model.model_id, "READY")
-        client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
-        artifacts.put(client, run_id, run.info.artifact_uri, {EXAMPLE: answers})
-    return f"models:/{model.model_id}"
+        model_id = store.add_model(
+            run,
+            NAME,
+            lambda model_id, folder: save_model(
+                folder, pipeline, features, class_names, run_id=run_id, model_id=model_id
+            ),
+        )
+        store.put(run, {EXAMPLE: answers})
+    return f"models:/{model_id}"
 
 
 def logged_model(store: Store, run_id: str) -> str | None:
@@ -93,53 +65,13 @@ def logged_model(store: Store, run_id: str) -> str | None:
         If the store fails.
     """
     with telling(f"the run {run_id} cannot be read"):
-        outputs = store.client.get_run(run_id).outputs
-    return f"models:/{outputs.model_outputs[0].model_id}" if outputs and outputs.model_outputs else None
+        model_id = store.logged_model(run_id)
+    return None if model_id is None else f"models:/{model_id}"
 
 
-def load_pipeline(store: Store, run_id: str) -> Any:
-    """Return the fitted pipeline that a run keeps as its model, None if it keeps none.
-
-    Raises
-    ------
-    TrackingError
-        If the store fails, or the model's files cannot be read.
-    """
-    address = logged_model(store, run_id)
-    if address is None:
-        return None
-    with telling(f"the model of run {run_id} cannot be read"), tempfile.TemporaryDirectory() as temporary:
-        location = store.client.get_logged_model(address.removeprefix("models:/")).artifact_location
-        folder = artifacts.local_folder(location)
-        if folder is None:
-            folder = Path(mlflow.artifacts.download_artifacts(address, dst_path=temporary, tracking_uri=store.address))
-        return read_pipeline(str(folder / PIPELINE))
-
-
-def save_model(
-    folder: Path,
-    pipeline: Any,
-    features: pd.DataFrame,
-    class_names: Sequence[str],
-    *,
-    run_id: str | None = None,
-    model_id: str | None = None,
-) -> None:
-    """Write a fitted pipeline as an MLflow model into a folder that does not exist; arguments as for `log_model`."""
-    with tempfile.TemporaryDirectory() as temporary:
-        path = Path(temporary) / "pipeline.skops"
-        skops.io.dump(pipeline, path)
-        mlflow.pyfunc.save_model(
-            path=folder,
-            python_model=str(SCRIPT),
-            artifacts={"pipeline": str(path)},
-            model_config={"class_names": list(class_names)},
-            signature=signature(features, class_names),
-            input_example=features.head(EXAMPLE_ROWS),
-            pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
-            code_paths=[str(_code(Path(temporary)))],
-            mlflow_model=Model(run_id=run_id, model_id=model_id),
-        )
+def read_model(folder: Path) -> Any:
+    """Return the fitted pipeline of a model that `save_model` wrote."""
+    return read_pipeline(str(folder / PIPELINE))
 
 
 def example_answers(pipeline: Any, features: pd.DataFrame, class_names: Sequence[str]) -> bytes:
@@ -147,70 +79,6 @@ def example_answers(pipeline: Any, features: pd.DataFrame, class_names: Sequence
     rows = features.head(EXAMPLE_ROWS)
     table = pd.concat([rows.reset_index(drop=True), answer(pipeline, rows, class_names)], axis="columns")
     return artifacts.table(list(map(str, table.columns)), table.itertuples(index=False, name=None))
-
-
-def signature(features: pd.DataFrame, class_names: Sequence[str]) -> ModelSignature:
-    """Say what the model takes (numbers or text by column) and gives (the class, and a probability for each)."""
-    numeric = features.select_dtypes("number").columns
-    takes = {str(name): DataType.double if name in numeric else DataType.string for name in features.columns}
-    gives = {"predicted": DataType.string} | {
-        artifacts.probability_column(name): DataType.double for name in class_names
-    }
-    return ModelSignature(_schema(takes), _schema(gives))
-
-
-def _schema(columns: Mapping[str, DataType]) -> Schema:
-    return Schema([ColSpec(kind, name) for name, kind in columns.items()])
-
-
-def _code(folder: Path) -> Path:
-    """Copy the source a pipeline needs, without caches, and return its package's folder."""
-    copy = folder / "src"
-    for name in CODE:
-        source = ROOT / "src" / name
-        if source.is_dir():
-            shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            copy.mkdir(exist_ok=True)
-            shutil.copy(source, copy / name)
-    return copy
-
-
-def add_files(store: Store, run_id: str, files: Mapping[str, bytes]) -> None:
-    """Add artifacts, by path, to a run that has ended.
-
-    Raises
-    ------
-    TrackingError
-        If there is no such run, or they cannot be written.
-    """
-    with telling(f"artifacts cannot be added to run {run_id}"):
-        artifacts.put(store.client, run_id, store.client.get_run(run_id).info.artifact_uri, files)
-
-
-def add_metrics(store: Store, run_id: str, metrics: Mapping[str, float]) -> None:
-    """Add metrics, by name, to a run that has ended.
-
-    Raises
-    ------
-    TrackingError
-        If there is no such run, or they cannot be written.
-    """
-    with telling(f"metrics cannot be added to run {run_id}"):
-        now = int(time.time() * 1000)
-        store.client.log_batch(run_id, [Metric(name, value, now, 0) for name, value in metrics.items()])
-
-
-def has_files(store: Store, run_id: str, folder: str) -> bool:
-    """Say whether a run has artifacts in a folder.
-
-    Raises
-    ------
-    TrackingError
-        If the store fails.
-    """
-    with telling(f"the artifacts of run {run_id} cannot be listed"):
-        return bool(store.client.list_artifacts(run_id, folder))
 
 
 def register_model(store: Store, name: str, model: str, run_id: str, note: str | None = None) -> int:
@@ -221,6 +89,8 @@ def register_model(store: Store, name: str, model: str, run_id: str, note: str |
     TrackingError
         If the store fails.
     """
+    from mlflow.exceptions import MlflowException
+
     client = store.client
     with telling(f"the model cannot be registered as {name!r}"):
         try:

@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass
 
 import psutil
-from mlflow.entities import Run
 
+from src.tracking.records import RunRow
 from src.tracking.store import Store, telling
 
 PROCESS_ID = "process_id"
@@ -26,13 +26,13 @@ def process_tags() -> dict[str, str]:
     }
 
 
-def is_dead(run: Run) -> bool:
+def is_dead(run: RunRow) -> bool:
     """Say whether a RUNNING run's process is known to be gone.
 
     A run of another machine, or without the tags of `process_tags`, is not known to be dead. A process id is used
     again by the system, so the start time has to agree as well.
     """
-    tags = run.data.tags
+    tags = run.tags
     if not {PROCESS_ID, PROCESS_HOST, PROCESS_STARTED} <= set(tags) or tags[PROCESS_HOST] != socket.gethostname():
         return False
     try:
@@ -61,15 +61,12 @@ def repair_dead_sweeps(store: Store, experiment_id: str) -> tuple[DeadSweep, ...
         If the store fails.
     """
     with telling("dead sweeps cannot be set right"):
-        running = store.client.search_runs([experiment_id], "attributes.status = 'RUNNING'", max_results=1000)
-        dead = [run for run in running if "mlflow.parentRunId" not in run.data.tags and is_dead(run)]
-        return tuple(_kill(store, run, running) for run in dead)
-
-
-def _kill(store: Store, parent: Run, running: list[Run]) -> DeadSweep:
-    parent_id = parent.info.run_id
-    now = int(time.time() * 1000)
-    children = tuple(run.info.run_id for run in running if run.data.tags.get("mlflow.parentRunId") == parent_id)
-    for run_id in (*children, parent_id):
-        store.client.set_terminated(run_id, "KILLED", now)
-    return DeadSweep(parent_id, parent.info.run_name, children)
+        running = store.find_runs([experiment_id], status="RUNNING")
+        repaired = []
+        for sweep in running:
+            if sweep.parent_id is None and is_dead(sweep):
+                unfinished = tuple(run.run_id for run in running if run.parent_id == sweep.run_id)
+                for run_id in (*unfinished, sweep.run_id):
+                    store.change_run(run_id, status="KILLED", now=int(time.time() * 1000))
+                repaired.append(DeadSweep(sweep.run_id, sweep.name, unfinished))
+        return tuple(repaired)

@@ -1,24 +1,23 @@
-"""Runs back out of the store: sweeps to continue, tables, and what a run recorded of itself."""
+"""Runs back out of the store: sweeps to continue, and what a job recorded beside its scores."""
 
 import io
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from mlflow.entities import ViewType
-from mlflow.exceptions import MlflowException
 
+from src.comparison.jobs import FloatArray
 from src.comparison.record import RecordedDataset
+from src.evaluation.results import Curve, OutOfFold, ended_curve
 from src.tracking import artifacts
 from src.tracking.address import shown
 from src.tracking.errors import TrackingError
-from src.tracking.query import RunRow, find_runs
-from src.tracking.records import PARENT, SWEEP_DIGEST, row_facts
-from src.tracking.runs import JOBS
+from src.tracking.records import PARENT, SWEEP_DIGEST, RunRow, recorded_dataset
 from src.tracking.store import Store, telling
 from src.words import did_you_mean
 
@@ -32,8 +31,7 @@ def experiment_ids(store: Store, names: Sequence[str] | None = None) -> dict[str
         If there is no experiment of such a name; it lists those there are.
     """
     with telling("experiments cannot be read"):
-        found = store.client.search_experiments(ViewType.ACTIVE_ONLY, max_results=50000)
-    known = {experiment.name: str(experiment.experiment_id) for experiment in found}
+        known = store.experiments()
     if names is None:
         return known
     missing = [name for name in names if name not in known]
@@ -53,15 +51,49 @@ def get_run(store: Store, run_id: str) -> RunRow:
     TrackingError
         If there is none of that id, or it was deleted.
     """
-    try:
-        run = store.client.get_run(run_id)
-    except MlflowException as error:
-        if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
-            raise TrackingError(f"there is no run {run_id!r} in {shown(store.address)}.") from error
-        raise TrackingError(f"MLflow: the run {run_id!r} cannot be read: {error.message}") from error
-    if run.info.lifecycle_stage != "active":
+    with telling(f"the run {run_id!r} cannot be read"):
+        found = store.runs([run_id])
+    if not found:
+        raise TrackingError(f"there is no run {run_id!r} in {shown(store.address)}.")
+    if found[0].deleted:
         raise TrackingError(f"the run {run_id!r} was deleted; restore it with `mlflow runs restore --run-id {run_id}`.")
-    return RunRow.of(run)
+    return found[0]
+
+
+def find_runs(store: Store, experiment_ids: Sequence[str], tags: Mapping[str, str] | None = None) -> list[RunRow]:
+    """Return the experiments' runs that carry all of `tags`, the newest first; deleted runs are left out.
+
+    Raises
+    ------
+    TrackingError
+        If the store fails.
+    """
+    with telling("runs cannot be read"):
+        return store.find_runs(experiment_ids, tags)
+
+
+def finished_jobs(store: Store, experiment_ids: Sequence[str]) -> dict[str, str]:
+    """Return the run of each finished job, by job digest; the newest where there are several.
+
+    Raises
+    ------
+    TrackingError
+        If the store fails.
+    """
+    with telling("runs cannot be read"):
+        return store.finished_jobs(experiment_ids)
+
+
+def finished_runs(store: Store, experiment_id: str, digests: Collection[str]) -> dict[str, RunRow]:
+    """Return the runs of those jobs that are finished, by job digest; the newest where there are several.
+
+    Raises
+    ------
+    TrackingError
+        If the store fails.
+    """
+    with telling("runs cannot be read"):
+        return store.finished_runs(experiment_id, digests)
 
 
 def sweeps(store: Store, experiments: Sequence[str] | None = None) -> list[RunRow]:
@@ -103,13 +135,10 @@ def artifact(store: Store, run: RunRow, path: str) -> bytes:
     TrackingError
         If the run has no such artifact, or it cannot be read.
     """
-    folder = artifacts.local_folder(run.artifact_uri)
     try:
-        if folder is not None:
-            return (folder / path).read_bytes()
-        with tempfile.TemporaryDirectory() as temporary:
-            return Path(store.client.download_artifacts(run.run_id, path, temporary)).read_bytes()
-    except (OSError, MlflowException) as error:
+        with telling("it cannot be read"):
+            return store.read(run, path)
+    except TrackingError as error:
         raise TrackingError(f"the run {run.run_id!r} has no artifact {path!r} that can be read.") from error
 
 
@@ -127,27 +156,13 @@ def recorded_overrides(store: Store, run: RunRow) -> list[str]:
 
 def recorded_jobs(store: Store, sweep: RunRow) -> list[dict[str, Any]]:
     """Return the frozen list of a sweep's jobs."""
-    jobs: list[dict[str, Any]] = json.loads(artifact(store, sweep, JOBS))
+    jobs: list[dict[str, Any]] = json.loads(artifact(store, sweep, artifacts.JOBS))
     return jobs
 
 
-def fold_scores(store: Store, run: RunRow) -> pd.DataFrame:
-    """Return a job's scores, a row for each fold.
-
-    Returns
-    -------
-    DataFrame
-        repeat, fold, n_train and n_test (rows), parameters (NaN if not known), class_step (see
-        `src.evaluation.metrics.class_step`), epochs, diverged_epoch (NaN if it did not), fit_seconds, ``test/METRIC``
-        and ``train/METRIC``; with nested cross-validation ``inner/METRIC``, the mean over the folds inside the training
-        part. An old record may lack some of them.
-    """
-    return read_fold_scores(artifact(store, run, artifacts.FOLD_SCORES))
-
-
-def read_fold_scores(content: bytes) -> pd.DataFrame:
-    """Return the table in a fold_scores.csv; see `fold_scores`."""
-    return _numbers(_text_table(content), ["repeat", "fold", "n_train", "n_test", "epochs"])
+def fold_scores(store: Store, run: RunRow) -> dict[str, FloatArray]:
+    """Return a job's `JobResult.columns`; an old record may lack some of them."""
+    return artifacts.read_fold_scores(artifact(store, run, artifacts.FOLD_SCORES))
 
 
 def class_scores(store: Store, run: RunRow) -> pd.DataFrame | None:
@@ -161,7 +176,7 @@ def class_scores(store: Store, run: RunRow) -> pd.DataFrame | None:
     # A record without a Brier score is older than class_scores.csv.
     if run.status != "FINISHED" or "test/brier_score" not in run.metrics:
         return None
-    return _numbers(_text_table(artifact(store, run, artifacts.CLASS_SCORES)), labels=["class"])
+    return _numbers(artifact(store, run, artifacts.CLASS_SCORES), labels=["class"])
 
 
 def dataset(store: Store, run_id: str) -> RecordedDataset | None:
@@ -173,26 +188,15 @@ def dataset(store: Store, run_id: str) -> RecordedDataset | None:
         If the store fails.
     """
     with telling(f"the data set of the run {run_id} cannot be read"):
-        inputs = store.client.get_run(run_id).inputs
-    if not inputs or not inputs.dataset_inputs:
-        return None
-    found = inputs.dataset_inputs[0].dataset
-    profile = json.loads(found.profile or "{}")
-    return RecordedDataset(
-        name=found.name,
-        source=json.loads(found.source)["uri"],
-        rows=profile["num_rows"],
-        classes=profile["num_classes"],
-        columns={column["name"]: column["type"] for column in json.loads(found.schema or "{}")["mlflow_colspec"]},
-        facts=row_facts(profile),
-    )
+        found = store.dataset(run_id)
+    return None if found is None else recorded_dataset(found)
 
 
 def curves(store: Store, run: RunRow) -> pd.DataFrame | None:
     """Return a job's learning curves (repeat, fold, epoch, train_loss, test_loss); None for a model without epochs."""
     if run.status != "FINISHED" or "curve/train_loss" not in run.metrics:
         return None
-    return _numbers(_text_table(artifact(store, run, artifacts.CURVES)), ["repeat", "fold", "epoch"])
+    return _numbers(artifact(store, run, artifacts.CURVES), ["repeat", "fold", "epoch"])
 
 
 def predictions(store: Store, run: RunRow) -> pd.DataFrame:
@@ -204,17 +208,70 @@ def predictions(store: Store, run: RunRow) -> pd.DataFrame:
         repeat, fold, row (int); target, predicted (text; predicted is empty where a network diverged); a float column
         ``probability CLASS`` for each class, to the last bit.
     """
-    text = _text_table(artifact(store, run, artifacts.PREDICTIONS))
-    return _numbers(text, ["repeat", "fold", "row"], labels=["target", "predicted"])
+    content = artifact(store, run, artifacts.PREDICTIONS)
+    return _numbers(content, ["repeat", "fold", "row"], labels=["target", "predicted"])
 
 
-def _text_table(content: bytes) -> pd.DataFrame:
-    """Read a table as text: a class may well be called "NA" or "1", and a float is to come back with the same bits."""
-    return pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
+def _numbers(content: bytes, whole: Sequence[str] = (), labels: Sequence[str] = ()) -> pd.DataFrame:
+    """Read a table: columns of text, but for `labels`, as int64 where they are `whole`, else float64.
 
-
-def _numbers(text: pd.DataFrame, whole: Sequence[str] = (), labels: Sequence[str] = ()) -> pd.DataFrame:
-    """Turn columns of text, but for `labels`, into int64 where they are `whole`, else float64; an empty cell is NaN."""
+    It is read as text first: a class may well be called "NA" or "1", and a float is to come back with the same bits.
+    """
+    text = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
     numbers = text.drop(columns=list(labels)).replace("", "nan")
     kinds = {name: np.int64 if name in whole else np.float64 for name in numbers.columns}
     return numbers.astype(kinds).assign(**text[list(labels)])[text.columns]
+
+
+@dataclass(frozen=True)
+class StoredRecord:
+    """The `src.comparison.record.Record` in a store; each method raises TrackingError if it cannot be read."""
+
+    store: Store
+
+    def dataset(self, run_id: str) -> RecordedDataset | None:
+        """Return the data that the job was run on."""
+        return dataset(self.store, run_id)
+
+    def curves(self, run_id: str) -> tuple[Curve, ...]:
+        """Return the learning curve of each fold, of a diverged one with NaN at its end."""
+        run = get_run(self.store, run_id)
+        table = curves(self.store, run)
+        if table is None:
+            return ()
+        folds = fold_scores(self.store, run)
+        made = []
+        for repeat, fold, end in zip(*(folds[name] for name in ("repeat", "fold", "diverged_epoch")), strict=True):
+            part = table[(table["repeat"] == repeat) & (table["fold"] == fold)]
+            curve = Curve(*(part[name].to_numpy() for name in ("epoch", "train_loss", "test_loss")))
+            made.append(ended_curve(curve, None if np.isnan(end) else int(end)))
+        return tuple(made)
+
+    def predictions(self, run_id: str) -> OutOfFold:
+        """Return the out-of-fold predictions."""
+        table = predictions(self.store, get_run(self.store, run_id))
+        prefix = artifacts.probability_column("")
+        columns = [name for name in table.columns if name.startswith(prefix)]
+        classes = tuple(name.removeprefix(prefix) for name in columns)
+        fold = table.groupby(["repeat", "fold"], sort=True).ngroup().to_numpy()
+        target = pd.Index(classes).get_indexer(pd.Index(table["target"]))
+        probabilities = table[columns].to_numpy(dtype=float)
+        return OutOfFold(fold.astype(np.int64), target.astype(np.int64), probabilities, classes)
+
+    def class_scores(self, run_id: str) -> pd.DataFrame | None:
+        """Return the scores by class, None where an older version recorded the job."""
+        return class_scores(self.store, get_run(self.store, run_id))
+
+    def pipeline(self, run_id: str) -> Any | None:
+        """Return the fitted pipeline, None if the run keeps none."""
+        with telling(f"the model of run {run_id} cannot be read"), tempfile.TemporaryDirectory() as temporary:
+            folder = self.store.model_folder(run_id, Path(temporary))
+            if folder is None:
+                return None
+            from src.tracking.models import read_model
+
+            return read_model(folder)
+
+    def metrics(self, run_id: str) -> Mapping[str, float]:
+        """Return all metrics."""
+        return get_run(self.store, run_id).metrics

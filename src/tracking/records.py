@@ -1,161 +1,87 @@
-"""What is written of one job, as plain data, and how it becomes MLflow's params, metrics, tags and dataset."""
+"""A run as MLflow stores it, as plain data, and how what is known of a job becomes its params, tags, metrics, data."""
 
 import json
 import re
-import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
-from mlflow.entities import Dataset
 
 from src.comparison.cautions import RowFacts
-from src.evaluation.results import JobResult
+from src.comparison.record import RecordedDataset
+from src.config import JobConfig, flatten
+from src.config.identity import used_keys
+from src.evaluation.results import Failure, JobResult
 
-Status = Literal["FINISHED", "FAILED", "KILLED"]
+Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
+Point = tuple[str, float, int]  # a metric's name, value and step
 
 # MLflow's limits (mlflow.utils.validation): a longer value is refused by some stores and cut by others.
 PARAM_LENGTH = 6000
 TAG_LENGTH = 8000
 NAME_LENGTH = 250
-DATASET_DIGEST_LENGTH = (
-    8  # as MLflow's own digests; the page shows it beside the name, the tag data_digest has it whole
-)
+DATASET_NAME_LENGTH = 500
+# As MLflow's own digests; the page shows it beside the name, the tag data_digest has it whole.
+DATASET_DIGEST_LENGTH = 8
 
 PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
+USER = "mlflow.user"
+RUN_NAME = "mlflow.runName"
 JOB_DIGEST = "job_digest"
 SWEEP_DIGEST = "sweep_digest"
+DATA_DIGEST = "data_digest"
+FOLDS_DIGEST = "folds_digest"
+CODE_VERSION = "code_version"
+ERROR = "error_message"
 ANSWER = "answer"  # a sweep's answer in a sentence or two
 SEARCH = "search"  # "true" on a sweep whose jobs a search proposed
 MOST_IDENTIFIERS = 5  # columns that a data set's profile names
+MODEL_TYPE = "classifier"  # as MLflow's page shows it
 DATASET_CONTEXT = "training"  # what the data was used for, as MLflow's page shows it
 
 
 @dataclass(frozen=True)
-class DatasetFacts:
-    """What MLflow shows of the data a job was trained on.
+class RunRow:
+    """A run: times in milliseconds since 1970 (`ended` None while it runs), each metric's last value.
 
-    Attributes
-    ----------
-    name, digest, source
-        As `src.data` gives them.
-    rows
-        Number of rows.
-    columns
-        Each feature's type: ``double`` or ``string``.
-    class_names
-        In the order of the target's codes.
-    facts
-        What of the rows bears on a comparison.
+    The store gives `run_id` and `artifact_uri`.
     """
-
-    name: str
-    digest: str
-    source: str
-    rows: int
-    columns: Mapping[str, str]
-    class_names: tuple[str, ...]
-    facts: RowFacts
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a job gave no result."""
-
-    type: str
-    message: str
-    traceback: str
-
-    @classmethod
-    def of(cls, error: BaseException) -> Self:
-        """Keep an exception as text."""
-        return cls(type(error).__name__, str(error), "".join(traceback.format_exception(error)))
-
-
-@dataclass(frozen=True, eq=False)
-class JobRecord:
-    """Everything that is recorded of one job.
-
-    Attributes
-    ----------
-    name
-        The run's name: what varies, the key that varies most first; MLflow's tree shows about 12 characters.
-    digest
-        The job's digest (configuration, data, numerical code).
-    config
-        The whole resolved configuration, nested; becomes config.yaml.
-    overrides
-        What was typed or swept, such as ``training.l2=0.1``; becomes overrides.yaml.
-    params
-        The configuration with dotted keys.
-    dataset
-        The data.
-    started, ended
-        Seconds since 1970.
-    status
-        FINISHED needs `result`, FAILED needs `failure`.
-    result
-        The folds' results.
-    failure
-        Why there is none.
-    tags
-        More tags, such as ``folds_digest``.
-    note
-        The run's description (Markdown).
-    files
-        More artifacts, such as figures, by their path in the run.
-    curve_points
-        The most points of each learning curve that become metrics; curves.csv holds all of them.
-    """
-
-    name: str
-    digest: str
-    config: Mapping[str, Any]
-    overrides: Sequence[str]
-    params: Mapping[str, Any]
-    dataset: DatasetFacts
-    started: float
-    ended: float
-    status: Status = "FINISHED"
-    result: JobResult | None = None
-    failure: Failure | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
-    note: str | None = None
-    files: Mapping[str, bytes] = field(default_factory=dict)
-    curve_points: int = 100
-
-    def __post_init__(self) -> None:
-        if self.status == "FINISHED" and self.result is None:
-            raise ValueError("a FINISHED job needs its result")
-        if self.status == "FAILED" and self.failure is None:
-            raise ValueError("a FAILED job needs its failure")
-
-
-@dataclass(frozen=True, eq=False)
-class RunRecord:
-    """One ended run as MLflow stores it; `metrics` are (name, value, step), times are milliseconds since 1970."""
 
     experiment_id: str
     name: str
-    status: Status
+    status: str
     started: int
-    ended: int
-    tags: dict[str, str]
-    params: dict[str, str]
-    metrics: list[tuple[str, float, int]]
-    dataset: Dataset
-    files: dict[str, bytes]
+    ended: int | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    run_id: str = ""
+    artifact_uri: str = ""
+    deleted: bool = False
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took, None while it runs."""
+        return None if self.ended is None else (self.ended - self.started) / 1000
+
+    @property
+    def parent_id(self) -> str | None:
+        """The sweep's run, None for a sweep itself."""
+        return self.tags.get(PARENT)
 
 
-def param_value(value: Any) -> str:
-    """Write a configuration's value as it is written in YAML and in an override, so that it can be typed again.
+@dataclass(frozen=True)
+class DatasetRow:
+    """A data set as MLflow stores it: `source`, `schema` and `profile` are JSON."""
 
-    MLflow's limit is 6000 characters; a longer value is cut and ends in an ellipsis, config.yaml keeps it whole.
-    """
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return cut(text, PARAM_LENGTH)
+    name: str
+    digest: str
+    source_type: str
+    source: str
+    schema: str
+    profile: str
 
 
 def cut(text: str, length: int) -> str:
@@ -164,8 +90,16 @@ def cut(text: str, length: int) -> str:
 
 
 def param_values(params: Mapping[str, Any]) -> dict[str, str]:
-    """Write all params; a character that MLflow does not allow in a key (from a class's name, say) becomes ``_``."""
-    return {cut(re.sub(r"[^\w.\- :]", "_", key), NAME_LENGTH): param_value(value) for key, value in params.items()}
+    """Write params as they are written in YAML and in an override, so that they can be typed again.
+
+    A character that MLflow does not allow in a key (from a class's name, say) becomes ``_``. A value of more than 6000
+    characters is cut and ends in an ellipsis; config.yaml keeps it whole.
+    """
+    texts = {
+        key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+        for key, value in params.items()
+    }
+    return {cut(re.sub(r"[^\w.\- :]", "_", key), NAME_LENGTH): cut(text, PARAM_LENGTH) for key, text in texts.items()}
 
 
 def tag_values(tags: Mapping[str, str]) -> dict[str, str]:
@@ -173,61 +107,88 @@ def tag_values(tags: Mapping[str, str]) -> dict[str, str]:
     return {key: cut(value, TAG_LENGTH) for key, value in tags.items()}
 
 
-def metric_values(result: JobResult, curve_points: int) -> list[tuple[str, float, int]]:
+def failure_tags(failure: Failure) -> dict[str, str]:
+    """Say why a job or a sweep failed."""
+    return {"error_type": failure.type, ERROR: failure.message}
+
+
+def job_params(config: JobConfig) -> dict[str, str]:
+    """Write a job's configuration with dotted keys, without those that mean nothing for the job."""
+    used = used_keys(config)
+    shaping = ("data.", "model.", "training.", "cv.")
+    return param_values(
+        {
+            key: value
+            for key, value in flatten(config.model_dump(mode="json")).items()
+            if not key.startswith(shaping) or any(key == one or key.startswith(f"{one}.") for one in used)
+        }
+    )
+
+
+def metric_points(result: JobResult, curve_points: int) -> list[Point]:
     """List a job's metrics as (name, value, step).
 
     Returns
     -------
     list
         Summaries over folds at step 0 (``test/...``, ``train/...``, ``std/...``, ``time/...``), ``fold/...`` with the
-        fold as the step, ``curve/train_loss`` and ``curve/test_loss`` with the epoch as the step. Each (name, step)
-        once. NaN is kept; MLflow stores an infinity as the largest float.
+        fold as the step, ``curve/train_loss`` and ``curve/test_loss`` with the epoch as the step (at most
+        `curve_points` of them). Each (name, step) once. NaN is kept; MLflow stores an infinity as the largest float.
     """
-    summary = [(name, value, 0) for name, value in result.metrics().items()]
-    return [*summary, *result.fold_metrics(), *_curve_values(result, curve_points)]
-
-
-def _curve_values(result: JobResult, points: int) -> list[tuple[str, float, int]]:
+    points = [(name, value, 0) for name, value in result.metrics().items()] + result.fold_metrics()
     curve = result.mean_curve()
-    if curve is None or points < 1:
-        return []
-    kept = np.unique(np.linspace(0, len(curve.epochs) - 1, min(points, len(curve.epochs))).round().astype(int))
-    if points == 1:
-        kept = kept[-1:]
+    if curve is None or curve_points < 1:
+        return points
+    spaced = np.linspace(0, len(curve.epochs) - 1, min(curve_points, len(curve.epochs)))
+    kept = np.unique(spaced.round().astype(int)) if curve_points > 1 else np.array([-1])
     epochs = curve.epochs[kept].tolist()
-    return [
-        (name, value, epoch)
-        for name, losses in (("curve/train_loss", curve.train_loss), ("curve/test_loss", curve.test_loss))
-        for epoch, value in zip(epochs, losses[kept].astype(float).tolist(), strict=True)
-    ]
+    for name, losses in (("curve/train_loss", curve.train_loss), ("curve/test_loss", curve.test_loss)):
+        values = losses[kept].astype(float).tolist()
+        points += [(name, value, epoch) for epoch, value in zip(epochs, values, strict=True)]
+    return points
 
 
-def dataset_entity(facts: DatasetFacts) -> Dataset:
-    """Describe the data in the form MLflow's page shows: source, schema of the columns, size."""
-    columns = [{"type": kind, "name": name, "required": True} for name, kind in facts.columns.items()]
-    return Dataset(
-        name=cut(facts.name, 500),
-        digest=facts.digest[:DATASET_DIGEST_LENGTH],
-        source_type="local",
-        source=json.dumps({"uri": facts.source}, ensure_ascii=False),
-        schema=json.dumps({"mlflow_colspec": columns}, ensure_ascii=False),
-        profile=json.dumps(
+def dataset_row(dataset: RecordedDataset, digest: str) -> DatasetRow:
+    """Describe data in the form MLflow's page shows: source, schema of the columns, size."""
+    columns = [{"type": kind, "name": name, "required": True} for name, kind in dataset.columns.items()]
+    facts = dataset.facts
+    profile = {
+        "num_rows": dataset.rows,
+        "num_features": len(columns),
+        "num_classes": dataset.classes,
+        **(
             {
-                "num_rows": facts.rows,
-                "num_features": len(columns),
-                "num_classes": len(facts.class_names),
-                "duplicate_rows": facts.facts.duplicates,
-                "identifiers": facts.facts.identifiers[:MOST_IDENTIFIERS],
-                "rarest_class": facts.facts.rarest,
-            },
-            ensure_ascii=False,
+                "duplicate_rows": facts.duplicates,
+                "identifiers": facts.identifiers[:MOST_IDENTIFIERS],
+                "rarest_class": facts.rarest,
+            }
+            if facts
+            else {}
         ),
+    }
+    return DatasetRow(
+        name=cut(dataset.name, DATASET_NAME_LENGTH),
+        digest=digest[:DATASET_DIGEST_LENGTH],
+        source_type="local",
+        source=json.dumps({"uri": dataset.source}, ensure_ascii=False),
+        schema=json.dumps({"mlflow_colspec": columns}, ensure_ascii=False),
+        profile=json.dumps(profile, ensure_ascii=False),
     )
 
 
-def row_facts(profile: Mapping[str, Any]) -> RowFacts | None:
-    """Read the facts back from a data set's profile; None where an older version wrote it."""
-    if "duplicate_rows" not in profile:
-        return None
-    rows, label = profile["rarest_class"]
-    return RowFacts(profile["num_rows"], profile["duplicate_rows"], tuple(profile["identifiers"]), (rows, label))
+def recorded_dataset(row: DatasetRow) -> RecordedDataset:
+    """Read back what `dataset_row` wrote; an older version wrote no facts of the rows."""
+    profile = json.loads(row.profile or "{}")
+    facts = None
+    if "duplicate_rows" in profile:
+        rarest, label = profile["rarest_class"]
+        identifiers = tuple(profile["identifiers"])
+        facts = RowFacts(profile["num_rows"], profile["duplicate_rows"], identifiers, (rarest, label))
+    return RecordedDataset(
+        name=row.name,
+        source=json.loads(row.source)["uri"],
+        rows=profile["num_rows"],
+        classes=profile["num_classes"],
+        columns={column["name"]: column["type"] for column in json.loads(row.schema or "{}")["mlflow_colspec"]},
+        facts=facts,
+    )

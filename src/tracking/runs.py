@@ -1,41 +1,42 @@
-"""A sweep's parent run and the runs of its jobs, from start to a true status.
-
-Everything goes through MLflow's client, never through its fluent functions: those keep a stack of open runs for each
-thread and end an open run as FINISHED when the process exits, also after a failure. One process writes.
-"""
+"""A sweep's parent run and the runs of its jobs, from start to a true status. One process writes."""
 
 import contextlib
 import getpass
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mlflow.entities import Metric, Param
-
+from src.comparison.jobs import RecordedJob
+from src.comparison.record import RecordedDataset
+from src.evaluation.results import Failure, JobResult
 from src.tracking import provenance
 from src.tracking.address import lock_of
-from src.tracking.artifacts import job_files, put
+from src.tracking.artifacts import JOBS, TRACEBACK, job_files
 from src.tracking.processes import is_dead, process_tags
-from src.tracking.query import RunRow
+from src.tracking.reading import get_run
 from src.tracking.records import (
+    CODE_VERSION,
+    DATA_DIGEST,
+    ERROR,
+    FOLDS_DIGEST,
     JOB_DIGEST,
     NOTE,
     PARENT,
     SWEEP_DIGEST,
-    Failure,
-    JobRecord,
-    RunRecord,
+    USER,
+    RunRow,
     Status,
-    dataset_entity,
-    metric_values,
+    dataset_row,
+    failure_tags,
+    job_params,
+    metric_points,
     param_values,
     tag_values,
 )
 from src.tracking.store import Store, experiment_id, telling
 
-JOBS = "jobs.json"
 COUNT = "jobs"  # the tag that says how many there are
 
 
@@ -43,34 +44,30 @@ COUNT = "jobs"  # the tag that says how many there are
 class Sweep:
     """An open sweep: its parent run, and the tags every one of its jobs' runs gets."""
 
-    run_id: str
-    experiment_id: str
-    name: str
-    artifact_uri: str
+    run: RunRow
     tags: Mapping[str, str]
-    files: Mapping[str, bytes] = field(default_factory=dict)  # the parent has them
 
     @property
-    def parent_id(self) -> str:
-        """The run its jobs' runs are shown under."""
-        return self.run_id
+    def run_id(self) -> str:
+        """Its own run, under which its jobs' runs are shown."""
+        return self.run.run_id
+
+    @property
+    def experiment_id(self) -> str:
+        """The experiment it is in."""
+        return self.run.experiment_id
 
 
 @dataclass(frozen=True)
-class Alone:
-    """The place of a job that belongs to no sweep: its run has no parent, and gets the provenance itself."""
+class NoSweep:
+    """Where a job is recorded that belongs to no sweep: its run has no parent, and gets the provenance itself."""
 
     experiment_id: str
     tags: Mapping[str, str]
-    files: Mapping[str, bytes]
-
-    @property
-    def parent_id(self) -> None:
-        """No run."""
-        return None
+    files: Mapping[str, bytes] = field(default_factory=provenance.files)
 
 
-def start_alone(store: Store, experiment: str, tags: Mapping[str, str]) -> Alone:
+def no_sweep(store: Store, experiment: str, tags: Mapping[str, str]) -> NoSweep:
     """Prepare the record of a job that belongs to no sweep; `tags` are its provenance.
 
     Raises
@@ -78,8 +75,7 @@ def start_alone(store: Store, experiment: str, tags: Mapping[str, str]) -> Alone
     TrackingError
         If the store fails.
     """
-    shared = tag_values({"mlflow.user": _user(), **tags})
-    return Alone(experiment_id(store, experiment), shared, provenance.files())
+    return NoSweep(experiment_id(store, experiment), {USER: _user(), **tags})
 
 
 def start_sweep(
@@ -91,7 +87,6 @@ def start_sweep(
     jobs: Sequence[Mapping[str, Any]],
     tags: Mapping[str, str],
     params: Mapping[str, Any] | None = None,
-    note: str | None = None,
     files: Mapping[str, bytes] | None = None,
 ) -> Sweep:
     """Open a sweep's parent run, with the frozen list of its jobs, before anything is trained.
@@ -112,8 +107,6 @@ def start_sweep(
         Provenance (`src.tracking.provenance`); every job's run gets them too.
     params
         What holds for the whole sweep, with dotted keys.
-    note
-        The run's description (Markdown).
     files
         More artifacts by path.
 
@@ -122,16 +115,18 @@ def start_sweep(
     TrackingError
         If the store fails.
     """
-    identity = experiment_id(store, experiment)
-    shared = tag_values({"mlflow.user": _user(), **tags, SWEEP_DIGEST: digest})
-    own = {**shared, **process_tags(), COUNT: str(len(jobs)), **({NOTE: note} if note else {})}
+    shared = {USER: _user(), **tags, SWEEP_DIGEST: digest}
+    run = RunRow(
+        experiment_id=experiment_id(store, experiment),
+        name=name,
+        status="RUNNING",
+        started=int(time.time() * 1000),
+        tags=tag_values({**shared, **process_tags(), COUNT: str(len(jobs))}),
+        params=param_values(params or {}),
+    )
     with telling("the sweep cannot be opened"):
-        run = store.client.create_run(identity, tags=tag_values(own), run_name=name)
-        run_id, artifact_uri = run.info.run_id, run.info.artifact_uri
-        put(store.client, run_id, artifact_uri, {JOBS: _listing(jobs), **provenance.files(), **(files or {})})
-        if params:
-            store.client.log_batch(run_id, params=[Param(key, text) for key, text in param_values(params).items()])
-    return Sweep(run_id, identity, name, artifact_uri, shared)
+        run = store.add_run(run, files={JOBS: _listing(jobs), **provenance.files(), **(files or {})})
+    return Sweep(run, shared)
 
 
 def list_jobs(store: Store, sweep: Sweep, jobs: Sequence[Mapping[str, Any]]) -> None:
@@ -142,9 +137,9 @@ def list_jobs(store: Store, sweep: Sweep, jobs: Sequence[Mapping[str, Any]]) -> 
     TrackingError
         If the store fails.
     """
-    with telling(f"the jobs of the sweep {sweep.name!r} cannot be listed"):
-        put(store.client, sweep.run_id, sweep.artifact_uri, {JOBS: _listing(jobs)})
-        store.client.set_tag(sweep.run_id, COUNT, str(len(jobs)))
+    with telling(f"the jobs of the sweep {sweep.run.name!r} cannot be listed"):
+        store.put(sweep.run, {JOBS: _listing(jobs)})
+        store.change_run(sweep.run_id, tags={COUNT: str(len(jobs))})
 
 
 def _listing(jobs: Sequence[Mapping[str, Any]]) -> bytes:
@@ -172,22 +167,13 @@ def reopen_sweep(store: Store, run_id: str, tags: Mapping[str, str]) -> Sweep | 
         If there is no such run, or the store fails.
     """
     with telling(f"the sweep {run_id} cannot be continued"), _one_at_a_time(store):
-        run = store.client.get_run(run_id)
-        if run.info.status == "RUNNING" and not is_dead(run):
+        run = get_run(store, run_id)
+        if run.status == "RUNNING" and not is_dead(run):
             return None
-        for key, value in process_tags().items():
-            store.client.set_tag(run_id, key, value)
-        for key in _FAILURE & set(run.data.tags):  # what ended it before
-            store.client.delete_tag(run_id, key)
-        store.client.update_run(run_id, status="RUNNING")
-    kept = {"mlflow.user", SWEEP_DIGEST}
-    shared = {**{key: value for key, value in run.data.tags.items() if key in kept}, **tags}
-    return Sweep(run_id, run.info.experiment_id, run.info.run_name, run.info.artifact_uri, tag_values(shared))
-
-
-def recorded_sweep(run: RunRow) -> Sweep:
-    """Return a recorded sweep as it stands, without opening it again."""
-    return Sweep(run.run_id, run.experiment_id, run.name, run.artifact_uri, {})
+        ended_by = [key for key in ("error_type", ERROR) if key in run.tags]
+        store.change_run(run_id, tags=process_tags(), without=ended_by, status="RUNNING")
+    kept = {key: value for key, value in run.tags.items() if key in (USER, SWEEP_DIGEST)}
+    return Sweep(run, {**kept, **tags})
 
 
 def _one_at_a_time(store: Store) -> contextlib.AbstractContextManager[Any]:
@@ -195,38 +181,76 @@ def _one_at_a_time(store: Store) -> contextlib.AbstractContextManager[Any]:
     return contextlib.nullcontext() if store.database is None else lock_of(store.database)
 
 
-def run_record(place: Sweep | Alone, job: JobRecord) -> RunRecord:
-    """Put together what MLflow stores of a job."""
-    diverged = job.result is not None and any(fold.diverged_epoch is not None for fold in job.result.folds)
+def log_job(
+    store: Store,
+    place: Sweep | NoSweep,
+    job: RecordedJob,
+    outcome: JobResult | Failure,
+    *,
+    started: float,
+    ended: float,
+    dataset: RecordedDataset,
+    class_names: Sequence[str],
+    overrides: Sequence[str] = (),
+) -> RecordedJob:
+    """Write one ended job, as a child of its sweep if it has one.
+
+    Parameters
+    ----------
+    store, place
+        Where.
+    job
+        What is read back of it (`src.tracking.sweeps.read_sweep`), equal but for its run's id.
+    outcome
+        Its result, or why there is none.
+    started, ended
+        Seconds since 1970.
+    dataset, class_names
+        The rows, and the classes in the order of the target's codes.
+    overrides
+        What was typed or swept, such as ``training.l2=0.1``.
+
+    Returns
+    -------
+    RecordedJob
+        The job with its run's id.
+
+    Raises
+    ------
+    TrackingError
+        If the store fails; no run that claims to be finished is left then.
+    """
     tags = {
         **place.tags,
-        **job.tags,
-        **({PARENT: place.parent_id} if place.parent_id else {}),
+        **({PARENT: place.run_id} if isinstance(place, Sweep) else {}),
         JOB_DIGEST: job.digest,
-        "data_digest": job.dataset.digest,
-        **({"diverged": "true"} if diverged else {}),
-        **({NOTE: job.note} if job.note else {}),
-        **(_failure_tags(job.failure) if job.failure else {}),
+        DATA_DIGEST: job.data_digest,
+        FOLDS_DIGEST: job.folds_digest,
+        CODE_VERSION: job.code_version,
+        "seed": str(job.config.seed),
     }
-    return RunRecord(
+    points = []
+    if isinstance(outcome, Failure):
+        tags |= failure_tags(outcome)
+    else:
+        points = metric_points(outcome, job.config.tracking.curve_points)
+        if epochs := [fold.diverged_epoch for fold in outcome.folds if fold.diverged_epoch is not None]:
+            tags |= {"diverged": "true", "diverged_epoch": str(min(epochs))}
+    run = RunRow(
         experiment_id=place.experiment_id,
         name=job.name,
         status=job.status,
-        started=int(job.started * 1000),
-        ended=int(job.ended * 1000),
+        started=int(started * 1000),
+        ended=int(ended * 1000),
         tags=tag_values(tags),
-        params=param_values(job.params),
-        metrics=[] if job.result is None else metric_values(job.result, job.curve_points),
-        dataset=dataset_entity(job.dataset),
-        files={**place.files, **job_files(job)},
+        params=job_params(job.config),
     )
-
-
-_FAILURE = {"error_type", "error_message"}
-
-
-def _failure_tags(failure: Failure) -> dict[str, str]:
-    return {"error_type": failure.type, "error_message": failure.message}
+    files = job_files(job.config.model_dump(mode="json"), overrides, outcome, job.folds, class_names)
+    if isinstance(place, NoSweep):
+        files |= place.files
+    with telling(f"the run {job.name!r} cannot be written"):
+        run = store.add_run(run, points, dataset_row(dataset, job.data_digest), files)
+    return replace(job, run_id=run.run_id, error=run.tags.get(ERROR))
 
 
 def finish_sweep(
@@ -264,16 +288,12 @@ def finish_sweep(
     TrackingError
         If the store fails.
     """
-    with telling(f"the sweep {sweep.name!r} cannot be ended"):
-        now = int(time.time() * 1000)
-        all_tags = {**(tags or {}), **({NOTE: note} if note else {}), **(_failure_tags(failure) if failure else {})}
-        for key, value in tag_values(all_tags).items():
-            store.client.set_tag(sweep.run_id, key, value)
-        points = [Metric(name, value, now, 0) for name, value in (metrics or {}).items()]
-        store.client.log_batch(sweep.run_id, metrics=points)
-        trace = {"traceback.txt": failure.traceback.encode()} if failure else {}
-        put(store.client, sweep.run_id, sweep.artifact_uri, {**(files or {}), **trace})
-        store.client.set_terminated(sweep.run_id, status, now)
+    all_tags = {**(tags or {}), **({NOTE: note} if note else {}), **(failure_tags(failure) if failure else {})}
+    trace = {TRACEBACK: failure.traceback.encode()} if failure else {}
+    now = int(time.time() * 1000)
+    with telling(f"the sweep {sweep.run.name!r} cannot be ended"):
+        store.put(sweep.run, {**(files or {}), **trace})
+        store.change_run(sweep.run_id, tags=tag_values(all_tags), metrics=metrics, status=status, now=now)
 
 
 def describe(store: Store, run_id: str, note: str, tags: Mapping[str, str] | None = None) -> None:
@@ -285,8 +305,43 @@ def describe(store: Store, run_id: str, note: str, tags: Mapping[str, str] | Non
         If there is no such run, or the store fails.
     """
     with telling(f"the run {run_id} cannot be described"):
-        for key, value in tag_values({**(tags or {}), NOTE: note}).items():
-            store.client.set_tag(run_id, key, value)
+        store.change_run(run_id, tags=tag_values({**(tags or {}), NOTE: note}))
+
+
+def add_files(store: Store, run_id: str, files: Mapping[str, bytes]) -> None:
+    """Add artifacts, by path, to a run that has ended.
+
+    Raises
+    ------
+    TrackingError
+        If there is no such run, or they cannot be written.
+    """
+    with telling(f"artifacts cannot be added to run {run_id}"):
+        store.put(get_run(store, run_id), files)
+
+
+def has_files(store: Store, run_id: str, folder: str) -> bool:
+    """Say whether a run has artifacts in a folder.
+
+    Raises
+    ------
+    TrackingError
+        If there is no such run, or the store fails.
+    """
+    with telling(f"the artifacts of run {run_id} cannot be listed"):
+        return store.holds(get_run(store, run_id), folder)
+
+
+def add_metrics(store: Store, run_id: str, metrics: Mapping[str, float]) -> None:
+    """Add metrics, by name, to a run that has ended.
+
+    Raises
+    ------
+    TrackingError
+        If there is no such run, or they cannot be written.
+    """
+    with telling(f"metrics cannot be added to run {run_id}"):
+        store.change_run(run_id, metrics=metrics, now=int(time.time() * 1000))
 
 
 def _user() -> str:

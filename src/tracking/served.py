@@ -4,17 +4,13 @@ It stands alone: of this project only what the pipeline itself is made of (`src.
 it.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import mlflow
-import numpy as np
 import pandas as pd
-import skops.io
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-# What a saved pipeline may be made of. Whatever else a file names is refused, not executed.
-TRUSTED = ("sklearn.", "src.models.", "numpy.", "scipy.")
+from src.models.kept import answer, read_pipeline
 
 
 class Classifier(PythonModel):
@@ -29,21 +25,6 @@ class Classifier(PythonModel):
     ) -> pd.DataFrame:
         """Return a table: ``predicted``, and ``probability CLASS`` for each class, a row for each row given."""
         return answer(self.pipeline, model_input, context.model_config["class_names"])
-
-
-def read_pipeline(path: str) -> Any:
-    """Read a saved pipeline; raises skops' UntrustedTypesFoundException for a file that holds anything else."""
-    named = skops.io.get_untrusted_types(file=path)
-    return skops.io.load(path, trusted=[name for name in named if name.startswith(TRUSTED)])
-
-
-def answer(pipeline: Any, rows: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:
-    """Return a pipeline's answer to rows: ``predicted``, and ``probability CLASS`` for each of `class_names`."""
-    classes = list(map(str, pipeline.classes_))
-    probabilities = pipeline.predict_proba(rows)
-    predicted = np.array(classes, dtype=object)[probabilities.argmax(axis=1)]
-    columns = {f"probability {name}": probabilities[:, classes.index(name)] for name in class_names}
-    return pd.DataFrame({"predicted": predicted, **columns})
 
 
 mlflow.models.set_model(Classifier())

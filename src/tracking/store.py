@@ -1,4 +1,8 @@
-"""The opened store: MLflow's client for one address, and what is known of where it keeps things."""
+"""The opened store: where runs are kept, and what can be done there.
+
+A `Store` does everything through MLflow's client, whatever kind of store it is. A `src.tracking.database.Database` does
+the same through its tables, row for row, in a fraction of the time and without importing MLflow.
+"""
 
 import contextlib
 import hashlib
@@ -6,15 +10,14 @@ import logging
 import os
 import re
 import sqlite3
-from collections.abc import Iterator
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
-from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
-
+from src.tracking import artifacts
 from src.tracking.address import (
     REACH_SECONDS,
     check_server,
@@ -27,36 +30,253 @@ from src.tracking.address import (
     resolve_address,
     shown,
 )
-from src.tracking.database import engine_of
 from src.tracking.errors import TrackingError
+from src.tracking.records import DATASET_CONTEXT, JOB_DIGEST, MODEL_TYPE, DatasetRow, Point, RunRow, Status
 
-# MLflow greets every new database with two lines of its own and prints a traceback for each database error, which
-# reaches the user as a sentence anyway.
-logging.getLogger("mlflow").setLevel(logging.WARNING)
-logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-logging.getLogger("alembic").setLevel(logging.WARNING)
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+PAGE = 1000  # runs for one request
 
 
-@dataclass(frozen=True)
 class Store:
-    """An MLflow store that answered and can be written.
+    """An MLflow store, through MLflow's client. Methods raise what the store raises; see `telling`.
 
     Attributes
     ----------
     address
         Its absolute address.
-    client
-        MLflow's client for it.
     database
         The SQLite file, None for a server.
-    engine
-        The database, where its tables are known; None for a server that speaks HTTP.
     """
 
-    address: str
-    client: MlflowClient
-    database: Path | None
-    engine: Engine | None
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.database = database_path(address)
+
+    @cached_property
+    def client(self) -> "MlflowClient":
+        """MLflow's client for it: imported only where it is needed, as that takes seconds."""
+        from mlflow import MlflowClient
+
+        # MLflow greets every new database with two lines of its own and prints a traceback for each database error,
+        # which reaches the user as a sentence anyway.
+        logging.getLogger("mlflow").setLevel(logging.WARNING)
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+        return MlflowClient(self.address, registry_uri=self.address)
+
+    def experiments(self) -> dict[str, str]:
+        """Return the ids of the experiments that are not deleted, by name."""
+        found = self.client.search_experiments(max_results=50000)
+        return {experiment.name: str(experiment.experiment_id) for experiment in found}
+
+    def experiment(self, name: str) -> tuple[str, bool] | None:
+        """Return the id of an experiment and whether it was deleted, None if there is none of this name."""
+        found = self.client.get_experiment_by_name(name)
+        return None if found is None else (str(found.experiment_id), found.lifecycle_stage != "active")
+
+    def create_experiment(self, name: str, location: str | None) -> None:
+        """Create an experiment whose artifacts go to `location`, unless there is one of this name."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self.client.create_experiment(name, artifact_location=location)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise TrackingError(f"tracking.experiment: {name!r} cannot be created: {first_line(error)}.") from error
+
+    def experiment_tags(self, experiment_id: str) -> dict[str, str]:
+        """Return an experiment's tags."""
+        return dict(self.client.get_experiment(experiment_id).tags)
+
+    def tag_experiment(self, experiment_id: str, tags: Mapping[str, str]) -> None:
+        """Set tags of an experiment."""
+        for key, value in tags.items():
+            self.client.set_experiment_tag(experiment_id, key, value)
+
+    def add_run(
+        self,
+        run: RunRow,
+        points: Sequence[Point] = (),
+        dataset: DatasetRow | None = None,
+        files: Mapping[str, bytes] | None = None,
+    ) -> RunRow:
+        """Write a new run with everything that belongs to it; return it with its id.
+
+        Over the client a run is RUNNING until it is whole, so that a process that dies in between leaves no run that
+        claims to have finished; `src.tracking.processes` sets it right later.
+        """
+        from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
+
+        made = self.client.create_run(run.experiment_id, start_time=run.started, tags=run.tags, run_name=run.name)
+        run = replace(run, run_id=made.info.run_id, artifact_uri=made.info.artifact_uri)
+        time = run.started if run.ended is None else run.ended
+        metrics = [Metric(name, value, time, step) for name, value, step in points]
+        if metrics or run.params:
+            params = [Param(key, value) for key, value in run.params.items()]
+            self.client.log_batch(run.run_id, metrics=metrics, params=params)
+        if dataset is not None:
+            used = DatasetInput(Dataset(**vars(dataset)), [InputTag("mlflow.data.context", DATASET_CONTEXT)])
+            self.client.log_inputs(run.run_id, [used])
+        self.put(run, files or {})
+        if run.ended is not None:
+            self.client.set_terminated(run.run_id, run.status, run.ended)
+        return run
+
+    def change_run(
+        self,
+        run_id: str,
+        *,
+        tags: Mapping[str, str] | None = None,
+        without: Sequence[str] = (),
+        metrics: Mapping[str, float] | None = None,
+        status: Status | None = None,
+        now: int = 0,
+    ) -> None:
+        """Set tags, remove others that it has, add metrics (at step 0, the time is `now`), and last set its status."""
+        from mlflow.entities import Metric, RunTag
+
+        for key in without:
+            self.client.delete_tag(run_id, key)
+        points = [Metric(name, value, now, 0) for name, value in (metrics or {}).items()]
+        if points or tags:
+            texts = [RunTag(key, value) for key, value in (tags or {}).items()]
+            self.client.log_batch(run_id, metrics=points, tags=texts)
+        if status == "RUNNING":
+            self.client.update_run(run_id, status=status)
+        elif status is not None:
+            self.client.set_terminated(run_id, status, now)
+
+    def find_runs(
+        self, experiment_ids: Sequence[str], tags: Mapping[str, str] | None = None, status: Status | None = None
+    ) -> list[RunRow]:
+        """Return the experiments' runs that carry all of `tags`, the newest first; deleted runs are left out."""
+        quoted = {key: value.replace("'", "''") for key, value in (tags or {}).items()}
+        conditions = [f"tags.`{key}` = '{value}'" for key, value in quoted.items()]
+        conditions += [f"attributes.status = '{status}'"] if status else []
+        found: list[RunRow] = []
+        token: str | None = ""
+        while experiment_ids and token is not None:
+            page = self.client.search_runs(
+                list(experiment_ids),
+                " and ".join(conditions),
+                max_results=PAGE,
+                order_by=["attributes.start_time DESC"],
+                page_token=token or None,
+            )
+            found += map(_row, page)
+            token = page.token or None
+        return found
+
+    def runs(self, run_ids: Sequence[str]) -> list[RunRow]:
+        """Return the runs of these ids, in their order, deleted ones too; one that is not there is left out."""
+        from mlflow.exceptions import MlflowException
+
+        found = []
+        for run_id in run_ids:
+            try:
+                found.append(_row(self.client.get_run(run_id)))
+            except MlflowException as error:
+                if error.error_code not in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+                    raise
+        return found
+
+    def finished_jobs(self, experiment_ids: Sequence[str]) -> dict[str, str]:
+        """Return the run of each finished job, by job digest; the newest where there are several."""
+        runs = self.find_runs(experiment_ids, status="FINISHED")
+        return {run.tags[JOB_DIGEST]: run.run_id for run in reversed(runs) if JOB_DIGEST in run.tags}
+
+    def finished_runs(self, experiment_id: str, digests: Collection[str]) -> dict[str, RunRow]:
+        """Return the runs of those jobs that are finished, by job digest; the newest where there are several."""
+        runs = self.find_runs([experiment_id], status="FINISHED")
+        return {run.tags[JOB_DIGEST]: run for run in reversed(runs) if run.tags.get(JOB_DIGEST) in digests}
+
+    def dataset(self, run_id: str) -> DatasetRow | None:
+        """Return the data that a run was on, None if it says nothing of it."""
+        inputs = self.client.get_run(run_id).inputs
+        if not inputs or not inputs.dataset_inputs:
+            return None
+        found = inputs.dataset_inputs[0].dataset
+        return DatasetRow(**{name: getattr(found, name) for name in DatasetRow.__dataclass_fields__})
+
+    def logged_model(self, run_id: str) -> str | None:
+        """Return the id of the model that a run keeps, None if it keeps none."""
+        outputs = self.client.get_run(run_id).outputs
+        return str(outputs.model_outputs[0].model_id) if outputs and outputs.model_outputs else None
+
+    def add_model(self, run: RunRow, name: str, write: Callable[[str, Path], None]) -> str:
+        """Keep a classifier as a model of a run; return its id. `write` is given the id and the folder to make."""
+        from mlflow.entities import LoggedModelOutput
+
+        model = self.client.create_logged_model(run.experiment_id, name, run.run_id, model_type=MODEL_TYPE)
+        try:
+            with tempfile.TemporaryDirectory() as temporary:
+                write(model.model_id, Path(temporary) / name)
+                self.client.log_model_artifacts(model.model_id, str(Path(temporary) / name))
+        except BaseException:
+            self.client.finalize_logged_model(model.model_id, "FAILED")
+            raise
+        self.client.finalize_logged_model(model.model_id, "READY")
+        self.client.log_outputs(run.run_id, [LoggedModelOutput(model.model_id, step=0)])
+        return str(model.model_id)
+
+    def model_location(self, model_id: str) -> str:
+        """Return where the files of a logged model are."""
+        return str(self.client.get_logged_model(model_id).artifact_location)
+
+    def model_folder(self, run_id: str, temporary: Path) -> Path | None:
+        """Return a folder with the model that a run keeps, downloaded if need be; None if it keeps none."""
+        model_id = self.logged_model(run_id)
+        if model_id is None:
+            return None
+        folder = artifacts.local_folder(self.model_location(model_id))
+        if folder is not None:
+            return folder
+        from mlflow.artifacts import download_artifacts
+
+        return Path(download_artifacts(f"models:/{model_id}", dst_path=str(temporary), tracking_uri=self.address))
+
+    def put(self, run: RunRow, files: Mapping[str, bytes]) -> None:
+        """Store a run's artifacts: straight in its folder where that is on this machine, else uploaded."""
+        folder = artifacts.local_folder(run.artifact_uri)
+        if folder is not None:
+            artifacts.write_files(folder, files)
+        elif files:
+            with tempfile.TemporaryDirectory() as temporary:
+                artifacts.write_files(Path(temporary), files)
+                self.client.log_artifacts(run.run_id, temporary)
+
+    def read(self, run: RunRow, path: str) -> bytes:
+        """Return the content of one of a run's artifacts."""
+        folder = artifacts.local_folder(run.artifact_uri)
+        if folder is not None:
+            return (folder / path).read_bytes()
+        with tempfile.TemporaryDirectory() as temporary:
+            return Path(self.client.download_artifacts(run.run_id, path, temporary)).read_bytes()
+
+    def holds(self, run: RunRow, folder: str) -> bool:
+        """Say whether a run has artifacts in a folder."""
+        place = artifacts.local_folder(run.artifact_uri)
+        return bool(self.client.list_artifacts(run.run_id, folder)) if place is None else (place / folder).is_dir()
+
+
+def _row(run: "Run") -> RunRow:
+    info, data = run.info, run.data
+    return RunRow(
+        run_id=info.run_id,
+        experiment_id=str(info.experiment_id),
+        name=info.run_name,
+        status=info.status,
+        started=info.start_time,
+        ended=info.end_time,
+        artifact_uri=info.artifact_uri,
+        tags=dict(data.tags),
+        params=dict(data.params),
+        metrics=dict(data.metrics),
+        deleted=info.lifecycle_stage != "active",
+    )
 
 
 def open_store(uri: str | None = None) -> Store:
@@ -77,26 +297,13 @@ def open_store(uri: str | None = None) -> Store:
         with prepared_database(database):
             if is_empty(database):
                 _create_tables(database, address)
-            client = _client(address)
-    elif address.startswith("http"):
-        client = MlflowClient(address, registry_uri=address)
-        _check_answer(client, address)
-    else:
-        check_server(address)
-        client = _client(address)
-    return Store(address, client, database, engine_of(address))
-
-
-def _create_tables(database: Path, address: str) -> None:
-    """Create MLflow's tables beside the database and move them there whole.
-
-    It takes MLflow seconds, and a process that is interrupted in between would leave a store that nobody can use.
-    """
-    growing = database.with_name(f"{database.name}.new")
-    remove_database(growing)
-    client = _client(f"{address.partition('?')[0]}.new")
-    client._tracking_client.store.engine.dispose()
-    replace_database(growing, database)
+            return _opened(address)
+    if address.startswith("http"):
+        store = Store(address)
+        _check_answer(store)
+        return store
+    check_server(address)
+    return _opened(address)
 
 
 def existing_store(uri: str | None = None) -> Store | None:
@@ -111,38 +318,67 @@ def existing_store(uri: str | None = None) -> Store | None:
     database = database_path(address)
     if database is None:
         return open_store(uri)
-    if not database.is_file() or is_empty(database):
-        return None
-    return Store(address, _client(address), database, engine_of(address))
+    return _opened(address) if database.is_file() and not is_empty(database) else None
 
 
-def _client(address: str) -> MlflowClient:
-    """Connect to a store."""
+def _opened(address: str) -> Store:
+    """Open a database by its tables, or through the client, which creates them on a server and tells what is wrong."""
+    from src.tracking.database import known_database
+
+    with _usable(address):
+        known = known_database(address)
+        if known is not None:
+            return known
+        store = Store(address)
+        store.experiments()
+        return known_database(address) or store
+
+
+def _create_tables(database: Path, address: str) -> None:
+    """Create MLflow's tables beside the database and move them there whole.
+
+    It takes MLflow seconds, and a process that is interrupted in between would leave a store that nobody can use.
+    """
+    growing = database.with_name(f"{database.name}.new")
+    remove_database(growing)
+    store = Store(f"{address.partition('?')[0]}.new")
+    with _usable(address):
+        store.experiments()
+    store.client._tracking_client.store.engine.dispose()
+    replace_database(growing, database)
+
+
+@contextlib.contextmanager
+def _usable(address: str) -> Iterator[None]:
+    """Say of a database that cannot be used what is wrong with it."""
     try:
-        client = MlflowClient(address, registry_uri=address)
-        client.search_experiments(max_results=1)
-    except (MlflowException, SQLAlchemyError) as error:
+        yield
+    except Exception as error:
+        if not _of_store(error):
+            raise
         if "out-of-date database schema" in str(error):
             raise TrackingError(
                 f"tracking.uri: {shown(address)} was written by another version of MLflow; "
                 f"keep a copy of it and run `mlflow db upgrade {shown(address)}`, or choose another store."
             ) from error
         raise TrackingError(f"tracking.uri: {shown(address)} cannot be used: {first_line(error)}.") from error
-    return client
 
 
-def _check_answer(client: MlflowClient, address: str) -> None:
+def _check_answer(store: Store) -> None:
+    from mlflow.exceptions import MlflowException
+
     limits = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": str(REACH_SECONDS)}
     try:
         with _environment(limits):
-            client.search_experiments(max_results=1)
+            store.client.search_experiments(max_results=1)
     except MlflowException as error:
-        raise TrackingError(f"tracking.uri: no MLflow server answers at {shown(address)}: {_short(error)}.") from error
+        raise TrackingError(
+            f"tracking.uri: no MLflow server answers at {shown(store.address)}: {_short(error)}."
+        ) from error
 
 
-def _short(error: MlflowException) -> str:
+def _short(error: Exception) -> str:
     """Return the reason from a message that may hold an address, a retry count and a whole page of HTML."""
-    text = first_line(error)
     for pattern, reason in (
         ("Connection refused", "connection refused"),
         (
@@ -154,7 +390,7 @@ def _short(error: MlflowException) -> str:
     ):
         if re.search(pattern, str(error)):
             return reason
-    return text[:200]
+    return first_line(error)[:200]
 
 
 @contextlib.contextmanager
@@ -183,29 +419,17 @@ def experiment_id(store: Store, name: str) -> str:
         If an experiment of that name was deleted, or the name is refused.
     """
     with telling("the experiment cannot be opened"):
-        found = store.client.get_experiment_by_name(name)
-    if found is None:
-        found_id = _create_experiment(store, name)
-        if found_id is not None:
-            return found_id
-        found = store.client.get_experiment_by_name(name)
-    if found is None or found.lifecycle_stage != "active":
+        found = store.experiment(name)
+        if found is None:
+            folder = None if store.database is None else store.database.parent / "mlartifacts" / _folder_name(name)
+            store.create_experiment(name, None if folder is None else folder.as_uri())
+            found = store.experiment(name)  # another process may have been as quick
+    if found is None or found[1]:
         raise TrackingError(
             f"tracking.experiment: {name!r} was deleted; choose another name, "
-            f"or restore it with `mlflow experiments restore --experiment-id {found.experiment_id if found else '?'}`."
+            f"or restore it with `mlflow experiments restore --experiment-id {found[0] if found else '?'}`."
         )
-    return str(found.experiment_id)
-
-
-def _create_experiment(store: Store, name: str) -> str | None:
-    """Create an experiment; None if another process did so first."""
-    location = None if store.database is None else (store.database.parent / "mlartifacts" / _folder_name(name)).as_uri()
-    try:
-        return str(store.client.create_experiment(name, artifact_location=location))
-    except MlflowException as error:
-        if error.error_code == "RESOURCE_ALREADY_EXISTS":
-            return None
-        raise TrackingError(f"tracking.experiment: {name!r} cannot be created: {first_line(error)}.") from error
+    return found[0]
 
 
 def _folder_name(name: str) -> str:
@@ -225,5 +449,13 @@ def telling(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
+    except Exception as error:
+        if not _of_store(error):
+            raise
         raise TrackingError(f"MLflow: {what}: {first_line(error)}.") from error
+
+
+def _of_store(error: Exception) -> bool:
+    """Whether an error is one of MLflow, its database or its files; none of them is imported to ask."""
+    rooms = {base.__module__.partition(".")[0] for base in type(error).__mro__}
+    return bool(rooms & {"mlflow", "sqlalchemy"}) or isinstance(error, sqlite3.Error | OSError)

@@ -1,7 +1,5 @@
 """Which sweeps a comparison is about, and what is recorded of the jobs of each, typed."""
 
-import csv
-import io
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 
@@ -15,21 +13,29 @@ from src.config.schema import ComparisonConfig
 from src.tracking import artifacts
 from src.tracking.errors import TrackingError
 from src.tracking.processes import repair_dead_sweeps
-from src.tracking.query import RunRow, finished_jobs, runs_of_ids
 from src.tracking.reading import (
     artifact,
     children,
     dataset,
     experiment_ids,
+    finished_runs,
+    fold_scores,
     get_run,
     recorded_config,
     recorded_jobs,
     sweeps,
 )
-from src.tracking.records import JOB_DIGEST, SEARCH, SWEEP_DIGEST, JobRecord
-from src.tracking.runs import Alone, Sweep, run_record
-from src.tracking.store import Store, telling
-from src.tracking.writing import write_run
+from src.tracking.records import (
+    CODE_VERSION,
+    DATA_DIGEST,
+    ERROR,
+    FOLDS_DIGEST,
+    JOB_DIGEST,
+    SEARCH,
+    SWEEP_DIGEST,
+    RunRow,
+)
+from src.tracking.store import Store
 from src.words import near
 
 FINISHED, FAILED = "FINISHED", "FAILED"
@@ -86,12 +92,11 @@ def read_sweep(store: Store, sweep: RunRow) -> RecordedSweep:
         if digest not in own or (run.status == FINISHED and own[digest].status != FINISHED):
             own[digest] = run
     absent = [digest for digest in listed if digest not in own]
-    elsewhere = finished_jobs(store, [sweep.experiment_id]) if absent else {}
-    reused = {digest: elsewhere[digest] for digest in absent if digest in elsewhere}
-    runs = {run.tags[JOB_DIGEST]: run for run in runs_of_ids(store, list(reused.values()))} | own
+    reused = finished_runs(store, sweep.experiment_id, absent) if absent else {}
+    runs = reused | own
     # A search finds its jobs as it goes on: those are in no list.
     order = dict.fromkeys([*listed, *reversed(own)])
-    rows_of = cache(partial(_rows, store, {run.tags.get("data_digest", ""): run for run in runs.values()}))
+    rows_of = cache(partial(_rows, store, {run.tags.get(DATA_DIGEST, ""): run for run in runs.values()}))
     jobs, unreadable = [], []
     for run in (runs[digest] for digest in order if digest in runs):
         try:
@@ -106,7 +111,7 @@ def read_sweep(store: Store, sweep: RunRow) -> RecordedSweep:
         tags=sweep.tags,
         seconds=sweep.seconds,
         jobs=tuple(jobs),
-        reused=frozenset(reused.values()),
+        reused=frozenset(run.run_id for run in reused.values()),
         missing=len(order) - len(runs),
         options=sweep_options(store, sweep),
         searched=sweep.tags.get(SEARCH) == "true" or sweep.name.startswith("search: "),
@@ -142,59 +147,23 @@ def read_job(
         If an artifact is missing.
     """
     checked = recorded(recorded_config(store, run)) if config is None else config
-    folds = fold_columns(artifact(store, run, artifacts.FOLD_SCORES)) if run.status == FINISHED else {}
+    folds = fold_scores(store, run) if run.status == FINISHED else {}
     if folds and "n_test" not in folds:
-        folds |= _average_sizes(checked, None if rows_of is None else rows_of(run.tags.get("data_digest", "")))
-    return recorded_job(run.run_id, run.name, run.status, checked, run.tags, run.metrics, folds)
-
-
-def recorded_job(
-    run_id: str,
-    name: str,
-    status: str,
-    config: JobConfig,
-    tags: Mapping[str, str],
-    metrics: Mapping[str, float],
-    folds: Mapping[str, FloatArray],
-) -> RecordedJob:
-    """A job from its run's parts: what was just written, and what is read back, are equal."""
+        folds |= _average_sizes(checked, None if rows_of is None else rows_of(run.tags.get(DATA_DIGEST, "")))
     return RecordedJob(
-        run_id=run_id,
-        name=name,
-        status=status,
-        config=config,
-        digest=tags.get(JOB_DIGEST, ""),
-        data=data_name(config.data),
-        data_digest=tags.get("data_digest", ""),
-        folds_digest=tags.get("folds_digest", ""),
-        code_version=tags.get("code_version", ""),
-        metrics={key: value for key, value in metrics.items() if not key.startswith(_NOT_OF_JOB)},
+        run_id=run.run_id,
+        name=run.name,
+        status=run.status,
+        config=checked,
+        digest=run.tags.get(JOB_DIGEST, ""),
+        data=data_name(checked.data),
+        data_digest=run.tags.get(DATA_DIGEST, ""),
+        folds_digest=run.tags.get(FOLDS_DIGEST, ""),
+        code_version=run.tags.get(CODE_VERSION, ""),
+        metrics={key: value for key, value in run.metrics.items() if not key.startswith(_NOT_OF_JOB)},
         folds=folds,
-        error=tags.get("error_message"),
+        error=run.tags.get(ERROR),
     )
-
-
-def log_job(store: Store, place: Sweep | Alone, job: JobRecord, config: JobConfig) -> RecordedJob:
-    """Write one ended job, as a child of its sweep if it has one; return it as it can be read back.
-
-    Raises
-    ------
-    TrackingError
-        If the store fails; no run that claims to be finished is left then.
-    """
-    run = run_record(place, job)
-    with telling(f"the run {job.name!r} cannot be written"):
-        run_id = write_run(store, run)
-    metrics = {name: value for name, value, _ in run.metrics}
-    folds = fold_columns(run.files[artifacts.FOLD_SCORES]) if job.result is not None else {}
-    return recorded_job(run_id, run.name, run.status, config, run.tags, metrics, folds)
-
-
-def fold_columns(table: bytes) -> dict[str, FloatArray]:
-    """The columns of a fold_scores.csv, each of shape (folds,); NaN for an empty cell."""
-    header, *rows = csv.reader(io.StringIO(table.decode()))
-    values = np.array([[float(cell or "nan") for cell in row] for row in rows])
-    return dict(zip(header, values.T, strict=True))
 
 
 def _average_sizes(config: JobConfig, rows: int | None) -> dict[str, FloatArray]:

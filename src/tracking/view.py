@@ -65,11 +65,11 @@ def prepare_view(
     """
     value = _packed(view_state(sweep_id, varying[:MOST_COLUMNS], metrics))
     with telling("the view of the sweep cannot be prepared"):
-        store.client.set_experiment_tag(experiment_id, f"{TAG}{sweep_id}", value)
-        written = store.client.get_experiment(experiment_id).tags.get(NOTE, "")
+        tags = {f"{TAG}{sweep_id}": value}
+        written = store.experiment_tags(experiment_id).get(NOTE, "")
         if not written or written.startswith(LINK):
-            link = f"{LINK}(#/experiments/{experiment_id}/runs/{sweep_id}/artifacts/comparison.html)"
-            store.client.set_experiment_tag(experiment_id, NOTE, link)
+            tags[NOTE] = f"{LINK}(#/experiments/{experiment_id}/runs/{sweep_id}/artifacts/comparison.html)"
+        store.tag_experiment(experiment_id, tags)
     return address(store, experiment_id, sweep_id)
 
 

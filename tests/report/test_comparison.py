@@ -14,12 +14,11 @@ from src.config import check
 from src.report.comparison import build_report, published_cells
 from src.report.page import ComparisonReport, files
 from src.tracking import reading
-from src.tracking.details import StoredRecord
-from src.tracking.models import add_metrics
-from src.tracking.runs import recorded_sweep
+from src.tracking.reading import StoredRecord
+from src.tracking.runs import Sweep, add_metrics
 from src.tracking.store import Store, open_store
-from src.tracking.sweeps import find_sweeps, log_job, read_sweep
-from tests.sweeps import empty_store, model, outcome_of, record_of, record_sweep
+from src.tracking.sweeps import find_sweeps, read_sweep
+from tests.sweeps import empty_store, ended_of, model, outcome_of, record_sweep
 
 BP = (0.80, 0.85, 0.90, 0.75, 0.80)
 LOGISTIC = (0.78, 0.80, 0.86, 0.75, 0.79)
@@ -82,7 +81,7 @@ def test_jobs_reused_from_an_earlier_sweep_are_part_of_the_sweep(store: Store) -
 def test_a_job_that_failed_and_then_succeeded_counts_as_finished(store: Store) -> None:
     sweep = record_sweep(store, [model("bp", BP, fate="FAILED"), model("logistic", LOGISTIC)])
     again = model("bp", BP)
-    log_job(store, recorded_sweep(reading.get_run(store, sweep)), record_of(again), again.config)
+    ended_of(again).log(store, Sweep(reading.get_run(store, sweep), {}))
     report = report_of(store)
     assert pairs(report.outcome) == [("bp", "logistic")]
     assert report.notes == ()
@@ -182,7 +181,7 @@ def test_six_data_sets_are_put_together_in_a_figure_and_tables(store: Store) -> 
 def test_method_and_commands_say_how_to_do_it_again(store: Store) -> None:
     tags = {"mlflow.source.git.commit": "c0ffee", "git_dirty": "true", "python": "3.11.7", "versions": "numpy 2.4"}
     jobs = [
-        model(name, BP, {"learning_rate": rate}, tags={} if name == "bp" else {"code_version": "two"})
+        model(name, BP, {"learning_rate": rate}, code_version="one" if name == "bp" else "two")
         for name in ("bp", "logistic")
         for rate in (0.1, 0.3)
     ]

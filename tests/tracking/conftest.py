@@ -1,5 +1,6 @@
 """A store of its own for each test, and records to write into it."""
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,16 +10,20 @@ import numpy as np
 import pytest
 
 from src.comparison.cautions import RowFacts
+from src.comparison.jobs import RecordedJob
+from src.comparison.naming import data_name
+from src.comparison.record import RecordedDataset
 from src.config import check
 from src.evaluation.metrics import METRICS, score
-from src.evaluation.results import Curve, FoldResult, JobResult
-from src.tracking.records import DatasetFacts, JobRecord
-from src.tracking.runs import Alone, Sweep, start_sweep
+from src.evaluation.results import Curve, Failure, FoldResult, JobResult
+from src.tracking.runs import NoSweep, Sweep, start_sweep
 from src.tracking.store import Store, open_store
-from src.tracking.sweeps import log_job
+from tests.sweeps import Ended
 
 CLASSES = ("no", "yes")
 TARGET = np.arange(20) % 2
+COLUMNS = {"exam1": "double", "b": "string"}
+CONFIG: dict[str, Any] = {"model": {"hidden_layer_sizes": (4, 2)}, "training": {"l2": 1e-3}}
 
 
 @pytest.fixture(scope="session")
@@ -82,31 +87,44 @@ def make_result() -> Callable[..., JobResult]:
 
 
 @pytest.fixture
-def make_job() -> Callable[..., JobRecord]:
-    def make(**changes: Any) -> JobRecord:
+def make_job() -> Callable[..., Ended]:
+    def make(config: dict[str, Any] | None = None, outcome: JobResult | Failure | None = None, **changes: Any) -> Ended:
+        """A job that has ended; `changes` are fields of `Ended` or of its job."""
         now = time.time()
-        columns = {"exam1": "double", "b": "string"}
-        rows = RowFacts(20, 0, (), (10, "no"))
-        facts = DatasetFacts("ex4", "ab" * 32, "the homework's table", 20, columns, CLASSES, rows)
-        defaults: dict[str, Any] = {
-            "name": "lr 0.1",
-            "digest": "job" * 20,
-            "config": {"model": {"name": "bp", "hidden_layer_sizes": (4, 2)}, "training": {"l2": 1e-3}, "seed": 0},
-            "overrides": ["training.learning_rate=0.1"],
-            "params": {"model.name": "bp", "model.hidden_layer_sizes": (4, 2), "training.l2": 1e-3, "data.path": None},
-            "dataset": facts,
-            "started": now - 2,
-            "ended": now,
-            "result": result(),
-        }
-        return JobRecord(**{**defaults, **changes})
+        outcome = result() if outcome is None else outcome
+        failed = isinstance(outcome, Failure)
+        made = Ended(
+            job=RecordedJob(
+                run_id="",
+                name="lr 0.1",
+                status="FAILED" if failed else "FINISHED",
+                config=check(CONFIG if config is None else config),
+                digest="job" * 20,
+                data="ex4",
+                data_digest="ab" * 32,
+                folds_digest="f" * 64,
+                code_version="c" * 64,
+                metrics={} if failed else outcome.metrics(),
+                folds={} if failed else outcome.columns(),
+                error=outcome.message if failed else None,
+            ),
+            outcome=outcome,
+            started=now - 2,
+            ended=now,
+            dataset=RecordedDataset("ex4", "the homework's table", 20, 2, COLUMNS, RowFacts(20, 0, (), (10, "no"))),
+            class_names=CLASSES,
+            overrides=["training.learning_rate=0.1"],
+        )
+        of_job = {name: changes.pop(name) for name in list(changes) if name in RecordedJob.__dataclass_fields__}
+        job = dataclasses.replace(made.job, **of_job)
+        return dataclasses.replace(made, job=dataclasses.replace(job, data=data_name(job.config.data)), **changes)
 
     return make
 
 
-def logged(store: Store, place: Sweep | Alone, job: JobRecord) -> str:
+def logged(store: Store, place: Sweep | NoSweep, job: Ended) -> str:
     """Write one ended job; return its run's id."""
-    return log_job(store, place, job, check(job.config)).run_id
+    return job.log(store, place).run_id
 
 
 @pytest.fixture

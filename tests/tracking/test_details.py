@@ -8,11 +8,10 @@ import pytest
 
 from src.evaluation.results import Curve, JobResult
 from src.report.pictures import job_figures
-from src.tracking.details import StoredRecord
-from src.tracking.runs import start_alone
+from src.tracking.reading import StoredRecord
+from src.tracking.runs import no_sweep
 from src.tracking.store import Store, open_store
-from src.tracking.sweeps import log_job
-from tests.sweeps import Given, empty_store, record_of, result_of
+from tests.sweeps import Given, empty_store, ended_of, result_of
 
 CLASSES = ('yes, "a"', "否|<b>")
 GIVEN = Given({"cv.repeats": 2}, [0.5, 0.75, 0.5, 0.25, np.nan, 0.5], rows=12, classes=CLASSES)
@@ -36,7 +35,7 @@ def with_random_numbers(made: JobResult) -> JobResult:
 
 def test_curves_and_predictions_come_back_to_the_last_bit(store: Store) -> None:
     made = with_random_numbers(result_of(GIVEN))
-    job = log_job(store, start_alone(store, "study", {}), replace(record_of(GIVEN), result=made), GIVEN.config)
+    job = replace(ended_of(GIVEN), outcome=made).log(store, no_sweep(store, "study", {}))
     record = StoredRecord(store)
 
     back = record.predictions(job.run_id)
@@ -59,7 +58,7 @@ def test_curves_and_predictions_come_back_to_the_last_bit(store: Store) -> None:
 
 
 def test_a_job_keeps_figures_of_its_own(store: Store) -> None:
-    job = log_job(store, start_alone(store, "study", {}), record_of(GIVEN), GIVEN.config)
+    job = ended_of(GIVEN).log(store, no_sweep(store, "study", {}))
     drawn = job_figures(StoredRecord(store), job)
     assert set(drawn) == {f"figures/{name}.png" for name in ("confusion_matrix", "roc_curve", "learning_curve")}
     assert all(content.startswith(b"\x89PNG") for content in drawn.values())

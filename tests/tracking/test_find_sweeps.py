@@ -6,10 +6,10 @@ from src.errors import UserError
 from src.tracking import reading
 from src.tracking.errors import TrackingError
 from src.tracking.processes import PROCESS_ID
-from src.tracking.runs import start_alone
+from src.tracking.runs import no_sweep
 from src.tracking.store import Store
-from src.tracking.sweeps import find_sweeps, log_job, read_sweep
-from tests.sweeps import model, record_of, record_sweep
+from src.tracking.sweeps import find_sweeps, read_sweep
+from tests.sweeps import ended_of, model, record_sweep
 
 BP = (0.80, 0.85, 0.90, 0.75, 0.80)
 
@@ -37,8 +37,7 @@ def test_sweeps_that_do_not_exist_are_told_with_what_was_likely_meant(store: Sto
         find_sweeps(store, run_ids=["zzz"])
     with pytest.raises(TrackingError, match=f"one job of a sweep; give the sweep: --sweep {sweep}"):
         find_sweeps(store, run_ids=[child.run_id])
-    given = model("bp", BP)
-    alone = log_job(store, start_alone(store, "single", {}), record_of(given), given.config)
+    alone = ended_of(model("bp", BP)).log(store, no_sweep(store, "single", {}))
     with pytest.raises(TrackingError, match="a job alone, not a sweep"):
         find_sweeps(store, run_ids=[alone.run_id])
     with pytest.raises(TrackingError, match="the experiment 'single' holds no sweep to compare; others do: study"):

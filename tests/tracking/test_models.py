@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+import yaml
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
@@ -24,9 +25,11 @@ from skops.io.exceptions import UntrustedTypesFoundException
 
 from src.data import load, make_preprocessor
 from src.models import BPClassifier
-from src.tracking import models, reading
+from src.tracking import models, pyfunc, reading
 from src.tracking.address import ROOT
 from src.tracking.errors import TrackingError
+from src.tracking.runs import add_files
+from src.tracking.store import Store
 from tests.tracking.conftest import logged
 
 
@@ -106,7 +109,7 @@ def test_the_signature_says_which_columns_are_numbers_and_which_text(store, run_
 
 
 def test_nothing_of_a_model_is_pickled_and_its_requirements_are_exact(iris, tmp_path):
-    models.save_model(tmp_path / "model", fitted(iris, MODELS["network"]()), iris.features, iris.class_names)
+    pyfunc.save_model(tmp_path / "model", fitted(iris, MODELS["network"]()), iris.features, iris.class_names)
     names = {path.name for path in (tmp_path / "model").rglob("*")}
     assert not {name for name in names if name.endswith((".pkl", ".pickle", ".pyc", ".joblib"))}
     with zipfile.ZipFile(tmp_path / "model" / "artifacts" / "pipeline.skops") as archive:
@@ -117,8 +120,52 @@ def test_nothing_of_a_model_is_pickled_and_its_requirements_are_exact(iris, tmp_
     assert all(f"{line} " in locked or f"{line} \\" in locked for line in requirements)
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_a_model_is_the_folder_that_mlflow_would_write(tmp_path):
+    table = tmp_path / "people.csv"
+    rows = [f"{20 + i},{'red' if i % 3 else 'blue'},{'yés' if i % 2 else 'no'}" for i in range(20)]
+    table.write_text("age,colour,bought\n" + "\n".join(rows))
+    people = load("csv", path=table)
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    pyfunc.save_model(ours, fitted(people, BPClassifier(epochs=5)), people.features, people.class_names, run_id="r")
+    example = people.features.head(10)
+    answers = pd.DataFrame({"predicted": ["no"], "probability no": [0.5], "probability yés": [0.5]})
+    mlflow.pyfunc.save_model(
+        path=theirs,
+        python_model=str(pyfunc.SCRIPT),
+        artifacts={"pipeline": str(ours / "artifacts" / "pipeline.skops")},
+        model_config={"class_names": list(people.class_names)},
+        signature=mlflow.models.infer_signature(example, answers),
+        input_example=example,
+        pip_requirements=(ours / "requirements.txt").read_text().splitlines(),
+        code_paths=[str(ours / "code" / "src")],
+        mlflow_model=mlflow.models.Model(run_id="r"),
+    )
+
+    def described(folder):
+        said = mlflow.models.Model.load(folder).to_dict()
+        flavor = said["flavors"]["python_function"]
+        flavor["model_code_path"] = Path(flavor["model_code_path"]).name
+        del flavor["artifacts"]["pipeline"]["uri"], said["model_uuid"], said["utc_time_created"]
+        assert said.pop("model_size_bytes") > 10_000  # the spaces in a JSON file may be others
+        said["signature"] = {key: json.loads(text or "null") for key, text in said["signature"].items()}
+        for column in said["signature"]["inputs"]:
+            column["type"] = {"long": "double"}.get(column["type"], column["type"])  # as numbers all are
+        return said
+
+    def contents(folder):
+        files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        read = {".json": json.loads, ".yaml": yaml.safe_load}
+        return {
+            name: read.get(Path(name).suffix, bytes)(content) for name, content in files.items() if name != "MLmodel"
+        }
+
+    assert described(ours) == described(theirs)
+    assert contents(ours) == contents(theirs)
+
+
 def test_a_file_that_holds_anything_but_a_pipeline_is_not_loaded(iris, tmp_path):
-    models.save_model(tmp_path / "model", fitted(iris, MODELS["network"]()), iris.features, iris.class_names)
+    pyfunc.save_model(tmp_path / "model", fitted(iris, MODELS["network"]()), iris.features, iris.class_names)
     skops.io.dump(fractions.Fraction(1, 2), tmp_path / "model" / "artifacts" / "pipeline.skops")
     with pytest.raises(UntrustedTypesFoundException, match="Fraction"):
         mlflow.pyfunc.load_model(str(tmp_path / "model"))
@@ -126,7 +173,7 @@ def test_a_file_that_holds_anything_but_a_pipeline_is_not_loaded(iris, tmp_path)
 
 def test_a_model_needs_of_this_project_only_what_lies_beside_it(iris, tmp_path):
     pipeline = fitted(iris, MODELS["network"]())
-    models.save_model(tmp_path / "model", pipeline, iris.features, iris.class_names)
+    pyfunc.save_model(tmp_path / "model", pipeline, iris.features, iris.class_names)
     program = (
         "import json, sys, mlflow, pandas as pd\n"
         "model = mlflow.pyfunc.load_model('model')\n"
@@ -158,24 +205,29 @@ def test_a_model_belongs_to_its_run_and_can_be_registered_twice(store, run_id, i
     pd.testing.assert_frame_equal(by_name, mlflow.pyfunc.load_model(address).predict(iris.features.head(3)))
 
 
-def test_a_model_that_cannot_be_kept_is_told_and_marked_as_failed(store, run_id, iris, monkeypatch):
+@pytest.mark.parametrize("by_tables", [True, False])
+def test_a_model_that_cannot_be_kept_is_told_and_is_none_or_marked_as_failed(
+    store, run_id, iris, monkeypatch, by_tables
+):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(store.client, "log_model_artifacts", full)
+    monkeypatch.setattr(pyfunc, "write_pipeline", full)
+    used = store if by_tables else Store(store.address)
     with pytest.raises(TrackingError, match=r"cannot be kept: .*No space left on device"):
-        models.log_model(store, run_id, fitted(iris, MODELS["network"]()), iris.features, iris.class_names)
-    (model,) = store.client.search_logged_models([reading.get_run(store, run_id).experiment_id])
-    assert model.status.name == "FAILED"
+        models.log_model(used, run_id, fitted(iris, MODELS["network"]()), iris.features, iris.class_names)
+    assert models.logged_model(store, run_id) is None
+    found = store.client.search_logged_models([reading.get_run(store, run_id).experiment_id])
+    assert [model.status.name for model in found if model.source_run_id == run_id] == ([] if by_tables else ["FAILED"])
 
 
 def test_a_model_of_a_run_that_is_not_there_is_told(store, iris):
-    with pytest.raises(TrackingError, match="the model of run 0123 cannot be kept"):
+    with pytest.raises(TrackingError, match="there is no run '0123'"):
         models.log_model(store, "0123", None, iris.features, iris.class_names)
 
 
 def test_files_are_added_to_a_run_that_has_ended(store, run_id):
-    models.add_files(store, run_id, {"figures/a.png": b"a"})
+    add_files(store, run_id, {"figures/a.png": b"a"})
     assert reading.artifact(store, reading.get_run(store, run_id), "figures/a.png") == b"a"
 
 

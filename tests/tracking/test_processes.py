@@ -45,19 +45,19 @@ def test_a_killed_sweep_is_set_right_and_others_are_left_alone(store, sweep, mak
 
     taken = reopen_sweep(store, dead_id, {})
     assert taken is not None
-    assert not is_dead(store.client.get_run(dead_id))
+    assert not is_dead(reading.get_run(store, dead_id))
     finish_sweep(store, taken, "FINISHED")
 
 
 def test_a_process_id_that_was_given_away_again_is_dead(store, sweep):
     store.client.set_tag(sweep.run_id, "process_started", repr(psutil.Process().create_time() - 3600))
-    assert is_dead(store.client.get_run(sweep.run_id))
+    assert is_dead(reading.get_run(store, sweep.run_id))
 
 
 def test_a_process_of_another_machine_is_not_known_to_be_dead(store, sweep):
     store.client.set_tag(sweep.run_id, "process_host", "another")
     store.client.set_tag(sweep.run_id, "process_id", "999999")
-    assert not is_dead(store.client.get_run(sweep.run_id))
+    assert not is_dead(reading.get_run(store, sweep.run_id))
 
 
 def test_a_run_that_this_program_did_not_start_is_left_alone(store, sweep):

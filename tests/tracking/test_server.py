@@ -16,7 +16,6 @@ import pytest
 
 from src.tracking import models, reading
 from src.tracking.processes import repair_dead_sweeps
-from src.tracking.query import finished_jobs
 from src.tracking.runs import finish_sweep, reopen_sweep, start_sweep
 from src.tracking.store import open_store
 from src.tracking.view import prepare_view
@@ -72,8 +71,8 @@ def test_a_sweep_over_the_network_is_the_same_record(server, make_job, make_resu
     )
     done = make_job(digest="a")
     run_id = logged(store, sweep, done)
-    logged(store, sweep, make_job(digest="b", result=make_result(diverged=True)))
-    assert finished_jobs(store, [sweep.experiment_id]).keys() == {"a", "b"}
+    logged(store, sweep, make_job(digest="b", outcome=make_result(diverged=True)))
+    assert reading.finished_jobs(store, [sweep.experiment_id]).keys() == {"a", "b"}
 
     run = reading.get_run(store, run_id)
     expected = done.result.metrics()
@@ -128,7 +127,7 @@ def test_the_prepared_view_opens_in_a_browser(server, make_job, tmp_path):
     store = open_store(server)
     sweep = start_sweep(store, experiment="view", name="s", digest="v", jobs=[], tags={})
     for rate in (0.1, 0.3):
-        logged(store, sweep, make_job(name=f"lr {rate}", params={"training.learning_rate": rate, "seed": 0}))
+        logged(store, sweep, make_job({"training": {"learning_rate": rate}}, name=f"lr {rate}"))
     other = start_sweep(store, experiment="view", name="other", digest="w", jobs=[], tags={})
     logged(store, other, make_job(name="not this one"))
     shown = prepare_view(store, sweep.experiment_id, sweep.run_id, ["training.learning_rate"], ["test/accuracy"])

@@ -8,12 +8,13 @@ import pytest
 from src.comparison.cautions import RowFacts
 from src.config import check, flatten
 from src.evaluation.metrics import METRICS
-from src.evaluation.results import JobResult
+from src.evaluation.results import Failure, JobResult
 from src.tracking import reading
 from src.tracking.artifacts import yaml_bytes
-from src.tracking.records import PARENT, SEARCH, Failure
+from src.tracking.records import PARENT, SEARCH
 from src.tracking.runs import finish_sweep, start_sweep
-from src.tracking.sweeps import OPTIONS, log_job, read_sweep
+from src.tracking.store import Store
+from src.tracking.sweeps import OPTIONS, read_sweep
 
 ODD = {
     "data": {"name": "csv", "path": "~/some where/優.csv", "separator": "\t", "target": -1, "categorical": ["null", 3]},
@@ -61,12 +62,12 @@ def what_is_written_is_read_back(store, make_job, make_result):
     asked = check({"comparison": {"metric": "log_loss", "baselines": ["logistic"], "rope": 0.1 + 0.2}}).comparison
     fates = {
         "plain": {},
-        "odd": {"config": ODD, "result": with_inner_scores(make_result(3))},
-        "diverged": {"result": make_result(1, diverged=True), "config": {"training": {"learning_rate": 1e6}}},
-        "no network": {"result": make_result(2, curve=False), "config": SKLEARN},
-        "failed": {"status": "FAILED", "result": None, "failure": Failure("ValueError", "no\nluck, 優", "Traceback")},
-        "failed without a word": {"status": "FAILED", "result": None, "failure": Failure("StopIteration", "", "T")},
-        "failed at length": {"status": "FAILED", "result": None, "failure": Failure("ValueError", "x" * 9000, "T")},
+        "odd": {"config": ODD, "outcome": with_inner_scores(make_result(3))},
+        "diverged": {"outcome": make_result(1, diverged=True), "config": {"training": {"learning_rate": 1e6}}},
+        "no network": {"outcome": make_result(2, curve=False), "config": SKLEARN},
+        "failed": {"outcome": Failure("ValueError", "no\nluck, 優", "Traceback")},
+        "failed without a word": {"outcome": Failure("StopIteration", "", "T")},
+        "failed at length": {"outcome": Failure("ValueError", "x" * 9000, "T")},
     }
     place = start_sweep(
         store,
@@ -79,9 +80,8 @@ def what_is_written_is_read_back(store, make_job, make_result):
         files={OPTIONS: yaml_bytes(asked.model_dump(mode="json"))},
     )
     written = []
-    for number, (name, changes) in enumerate(fates.items()):
-        job = make_job(name=name, digest=name, tags={"folds_digest": "f" * 64, "seed": str(number)}, **changes)
-        written.append(log_job(store, place, job, check(job.config)))
+    for name, changes in fates.items():
+        written.append(make_job(name=name, digest=name, **changes).log(store, place))
     finish_sweep(store, place, "FAILED")
 
     read = read_sweep(store, reading.get_run(store, place.run_id))
@@ -100,13 +100,13 @@ def test_what_is_written_of_a_sweep_is_read_back(store, make_job, make_result):
 
 
 def test_what_mlflows_own_client_writes_is_read_back(store, make_job, make_result):
-    what_is_written_is_read_back(dataclasses.replace(store, engine=None), make_job, make_result)
+    what_is_written_is_read_back(Store(store.address), make_job, make_result)
 
 
 def test_the_facts_of_the_rows_are_read_back(store, sweep, make_job):
     facts = RowFacts(20, 4, ("patient_id", 'the "user"', "優 id"), (7, "優"))
     job = make_job(dataset=dataclasses.replace(make_job().dataset, facts=facts))
-    described = reading.dataset(store, log_job(store, sweep, job, check(job.config)).run_id)
+    described = reading.dataset(store, job.log(store, sweep).run_id)
     assert described.facts == facts
     assert (described.rows, described.classes) == (20, 2)
 
@@ -115,8 +115,7 @@ def test_a_job_that_was_cut_off_while_it_was_written_is_missing(store, make_job)
     """Over the network a run is RUNNING until it is whole; what a killed process leaves has no files."""
     jobs = [{"digest": "whole"}, {"digest": "cut off"}]
     place = start_sweep(store, experiment="bp", name="s", digest="k" * 64, jobs=jobs, tags={})
-    job = make_job(digest="whole")
-    log_job(store, place, job, check(job.config))
+    make_job(digest="whole").log(store, place)
     tags = {PARENT: place.run_id, "job_digest": "cut off"}
     started = store.client.create_run(place.experiment_id, tags=tags, run_name="cut off")
     store.client.set_terminated(started.info.run_id, "KILLED")
@@ -127,9 +126,9 @@ def test_a_job_that_was_cut_off_while_it_was_written_is_missing(store, make_job)
 
 
 def test_a_job_whose_configuration_this_version_cannot_read_is_told_and_left_out(store, sweep, make_job):
-    good, bad = make_job(digest="a"), make_job(digest="b", name="from elsewhere")
-    kept = log_job(store, sweep, good, check(good.config))
-    log_job(store, sweep, dataclasses.replace(bad, config={"model": {"name": "forest"}, "seed": 0}), check(bad.config))
+    kept = make_job(digest="a").log(store, sweep)
+    bad = reading.get_run(store, make_job(digest="b", name="from elsewhere").log(store, sweep).run_id)
+    store.put(bad, {"config.yaml": b"model: {name: forest}\nseed: 0"})
     read = read_sweep(store, reading.get_run(store, sweep.run_id))
     assert [job.run_id for job in read.jobs] == [kept.run_id]
     (sentence,) = read.unreadable
@@ -139,7 +138,7 @@ def test_a_job_whose_configuration_this_version_cannot_read_is_told_and_left_out
 @pytest.mark.parametrize("rows", [20, 23])
 def test_folds_whose_sizes_an_older_version_did_not_record_are_of_the_average_size(store, sweep, make_job, rows):
     job = make_job(digest="a", dataset=dataclasses.replace(make_job().dataset, rows=rows))
-    run = reading.get_run(store, log_job(store, sweep, job, check(job.config)).run_id)
+    run = reading.get_run(store, job.log(store, sweep).run_id)
     header, *lines = reading.artifact(store, run, "fold_scores.csv").decode().splitlines()
     names = header.split(",")
     kept = [place for place, name in enumerate(names) if name not in ("n_train", "n_test", "parameters", "class_step")]

@@ -1,156 +1,258 @@
-"""The two ways to write a run leave the same rows in every table."""
+"""By its tables or by MLflow's client: both ways leave the same rows in every table, and the same files."""
 
 import dataclasses
+import re
 import sqlite3
+import subprocess
+import sys
+import time
 
 import pytest
-from mlflow.entities import ViewType
 
-from src.tracking import database, query, reading
-from src.tracking.database import engine_of, insert_run
-from src.tracking.query import finished_jobs
-from src.tracking.records import JOB_DIGEST
-from src.tracking.runs import run_record
-from src.tracking.store import open_store
-from src.tracking.writing import write_with_client
-from tests.tracking.conftest import logged
+from src.evaluation.results import Failure
+from src.tracking import database, reading
+from src.tracking.address import ROOT
+from src.tracking.database import Database, known_database
+from src.tracking.processes import repair_dead_sweeps
+from src.tracking.records import JOB_DIGEST, DatasetRow, RunRow
+from src.tracking.runs import (
+    Sweep,
+    add_files,
+    add_metrics,
+    describe,
+    finish_sweep,
+    list_jobs,
+    no_sweep,
+    reopen_sweep,
+    start_sweep,
+)
+from src.tracking.store import Store, experiment_id, open_store
+from tests.tracking.conftest import logged, result
 
-IDS = {"run_uuid", "artifact_uri", "input_uuid", "dataset_uuid", "source_id", "destination_id"}
+IDS = {"run_uuid", "input_uuid", "dataset_uuid", "source_id", "destination_id"}
+NOW = 1_800_000_000.123
 
 
-def rows(database):
-    """Every row of every table, without the ids that are drawn at random."""
-    with sqlite3.connect(database) as connection:
+def rows(store):
+    """Every row of every table, without the ids that are drawn at random, and every file."""
+    folder = str(store.database.parent)
+
+    def shown(row):
+        return re.sub("[0-9a-f]{32}", "ID", repr({key: row[key] for key in row if key not in IDS})).replace(folder, "")
+
+    with sqlite3.connect(store.database) as connection:
         connection.row_factory = sqlite3.Row
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         found = {
-            table: [
-                {key: value for key, value in dict(row).items() if key not in IDS}
-                for row in connection.execute(f"SELECT * FROM {table}")
-            ]
-            for table in tables
+            table: sorted(shown(dict(row)) for row in connection.execute(f"SELECT * FROM {table}")) for table in tables
         }
-    return {table: sorted(map(repr, content)) for table, content in found.items()}
+    files = sorted(
+        (re.sub("[0-9a-f]{32}", "ID", str(path.relative_to(folder))), path.read_bytes())
+        for path in (store.database.parent / "mlartifacts").rglob("*")
+        if path.is_file()
+    )
+    return {**found, "files": files}
 
 
-@pytest.mark.parametrize("case", ["plain", "diverged", "failed", "no curve"])
-def test_one_transaction_writes_what_the_client_writes(store, sweep, make_job, make_result, case, tmp_path):
-    from src.tracking.records import Failure
-
-    jobs = {
-        "plain": make_job(),
-        "diverged": make_job(result=make_result(diverged=True)),
-        "failed": make_job(status="FAILED", result=None, failure=Failure("ValueError", "x", "trace")),
-        "no curve": make_job(result=make_result(curve=False), note="n"),
-    }
-    record = run_record(sweep, jobs[case])
-    before = tmp_path / "before.db"
-    with sqlite3.connect(store.database) as source, sqlite3.connect(before) as copy:
-        source.backup(copy)
-
-    first = write_with_client(store, record)
-    by_client = rows(store.database)
-    client_files = {path.name: path.read_bytes() for path in tmp_path.glob(f"mlartifacts/bp/{first}/artifacts/*")}
-
-    with sqlite3.connect(before) as source, sqlite3.connect(store.database) as target:
-        source.backup(target)
-    second = insert_run(store.engine, record)
-    assert rows(store.database) == by_client
-    local_files = {path.name: path.read_bytes() for path in tmp_path.glob(f"mlartifacts/bp/{second}/artifacts/*")}
-    assert local_files == client_files == record.files
+def a_sweep(store, **changes):
+    given = {"experiment": "bp", "name": "sweep", "digest": "s" * 64, "jobs": [{"digest": "a"}], "tags": {"git": "x"}}
+    return start_sweep(store, **{**given, **changes})
 
 
-def test_infinities_and_metrics_of_one_name_are_stored_as_the_client_stores_them(store, sweep, make_job):
-    record = run_record(sweep, make_job())
-    record.metrics.extend([("inf", float("inf"), 0), ("inf", float("-inf"), 1), ("inf", float("nan"), 2)])
-    histories = []
-    for run_id in (write_with_client(store, record), insert_run(store.engine, record)):
-        points = store.client.get_metric_history(run_id, "inf")
-        histories.append(sorted((point.step, repr(point.value)) for point in points))
-        assert repr(store.client.get_run(run_id).data.metrics["inf"]) == "nan"
-    assert histories[0] == histories[1]
+def an_experiment(store, make_job):
+    assert experiment_id(store, "learning rate / λ") == experiment_id(store, "learning rate / λ")
+    store.tag_experiment(experiment_id(store, "learning rate / λ"), {"one": "1", "mlflow.note.content": "é" * 9000})
+    store.tag_experiment(experiment_id(store, "learning rate / λ"), {"one": "2"})
+    assert store.experiment_tags(experiment_id(store, "learning rate / λ"))["one"] == "2"
+
+
+def a_sweep_that_ends_and_goes_on(store, make_job):
+    sweep = a_sweep(store, params={"comparison.metric": "accuracy", "x y": [1, None]}, files={"a/b.txt": b"1"})
+    list_jobs(store, sweep, [{"digest": "a"}, {"digest": "b"}])
+    failure = Failure("ValueError", "no luck", "Trace")
+    finish_sweep(store, sweep, "FAILED", metrics={"test/accuracy": 0.5}, tags={"best_run": "r"}, failure=failure)
+    again = reopen_sweep(store, sweep.run_id, {"git": "y"})
+    logged(store, again, make_job())
+    metrics = {"test/accuracy": 0.25, "test/log_loss": float("inf"), "std/accuracy": float("nan")}
+    finish_sweep(store, again, "FINISHED", metrics=metrics, note="**bp** wins", files={"leaderboard.csv": b"x"})
+
+
+def a_run_that_gets_more(store, make_job):
+    run_id = logged(store, a_sweep(store), make_job())
+    describe(store, run_id, "a note", {"answer": "it does"})
+    describe(store, run_id, "another note")
+    add_metrics(store, run_id, {"fitted/accuracy": 0.9, "fitted/log_loss": float("nan")})
+    add_files(store, run_id, {"figures/a.png": b"a"})
+
+
+def a_dead_sweep(store, make_job):
+    sweep = a_sweep(store)
+    store.add_run(RunRow(sweep.experiment_id, "cut off", "RUNNING", 5, tags={"mlflow.parentRunId": sweep.run_id}))
+    store.change_run(sweep.run_id, tags={"process_id": "999999999"})
+    assert len(repair_dead_sweeps(store, sweep.experiment_id)) == 1
+
+
+def jobs_in_and_out_of_a_sweep(store, make_job):
+    sweep = a_sweep(store)
+    logged(store, sweep, make_job())
+    logged(store, sweep, make_job(digest="d", outcome=result(diverged=True)))
+    logged(store, sweep, make_job(digest="f", outcome=Failure("ValueError", "x" * 9000, "trace")))
+    logged(store, sweep, make_job(digest="n", outcome=result(curve=False), overrides=["a=1", "b=[2,3]"]))
+    logged(store, no_sweep(store, "alone", {"git": "z"}), make_job())
+
+
+def odd_metrics(store, make_job):
+    points = [
+        ("inf", float("inf"), 0),
+        ("inf", float("-inf"), 1),
+        ("inf", float("nan"), 2),
+        ("b", -0.0, 3),
+        ("b", 1e-320, 1),
+    ]
+    run = RunRow(experiment_id(store, "bp"), "odd, 優", "FINISHED", 1, 2, {"mlflow.user": "me"}, {"p": ""})
+    store.add_run(run, points, DatasetRow("n", "d", "local", "{}", "{}", "{}"))
+    store.add_run(run, points, DatasetRow("n", "d", "local", "other", "{}", "{}"))
+
+
+def a_model(store, make_job):
+    def write(model_id, folder):
+        assert model_id.startswith("m-")
+        (folder / "data").mkdir(parents=True)
+        (folder / "data" / "weights").write_bytes(b"1")
+
+    run = reading.get_run(store, logged(store, a_sweep(store), make_job()))
+    model_id = store.add_model(run, "model", write)
+    assert store.logged_model(run.run_id) == model_id
+    assert store.model_location(model_id).endswith(f"/models/{model_id}/artifacts")
+
+
+WRITES = [
+    a_model,
+    an_experiment,
+    a_sweep_that_ends_and_goes_on,
+    a_run_that_gets_more,
+    a_dead_sweep,
+    jobs_in_and_out_of_a_sweep,
+    odd_metrics,
+]
+
+
+@pytest.mark.parametrize("write", WRITES, ids=lambda write: write.__name__)
+def test_by_tables_everything_is_written_as_the_client_writes_it(
+    write, fresh_database, make_job, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(time, "time", lambda: NOW)
+    written = []
+    for kind in ("client", "tables"):
+        (tmp_path / kind).mkdir()
+        with sqlite3.connect(fresh_database) as source, sqlite3.connect(tmp_path / kind / "mlflow.db") as copy:
+            source.backup(copy)
+        address = f"sqlite:///{tmp_path}/{kind}/mlflow.db"
+        store = Store(address) if kind == "client" else open_store(address)
+        assert isinstance(store, Database) == (kind == "tables")
+        write(store, make_job)
+        written.append(rows(store))
+    for table, content in written[0].items():
+        assert written[1][table] == content, table
 
 
 def test_this_mlflow_has_the_tables_that_are_written_directly(store):
     # If this fails after an upgrade of MLflow: runs are then written by the slower client. Look at what changed in the
     # tables, and adapt src/tracking/database.py.
-    assert store.engine is not None
+    assert isinstance(store, Database)
+
+
+def test_a_database_is_written_and_read_without_importing_mlflow(store):
+    program = """
+import sys
+from src.tracking.reading import children, get_run
+from src.tracking.runs import finish_sweep, no_sweep, start_sweep
+from src.tracking.store import open_store
+from src.tracking.view import prepare_view
+sys.path.insert(0, "tests")  # another package has a module of this name
+from sweeps import ended_of, model
+store = open_store(sys.argv[1])
+sweep = start_sweep(store, experiment="new", name="s", digest="d", jobs=[], tags={})
+job = ended_of(model("bp", (0.5, 0.75))).log(store, sweep)
+prepare_view(store, sweep.experiment_id, sweep.run_id, [], ["test/accuracy"])
+finish_sweep(store, sweep, "FINISHED", metrics={"test/accuracy": 0.5}, files={"a.txt": b"a"})
+assert [run.run_id for run in children(store, get_run(store, sweep.run_id))] == [job.run_id]
+print([name for name in ("mlflow", "alembic", "skops", "matplotlib") if name in sys.modules])
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program, store.address], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert ended.stdout.strip() == "[]"
 
 
 @pytest.fixture
-def other_tables(monkeypatch):
+def other_tables(store, monkeypatch):
     """As after an upgrade of MLflow whose metrics have one more column that has to be filled."""
-    known = {**database._FILLED, database.METRICS: database._FILLED[database.METRICS] - {"value"}}
-    monkeypatch.setattr(database, "_FILLED", known)
-    database._knows_tables.cache_clear()
-    yield
-    database._knows_tables.cache_clear()
+    known = {**database._COLUMNS, "metrics": tuple(set(database._COLUMNS["metrics"]) - {"value"})}
+    monkeypatch.setattr(database, "_COLUMNS", known)
+    database._say_unknown.cache_clear()
 
 
 def test_unknown_tables_are_written_and_read_by_the_client_and_that_is_said_once(
     store, sweep, make_job, make_result, other_tables, caplog
 ):
     opened = [open_store(store.address) for _ in range(2)]
-    assert [each.engine for each in opened] == [None, None]
+    assert [type(each) for each in opened] == [Store, Store]
     (said,) = [line.getMessage() for line in caplog.records if line.name == database.__name__]
     assert said.startswith("MLflow's table metrics has other columns than are known here (value): runs are written by")
-    ids = [logged(opened[0], sweep, make_job(digest=str(i), result=make_result(diverged=i == 1))) for i in range(2)]
+    ids = [logged(opened[0], sweep, make_job(digest=str(i), outcome=make_result(diverged=i == 1))) for i in range(2)]
     for reader in (opened[1], store):
-        assert finished_jobs(reader, [sweep.experiment_id]) == {"0": ids[0], "1": ids[1]}
-        found = query.find_runs(reader, [sweep.experiment_id], {JOB_DIGEST: "1"})
+        assert reading.finished_jobs(reader, [sweep.experiment_id]) == {"0": ids[0], "1": ids[1]}
+        found = reading.find_runs(reader, [sweep.experiment_id], {JOB_DIGEST: "1"})
         assert [run.run_id for run in found] == [ids[1]]
 
 
-def test_an_address_that_is_no_known_database_is_left_to_the_client(store):
-    assert engine_of("http://127.0.0.1:5000") is None
-    assert engine_of("mysql://user@host/name") is None
-    assert engine_of(store.address).dialect.name == "sqlite"
+def test_an_address_that_is_no_known_database_is_left_to_the_client():
+    assert known_database("http://127.0.0.1:5000") is None
+    assert known_database("mysql://user@host/name") is None
 
 
-def test_artifacts_that_are_not_kept_on_this_machine_are_left_to_the_client(store, sweep, make_job):
+def test_artifacts_that_are_not_kept_on_this_machine_are_left_to_the_client(store, sweep, make_job, monkeypatch):
     elsewhere = store.client.create_experiment("elsewhere", artifact_location="s3://bucket/elsewhere")
-    record = run_record(dataclasses.replace(sweep, experiment_id=elsewhere), make_job())
-    assert insert_run(store.engine, record) is None
-    assert query.find_runs(store, [elsewhere]) == []
+    uploaded = []
+    monkeypatch.setattr(store.client, "log_artifacts", lambda run_id, folder: uploaded.append(run_id))
+    place = Sweep(dataclasses.replace(sweep.run, experiment_id=elsewhere), sweep.tags)
+    run_id = logged(store, place, make_job())
+    assert uploaded == [run_id]
+    assert [run.run_id for run in reading.find_runs(store, [elsewhere])] == [run_id]
 
 
 def test_runs_are_the_same_asked_directly_and_by_the_client(store, sweep, make_job, make_result):
     now = make_job().started
     for number in range(3):
-        logged(
-            store, sweep, make_job(digest=str(number), result=make_result(diverged=number == 1), started=now + number)
-        )
+        outcome = make_result(diverged=number == 1)
+        logged(store, sweep, make_job(digest=str(number), outcome=outcome, started=now + number))
     deleted = logged(store, sweep, make_job(digest="deleted"))
     store.client.delete_run(deleted)
-    direct = query.find_runs(store, [sweep.experiment_id])
-    finished = finished_jobs(store, [sweep.experiment_id])
-    assert finished.keys() == {"0", "1", "2"}
-    by_client = dataclasses.replace(store, engine=None)
+    by_client = Store(store.address)
+    direct = reading.find_runs(store, [sweep.experiment_id])
     ids = [run.run_id for run in direct[::-1]]
-    assert repr(sorted(query.find_runs(by_client, [sweep.experiment_id]), key=lambda run: run.run_id)) == repr(
-        sorted(map(with_sorted_keys(store), direct), key=lambda run: run.run_id)
-    )
-    assert finished_jobs(by_client, [sweep.experiment_id]) == finished
-    for asked in (store, by_client):
-        assert [run.run_id for run in query.runs_of_ids(asked, [*ids, deleted])] == ids
 
-
-def with_sorted_keys(store):
-    """The client returns keys in an order of its own; take each run's from there."""
-    order = {run.info.run_id: run.data for run in store.client.search_runs(["1"], run_view_type=ViewType.ALL)}
-
-    def arrange(run):
-        data = order[run.run_id]
-        return type(run)(
-            **{
-                **vars(run),
-                "tags": {key: run.tags[key] for key in data.tags},
-                "params": {key: run.params[key] for key in data.params},
-                "metrics": {key: run.metrics[key] for key in data.metrics},
-            }
+    def in_order(runs):
+        texts = ("tags", "params", "metrics")
+        return sorted(
+            repr({**vars(run), **{name: sorted(getattr(run, name).items()) for name in texts}}) for run in runs
         )
 
-    return arrange
+    assert in_order(by_client.find_runs([sweep.experiment_id])) == in_order(direct)
+    assert in_order(by_client.runs([*ids, deleted, "none"])) == in_order(store.runs([*ids, deleted, "none"]))
+    assert [run.run_id for run in store.runs([*ids, deleted, "none"])] == [*ids, deleted]
+    finished = store.finished_jobs([sweep.experiment_id])
+    assert finished.keys() == {"0", "1", "2"}
+    assert by_client.finished_jobs([sweep.experiment_id]) == finished
+    wanted = {"0", "2", "never"}
+    found = [each.finished_runs(sweep.experiment_id, wanted) for each in (store, by_client)]
+    assert [{digest: run.run_id for digest, run in each.items()} for each in found] == [
+        {digest: finished[digest] for digest in ("0", "2")}
+    ] * 2
+    assert store.experiments() == by_client.experiments()
+    assert store.dataset(ids[0]) == by_client.dataset(ids[0])
+    assert store.logged_model(ids[0]) is by_client.logged_model(ids[0]) is None
 
 
 def test_the_newest_of_several_runs_of_a_job_is_found(store, sweep, make_job):
@@ -158,7 +260,7 @@ def test_the_newest_of_several_runs_of_a_job_is_found(store, sweep, make_job):
     logged(store, sweep, make_job(started=now - 10))
     newest = logged(store, sweep, make_job(started=now))
     logged(store, sweep, make_job(started=now - 20))
-    assert list(finished_jobs(store, [sweep.experiment_id]).values()) == [newest]
+    assert list(reading.finished_jobs(store, [sweep.experiment_id]).values()) == [newest]
 
 
 def test_an_experiment_or_run_that_is_not_there_is_told(store, sweep):

@@ -1,0 +1,147 @@
+"""A fitted pipeline as a folder in MLflow's format of models, which `mlflow.pyfunc.load_model` and the server read.
+
+Written without importing MLflow, which takes 1.5 s, and without its look at everything that is installed, which takes
+0.4 s a model; a test compares the folder, file by file, with the one that `mlflow.pyfunc.save_model` writes.
+
+MLflow's own scikit-learn flavour answers either classes or bare probabilities; a "model from code" (`served.py`)
+answers both, with the classes' names. The requirements are the installed versions, named outright.
+"""
+
+import json
+import platform
+import shutil
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from src.models.kept import write_pipeline
+from src.tracking import artifacts
+from src.tracking.provenance import ROOT
+
+PIPELINE = "artifacts/pipeline.skops"  # in a model's folder
+EXAMPLE_ROWS = 10
+SCRIPT = Path(__file__).with_name("served.py")
+# What a pipeline with a network in it imports.
+CODE = ("__init__.py", "errors.py", "models", "network")
+REQUIREMENTS = ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops", "threadpoolctl")
+
+
+def save_model(
+    folder: Path,
+    pipeline: Any,
+    features: pd.DataFrame,
+    class_names: Sequence[str],
+    *,
+    run_id: str | None = None,
+    model_id: str | None = None,
+) -> None:
+    """Write a fitted pipeline as an MLflow model.
+
+    Parameters
+    ----------
+    folder
+        Where; it is made, or holds nothing yet.
+    pipeline
+        Fitted; takes rows of `features`, knows its classes by name.
+    features
+        The data set's features; the first rows become the input example.
+    class_names
+        In the order in which the answer's columns are to stand.
+    run_id, model_id
+        The run that it belongs to, and its own id, where it has them.
+    """
+    (folder / PIPELINE).parent.mkdir(parents=True)
+    write_pipeline(pipeline, folder / PIPELINE)
+    example = features.head(EXAMPLE_ROWS).astype(object)
+    split: dict[str, Any] = example.where(example.notna(), None).to_dict("split", index=False)
+    artifacts.write_files(
+        folder,
+        {
+            **_environment(),
+            "input_example.json": json.dumps(split).encode(),
+            "serving_input_example.json": json.dumps({"dataframe_split": split}, indent=2).encode(),
+        },
+    )
+    shutil.copy(SCRIPT, folder)
+    described = _description(features, class_names) | {"run_id": run_id, "model_id": model_id}
+    described["model_size_bytes"] = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    _copy_code(folder / "code" / "src")
+    present = {key: value for key, value in described.items() if value is not None or key == "prompts"}
+    (folder / "MLmodel").write_bytes(_yaml(present, sort_keys=True))
+
+
+@cache
+def _environment() -> Mapping[str, bytes]:
+    """The files that say what a model needs installed."""
+    requirements = [f"{name}=={version(name)}" for name in REQUIREMENTS]
+    python, pip = platform.python_version(), version("pip")
+    tools = [f"pip=={pip}", f"setuptools=={version('setuptools')}", "wheel"]
+    conda = [f"python={python}", f"pip<={pip}", {"pip": requirements}]
+    return {
+        "requirements.txt": "\n".join(requirements).encode(),
+        "conda.yaml": _yaml({"channels": ["conda-forge"], "dependencies": conda, "name": "mlflow-env"}),
+        "python_env.yaml": _yaml(
+            {"python": python, "build_dependencies": tools, "dependencies": ["-r requirements.txt"]}
+        ),
+    }
+
+
+def _description(features: pd.DataFrame, class_names: Sequence[str]) -> dict[str, Any]:
+    """What the file MLmodel says: how the model is loaded, what it takes (by column) and what it gives."""
+    numeric = features.select_dtypes("number").columns
+    takes = {str(name): "double" if name in numeric else "string" for name in features.columns}
+    gives = {"predicted": "string"} | {artifacts.probability_column(name): "double" for name in class_names}
+    return {
+        "flavors": {
+            "python_function": {
+                "artifacts": {"pipeline": {"path": PIPELINE, "uri": PIPELINE}},
+                "cloudpickle_version": version("cloudpickle"),
+                "code": "code",
+                "config": {"class_names": list(class_names)},
+                "env": {"conda": "conda.yaml", "virtualenv": "python_env.yaml"},
+                "loader_module": "mlflow.pyfunc.loaders.code_model",
+                "model_code_path": SCRIPT.name,
+                "python_version": platform.python_version(),
+                "streamable": False,
+            }
+        },
+        "is_signature_from_type_hint": False,
+        "mlflow_version": version("mlflow"),
+        "model_uuid": uuid.uuid4().hex,
+        "prompts": None,
+        "saved_input_example_info": {
+            "artifact_path": "input_example.json",
+            "pandas_orient": "split",
+            "serving_input_path": "serving_input_example.json",
+            "type": "dataframe",
+        },
+        "signature": {"inputs": _schema(takes), "outputs": _schema(gives), "params": None},
+        "type_hint_from_example": False,
+        "utc_time_created": str(datetime.now(UTC).replace(tzinfo=None)),
+    }
+
+
+def _schema(columns: Mapping[str, str]) -> str:
+    return json.dumps([{"type": kind, "name": name, "required": True} for name, kind in columns.items()])
+
+
+def _yaml(value: Any, *, sort_keys: bool = False) -> bytes:
+    return yaml.safe_dump(value, sort_keys=sort_keys, allow_unicode=True, default_flow_style=False).encode()
+
+
+def _copy_code(folder: Path) -> None:
+    """Copy the source a pipeline needs, without caches."""
+    folder.mkdir(parents=True)
+    for name in CODE:
+        source = ROOT / "src" / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / name)
