@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from src.tracking.query import find_runs
+from src.tracking.reading import find_runs
 
 from src.config.identity import code_version
 from src.tracking import provenance, reading
