@@ -1,6 +1,5 @@
 """Runs back out of the store: sweeps to continue, and what a job recorded beside its scores."""
 
-import difflib
 import io
 import json
 import tempfile
@@ -20,6 +19,7 @@ from src.tracking.address import shown
 from src.tracking.errors import TrackingError
 from src.tracking.records import PARENT, SWEEP_DIGEST, RunRow, recorded_dataset
 from src.tracking.store import Store, telling
+from src.words import did_you_mean
 
 
 def experiment_ids(store: Store, names: Sequence[str] | None = None) -> dict[str, str]:
@@ -36,10 +36,8 @@ def experiment_ids(store: Store, names: Sequence[str] | None = None) -> dict[str
         return known
     missing = [name for name in names if name not in known]
     if missing:
-        close = difflib.get_close_matches(missing[0], known, n=1)
-        meant = f" Did you mean {close[0]!r}?" if close else ""
         raise TrackingError(
-            f"there is no MLflow experiment {missing[0]!r} in {shown(store.address)}.{meant} "
+            f"there is no MLflow experiment {missing[0]!r} in {shown(store.address)}.{did_you_mean(missing[0], known)} "
             f"({', '.join(sorted(known)) or 'it holds none'})"
         )
     return {name: known[name] for name in names}
