@@ -1,15 +1,13 @@
 """What MLflow holds: the only room that imports mlflow.
 
 - ``address``: where the record lives, and whether it can be written there, checked before anything is trained.
-- ``store``: the opened store; experiments.
-- ``records``: what is written of one job, as plain data.
-- ``writing``: the two ways a finished run is written: MLflow's client, and one transaction into a database.
-- ``database``: that transaction, over MLflow's own table definitions; ``query`` finds runs by them.
+- ``store``: the opened store, and what can be done there through MLflow's client; experiments.
+- ``database``: the same for a database, by its tables, without importing MLflow.
+- ``records``: a run as MLflow stores it, and how a job becomes one.
 - ``runs``: a sweep's parent run and its jobs' runs, from start to true status.
 - ``processes``: whether the process that wrote a run still lives; setting right what a dead one left.
-- ``reading``: runs, configurations and tables back out of the store.
+- ``reading``: runs, configurations, scores, tables back out of the store, as the report asks for them.
 - ``sweeps``: which sweeps are asked for, and their jobs, typed; what is written of a job is read back equal.
-- ``details``: what is recorded of a job beside its scores, as the report asks for it.
 - ``artifacts``: the files of a run.
 - ``provenance``: which code, libraries, command and machine gave a result.
 - ``models``: fitted pipelines that can be loaded and served.

@@ -142,6 +142,10 @@ class Database(Store):
         super().__init__(address)
         self.engine = engine
         self.tables = tables
+        if engine.dialect.name == "sqlite":
+            # The last connection that is closed copies the log into the file, tens of milliseconds: one stays open.
+            self._kept = engine.connect()
+            self._kept.exec_driver_sql("SELECT 1 FROM alembic_version").close()
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
@@ -213,38 +217,40 @@ class Database(Store):
 
         A process that dies in between leaves files that no run refers to, never a run without its files.
         """
-        location = self._artifact_location(run.experiment_id)
-        if location is None or local_folder(location) is None:
-            return super().add_run(run, points, dataset, files)  # the client says what is wrong, or uploads
-        run = replace(run, run_id=uuid.uuid4().hex, tags={**run.tags, RUN_NAME: run.name})
-        run = replace(run, artifact_uri=_below(location, run.run_id, "artifacts"))
-        self.put(run, files or {})
+        with self.engine.begin() as connection:
+            location = self._artifact_location(connection, run.experiment_id)
+            if location is not None and local_folder(location) is not None:
+                run = replace(run, run_id=uuid.uuid4().hex, tags={**run.tags, RUN_NAME: run.name})
+                run = replace(run, artifact_uri=_below(location, run.run_id, "artifacts"))
+                self.put(run, files or {})
+                self._insert_run(connection, run, points)
+                if dataset is not None:
+                    self._use_dataset(connection, run, dataset)
+                return run
+        return super().add_run(run, points, dataset, files)  # the client says what is wrong, or uploads
+
+    def _artifact_location(self, connection: sa.Connection, experiment_id: str) -> str | None:
+        table = self.tables["experiments"]
+        query = sa.select(table.c.artifact_location).where(
+            table.c.experiment_id == int(experiment_id), table.c.lifecycle_stage == "active"
+        )
+        found: str | None = connection.execute(query).scalar()
+        return found
+
+    def _insert_run(self, connection: sa.Connection, run: RunRow, points: Sequence[Point]) -> None:
         metrics = [_metric(run.run_id, run.ended or run.started, *point) for point in points]
         last: dict[str, dict[str, Any]] = {}
         for metric in metrics:
             if metric["key"] not in last or metric["step"] > last[metric["key"]]["step"]:
                 last[metric["key"]] = metric
-        texts = {
-            name: [{"key": key, "value": value, "run_uuid": run.run_id} for key, value in values.items()]
-            for name, values in (("tags", run.tags), ("params", run.params))
+        rows = {
+            name: [{"key": key, "value": value, "run_uuid": run.run_id} for key, value in texts.items()]
+            for name, texts in (("tags", run.tags), ("params", run.params))
         }
-        with self.engine.begin() as connection:
-            connection.execute(self._insert("runs"), _run_values(run))
-            for name, rows in {**texts, "metrics": metrics, "latest_metrics": list(last.values())}.items():
-                if rows:
-                    connection.execute(self._insert(name), rows)
-            if dataset is not None:
-                self._use_dataset(connection, run, dataset)
-        return run
-
-    def _artifact_location(self, experiment_id: str) -> str | None:
-        table = self.tables["experiments"]
-        query = sa.select(table.c.artifact_location).where(
-            table.c.experiment_id == int(experiment_id), table.c.lifecycle_stage == "active"
-        )
-        with self._reading() as connection:
-            found: str | None = connection.execute(query).scalar()
-        return found
+        connection.execute(self._insert("runs"), _run_values(run))
+        for name, values in {**rows, "metrics": metrics, "latest_metrics": list(last.values())}.items():
+            if values:
+                connection.execute(self._insert(name), values)
 
     def _use_dataset(self, connection: sa.Connection, run: RunRow, dataset: DatasetRow) -> None:
         """Insert the data set unless the experiment knows it, and the run's use of it."""
@@ -404,7 +410,8 @@ class Database(Store):
 
         The files first, as in `add_run`.
         """
-        location = self._artifact_location(run.experiment_id)
+        with self._reading() as connection:
+            location = self._artifact_location(connection, run.experiment_id)
         if location is None or local_folder(location) is None:
             return super().add_model(run, name, write)
         model_id = f"m-{uuid.uuid4().hex}"

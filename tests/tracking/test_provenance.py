@@ -5,12 +5,12 @@ import sys
 
 import numpy as np
 import pytest
-from src.tracking.query import find_runs
 
 from src.config.identity import code_version
 from src.tracking import provenance, reading
 from src.tracking.address import ROOT
 from src.tracking.provenance import git_state, parse_versions
+from src.tracking.reading import find_runs
 from src.tracking.runs import start_alone, start_sweep
 from tests.tracking.conftest import logged
 
