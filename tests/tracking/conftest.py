@@ -1,7 +1,7 @@
 """A store of its own for each test, and records to write into it."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +16,15 @@ from src.tracking.records import DatasetFacts, JobRecord
 from src.tracking.runs import Alone, Sweep, start_sweep
 from src.tracking.store import Store, open_store
 from src.tracking.sweeps import log_job
+from tests.stores import empty_store
 
 CLASSES = ("no", "yes")
 TARGET = np.arange(20) % 2
 
 
-@pytest.fixture(scope="session")
-def fresh_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty store, made once: creating MLflow's tables takes a second."""
-    folder = tmp_path_factory.mktemp("fresh")
-    open_store(f"sqlite:///{folder}/mlflow.db")
-    return folder / "mlflow.db"
-
-
 @pytest.fixture
-def store(tmp_path: Path, fresh_database: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    import sqlite3
-
-    database = tmp_path / "mlflow.db"
-    with sqlite3.connect(fresh_database) as source, sqlite3.connect(database) as copy:
-        source.backup(copy)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", empty_store(tmp_path))
     return open_store()
 
 

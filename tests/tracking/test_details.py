@@ -12,7 +12,8 @@ from src.tracking.details import StoredRecord
 from src.tracking.runs import start_alone
 from src.tracking.store import Store, open_store
 from src.tracking.sweeps import log_job
-from tests.sweeps import Given, empty_store, record_of, result_of
+from tests.stores import empty_store
+from tests.sweeps import Given, record_of, result_of
 
 CLASSES = ('yes, "a"', "否|<b>")
 GIVEN = Given({"cv.repeats": 2}, [0.5, 0.75, 0.5, 0.25, np.nan, 0.5], rows=12, classes=CLASSES)

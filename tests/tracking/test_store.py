@@ -13,6 +13,7 @@ from src.errors import UserError
 from src.tracking.address import ROOT, resolve_address
 from src.tracking.errors import TrackingError
 from src.tracking.store import experiment_id, open_store
+from tests.stores import empty_store
 from tests.unprivileged import without_root_powers
 
 
@@ -77,14 +78,11 @@ def test_a_damaged_database_is_told(tmp_path):
         open_store(f"sqlite:///{tmp_path}/mlflow.db")
 
 
-def test_a_read_only_file_is_told(tmp_path, fresh_database):
-    database = tmp_path / "mlflow.db"
-    with sqlite3.connect(fresh_database) as source, sqlite3.connect(database) as copy:
-        source.backup(copy)
-    copy.close()
-    database.chmod(0o444)
+def test_a_read_only_file_is_told(tmp_path):
+    address = empty_store(tmp_path)
+    (tmp_path / "mlflow.db").chmod(0o444)
     with without_root_powers(), pytest.raises(TrackingError, match="cannot be written: attempt to write a readonly"):
-        open_store(f"sqlite:///{database}")
+        open_store(address)
 
 
 def test_a_read_only_folder_is_told(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from mlflow.entities import Run
 
 from tests.commandline import Ended, command
-from tests.sweep.conftest import Record
+from tests.stores import Record
 
 QUICK = ("training.epochs=20", "cv.folds=3")
 LOG_LOSS = "test/log_loss"

@@ -11,7 +11,7 @@ from src.config.identity import code_version
 from src.data import load
 from src.evaluation.folds import folds_digest, make_folds
 from tests.commandline import command
-from tests.sweep.conftest import Record, computed, same
+from tests.stores import Record, computed, same
 
 QUICK = ("training.epochs=20", "cv.folds=3")
 RATES = "training.learning_rate=0.1,0.5"

@@ -9,7 +9,7 @@ from mlflow.entities import Run
 
 from src.evaluation.folds import folds_digest, given_folds, make_folds
 from tests.commandline import Ended, command
-from tests.sweep.conftest import Record
+from tests.stores import Record
 
 ROWS = 24
 PERSON = np.arange(ROWS) // 3  # of the sites north, east, south, west, two persons each
