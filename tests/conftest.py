@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 # Read when NumPy and MLflow are first imported, so they are set before anything else; child processes inherit them.
@@ -16,6 +17,8 @@ os.environ.update(
 
 import hypothesis
 import pytest
+
+from tests.processes import Commands
 
 ROOT = Path(__file__).resolve().parents[1]
 OWN_STORE = ROOT / "mlflow.db"
@@ -41,3 +44,11 @@ sys.addaudithook(refuse_own_store)
 def _store_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Name a store of this session (with xdist: of this worker) as the default, for child processes too."""
     os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db"
+
+
+@pytest.fixture(scope="session")
+def commands() -> Iterator[Commands]:
+    """Starts commands and programs as processes of their own."""
+    started = Commands()
+    yield started
+    started.close()

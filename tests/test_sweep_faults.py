@@ -10,7 +10,7 @@ import signal
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,13 +35,6 @@ LARGE = (
 )
 SLOW = (*LARGE, "training.epochs=500")
 ENDLESS = (*LARGE, "training.epochs=100000")
-
-
-@pytest.fixture(scope="module")
-def commands() -> Iterator[Commands]:
-    started = Commands()
-    yield started
-    started.close()
 
 
 @dataclass(frozen=True)
