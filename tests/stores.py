@@ -96,3 +96,19 @@ def computed(run: Run) -> dict[str, float]:
 def same(metrics: dict[str, float], others: dict[str, float]) -> bool:
     """Whether metrics agree in every bit; NaN agrees with NaN."""
     return repr(sorted(metrics.items())) == repr(sorted(others.items()))
+
+
+@dataclass(frozen=True)
+class Homework(Record):
+    """The homework's study as `experiments/homework5.yaml` has it, in a store of its own, and how its command ended."""
+
+    ended: Ended
+
+    @classmethod
+    def run(cls, folder: Path) -> "Homework":
+        address = empty_store(folder)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            ended = command("experiments=homework5", f"tracking.uri={address}")
+        assert ended.status == 0, ended.err
+        return cls(folder, ended)
