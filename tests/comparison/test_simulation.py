@@ -27,6 +27,8 @@ from src.comparison.simulation.rates import Measured, Rate, Scenario, measure, p
 from src.evaluation.folds import make_folds
 from src.evaluation.metrics import score
 
+pytestmark = pytest.mark.slow
+
 REPEATED = Scheme(5, repeats=5)
 STUDIES = [
     Study("fixed"),
