@@ -2,7 +2,9 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # Read when NumPy and MLflow are first imported, so they are set before anything else; child processes inherit them.
 os.environ.update(
@@ -17,11 +19,22 @@ os.environ.update(
 import hypothesis
 import pytest
 
+from tests.processes import Commands
+
+if TYPE_CHECKING:
+    from tests.stores import Homework
+
 ROOT = Path(__file__).resolve().parents[1]
 OWN_STORE = ROOT / "mlflow.db"
+# Files whose single tests take seconds, the longest first: begun last, they would let one core wait for the other.
+LONGEST = (
+    *("test_sweep_faults", "test_browser", "test_server", "test_backends"),
+    *("test_answers", "test_best", "test_search", "test_new_optimizer"),
+)
 
 hypothesis.settings.register_profile("dev", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, database=None, print_blob=True)
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=10)  # of `make check`
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
@@ -41,3 +54,25 @@ sys.addaudithook(refuse_own_store)
 def _store_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Name a store of this session (with xdist: of this worker) as the default, for child processes too."""
     os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db"
+
+
+@pytest.fixture(scope="session")
+def commands() -> Iterator[Commands]:
+    """Starts commands and programs as processes of their own."""
+    started = Commands()
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="session")
+def homework(tmp_path_factory: pytest.TempPathFactory) -> "Homework":
+    """The homework's study, run once for all tests that only read what it left."""
+    from tests.stores import Homework  # imports MLflow, which most tests do without
+
+    return Homework.run(tmp_path_factory.mktemp("homework"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the longest files come first."""
+    order = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))

@@ -1,4 +1,4 @@
-"""``python -m src.run`` as processes of their own, for tests of signals, limits and several commands at once.
+"""Commands and programs as processes of their own, for tests of signals, limits and several of them at once.
 
 Importing MLflow and scikit-learn takes seconds. So one process imports them, opens no store, and forks itself for each
 command; what comes out is a process like any other, the leader of a group of its own.
@@ -43,11 +43,17 @@ class Running:
 
     @property
     def out(self) -> str:
-        return (self.folder / f"{self.pid}.out").read_text()
+        """What it has printed so far."""
+        return self._printed("out")
 
     @property
     def err(self) -> str:
-        return (self.folder / f"{self.pid}.err").read_text()
+        """What it has printed so far on stderr."""
+        return self._printed("err")
+
+    def _printed(self, stream: str) -> str:
+        file = self.folder / f"{self.pid}.{stream}"
+        return file.read_text() if file.exists() else ""  # not there before the process has begun
 
 
 class Commands:
@@ -66,15 +72,25 @@ class Commands:
         self._process.stdin.flush()
         return json.loads(self._process.stdout.readline())
 
-    def start(self, folder: Path, *arguments: str, largest_file: int | None = None, powers: bool = True) -> Running:
+    def start(
+        self,
+        folder: Path,
+        *arguments: str,
+        program: str | None = None,
+        largest_file: int | None = None,
+        powers: bool = True,
+    ) -> Running:
         """Start ``python -m src.run ARGUMENTS`` in a folder.
 
         Parameters
         ----------
+        program : what to run instead, as ``python -c PROGRAM ARGUMENTS`` would.
         largest_file : the bytes no file may grow beyond, as on a disk that is full.
         powers : keep root's, to whom file modes mean nothing.
         """
-        pid = self.ask(folder=str(folder), arguments=arguments, largest_file=largest_file, powers=powers)
+        pid = self.ask(
+            folder=str(folder), arguments=arguments, program=program, largest_file=largest_file, powers=powers
+        )
         return Running(self, pid, folder)
 
     def close(self) -> None:
@@ -106,8 +122,8 @@ def serve() -> None:
         os.kill(command, signal.SIGKILL)
 
 
-def run(folder: str, arguments: list[str], largest_file: int | None, powers: bool) -> int:
-    """Be the command; return its exit status."""
+def run(folder: str, arguments: list[str], program: str | None, largest_file: int | None, powers: bool) -> int:
+    """Be the command, or the program; return its exit status."""
     os.setsid()
     os.chdir(folder)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -119,7 +135,10 @@ def run(folder: str, arguments: list[str], largest_file: int | None, powers: boo
     sys.argv = ["src.run", *arguments]
     try:
         with contextlib.nullcontext() if powers else without_root_powers():
-            runpy.run_module("src.run", run_name="__main__", alter_sys=True)
+            if program is None:
+                runpy.run_module("src.run", run_name="__main__", alter_sys=True)
+            else:
+                exec(program, {"__name__": "__main__"})
     except SystemExit as ended:
         return int(ended.code or 0)
     except BaseException:

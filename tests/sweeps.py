@@ -2,13 +2,9 @@
 
 import functools
 import hashlib
-import sqlite3
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -24,7 +20,7 @@ from src.evaluation.results import Curve, Failure, FoldResult, JobResult
 from src.tracking import artifacts
 from src.tracking.records import SEARCH
 from src.tracking.runs import NoSweep, Sweep, finish_sweep, log_job, start_sweep
-from src.tracking.store import Store, open_store
+from src.tracking.store import Store
 from src.tracking.sweeps import OPTIONS
 
 BUNDLED = ("ex4", "iris", "wine", "breast_cancer", "digits")
@@ -88,25 +84,6 @@ def model(name: str, scores: Sequence[float], settings: Mapping[str, Any] | None
     return Given(
         {"model.name": name, **{f"training.{key}": value for key, value in (settings or {}).items()}}, scores, **more
     )
-
-
-@functools.cache
-def _empty_database() -> sqlite3.Connection:
-    """MLflow's tables without a row, made once for each process: that takes a second."""
-    kept = sqlite3.connect(":memory:", check_same_thread=False)
-    with tempfile.TemporaryDirectory() as folder:
-        store = open_store(f"sqlite:///{folder}/mlflow.db")
-        assert store.database is not None
-        with closing(sqlite3.connect(store.database)) as made:
-            made.backup(kept)
-    return kept
-
-
-def empty_store(folder: Path) -> str:
-    """Make an empty store in a folder and return its address."""
-    with closing(sqlite3.connect(folder / "mlflow.db")) as copy:
-        _empty_database().backup(copy)
-    return f"sqlite:///{folder}/mlflow.db"
 
 
 def scores_of(value: float) -> dict[str, float]:

@@ -16,7 +16,7 @@ from src.tracking.records import RunRow
 from src.tracking.store import open_store
 from src.tracking.view import LOCAL_SERVER
 from tests.browser import CHROMIUM, DRIVER, Browser, browser, free_port, wait_for
-from tests.commandline import command
+from tests.stores import Homework
 
 pytestmark = [
     pytest.mark.browser,
@@ -38,17 +38,11 @@ class Ended:
 
 
 @pytest.fixture(scope="module")
-def ended(tmp_path_factory: pytest.TempPathFactory) -> Ended:
-    folder = tmp_path_factory.mktemp("sweep")
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        outcome = command("experiments=homework5", "training.epochs=30", f"tracking.uri={uri}")
-    assert outcome.status == 0, outcome.err
-    store = open_store(uri)
+def ended(homework: Homework) -> Ended:
+    store = open_store(homework.uri)
     (sweep,) = reading.sweeps(store)
     scores = {run.name: run.metrics["test/accuracy"] for run in reading.children(store, sweep)}
-    return Ended(sweep, scores, outcome.out.splitlines()[-1], folder)
+    return Ended(sweep, scores, homework.ended.out.splitlines()[-1], homework.folder)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ from src.tracking import reading
 from src.tracking.records import ANSWER, NOTE
 from src.tracking.store import Store, open_store
 from tests.commandline import Ended, command
-from tests.sweeps import Given, empty_store, record_sweep
+from tests.stores import Homework, empty_store
+from tests.sweeps import Given, record_sweep
 
 BP, LOGISTIC = (0.80, 0.85, 0.90, 0.75, 0.80), (0.78, 0.80, 0.86, 0.75, 0.79)
 FIGURES = {
@@ -23,18 +24,6 @@ def compare(*arguments: str) -> Ended:
     return command(*arguments, module="src.compare")
 
 
-@pytest.fixture(scope="module")
-def homework(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Ended]:
-    """The homework's study, with few epochs, and how its command ended."""
-    folder = tmp_path_factory.mktemp("homework")
-    uri = f"sqlite:///{folder / 'store.db'}"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        ended = command("experiments=homework5", "training.epochs=30", f"tracking.uri={uri}")
-    assert ended.status == 0, ended.err
-    return open_store(uri), ended
-
-
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """An empty store, which is the default, and a working directory."""
@@ -43,8 +32,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     return open_store()
 
 
-def test_the_end_of_a_sweep_leaves_the_comparison_with_its_run(homework: tuple[Store, Ended]) -> None:
-    store, ended = homework
+def test_the_end_of_a_sweep_leaves_the_comparison_with_its_run(homework: Homework) -> None:
+    store, ended = open_store(homework.uri), homework.ended
     (sweep,) = reading.sweeps(store)
     content = json.loads(reading.artifact(store, sweep, "comparison.json"))
     assert content["question"].startswith("Does the back-propagation network beat logistic and softmax regression")
@@ -56,8 +45,8 @@ def test_the_end_of_a_sweep_leaves_the_comparison_with_its_run(homework: tuple[S
     assert all(reading.artifact(store, sweep, f"figures/{name}.svg").startswith(b"<?xml") for name in FIGURES)
 
 
-def test_comparing_again_gives_the_same_files(homework: tuple[Store, Ended], tmp_path: Path) -> None:
-    store, _ = homework
+def test_comparing_again_gives_the_same_files(homework: Homework, tmp_path: Path) -> None:
+    store = open_store(homework.uri)
     (sweep,) = reading.sweeps(store)
     ended = compare("homework5", "--uri", store.address, "--output", str(tmp_path / "made"))
     assert ended.status == 0, ended.err

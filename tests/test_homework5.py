@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from mlflow import MlflowClient
 from mlflow.entities import Run
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -11,30 +10,16 @@ from sklearn.preprocessing import StandardScaler
 
 from src.data import load
 from src.evaluation.folds import folds_digest, make_folds
-from tests.commandline import Ended, command
+from tests.stores import Homework
 
 MODELS = ("bp", "logistic", "softmax")
 
 
 @pytest.fixture(scope="module")
-def ended(tmp_path_factory: pytest.TempPathFactory) -> tuple[Ended, MlflowClient]:
-    """The study, run once into a store of its own, and MLflow's client for it."""
-    folder = tmp_path_factory.mktemp("homework5")
-    uri = f"sqlite:///{folder / 'store.db'}"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        outcome = command("experiments=homework5", f"tracking.uri={uri}")
-    return outcome, MlflowClient(uri, registry_uri=uri)
-
-
-@pytest.fixture(scope="module")
-def runs(ended: tuple[Ended, MlflowClient]) -> tuple[Run, dict[str, Run]]:
+def runs(homework: Homework) -> tuple[Run, dict[str, Run]]:
     """The sweep's run, and the jobs' runs by model."""
-    _, client = ended
-    found = client.search_runs([client.get_experiment_by_name("homework5").experiment_id])
-    (parent,) = [run for run in found if "mlflow.parentRunId" not in run.data.tags]
-    children = {run.data.params["model.name"]: run for run in found if run is not parent}
-    return parent, children
+    (parent,) = homework.parents("homework5")
+    return parent, {run.data.params["model.name"]: run for run in homework.children(parent)}
 
 
 def converged_accuracy() -> float:
@@ -69,23 +54,19 @@ def test_the_record_is_finished_and_nested(runs: tuple[Run, dict[str, Run]]) -> 
     assert {run.data.tags["mlflow.parentRunId"] for run in children.values()} == {parent.info.run_id}
 
 
-def test_the_artifacts_are_there(ended: tuple[Ended, MlflowClient], runs: tuple[Run, dict[str, Run]]) -> None:
-    _, client = ended
+def test_the_artifacts_are_there(homework: Homework, runs: tuple[Run, dict[str, Run]]) -> None:
     parent, children = runs
-    of_parent = {file.path for file in client.list_artifacts(parent.info.run_id)}
-    assert {"jobs.json", "leaderboard.csv"} <= of_parent
+    assert {"jobs.json", "leaderboard.csv"} <= homework.artifacts(parent)
+    expected = {"config.yaml", "overrides.yaml", "fold_scores.csv", "predictions.csv", "curves.csv"}
     for run in children.values():
-        of_run = {file.path for file in client.list_artifacts(run.info.run_id)}
-        assert {"config.yaml", "overrides.yaml", "fold_scores.csv", "predictions.csv", "curves.csv"} <= of_run
-        figures = {file.path for file in client.list_artifacts(run.info.run_id, "figures")}
-        assert ("figures/learning_curve.png" in figures) == (run.info.run_id == parent.data.tags["best_run"])
+        assert expected <= homework.artifacts(run)
+        drawn = "figures/learning_curve.png" in homework.artifacts(run, "figures")
+        assert drawn == (run.info.run_id == parent.data.tags["best_run"])
         assert run.outputs.model_outputs
 
 
-def test_what_is_printed(ended: tuple[Ended, MlflowClient]) -> None:
-    outcome, _ = ended
-    assert outcome.status == 0, outcome.err
-    lines = outcome.out.splitlines()
+def test_what_is_printed(homework: Homework) -> None:
+    lines = homework.ended.out.splitlines()
     assert all(any(model in line for line in lines) for model in MODELS)
     assert any("make ui" in line for line in lines)
     assert lines[-1].startswith("http://127.0.0.1:5000/#/experiments/")

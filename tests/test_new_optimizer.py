@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.commandline import command
+from tests.stores import empty_store
 
 ROOT = Path(__file__).resolve().parents[1]
 FUNCTION = """
@@ -26,6 +27,7 @@ LINE = "damping: 1.0  # damped: what a step is divided by\n"
 # A step of rate 1 that is divided by 2 is gradient descent at the rate 0.5, to the last bit.
 DAMPED = ("training.optimizer=damped", "training.damping=2", "training.learning_rate=1")
 PROGRAM = """
+import runpy, sys
 import numpy as np
 from src.config import ConfigError, check, ignored
 from src.models import BPClassifier
@@ -41,6 +43,13 @@ for wrong in (lambda: check({"training": {"damping": 0}}), lambda: BPClassifier(
         print(error)
 for optimizer in ("sgd", "damped"):
     print(ignored(check({"training": {"optimizer": optimizer}}), ["training.damping"]))
+sys.argv = ["src.run", *sys.argv[1:]]
+for module in ("src.config.keys", "src.run"):
+    print(f"-- {module}")
+    try:
+        runpy.run_module(module, run_name="__main__")
+    except SystemExit as ended:
+        assert not ended.code
 """
 
 
@@ -58,14 +67,21 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def ran(folder: Path, *arguments: str) -> str:
-    """What Python prints in the folder of the copy."""
-    environment = {**os.environ, "PYTHONPATH": str(folder), "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'store.db'}"}
+@pytest.fixture(scope="module")
+def said(copy: Path) -> dict[str, str]:
+    """What a process of the copy prints: of PROGRAM itself (""), of the table of keys, of a run that is recorded."""
+    address = empty_store(copy, "store.db")
     ended = subprocess.run(
-        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", PROGRAM, *DAMPED, "training.epochs=20"],
+        cwd=copy,
+        env={**os.environ, "PYTHONPATH": str(copy), "MLFLOW_TRACKING_URI": address},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert ended.returncode == 0, ended.stderr
-    return ended.stdout
+    parts = f"-- \n{ended.stdout}".split("-- ")[1:]
+    return {name: text for name, _, text in (part.partition("\n") for part in parts)}
 
 
 def recorded(store: Path) -> tuple[dict[str, str], dict[str, float]]:
@@ -80,20 +96,22 @@ def recorded(store: Path) -> tuple[dict[str, str], dict[str, float]]:
     return params, metrics
 
 
-def test_it_is_trained_scored_recorded_and_kept(copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ran(copy, "-m", "src.run", *DAMPED, "training.epochs=20")
+def test_it_is_trained_scored_recorded_and_kept(
+    copy: Path, said: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "src.run" in said
     params, metrics = recorded(copy / "store.db")
     assert params["training.damping"] == "2"
     monkeypatch.chdir(tmp_path)
-    uri = f"tracking.uri=sqlite:///{tmp_path / 'store.db'}"
+    uri = f"tracking.uri={empty_store(tmp_path)}"
     assert command("training.learning_rate=0.5", "training.epochs=20", "tracking.models=none", uri).status == 0
-    _, expected = recorded(tmp_path / "store.db")
+    _, expected = recorded(tmp_path / "mlflow.db")
     assert {name: metrics[name] for name in expected} == expected
     assert {name.partition("/")[0] for name in metrics.keys() - expected} == {"fitted"}  # those of the model kept
 
 
-def test_the_schema_and_the_estimator_know_its_number(copy: Path) -> None:
-    in_yaml, in_python, *ignored = ran(copy, "-c", PROGRAM).splitlines()
+def test_the_schema_and_the_estimator_know_its_number(said: dict[str, str]) -> None:
+    in_yaml, in_python, *ignored = said[""].splitlines()
     assert in_yaml == "training.damping: 0 is not a finite number greater than 0."
     assert in_python == (
         "The 'damping' parameter of BPClassifier must be a float in the range (0.0, inf). Got 0 instead."
@@ -101,7 +119,6 @@ def test_the_schema_and_the_estimator_know_its_number(copy: Path) -> None:
     assert ignored == ["('training.damping',)", "()"]
 
 
-def test_the_table_of_keys_has_its_row(copy: Path) -> None:
-    assert (
-        "| `training.damping` | damped: what a step is divided by; a finite number greater than 0 | `1.0` |\n"
-    ) in ran(copy, "-m", "src.config.keys")
+def test_the_table_of_keys_has_its_row(said: dict[str, str]) -> None:
+    row = "| `training.damping` | damped: what a step is divided by; a finite number greater than 0 | `1.0` |"
+    assert row in said["src.config.keys"].splitlines()

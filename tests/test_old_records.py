@@ -18,7 +18,8 @@ from src.tracking.artifacts import local_folder
 from src.tracking.records import RunRow
 from src.tracking.store import Store, open_store
 from tests.commandline import Ended, command
-from tests.sweeps import Given, empty_store, record_sweep
+from tests.stores import empty_store
+from tests.sweeps import Given, record_sweep
 
 BP, LOGISTIC = (0.80, 0.85, 0.90, 0.75, 0.80), (0.78, 0.80, 0.86, 0.75, 0.79)
 OLD_METRICS = ("accuracy", "balanced_accuracy", "log_loss", "macro_f1", "roc_auc")

@@ -3,9 +3,7 @@
 import re
 from pathlib import Path
 
-import pytest
-
-from tests.commandline import command
+from tests.stores import Homework
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -25,12 +23,9 @@ def without_what_is_measured(text: str) -> list[str]:
     return [re.sub(r" +", " ", line).strip() for line in text.splitlines()]
 
 
-def test_the_picture_of_the_result_is_what_the_program_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    ended = command("experiments=homework5", f"tracking.uri=sqlite:///{tmp_path / 'store.db'}")
-    assert ended.status == 0, ended.err
+def test_the_picture_of_the_result_is_what_the_program_prints(homework: Homework) -> None:
     shown = block_after("what `python -m src.run experiments=homework5` prints")
-    assert without_what_is_measured(shown) == without_what_is_measured(ended.out)
+    assert without_what_is_measured(shown) == without_what_is_measured(homework.ended.out)
 
 
 def test_every_key_in_the_table_of_options_exists() -> None:

@@ -8,33 +8,21 @@ from pathlib import Path
 import pytest
 
 from src.run import ROOT
-
-
-def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "src.run", *arguments],
-        cwd=folder,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(ROOT),
-            "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'store.db'}",
-            "HYDRA_FULL_ERROR": "0",
-            **environment,
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+from tests.commandline import command
 
 
 def errors(folder: Path, *arguments: str) -> list[str]:
     """The lines on stderr without their ``error: ``, after checking all that holds for any bad configuration."""
-    process = run(folder, *arguments)
-    assert process.returncode == 2, process.stderr
-    assert process.stdout == ""
-    lines = process.stderr.splitlines()
-    assert all(line.startswith("error: ") for line in lines), process.stderr
-    assert not (folder / "store.db").exists()
+    store = folder / "store.db"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store}")
+        ended = command(*arguments)
+    assert ended.status == 2, ended.err
+    assert ended.out == ""
+    lines = ended.err.splitlines()
+    assert all(line.startswith("error: ") for line in lines), ended.err
+    assert not store.exists()
     return [line.removeprefix("error: ") for line in lines]
 
 
@@ -205,8 +193,28 @@ def test_a_study_with_old_keys_is_told_their_new_names(tmp_path: Path) -> None:
     ]
 
 
+def process(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """What a shell would see: a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "src.run", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "MLFLOW_TRACKING_URI": "sqlite:///store.db", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_process_says_the_sentence_and_nothing_else(tmp_path: Path) -> None:
+    ended = process(tmp_path, "training.l2=-1", HYDRA_FULL_ERROR="0")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("error: training.l2: -1 is not")
+    assert not (tmp_path / "store.db").exists()
+
+
 def test_a_traceback_is_for_those_who_ask_for_it(tmp_path: Path) -> None:
-    process = run(tmp_path, "training.l2=-1", HYDRA_FULL_ERROR="1")
-    assert process.returncode == 2
-    assert "Traceback (most recent call last)" in process.stderr
-    assert process.stderr.splitlines()[-1].startswith("error: training.l2: -1 is not")
+    ended = process(tmp_path, "training.l2=-1", HYDRA_FULL_ERROR="1")
+    assert ended.returncode == 2
+    assert "Traceback (most recent call last)" in ended.stderr
+    assert ended.stderr.splitlines()[-1].startswith("error: training.l2: -1 is not")

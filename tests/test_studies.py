@@ -10,7 +10,8 @@ from omegaconf import OmegaConf
 from src import studies
 from src.tracking.store import Store, open_store
 from tests.commandline import command
-from tests.sweeps import Given, empty_store, record_sweep
+from tests.stores import empty_store
+from tests.sweeps import Given, record_sweep
 
 FOLDER = Path(__file__).resolve().parents[1] / "experiments"
 STUDIES = sorted(file.stem for file in FOLDER.glob("*.yaml"))

@@ -10,7 +10,7 @@ import signal
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from tests.processes import Commands, Running
+from tests.stores import empty_store
 
 JOBS = 60
 # Stacks of three jobs, so that results come little by little.
@@ -35,13 +36,6 @@ LARGE = (
 )
 SLOW = (*LARGE, "training.epochs=500")
 ENDLESS = (*LARGE, "training.epochs=100000")
-
-
-@pytest.fixture(scope="module")
-def commands() -> Iterator[Commands]:
-    started = Commands()
-    yield started
-    started.close()
 
 
 @dataclass(frozen=True)
@@ -92,14 +86,22 @@ class Store:
 
 @pytest.fixture
 def store(tmp_path: Path, commands: Commands) -> Store:
+    """An empty store."""
+    empty_store(tmp_path, "store.db")
     return Store(tmp_path, commands)
 
 
-def until(happened: Callable[[], object], command: Running) -> None:
-    """Wait for something that happens while a command runs."""
+@pytest.fixture
+def no_store(tmp_path: Path, commands: Commands) -> Store:
+    """A store that the first command has to make."""
+    return Store(tmp_path, commands)
+
+
+def until(happened: Callable[[], object], command: Running, pause: float = 0.005) -> None:
+    """Wait for something that happens while a command runs, looking again after each pause (s)."""
     while not happened():
         assert psutil.Process(command.pid).status() != psutil.STATUS_ZOMBIE, f"ended before: {command.err}"
-        time.sleep(0.005)
+        time.sleep(pause)
 
 
 def interrupted(recorded: int, jobs: int) -> str:
@@ -129,7 +131,9 @@ def each_job_once(runs: list[Run], jobs: int = JOBS) -> None:
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory, commands: Commands) -> dict[str, str]:
     """What the sweep computes if nobody interferes."""
-    store = Store(tmp_path_factory.mktemp("uninterrupted"), commands)
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    empty_store(folder, "store.db")
+    store = Store(folder, commands)
     ended_well(store.start(*GRID))
     each_job_once(store.jobs())
     return computed(store.jobs())
@@ -184,13 +188,13 @@ def test_the_list_of_jobs_is_there_before_any_has_ended(store: Store) -> None:
     assert store.jobs() == []
 
 
-def test_an_interruption_while_the_store_is_made_leaves_nothing_in_the_way(store: Store) -> None:
-    command = store.start(*GRID)
-    until(lambda: list(store.folder.glob("store.db*")), command)
+def test_an_interruption_while_the_store_is_made_leaves_nothing_in_the_way(no_store: Store) -> None:
+    command = no_store.start(*GRID)
+    until(lambda: list(no_store.folder.glob("store.db*")), command)
     command.send(signal.SIGINT)
     assert command.wait() == 128 + signal.SIGINT
     assert "Traceback" not in command.err
-    ended_well(store.start("-m", "training.epochs=1", "tracking.models=none"))
+    ended_well(no_store.start("-m", "training.epochs=1", "tracking.models=none"))
 
 
 BACKENDS = {
@@ -206,7 +210,10 @@ def workers_of(command: Running) -> list[psutil.Process]:
 
 
 def training(command: Running, backend: str) -> bool:
-    """Whether networks are trained: what comes before takes the command, and its workers, less than 3 s."""
+    """Whether networks are trained: what comes before takes the command, and its workers, less than 3 s.
+
+    To be asked now and then only, as it looks through all processes.
+    """
     in_workers = backend in ("processes", "dask")
     trainers = workers_of(command) if in_workers else [psutil.Process(command.pid)]
     return sum(_seconds_worked(process) > 3 for process in trainers) >= (2 if in_workers else 1)
@@ -224,7 +231,8 @@ def test_ctrl_c_ends_everything_quietly(store: Store, backend: str) -> None:
     if backend == "dask":
         pytest.importorskip("distributed")
     command = store.start(*ENDLESS, *BACKENDS[backend])
-    until(lambda: store.opened(command) and training(command, backend), command)
+    until(lambda: store.opened(command), command)
+    until(lambda: training(command, backend), command, pause=0.1)
     workers = workers_of(command)
     command.send(signal.SIGINT, to_all=True)
     assert command.wait() == 128 + signal.SIGINT
@@ -238,7 +246,8 @@ def test_ctrl_c_ends_everything_quietly(store: Store, backend: str) -> None:
 
 def test_no_worker_outlives_a_sweep_that_was_killed(store: Store) -> None:
     command = store.start(*ENDLESS, *BACKENDS["processes"])
-    until(lambda: store.opened(command) and training(command, "processes"), command)
+    until(lambda: store.opened(command), command)
+    until(lambda: training(command, "processes"), command, pause=0.1)
     workers = workers_of(command)
     command.send(signal.SIGKILL)
     assert command.wait() == -signal.SIGKILL
@@ -246,12 +255,11 @@ def test_no_worker_outlives_a_sweep_that_was_killed(store: Store) -> None:
     assert not alive
 
 
-@pytest.mark.parametrize("backend", ["processes", "dask"])
-def test_a_worker_killed_in_the_middle_of_a_stack_costs_no_job(store: Store, backend: str) -> None:
-    if backend == "dask":
-        pytest.importorskip("distributed")
-    command = store.start(*SLOW, *BACKENDS[backend])
-    until(lambda: store.opened(command) and training(command, backend), command)
+def test_a_worker_killed_in_the_middle_of_a_stack_costs_no_job(store: Store) -> None:
+    """So it is with Dask's workers: tests/sweep/test_backends.py kills one of them."""
+    command = store.start(*SLOW, *BACKENDS["processes"])
+    until(lambda: store.opened(command), command)
+    until(lambda: training(command, "processes"), command, pause=0.1)
     busiest = max(workers_of(command), key=_seconds_worked)
     busiest.kill()
     assert store.count() < 4  # it was in the middle
@@ -260,13 +268,13 @@ def test_a_worker_killed_in_the_middle_of_a_stack_costs_no_job(store: Store, bac
     assert [run.info.status for run in store.parents()] == ["FINISHED"]
 
 
-def test_two_sweeps_at_once_into_a_store_that_is_not_there_yet(store: Store, uninterrupted: dict[str, str]) -> None:
+def test_two_sweeps_at_once_into_a_store_that_is_not_there_yet(no_store: Store, uninterrupted: dict[str, str]) -> None:
     other = ("-m", "model=logistic,softmax", "seed=range(10)", "training.epochs=50", "tracking.models=none")
-    both = [store.start(*GRID), store.start(*other)]
+    both = [no_store.start(*GRID), no_store.start(*other)]
     for command in both:
         ended_well(command)
-    assert [run.info.status for run in store.parents()] == ["FINISHED"] * 2
-    jobs = store.jobs()
+    assert [run.info.status for run in no_store.parents()] == ["FINISHED"] * 2
+    jobs = no_store.jobs()
     each_job_once(jobs, JOBS + 20)
     assert uninterrupted.items() <= computed(jobs).items()
 

@@ -66,12 +66,12 @@ class Dataset:
         """All feature columns, in their order in the table."""
         return tuple(self.features.columns)
 
-    @property
+    @cached_property
     def numeric_names(self) -> tuple[str, ...]:
         """The columns that hold numbers."""
         return tuple(name for name in self.feature_names if is_numeric_dtype(self.features[name]))
 
-    @property
+    @cached_property
     def categorical_names(self) -> tuple[str, ...]:
         """The columns that hold text."""
         return tuple(name for name in self.feature_names if not is_numeric_dtype(self.features[name]))

@@ -46,7 +46,7 @@ def _one_network(shape: Shape, parameters: Array, part: Part) -> tuple[Propagati
     return Propagation(shape, 1, all_samples.count, dtype), all_samples
 
 
-def central_differences(shape: Shape, parameters: Array, part: Part, l2: float = 0.0, step: float = 1e-5) -> Array:
+def central_differences(shape: Shape, parameters: Array, part: Part, l2: float, step: float = 1e-5) -> Array:
     """Return [J(p + h e_i) - J(p - h e_i)] / 2h for every parameter, shape ``(parameter_count,)``: h is `step`."""
     differences = np.empty_like(parameters)
     for i in range(len(parameters)):

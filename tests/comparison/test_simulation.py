@@ -27,6 +27,8 @@ from tests.simulation.learners import (
 from tests.simulation.procedures import METRIC, OPTIONS, Scheme, Study, Trial, recorded, simulate, trial_of
 from tests.simulation.rates import Measured, Rate, Scenario, measure, prove
 
+pytestmark = pytest.mark.slow
+
 REPEATED = Scheme(5, repeats=5)
 STUDIES = [
     Study("fixed"),

@@ -354,11 +354,13 @@ def test_each_part_of_the_numerical_code_has_a_constant() -> None:
     assert {name if name in NUMERICAL else name.partition("/")[0] for name in CONSTANTS} == set(NUMERICAL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONSTANTS)
 def test_a_changed_constant_is_another_code(name: str, changed: Callable[..., str]) -> None:
     assert changed(name, lambda text: text.replace(*CONSTANTS[name])) != code_version()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONSTANTS)
 def test_comments_docstrings_and_the_look_are_no_code(name: str, changed: Callable[..., str]) -> None:
     def otherwise_told(text: str) -> str:

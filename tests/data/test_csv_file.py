@@ -210,6 +210,7 @@ def tables(draw):
     return names, columns, labels, weights
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     table=tables(),

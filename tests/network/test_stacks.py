@@ -129,6 +129,7 @@ def assert_same_state(one, other):
 EVERY_EPOCH = range(1, 7)
 
 
+@pytest.mark.slow
 @settings(max_examples=250)
 @given(stacks())
 def test_alone_is_in_a_stack(stack):
@@ -165,6 +166,7 @@ def test_alone_is_in_a_stack_in_the_shapes_people_sweep(
         assert_same(together[n], alone)
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(stacks(), st.integers(1, 50_000))
 def test_the_number_of_blocks_changes_nothing(stack, block_bytes):
@@ -177,6 +179,7 @@ def test_the_number_of_blocks_changes_nothing(stack, block_bytes):
         assert_same(one, other)
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(stacks(), st.data())
 def test_networks_that_go_on_from_different_epochs_share_a_stack(stack, choose):

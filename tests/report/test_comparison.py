@@ -18,7 +18,8 @@ from src.tracking.reading import StoredRecord
 from src.tracking.runs import Sweep, add_metrics
 from src.tracking.store import Store, open_store
 from src.tracking.sweeps import find_sweeps, read_sweep
-from tests.sweeps import empty_store, ended_of, model, outcome_of, record_sweep
+from tests.stores import empty_store
+from tests.sweeps import ended_of, model, outcome_of, record_sweep
 
 BP = (0.80, 0.85, 0.90, 0.75, 0.80)
 LOGISTIC = (0.78, 0.80, 0.86, 0.75, 0.79)

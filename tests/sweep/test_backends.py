@@ -88,21 +88,23 @@ BACKENDS = {
 }
 
 
-@pytest.mark.parametrize("largest", [stacks.LARGEST_STACK, 1], ids=["as stacks", "one job at a time"])
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_every_backend_gives_the_same_bits(
-    jobs: Jobs,
-    expected: dict[int, Any],
-    backend: str,
-    largest: int,
-    monkeypatch: pytest.MonkeyPatch,
-    request: pytest.FixtureRequest,
+    jobs: Jobs, expected: dict[int, Any], backend: str, request: pytest.FixtureRequest
 ) -> None:
     sweep = dict(BACKENDS[backend])
     if backend == "dask":
         sweep["dask"] = {"scheduler": request.getfixturevalue("scheduler")}
-    monkeypatch.setattr(stacks, "LARGEST_STACK", largest)
     assert {number: bits(job.result) for number, job in ended_by(jobs, **sweep).items()} == expected
+
+
+@pytest.mark.parametrize("backend", ["threads", "processes"])
+def test_one_job_at_a_time_gives_the_same_bits(
+    jobs: Jobs, expected: dict[int, Any], backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stacks, "LARGEST_STACK", 1)
+    ended = ended_by(jobs, backend=backend, n_jobs=2)
+    assert {number: bits(job.result) for number, job in ended.items()} == expected
 
 
 def deadly(killed: Path | None) -> Callable[..., Any]:

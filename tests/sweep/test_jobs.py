@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from src.command.names import run_names, sweep_name
 from src.config import ConfigError
 from src.config.identity import sweep_digest
 from src.errors import UserError
@@ -192,16 +191,3 @@ def test_what_only_shows_with_the_data_is_told_before_training_too(
     with pytest.raises(UserError) as refused:
         jobs_of([], ["seed=1"], change, [*change, "seed=1"])
     assert all(line.startswith(told) for line in str(refused.value).splitlines())
-
-
-def test_runs_are_named_by_what_varies_the_most_first(jobs_of: MakeJobs) -> None:
-    jobs = jobs_of([], *grid(model=["bp", "softmax"], training__learning_rate=["0.1", "0.3", "1"])).distinct
-    assert run_names(jobs)[0] == "0.1 learning_rate, bp"
-    assert len(set(run_names(jobs))) == len(jobs)
-    assert sweep_name(jobs) == "3 learning_rate × 2 model"
-    assert run_names(jobs[:1]) == ["bp"]
-
-
-def test_keys_of_one_last_word_are_named_in_full(jobs_of: MakeJobs) -> None:
-    jobs = jobs_of(["model=sklearn"], ["+model.params.max_depth=2", "seed=1"], ["+model.params.max_depth=3"])
-    assert "2 max_depth" in run_names(jobs.distinct)[0]

@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from src.evaluation.metrics import METRICS, score
 from src.evaluation.results import Curve, Failure, FoldResult, JobResult
 from src.tracking.runs import NoSweep, Sweep, start_sweep
 from src.tracking.store import Store, open_store
+from tests.stores import empty_store
 from tests.sweeps import Ended
 
 CLASSES = ("no", "yes")
@@ -26,22 +27,9 @@ COLUMNS = {"exam1": "double", "b": "string"}
 CONFIG: dict[str, Any] = {"model": {"hidden_layer_sizes": (4, 2)}, "training": {"l2": 1e-3}}
 
 
-@pytest.fixture(scope="session")
-def fresh_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty store, made once: creating MLflow's tables takes a second."""
-    folder = tmp_path_factory.mktemp("fresh")
-    open_store(f"sqlite:///{folder}/mlflow.db")
-    return folder / "mlflow.db"
-
-
 @pytest.fixture
-def store(tmp_path: Path, fresh_database: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    import sqlite3
-
-    database = tmp_path / "mlflow.db"
-    with sqlite3.connect(fresh_database) as source, sqlite3.connect(database) as copy:
-        source.backup(copy)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", empty_store(tmp_path))
     return open_store()
 
 

@@ -11,7 +11,8 @@ from src.report.pictures import job_figures
 from src.tracking.reading import StoredRecord
 from src.tracking.runs import no_sweep
 from src.tracking.store import Store, open_store
-from tests.sweeps import Given, empty_store, ended_of, result_of
+from tests.stores import empty_store
+from tests.sweeps import Given, ended_of, result_of
 
 CLASSES = ('yes, "a"', "否|<b>")
 GIVEN = Given({"cv.repeats": 2}, [0.5, 0.75, 0.5, 0.25, np.nan, 0.5], rows=12, classes=CLASSES)

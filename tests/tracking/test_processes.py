@@ -1,12 +1,10 @@
 import signal
 import socket
-import subprocess
-import sys
+import time
 
 import psutil
 
 from src.tracking import reading
-from src.tracking.address import ROOT
 from src.tracking.processes import is_dead, process_tags, repair_dead_sweeps
 from src.tracking.runs import finish_sweep, reopen_sweep, start_sweep
 from tests.tracking.conftest import logged
@@ -23,16 +21,15 @@ time.sleep(600)
 """
 
 
-def test_a_killed_sweep_is_set_right_and_others_are_left_alone(store, sweep, make_job):
-    process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, store.address], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
-    dead_id = process.stdout.readline().strip()
+def test_a_killed_sweep_is_set_right_and_others_are_left_alone(store, sweep, make_job, commands, tmp_path):
+    process = commands.start(tmp_path, store.address, program=PROGRAM)
+    while not process.out.endswith("\n"):
+        time.sleep(0.01)
+    dead_id = process.out.strip()
     assert repair_dead_sweeps(store, sweep.experiment_id) == (), "it still lives"
 
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
+    process.send(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
     logged(store, sweep, make_job())
     (repaired,) = repair_dead_sweeps(store, sweep.experiment_id)
     assert (repaired.run_id, repaired.name, len(repaired.unfinished)) == (dead_id, "doomed", 1)

@@ -1,8 +1,6 @@
 """The same record over the network: an MLflow server of its own, with the artifacts in its keeping."""
 
 import os
-import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -19,10 +17,10 @@ from src.tracking.processes import repair_dead_sweeps
 from src.tracking.runs import finish_sweep, reopen_sweep, start_sweep
 from src.tracking.store import open_store
 from src.tracking.view import prepare_view
+from tests.stores import empty_store
 from tests.tracking.conftest import logged
 from tests.tracking.test_sweeps import what_is_written_is_read_back
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+from tests.tracking.test_view import stored_state
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +30,7 @@ def server(tmp_path_factory):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    store = ["--backend-store-uri", f"sqlite:///{folder}/server.db", "--artifacts-destination", str(folder / "kept")]
+    store = ["--backend-store-uri", empty_store(folder), "--artifacts-destination", str(folder / "kept")]
     process = subprocess.Popen(
         [*command, *store],
         cwd=folder,
@@ -121,34 +119,13 @@ def test_a_model_is_kept_and_registered_over_the_network(server, make_job):
     assert answer[column].tolist() == pipeline.predict_proba(data.features)[:, 1].tolist()
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
-def test_the_prepared_view_opens_in_a_browser(server, make_job, tmp_path):
+def test_the_view_is_prepared_over_the_network(server, make_job):
+    """tests/test_browser.py looks at the page itself."""
     store = open_store(server)
     sweep = start_sweep(store, experiment="view", name="s", digest="v", jobs=[], tags={})
-    for rate in (0.1, 0.3):
-        logged(store, sweep, make_job({"training": {"learning_rate": rate}}, name=f"lr {rate}"))
-    other = start_sweep(store, experiment="view", name="other", digest="w", jobs=[], tags={})
-    logged(store, other, make_job(name="not this one"))
+    logged(store, sweep, make_job())
     shown = prepare_view(store, sweep.experiment_id, sweep.run_id, ["training.learning_rate"], ["test/accuracy"])
-    text = _page(shown, tmp_path / "table", "2 matching runs")
-    assert "Error loading shared view state" not in text
-    assert "not this one" not in text
-    for expected in ("lr 0.1", "lr 0.3", "training.learning_rate", "test/accuracy"):
-        assert expected in text
-    charts = _page(f"{shown}&compareRunsMode=CHART", tmp_path / "charts", "Learning curves")
-    assert charts.index("Headline") < charts.index("Learning curves") < charts.index("Settings compared")
-
-
-def _page(address, profile, awaited):
-    """Return the page's text once it holds what is awaited; the page goes on loading long after it is there."""
-    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}"]
-    text = ""
-    for seconds in (15, 30, 60):
-        limits = [f"--virtual-time-budget={seconds * 1000}", "--window-size=1900,1000", "--dump-dom"]
-        ended = subprocess.run([*command, *limits, address], capture_output=True, text=True, timeout=200, check=False)
-        text = re.sub(r"<[^>]+>", " ", re.sub(r"(?s)<(script|style).*?</\1>", "", ended.stdout))
-        text = re.sub(r"\s+", " ", text)
-        if awaited in text:
-            return text
-    raise AssertionError(f"{awaited!r} did not appear on {address}: {text[:2000]}")
+    assert shown.startswith(f"{server}/#/experiments/{sweep.experiment_id}/runs?")
+    state = stored_state(store, sweep)
+    assert state["searchFilter"] == f"tags.`mlflow.parentRunId` = '{sweep.run_id}'"
+    assert state["selectedColumns"][:2] == ["params.`training.learning_rate`", "metrics.`test/accuracy`"]

@@ -1,10 +1,12 @@
 import os
+import signal
 import socket
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from src.errors import UserError
 from src.tracking.address import ROOT, resolve_address
 from src.tracking.errors import TrackingError
 from src.tracking.store import experiment_id, open_store
+from tests.stores import empty_store
 from tests.unprivileged import without_root_powers
 
 
@@ -77,14 +80,11 @@ def test_a_damaged_database_is_told(tmp_path):
         open_store(f"sqlite:///{tmp_path}/mlflow.db")
 
 
-def test_a_read_only_file_is_told(tmp_path, fresh_database):
-    database = tmp_path / "mlflow.db"
-    with sqlite3.connect(fresh_database) as source, sqlite3.connect(database) as copy:
-        source.backup(copy)
-    copy.close()
-    database.chmod(0o444)
+def test_a_read_only_file_is_told(tmp_path):
+    address = empty_store(tmp_path)
+    (tmp_path / "mlflow.db").chmod(0o444)
     with without_root_powers(), pytest.raises(TrackingError, match="cannot be written: attempt to write a readonly"):
-        open_store(f"sqlite:///{database}")
+        open_store(address)
 
 
 def test_a_read_only_folder_is_told(tmp_path):
@@ -95,17 +95,17 @@ def test_a_read_only_folder_is_told(tmp_path):
         open_store(f"sqlite:///{folder}/mlflow.db")
 
 
-def test_an_older_schema_is_told_with_the_command_that_mends_it(store, tmp_path):
-    with sqlite3.connect(store.database) as connection:
+def test_an_older_schema_is_told_with_the_command_that_mends_it(tmp_path):
+    address = empty_store(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
-    program = f"from src.tracking.store import open_store; open_store('{store.address}')"
-    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert "was written by another version of MLflow; keep a copy of it and run `mlflow db upgrade" in ended.stderr
+    told = "was written by another version of MLflow; keep a copy of it and run `mlflow db upgrade"
+    with pytest.raises(TrackingError, match=told):
+        open_store(address)
 
 
-@pytest.mark.parametrize("name", ["a b", "100%20", "作业", "it's #1", "why?"])
-def test_unusual_paths_hold_database_and_artifacts(tmp_path, name):
-    folder = tmp_path / name
+def test_unusual_paths_hold_database_and_artifacts(tmp_path):
+    folder = tmp_path / "a b 100%20 作业 it's #1 why?"
     folder.mkdir()
     store = open_store("sqlite:///" + str(folder).replace("%", "%25").replace("?", "%3F") + "/mlflow.db")
     assert (folder / "mlflow.db").is_file()
@@ -173,7 +173,7 @@ def test_a_database_server_without_its_driver_or_answer_is_told_without_the_pass
     assert "postgresql://me:***@127.0.0.1:9/runs" in str(caught.value)
 
 
-def test_processes_that_create_one_store_at_once_all_use_it(tmp_path):
+def test_processes_that_create_one_store_at_once_all_use_it(tmp_path, commands):
     program = (
         "import sys; from src.tracking.store import open_store, experiment_id\n"
         "store = open_store(sys.argv[1])\n"
@@ -181,12 +181,9 @@ def test_processes_that_create_one_store_at_once_all_use_it(tmp_path):
         "store.client.set_terminated(run.info.run_id)\n"
     )
     address = f"sqlite:///{tmp_path}/mlflow.db"
-    processes = [
-        subprocess.Popen([sys.executable, "-c", program, address], cwd=ROOT, stderr=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    errors = [process.communicate()[1] for process in processes]
-    assert errors == [""] * 2, "nothing is told, not even MLflow's greeting"
+    processes = [commands.start(tmp_path, address, program=program) for _ in range(2)]
+    assert [process.wait() for process in processes] == [0, 0]
+    assert [process.err for process in processes] == ["", ""], "nothing is told, not even MLflow's greeting"
     store = open_store(address)
     assert len(store.client.search_runs([experiment_id(store, "bp")])) == 2
 
@@ -207,18 +204,14 @@ def test_the_errors_are_for_the_user():
     assert Path(ROOT / "src" / "tracking").is_dir()
 
 
-def test_a_creation_that_was_killed_leaves_nothing_in_the_way(tmp_path):
+def test_a_creation_that_was_killed_leaves_nothing_in_the_way(tmp_path, commands):
     address = f"sqlite:///{tmp_path}/mlflow.db"
     program = f"from src.tracking.store import open_store; open_store('{address}')"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    killed = 0
-    while not (tmp_path / "mlflow.db.new").exists() and killed < 5:
-        creating = subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path, env=environment)
-        while creating.poll() is None and not (tmp_path / "mlflow.db.new").exists():
-            time.sleep(0.01)
-        creating.kill()
-        creating.wait()
-        killed += 1
+    creating = commands.start(tmp_path, program=program)
+    while not (tmp_path / "mlflow.db.new").exists():
+        time.sleep(0.001)
+    creating.send(signal.SIGKILL)
+    assert creating.wait() == -signal.SIGKILL
     assert (tmp_path / "mlflow.db.new").exists()
     assert experiment_id(open_store(address), "after") == "1"
     assert not (tmp_path / "mlflow.db.new").exists()

@@ -13,7 +13,7 @@ import pytest
 from mlflow.entities import Run
 from scipy import stats
 
-from tests.sweep.conftest import Record
+from tests.stores import Record
 
 SAME_ROWS = "Models that are compared were trained and tested on the same rows."
 

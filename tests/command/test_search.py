@@ -10,7 +10,7 @@ from mlflow.entities import Run
 
 from src.command.search import check_installed, direction_of
 from src.errors import UserError
-from tests.sweep.conftest import Record, computed, same
+from tests.stores import Record, computed, same
 
 pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
 

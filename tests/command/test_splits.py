@@ -8,8 +8,8 @@ import pytest
 from mlflow.entities import Run
 
 from src.evaluation.folds import folds_digest, given_folds, make_folds
-from tests.commandline import Ended, command
-from tests.sweep.conftest import Record
+from tests.commandline import Ended
+from tests.stores import Record
 
 ROWS = 24
 PERSON = np.arange(ROWS) // 3  # of the sites north, east, south, west, two persons each
@@ -33,10 +33,7 @@ def table(record: Record) -> Record:
 
 
 def run(table: Record, *arguments: str) -> Ended:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(table.folder)
-        common = ("data=csv", "data.path=my.csv", "training.epochs=15", f"tracking.uri={table.uri}")
-        return command(*arguments, *common)
+    return table.run(*arguments, "data=csv", "data.path=my.csv", "training.epochs=15")
 
 
 def jobs(table: Record) -> list[Run]:
@@ -94,7 +91,5 @@ def test_a_job_with_groups_is_trained_again_to_the_last_bit(table: Record) -> No
     ended = run(table, "data.groups=person", "training.early_stopping.patience=3", *quick)
     assert ended.status == 0, ended.err
     (job,) = jobs(table)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(table.folder)
-        again = command(job.info.run_id, "--uri", table.uri, module="src.rerun")
+    again = table.run(job.info.run_id, module="src.rerun")
     assert again.status == 0, again.err

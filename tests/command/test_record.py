@@ -10,8 +10,7 @@ from mlflow.entities import Run
 from src.config.identity import code_version
 from src.data import load
 from src.evaluation.folds import folds_digest, make_folds
-from tests.commandline import command
-from tests.sweep.conftest import Record, computed, same
+from tests.stores import Record, computed, same
 
 QUICK = ("training.epochs=20", "cv.folds=3")
 RATES = "training.learning_rate=0.1,0.5"
@@ -26,10 +25,7 @@ def rates(runs: list[Run]) -> list[str]:
 @pytest.fixture(scope="module")
 def recorded(shared: Record) -> tuple[Run, list[Run]]:
     """A sweep of three jobs, one of them scikit-learn's."""
-    models = ("-m", "model=bp,logistic,sklearn_logistic", *QUICK, "tracking.experiment=whole")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(shared.folder)
-        ended = command(*models, f"tracking.uri={shared.uri}")
+    ended = shared.run("-m", "model=bp,logistic,sklearn_logistic", *QUICK, "tracking.experiment=whole")
     assert ended.status == 0, ended.err
     (parent,) = shared.parents("whole")
     return parent, shared.children(parent)
@@ -176,12 +172,12 @@ def test_one_bad_value_among_several_is_refused_before_anything_is_recorded(reco
 
 def test_running_a_recorded_job_again(shared: Record, recorded: tuple[Run, list[Run]]) -> None:
     run = next(run for run in recorded[1] if run.data.params["model.name"] == "bp")
-    again = command(run.info.run_id, "--uri", shared.uri, module="src.rerun")
+    again = shared.run(run.info.run_id, "--uri", shared.uri, module="src.rerun")
     assert again.status == 0, again.out + again.err
     equal, _, total = again.out.splitlines()[0].partition(" of ")
     assert total == f"{equal} metrics equal to the last bit"
     assert int(equal) > len(TEST_SCORES)
 
-    unknown = command("0" * 32, "--uri", shared.uri, module="src.rerun")
+    unknown = shared.run("0" * 32, "--uri", shared.uri, module="src.rerun")
     assert unknown.status == 2
     assert unknown.err.startswith("error: there is no run")

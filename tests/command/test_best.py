@@ -7,8 +7,8 @@ import json
 import pytest
 from mlflow.entities import Run
 
-from tests.commandline import Ended, command
-from tests.sweep.conftest import Record
+from tests.commandline import Ended
+from tests.stores import Record
 
 QUICK = ("training.epochs=20", "cv.folds=3")
 LOG_LOSS = "test/log_loss"
@@ -16,9 +16,7 @@ LOG_LOSS = "test/log_loss"
 
 def keeping(record: Record, *arguments: str) -> Ended:
     """Run a sweep in this process that keeps models as it does by default."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(record.folder)
-        ended = command("-m", f"tracking.uri={record.uri}", *arguments)
+    ended = record.run("-m", *arguments)
     assert ended.status == 0, ended.err
     return ended
 
