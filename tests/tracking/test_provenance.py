@@ -11,7 +11,7 @@ from src.tracking import provenance, reading
 from src.tracking.address import ROOT
 from src.tracking.provenance import git_state, parse_versions
 from src.tracking.reading import find_runs
-from src.tracking.runs import start_alone, start_sweep
+from src.tracking.runs import no_sweep, start_sweep
 from tests.tracking.conftest import logged
 
 
@@ -114,7 +114,7 @@ def test_the_diff_is_an_artifact_of_the_sweep_and_not_of_each_job(store, make_jo
 
 
 def test_a_job_alone_has_no_parent_and_carries_the_diff_itself(store, make_job, dirty):
-    alone = start_alone(store, "bp", {"command": "python -m src.run"})
+    alone = no_sweep(store, "bp", {"command": "python -m src.run"})
     run = reading.get_run(store, logged(store, alone, make_job()))
     assert run.parent_id is None
     assert run.tags["command"] == "python -m src.run"
