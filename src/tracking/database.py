@@ -142,10 +142,6 @@ class Database(Store):
         super().__init__(address)
         self.engine = engine
         self.tables = tables
-        if engine.dialect.name == "sqlite":
-            # The last connection that is closed copies the log into the file, tens of milliseconds: one stays open.
-            self._kept = engine.connect()
-            self._kept.exec_driver_sql("SELECT 1 FROM alembic_version").close()
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
