@@ -29,7 +29,7 @@ PIPELINE = "artifacts/pipeline.skops"  # in a model's folder
 EXAMPLE_ROWS = 10
 SCRIPT = Path(__file__).with_name("served.py")
 # What a pipeline with a network in it imports.
-CODE = ("__init__.py", "errors.py", "models", "network")
+CODE = ("__init__.py", "errors.py", "words.py", "models", "network")
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops", "threadpoolctl")
 
 

@@ -27,6 +27,7 @@ from src.tracking.runs import (
     start_sweep,
 )
 from src.tracking.store import Store, experiment_id, open_store
+from tests.stores import empty_store
 from tests.tracking.conftest import logged, result
 
 IDS = {"run_uuid", "input_uuid", "dataset_uuid", "source_id", "destination_id"}
@@ -139,15 +140,13 @@ WRITES = [
 
 @pytest.mark.parametrize("write", WRITES, ids=lambda write: write.__name__)
 def test_by_tables_everything_is_written_as_the_client_writes_it(
-    write, fresh_database, make_job, tmp_path, monkeypatch
+    write, make_job, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(time, "time", lambda: NOW)
     written = []
     for kind in ("client", "tables"):
         (tmp_path / kind).mkdir()
-        with sqlite3.connect(fresh_database) as source, sqlite3.connect(tmp_path / kind / "mlflow.db") as copy:
-            source.backup(copy)
-        address = f"sqlite:///{tmp_path}/{kind}/mlflow.db"
+        address = empty_store(tmp_path / kind)
         store = Store(address) if kind == "client" else open_store(address)
         assert isinstance(store, Database) == (kind == "tables")
         write(store, make_job)
