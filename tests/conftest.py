@@ -56,6 +56,14 @@ def _store_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db"
 
 
+@pytest.fixture(autouse=True)
+def _own_path() -> Iterator[None]:
+    """Undo what loading a model does: MLflow puts the code beside it on the path, where workers would then find it."""
+    before = list(sys.path)
+    yield
+    sys.path[:] = before
+
+
 @pytest.fixture(scope="session")
 def commands() -> Iterator[Commands]:
     """Starts commands and programs as processes of their own."""

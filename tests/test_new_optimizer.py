@@ -101,7 +101,7 @@ def test_it_is_trained_scored_recorded_and_kept(
 ) -> None:
     assert "src.run" in said
     params, metrics = recorded(copy / "store.db")
-    assert params["training.damping"] == "2"
+    assert params["training.damping"] == "2.0"  # as the configuration has it, typed
     monkeypatch.chdir(tmp_path)
     uri = f"tracking.uri={empty_store(tmp_path)}"
     assert command("training.learning_rate=0.5", "training.epochs=20", "tracking.models=none", uri).status == 0

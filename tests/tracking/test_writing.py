@@ -139,9 +139,7 @@ WRITES = [
 
 
 @pytest.mark.parametrize("write", WRITES, ids=lambda write: write.__name__)
-def test_by_tables_everything_is_written_as_the_client_writes_it(
-    write, make_job, tmp_path, monkeypatch
-):
+def test_by_tables_everything_is_written_as_the_client_writes_it(write, make_job, tmp_path, monkeypatch):
     monkeypatch.setattr(time, "time", lambda: NOW)
     written = []
     for kind in ("client", "tables"):
