@@ -46,6 +46,6 @@ def output_values(stack: int, units: int, samples: int, dtype: str) -> Array:
 
 
 def with_bias_unit(x: Array) -> Array:
-    """Append to x, shape ``(..., units, samples)``, the unit whose output is always 1: seed 001 (3.5)."""
+    """Append to x, shape ``(..., units, samples)``, the unit whose output is always 1: derivation 1 (3.5)."""
     ones = np.ones((*x.shape[:-2], 1, x.shape[-1]), x.dtype)
     return np.concatenate([x, ones], axis=-2)

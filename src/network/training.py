@@ -187,7 +187,7 @@ class Training:
             self.optimizer.step(self.parameters, self.gradient, rate)
 
     def _loss(self, part: StackedPart) -> Array:
-        """Return the data loss (1/m) sum_i w_i loss_i of each network, shape ``(stack,)``: seed 003, seed 004."""
+        """Return the data loss (1/m) sum_i w_i loss_i of each network, shape ``(stack,)``: derivations 3 and 4."""
         total = np.zeros(len(self.active), self.dtype)
         for batch in part.in_order(max(self.batches.size, LOSS_SAMPLES)):
             total += np.add.reduce(self._pass(batch).losses(self.matrices, batch), axis=1)
