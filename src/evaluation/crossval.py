@@ -27,6 +27,15 @@ from src.models import (
     predict_probabilities,
 )
 from src.network import Trained
+from src.words import listed
+
+# Right derivatives differ from central differences by some 1e-9 of the gradient's length, whatever the network's dtype:
+# the check is made in float64.
+LARGEST_GRADIENT_ERROR = 1e-6
+
+
+class GradientError(Exception):
+    """Back-propagation that is not the derivative of the loss."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,16 +144,34 @@ def fit_stack(
     ------
     ValueError
         If they cannot share a stack.
+    GradientError
+        If `check_gradient` finds a wrong derivative, before anything is trained.
     """
     rows = FoldRows()
     requests = [_request(task, rows) for task in tasks]
+    errors = [_gradient_error(task, request) for task, request in zip(tasks, requests, strict=True)]
     started = time.perf_counter()
     trained = fit_networks(requests, curve_epochs=curve_epochs, on_epochs=on_epochs)
     seconds = (time.perf_counter() - started) / len(tasks)
     return [
-        _network_result(task, request, network, seconds)
-        for task, request, network in zip(tasks, requests, trained, strict=True)
+        _network_result(task, request, network, seconds, error)
+        for task, request, network, error in zip(tasks, requests, trained, errors, strict=True)
     ]
+
+
+def _gradient_error(task: FoldTask, request: FitRequest) -> float | None:
+    """Return how far the untrained network's gradient is from central differences; None if that is not asked for."""
+    if not task.parameters.get("check_gradient"):
+        return None
+    error = gradient_error(request)
+    if not error <= LARGEST_GRADIENT_ERROR:
+        names = [task.parameters[key] for key in ("activation", "output", "loss") if key in task.parameters]
+        raise GradientError(
+            f"training.check_gradient: back-propagation is {error:.1e} of the gradient's length away from central "
+            f"differences, and {LARGEST_GRADIENT_ERROR:.0e} is the most that rounding explains: a derivative of "
+            f"{listed([str(name) for name in names])} is wrong, or a unit stands on a kink (relu)."
+        )
+    return error
 
 
 def fit_fold(task: FoldTask) -> FoldResult:
@@ -166,7 +193,9 @@ def _request(task: FoldTask, rows: FoldRows) -> FitRequest:
     return FitRequest(task.parameters, len(task.dataset.class_names), train, test, task.stream)
 
 
-def _network_result(task: FoldTask, request: FitRequest, trained: Trained, seconds: float) -> FoldResult:
+def _network_result(
+    task: FoldTask, request: FitRequest, trained: Trained, seconds: float, error: float | None
+) -> FoldResult:
     assert request.test is not None
     p_train, p_test = (predict_probabilities(trained, part.x) for part in (request.train, request.test))
     curve = trained.curve
@@ -179,7 +208,7 @@ def _network_result(task: FoldTask, request: FitRequest, trained: Trained, secon
         curve=Curve(curve.epochs, curve.train_loss, curve.test_loss) if len(curve.epochs) else None,
         epochs=trained.epochs,
         diverged_epoch=trained.diverged_epoch,
-        gradient_error=gradient_error(request) if task.parameters.get("check_gradient") else None,
+        gradient_error=error,
     )
 
 

@@ -13,6 +13,7 @@ from src.report.terminal import Cells, FittedTable, encodable
 from src.report.verdicts import across_cells, comparison_table, pair_cells
 from src.report.words import plain
 
+_CHECK = "check/gradient_error"
 SHOWN_JOBS = 12  # of a leaderboard beside other tables; the files hold it whole
 
 
@@ -38,6 +39,9 @@ def print_summary(
         console.print(FittedTable(_published_layouts(report.published)))
         console.print()
     _say(console, best_line(outcome), "bold")
+    checked = [job.metrics[_CHECK] for setting in outcome.settings for job in setting.jobs if _CHECK in job.metrics]
+    if checked:
+        _say(console, f"Gradient check: largest relative error against central differences {max(checked):.1e}.")
     if report is not None:
         _say(console, report.answer)
     for caution in cautions if report is None else report.caveats:

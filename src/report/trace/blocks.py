@@ -98,7 +98,7 @@ def blocks_of(shown: TracedUpdate) -> Iterator[Block]:
     yield from _term_by_term(shown, equations)
     yield Heading("Where each equation stands")
     yield Table(
-        "Functions in src/network: derivation.py for the sums, to be read beside the derivations; the engine for matrices",
+        "Functions in src/network; derivation.py is there to be read beside the derivations",
         ("what", f"derivation {n.number}", "sum by sum", "by matrices"),
         tuple((what, equations[what].where or "–", *code) for what, code in CODE.items()),
         numbers=4,
