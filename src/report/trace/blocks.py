@@ -142,7 +142,7 @@ def _introduction(shown: TracedUpdate) -> Iterator[str]:
     yield from shown.origin
     yield (
         f"The batch is {counted(len(shown.labels), 'sample')}; learning rate {n.rate} = {trace.learning_rate:g}, "
-        f"penalty λ = {trace.settings.l2:g}. A sample is the derivations' (x, y); the engine's numbers stand beside."
+        f"penalty λ = {trace.settings.l2:g}. Beside each number of the derivation stands the engine's."
     )
     negative = "; its error δ is the negative of the others', so that its rule adds" if n.sign < 0 else ""
     yield f"Symbols and equation numbers are those of derivation {n.number}, {n.source}{negative}."

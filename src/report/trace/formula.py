@@ -67,9 +67,16 @@ def to_mathml(formula: str) -> str:
 
 
 def _mathml(letter: str, sub: str | None, sup: str | None) -> str:
-    name = f"<mi>{letter}</mi>" if len(letter) == 1 else f'<mi mathvariant="normal">{letter}</mi>'
-    scripts = "".join(f"<mtext>{escape(index)}</mtext>" for index in (sub, sup) if index is not None)
+    slanted = len(letter) == 1 and letter not in "ΣΔ"
+    name = f"<mi>{letter}</mi>" if slanted else f'<mi mathvariant="normal">{letter}</mi>'
+    scripts = "".join(f"<mrow>{_index(index)}</mrow>" for index in (sub, sup) if index is not None)
     if not scripts:
         return f"<math>{name}</math>"
     tag = "msubsup" if sub is not None and sup is not None else "msub" if sub is not None else "msup"
     return f"<math><{tag}>{name}{scripts}</{tag}></math>"
+
+
+def _index(index: str) -> str:
+    """Letters, numbers and signs of an index, each as MathML has them."""
+    found = re.finditer(r"(?P<mi>[^\W\d])|(?P<mn>\d+)|(?P<mo>.)", index)
+    return "".join(f"<{one.lastgroup}>{escape(one[0])}</{one.lastgroup}>" for one in found)
