@@ -171,7 +171,7 @@ def people():
     groups = np.repeat(np.arange(24), 1 + np.arange(24) % 6)
     target = random.integers(0, 3, len(groups))
     features = pd.DataFrame(random.normal(size=(len(groups), 3)) + target[:, None], columns=["a", "b", "c"])
-    dataset = Dataset("people", features, target, ("x", "y", "z"), None, "digest", "here", groups=groups)
+    dataset = Dataset("people", features, target, ("x", "y", "z"), None, "here", groups=groups)
     return dataset, make_folds(target, folds=4, groups=groups)
 
 
