@@ -37,7 +37,7 @@ def print_trace(console: Console, shown: TracedUpdate) -> None:
             case Table():
                 rows = tuple(tuple(_letters(cell, console) for cell in row) for row in block.rows)
                 headers = tuple(_letters(header, console) for header in block.headers)
-                console.print(FittedTable([Cells(headers, _numeric(block), rows)], title=block.caption))
+                console.print(FittedTable(Cells(headers, _numeric(block), rows), title=block.caption))
 
 
 def _stands_apart(before: Block, block: Block) -> bool:
