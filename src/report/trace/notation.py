@@ -116,7 +116,9 @@ class Notation:
                 "z_{i}^{(l)} = Σ_{j} W_{ij}^{(l)} a_{j}^{(l−1)} + b_{i}^{(l)},  a_{i}^{(l)} = f(z_{i}^{(l)})",
                 "section 1, (1)",
             ),
-            "objective": Equation("J = (1/K) Σ_{k} J(x_{k}, y_{k}) + (λ/2) Σ_{lij} (W_{ij}^{(l)})²", "section 6"),
+            "objective": Equation(
+                "J = (1/K) Σ_{k} J(x_{k}, y_{k}) + (λ/2) Σ_{lij} (W_{ij}^{(l)})²", "section 6 (its gradient)"
+            ),
             "hidden error": Equation(
                 "δ_{i}^{(l)} = f′(z_{i}^{(l)}) Σ_{k} W_{ki}^{(l+1)} δ_{k}^{(l+1)}", "(8), (14), (15)"
             ),
@@ -293,7 +295,9 @@ class Lettered(Notation):
                 "z_{j}^{(l)} = Σ_{i} W_{ij}^{(l)} a_{i}^{(l−1)} + b_{j}^{(l)},  a_{j}^{(l)} = g(z_{j}^{(l)})",
                 "propagation rule",
             ),
-            "objective": Equation("J = (1/m) Σ_{i} J(h(x^{(i)}), y^{(i)}) + (λ/2) Σ_{lij} (W_{ij}^{(l)})²", "loss"),
+            "objective": Equation(
+                "J = (1/m) Σ_{i} J(h(x^{(i)}), y^{(i)}) + (λ/2) Σ_{lij} (W_{ij}^{(l)})²", "loss, without λ"
+            ),
             "hidden error": Equation(
                 "δ_{i}^{(l)} = g′(z_{i}^{(l)}) Σ_{j} W_{ij}^{(l+1)} δ_{j}^{(l+1)}", "back-propagation, step 1"
             ),
@@ -301,7 +305,7 @@ class Lettered(Notation):
                 "∂J/∂W_{ij}^{(l)} = a_{i}^{(l−1)} δ_{j}^{(l)},  ∂J/∂b_{j}^{(l)} = δ_{j}^{(l)}",
                 "back-propagation, step 2",
             ),
-            "batch and penalty": Equation("(1/m) Σ_{k} a_{i}^{(l−1)} δ_{j}^{(l)} + λ W_{ij}^{(l)}", "loss"),
+            "batch and penalty": Equation("(1/m) Σ_{k} a_{i}^{(l−1)} δ_{j}^{(l)} + λ W_{ij}^{(l)}", "loss, without λ"),
             "step": Equation("W_{ij}^{(l)} ← W_{ij}^{(l)} − α ∂J/∂W_{ij}^{(l)}", "back-propagation, step 3"),
         }
 
