@@ -10,7 +10,7 @@ Notation: x = a[0] enters layer 1, and layer l = 1, ..., L computes
     z[l][i] = sum_j W[l][i][j] a[l-1][j] + b[l][i],    a[l][i] = f(z[l][i]),    a[L] = h(x).
 
 W[l][i][j] leads from unit j of layer l - 1 to unit i of layer l, and delta[l][i] = dloss/dz[l][i]. Layers are numbered
-as in derivation 4, and units from 0, as Python does. The sources differ in convention:
+as in derivation 4, and units from 0, as Python does. The four sources, named in README, differ in convention:
 
 - derivation 1 numbers the nodes of the whole network: its w_ji leads from node i to node j. It writes net for z, y for
   the output and t for the target. Its delta is the negative of this one (4.17), so its rule adds (4.5).
