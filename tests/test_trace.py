@@ -216,7 +216,11 @@ def test_ascii_terminals_get_ascii(monkeypatch):
     page = BytesIO()
     console = Console(file=TextIOWrapper(page, encoding="ascii", write_through=True), width=80)
     print_trace(console, traced_update({}))
-    assert b"W_11^(2) <- W_11^(2) - alpha dJ/dW_11^(2)" in page.getvalue()
+    printed = page.getvalue()
+    assert b"W_11^(2) <- W_11^(2) - alpha dJ/dW_11^(2)" in printed
+    assert b" * (" in printed
+    assert b"\\x" not in printed
+    assert b"\\u2" not in printed
 
 
 def test_a_file_of_weights_starts_the_network(tmp_path):

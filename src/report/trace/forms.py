@@ -33,7 +33,7 @@ def print_trace(console: Console, shown: TracedUpdate) -> None:
                 if block.label:
                     console.print(Text(encodable(plain(block.label), console.options), style="dim"))
                 for formula in block.formulas:
-                    console.print(Padding(Text(_letters(formula, console)), (0, 0, 0, 2), expand=False))
+                    console.print(Padding(Text(_formula(formula, console)), (0, 0, 0, 2), expand=False))
             case Table():
                 rows = tuple(tuple(_letters(cell, console) for cell in row) for row in block.rows)
                 headers = tuple(_letters(header, console) for header in block.headers)
@@ -46,8 +46,11 @@ def _stands_apart(before: Block, block: Block) -> bool:
 
 
 def _letters(text: str, console: Console) -> str:
-    ascii_only = console.options.ascii_only
-    return encodable(to_text(text, ascii_only=ascii_only) if is_formula(text) else plain(text), console.options)
+    return _formula(text, console) if is_formula(text) else encodable(plain(text), console.options)
+
+
+def _formula(formula: str, console: Console) -> str:
+    return encodable(to_text(formula, ascii_only=console.options.ascii_only), console.options)
 
 
 def _numeric(table: Table) -> tuple[bool, ...]:
