@@ -1,6 +1,7 @@
 """What `python -m src.trace` does: check the configuration, take rows and first weights, follow one update."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,11 @@ import numpy as np
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from src.config import ConfigError, JobConfig, model_parameters
+from src.config import ConfigError, JobConfig, network_settings
 from src.config.trace import Layers, SampleConfig, TraceConfig, TracedConfig, check_traced
 from src.data import make_preprocessor
-from src.models import NETWORKS, settings_of
-from src.models.rows import output_units, row_weights, targets
+from src.evaluation.crossval import NetworkTask
+from src.models import NETWORKS, make_data
 from src.network import Part, Settings, Shape, shape_of
 from src.network.arrays import Array
 from src.network.tracing import Place, trace
@@ -93,7 +94,7 @@ def _settings(asked: JobConfig) -> Settings:
             "training.clip_norm: a trace follows gradient descent as in the derivations, which clip no gradient. "
             "Set training.clip_norm=null."
         )
-    return settings_of({**model_parameters(asked), "early_stopping": None})
+    return replace(network_settings(asked), patience=None)
 
 
 def _rows(job: Job, rows: Sequence[int], settings: Settings) -> tuple[Part, tuple[str, ...], str]:
@@ -107,18 +108,15 @@ def _rows(job: Job, rows: Sequence[int], settings: Settings) -> tuple[Part, tupl
             )
     preprocessor: Any = make_preprocessor(data, job.checked.data.scale, job.checked.data.missing)
     x = preprocessor.fit_transform(data.features)
-    weight = row_weights(data.target, classes, data.sample_weight, job.parameters.get("class_weight"))
-    chosen = list(rows)
-    part = Part(
-        np.ascontiguousarray(x[chosen].T),
-        targets(data.target[chosen], classes, settings.output),
-        None if weight is None else weight[chosen],
-    )
+    task = next(iter(job.tasks.values()))
+    assert isinstance(task, NetworkTask)
+    weights: Any = {"weight": data.sample_weight, "class_weight": task.class_weight}
+    whole, chosen = make_data(settings, classes, x, data.target, **weights).train, list(rows)
+    part = Part(whole.x[:, chosen], whole.y[:, chosen], None if whole.weight is None else whole.weight[chosen])
     labels = tuple(f"row {row}, class {data.class_names[data.target[row]]}" for row in rows)
     inputs = listed([str(name) for name in preprocessor.get_feature_names_out()], most=6)
     scaled = {"none": "as they are", "standard": "standardised", "minmax": "scaled to [0, 1]"}[job.checked.data.scale]
-    outputs = output_units(classes, settings.output)
-    one = f"; the one output stands for class {data.class_names[1]}" if outputs == 1 else ""
+    one = f"; the one output stands for class {data.class_names[1]}" if len(part.y) == 1 else ""
     return part, labels, f"Samples: rows of {data.name}, {scaled} by all its {count:,} rows; inputs {inputs}{one}."
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from src.config.identity import canonical, digest, flatten, ignored, model_parameters
+from src.config.identity import canonical, digest, flatten, ignored, model_parameters, network_settings
 from src.config.messages import MOVED, problems
 from src.config.schema import JobConfig
 from src.errors import UserError
@@ -19,6 +19,7 @@ __all__ = [
     "flatten",
     "ignored",
     "model_parameters",
+    "network_settings",
     "recorded",
 ]
 

@@ -26,8 +26,8 @@ NUMERICAL_LIBRARIES = ("numpy", "scipy", "scikit-learn")
 
 # What these models are by definition, whatever their keys say.
 FIXED: dict[str, dict[str, Any]] = {
-    "logistic": {"hidden_layer_sizes": (), "output": "sigmoid", "loss": "cross_entropy"},
-    "softmax": {"hidden_layer_sizes": (), "output": "softmax", "loss": "cross_entropy"},
+    "logistic": {"hidden_layer_sizes": (), "activation": (), "output": "sigmoid", "loss": "cross_entropy"},
+    "softmax": {"hidden_layer_sizes": (), "activation": (), "output": "softmax", "loss": "cross_entropy"},
 }
 # What the models that are no networks read; for them all other keys of model and training mean nothing.
 REFERENCES = {
@@ -99,6 +99,13 @@ def model_parameters(job: JobConfig) -> dict[str, Any]:
     if "early_stopping" in parameters and parameters["early_stopping"]["patience"] is None:
         parameters["early_stopping"] = None
     return parameters
+
+
+def network_settings(job: JobConfig) -> Settings:
+    """What the engine is told of the job's network: all that is declared, and what the model fixes."""
+    sections = (job.model, job.training, job.training.early_stopping)
+    told = {name: value for section in sections for name, value in section if name in _DECLARED}
+    return Settings(**{**told, **FIXED.get(job.model.name, {})}, seed=job.seed)
 
 
 def ignored(job: JobConfig, overridden_keys: Sequence[str]) -> tuple[str, ...]:

@@ -1,9 +1,11 @@
 """What one fold and one job leave behind, and their summary over folds."""
 
 import math
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean  # its sum is rounded once: the order of the values does not matter, to the last bit
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -170,6 +172,20 @@ class JobResult:
         train = [_at_epochs(epochs, curve.epochs, curve.train_loss, diverged) for curve, diverged in with_curve]
         test = [_at_epochs(epochs, curve.epochs, curve.test_loss, diverged) for curve, diverged in with_curve]
         return Curve(epochs, np.mean(train, axis=0), np.mean(test, axis=0))
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a job gave no result, as text: it can cross to another process, and be recorded."""
+
+    type: str
+    message: str
+    traceback: str
+
+    @classmethod
+    def of(cls, error: BaseException) -> Self:
+        """Keep an exception as text."""
+        return cls(type(error).__name__, str(error), "".join(traceback.format_exception(error)))
 
 
 def _pooled(folds: Sequence[FoldResult]) -> tuple[IntArray, FloatArray]:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import psutil
 from rich.filesize import decimal
 
+from src import config
 from src.config.schema import SweepConfig
+from src.evaluation.crossval import NetworkTask
 from src.sweep.backends import workers_of
 from src.sweep.jobs import Job, Jobs
 from src.sweep.stacks import Stack, make_stacks
@@ -42,14 +44,15 @@ class Plan:
     @property
     def networks(self) -> int:
         """How many networks are trained."""
-        return sum(len(stack.tasks) for stack in self.stacks if stack.networks)
+        return sum(len(stack.networks) for stack in self.stacks)
 
     @property
     def epochs(self) -> int:
         """How much there is to do: an epoch of a network counts one, and so does a fold of another model."""
         return sum(
-            sum(task.parameters["epochs"] for task in stack.tasks) if stack.networks else len(stack.tasks)
+            task.settings.epochs if isinstance(task, NetworkTask) else 1
             for stack in self.stacks
+            for task in stack.tasks.values()
         )
 
     def lines(self) -> list[str]:
@@ -57,16 +60,18 @@ class Plan:
         combinations, distinct = len(self.jobs.of_combination), len(self.jobs.distinct)
         lines = []
         if combinations != distinct:
-            lines.append(f"{combinations} combinations, {counted(distinct, 'distinct job')}")
+            lines.append(f"{combinations:,} combinations, {counted(distinct, 'distinct job')}")
         for key, models in self.jobs.ignored.items():
             lines.append(f"{key} means nothing for {', '.join(models)} and is ignored there")
         if any(
-            job.is_network and job.checked.model.init == "zeros" and job.parameters["hidden_layer_sizes"]
+            job.is_network
+            and job.checked.model.init == "zeros"
+            and config.network_settings(job.checked).hidden_layer_sizes
             for job in self.jobs.distinct
         ):
             lines.append("model.init=zeros leaves the hidden units of a layer alike: they all get the same gradient")
         if self.reused:
-            lines.append(f"{counted(len(self.reused), 'job')} of {distinct} reused from the record")
+            lines.append(f"{counted(len(self.reused), 'job')} of {distinct:,} reused from the record")
         return lines
 
     def details(self) -> list[str]:

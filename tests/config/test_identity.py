@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.config import JobConfig, canonical, check, digest, flatten, ignored, model_parameters
+from src.config import JobConfig, canonical, check, digest, flatten, ignored, model_parameters, network_settings
 from src.config.identity import NOT_NUMERICAL, NUMERICAL, SRC, code_version, search_digest, sweep_digest
 from src.config.messages import leaves
 from src.network.hyperparameters import CHOICES, hyperparameters
@@ -175,7 +175,8 @@ def test_model_parameters_are_plain_values_of_the_keys_that_count(flat: dict[str
     assert json.loads(json.dumps(parameters)) is not None
     used = {key for key in flat if not ignored(job, [key])}
     expected = {key.split(".")[1] for key in used if key.startswith(("model.", "training."))} - {"name"}
-    fixed = {"hidden_layer_sizes", "output", "loss"} if job.model.name in ("logistic", "softmax") else set()
+    layers = {"hidden_layer_sizes", "activation", "output", "loss"}
+    fixed = layers if job.model.name in ("logistic", "softmax") else set()
     assert set(parameters) == expected | fixed | {"seed"}
 
 
@@ -183,9 +184,10 @@ def test_regressions_are_what_they_are_whatever_their_keys_say() -> None:
     model = {"hidden_layer_sizes": [9], "activation": "relu", "output": "tanh", "loss": "squared_error"}
     logistic = check({"model": {"name": "logistic", **model}})
     softmax = check({"model": {"name": "softmax", **model}})
-    fixed = ("hidden_layer_sizes", "output", "loss")
-    assert [model_parameters(logistic)[key] for key in fixed] == [(), "sigmoid", "cross_entropy"]
-    assert [model_parameters(softmax)[key] for key in fixed] == [(), "softmax", "cross_entropy"]
+    for job, output in ((logistic, "sigmoid"), (softmax, "softmax")):
+        fixed = {"hidden_layer_sizes": (), "activation": (), "output": output, "loss": "cross_entropy"}
+        assert {key: model_parameters(job)[key] for key in fixed} == fixed
+        assert {key: getattr(network_settings(job), key) for key in fixed} == fixed
     assert canonical(logistic) == canonical(check({"model": {"name": "logistic"}}))
     assert canonical(logistic) != canonical(softmax)
     assert ignored(logistic, [f"model.{key}" for key in model]) == tuple(f"model.{key}" for key in model)

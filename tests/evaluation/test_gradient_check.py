@@ -5,20 +5,22 @@ import dataclasses
 import numpy as np
 import pytest
 
-from src.config import check, model_parameters
+from src.config import check, network_settings
 from src.data import load
-from src.evaluation.crossval import FoldTask, GradientError, fit_stack
+from src.evaluation.crossval import GradientError, NetworkTask, fit_stack
 from src.evaluation.folds import make_folds
 from src.network import shape
 from src.network.activations import ACTIVATIONS
 from src.network.outputs import OUTPUTS
 
 
-def task(**model) -> FoldTask:
+def task(**model) -> NetworkTask:
     data = load("ex4")
     [fold, *_] = make_folds(np.asarray(data.target), folds=5, repeats=1, stratified=True, seed=0)
-    job = check({"model": model, "training": {"check_gradient": True, "epochs": 1, "l2": 0.01}})
-    return FoldTask(data, "standard", "refuse", fold, "bp", model_parameters(job), stream=(0, 0))
+    settings = network_settings(check({"model": model, "training": {"epochs": 1, "l2": 0.01}}))
+    return NetworkTask(
+        dataset=data, scale="standard", missing="refuse", fold=fold, settings=settings, check_gradient=True
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -38,7 +40,7 @@ def test_a_wrong_slope_ends_before_anything_is_trained(monkeypatch, dtype):
         slope *= 1 + 1e-5
 
     monkeypatch.setitem(ACTIVATIONS, "tanh", wrong)
-    monkeypatch.setattr("src.evaluation.crossval.fit_networks", None)  # would raise TypeError
+    monkeypatch.setattr("src.evaluation.crossval.network.train", None)  # would raise TypeError
     with pytest.raises(GradientError, match=r"training\.check_gradient: .* tanh, softmax and cross_entropy is wrong"):
         fit_stack([task(activation="tanh", dtype=dtype)])
 
