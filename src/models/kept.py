@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-# Whose classes a saved pipeline may be made of. Whatever else a file names is refused, and not executed: functions above
-# all, as an estimator may call one that it holds, and NumPy has some that evaluate text.
+# Whose classes a saved pipeline may be made of. Whatever else a file names is refused, not executed: functions above all,
+# as an estimator may call one that it holds, and NumPy has some that evaluate text.
 TRUSTED = ("sklearn.", "src.models.", "numpy.", "scipy.")
 
 
@@ -62,7 +62,7 @@ def _skops() -> Any:
             PRIMITIVE_TYPE_NAMES=[f"builtins.{kind}" for kind in ("int", "float", "str", "bool")],
             CONTAINER_TYPE_NAMES=[f"builtins.{kind}" for kind in ("list", "set", "map", "tuple")],
             NUMPY_RANDOM_BIT_GENERATOR_TYPE_NAMES=[f"numpy.random.{name}" for name in generators],
-            **dict.fromkeys(others, []),
+            **{key: [] for key in others},
         )
         sys.modules.setdefault(trusted.__name__, trusted)
     import skops.io
