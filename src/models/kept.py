@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-# Whose classes a saved pipeline may be made of. Whatever else a file names is refused, not executed: functions above all,
-# as an estimator may call one that it holds, and NumPy has some that evaluate text.
+# Whose classes a saved pipeline may be made of. Whatever else a file names is refused, not executed: functions too, as
+# an estimator may call one that it holds, and NumPy has some that evaluate text.
 TRUSTED = ("sklearn.", "src.models.", "numpy.", "scipy.")
 
 
