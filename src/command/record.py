@@ -212,7 +212,7 @@ class Recorder:
         return recorded
 
     def score(self, digest: str) -> float | None:
-        """The value of ``comparison.metric``: NaN where a network diverged, None where the job failed or did not run."""
+        """Its ``comparison.metric``: NaN where a network diverged, None where the job failed or was not run."""
         job = self.recorded.get(digest)
         return None if job is None or job.status != "FINISHED" else job.value(self.settings.comparison.metric)
 
