@@ -178,38 +178,47 @@ class Command:
         return self._recorder is not None and bool(self._progress.scores)
 
     def _train(self, plan: Plan, recorder: Recorder) -> None:
-        """Run the stacks, and log each job as soon as its folds are together."""
+        """Run the stacks, and log jobs as soon as their folds are together."""
         sweep, counts = self._settings.sweep, self._counts
-        collector = Collector(plan.missing)
+        collector, at_once = Collector(plan.missing), recorder.jobs_at_once
         with (
             Display(counts, plan.epochs, self._progress.metric) as display,
             closing(run_stacks(plan.stacks, sweep, display.passed)) as stacks,
         ):
             for stack in stacks:
                 counts.networks += len(stack.results)
-                for job in collector.add(stack):
-                    self._log(plan.jobs.distinct[job.number], job, recorder)
+                ended = [(plan.jobs.distinct[job.number], job) for job in collector.add(stack)]
+                failures = [number for number, (_, job) in enumerate(ended) if job.error is not None]
+                if failures and sweep.on_failure == "stop":
+                    self._stopped, ended = True, ended[: failures[0] + 1]
+                for start in range(0, len(ended), at_once):
+                    self._log(ended[start : start + at_once], recorder)
                     display.show()
-                    if job.error is not None and sweep.on_failure == "stop":
-                        self._stopped = True
-                        return
+                if self._stopped:
+                    return
 
-    def _log(self, job: Job, ended: EndedJob, recorder: Recorder) -> None:
-        """Write a job that has ended and take its end into account, uninterrupted."""
+    def _log(self, ended: Sequence[tuple[Job, EndedJob]], recorder: Recorder) -> None:
+        """Write jobs that have ended and take their ends into account, uninterrupted."""
         with self._interruptions.shield():
             try:
-                recorded = recorder.log(job, ended)
+                for (job, how), recorded in zip(ended, recorder.log(ended), strict=True):
+                    self._take(job, how, recorded)
             except TrackingError as error:
                 raise self._lost(error) from error
-            if ended.error is not None:
-                self._counts.failed += 1
-                self._progress.errors[job.digest] = job, f"{ended.error.type}: {ended.error.message}"
-                return
-            self._counts.done += 1
-            self._progress.take(recorded)
-            self._counts.best = self._progress.best_score
             if self._settings.tracking.models == "all":
-                self._progress.models[job.digest] = _kept(recorder, job, figures=True)
+                for job, how in ended:
+                    if how.error is None:
+                        self._progress.models[job.digest] = _kept(recorder, job, figures=True)
+
+    def _take(self, job: Job, ended: EndedJob, recorded: RecordedJob) -> None:
+        """Take in the end of a job that is recorded."""
+        if ended.error is not None:
+            self._counts.failed += 1
+            self._progress.errors[job.digest] = job, f"{ended.error.type}: {ended.error.message}"
+            return
+        self._counts.done += 1
+        self._progress.take(recorded)
+        self._counts.best = self._progress.best_score
 
     def _told(self) -> str:
         """Say how many jobs are safe."""
