@@ -18,7 +18,7 @@ from src.config import JobConfig, check, flatten, recorded
 from src.evaluation.metrics import METRICS, higher_is_better
 from src.evaluation.results import Curve, Failure, FoldResult, JobResult
 from src.tracking import artifacts
-from src.tracking.records import SEARCH
+from src.tracking.records import SEARCH, NewRun
 from src.tracking.runs import NoSweep, Sweep, finish_sweep, job_run, log_jobs, start_sweep
 from src.tracking.store import Store
 from src.tracking.sweeps import OPTIONS
@@ -211,9 +211,13 @@ class Ended:
 
     def log(self, store: Store, place: Sweep | NoSweep) -> RecordedJob:
         """Write it."""
-        details = {name: value for name, value in vars(self).items() if name not in ("job", "outcome")}
-        (job,) = log_jobs(store, [self.job], [job_run(place, self.job, self.outcome, **details)])
+        (job,) = log_jobs(store, [self.job], [self.run(place)])
         return job
+
+    def run(self, place: Sweep | NoSweep) -> NewRun:
+        """What is written."""
+        details = {name: value for name, value in vars(self).items() if name not in ("job", "outcome")}
+        return job_run(place, self.job, self.outcome, **details)
 
 
 def ended_of(given: Given) -> Ended:
