@@ -101,7 +101,8 @@ class Commands:
 
 def serve() -> None:
     sys.path.insert(0, str(ROOT))
-    for module in ("src.command.driver", "src.command.search", "src.report.figures.scores"):
+    ours = ("src.command.driver", "src.command.search", "src.models.references", "src.report.figures.scores")
+    for module in (*ours, "sklearn.pipeline", "sklearn.preprocessing"):
         importlib.import_module(module)
     answers = os.fdopen(os.dup(1), "w")
     alive = set()

@@ -18,8 +18,8 @@ from src.config import JobConfig, check, flatten, recorded
 from src.evaluation.metrics import METRICS, higher_is_better
 from src.evaluation.results import Curve, Failure, FoldResult, JobResult
 from src.tracking import artifacts
-from src.tracking.records import SEARCH
-from src.tracking.runs import NoSweep, Sweep, finish_sweep, log_job, start_sweep
+from src.tracking.records import SEARCH, NewRun
+from src.tracking.runs import NoSweep, Sweep, finish_sweep, job_run, log_jobs, start_sweep
 from src.tracking.store import Store
 from src.tracking.sweeps import OPTIONS
 
@@ -211,8 +211,13 @@ class Ended:
 
     def log(self, store: Store, place: Sweep | NoSweep) -> RecordedJob:
         """Write it."""
+        (job,) = log_jobs(store, [self.job], [self.run(place)])
+        return job
+
+    def run(self, place: Sweep | NoSweep) -> NewRun:
+        """What is written."""
         details = {name: value for name, value in vars(self).items() if name not in ("job", "outcome")}
-        return log_job(store, place, self.job, self.outcome, **details)
+        return job_run(place, self.job, self.outcome, **details)
 
 
 def ended_of(given: Given) -> Ended:

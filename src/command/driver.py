@@ -4,6 +4,7 @@ One process writes. Workers return results; this process logs each as it arrives
 """
 
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from types import TracebackType
 from typing import Self
@@ -122,37 +123,42 @@ class Command:
         return self._recorder is not None and any(job.status == "FINISHED" for job in self._recorder.ended)
 
     def _train(self, plan: Plan, recorder: Recorder) -> None:
-        """Run the stacks, and log each job as soon as its folds are together."""
+        """Run the stacks, and log jobs as soon as their folds are together."""
         sweep, counts = self._settings.sweep, self._counts
-        collector = Collector(plan.missing)
+        collector, at_once = Collector(plan.missing), recorder.jobs_at_once
         with (
             Display(counts, plan.epochs, self._settings.comparison.metric) as display,
             closing(run_stacks(plan.stacks, sweep, display.passed)) as stacks,
         ):
             for stack in stacks:
                 counts.networks += len(stack.results)
-                for job in collector.add(stack):
-                    self._log(plan.jobs.distinct[job.number], job, recorder)
+                ended = [(plan.jobs.distinct[job.number], job) for job in collector.add(stack)]
+                failures = [number for number, (_, job) in enumerate(ended) if job.error is not None]
+                if failures and sweep.on_failure == "stop":
+                    self._stopped, ended = True, ended[: failures[0] + 1]
+                for start in range(0, len(ended), at_once):
+                    self._log(ended[start : start + at_once], recorder)
                     display.show()
-                    if job.error is not None and sweep.on_failure == "stop":
-                        self._stopped = True
-                        return
+                if self._stopped:
+                    return
 
-    def _log(self, job: Job, ended: EndedJob, recorder: Recorder) -> None:
-        """Write a job that has ended and take its end into account, uninterrupted."""
+    def _log(self, ended: Sequence[tuple[Job, EndedJob]], recorder: Recorder) -> None:
+        """Write jobs that have ended and take their ends into account, uninterrupted."""
         with self._interruptions.shield():
             try:
-                recorder.log(job, ended)
+                for (job, how), _ in zip(ended, recorder.log(ended), strict=True):
+                    if how.error is None:
+                        self._counts.done += 1
+                    else:
+                        self._counts.failed += 1
+                        self._failures.append(f"job {job.typed} failed: {how.error.type}: {how.error.message}")
             except TrackingError as error:
                 raise self._lost(error) from error
-            if ended.error is not None:
-                self._counts.failed += 1
-                self._failures.append(f"job {job.typed} failed: {ended.error.type}: {ended.error.message}")
-                return
-            self._counts.done += 1
             self._counts.best = recorder.best.score
             if self._settings.tracking.models == "all":
-                self._models[job.digest] = _kept(recorder, job, figures=True)
+                for job, how in ended:
+                    if how.error is None:
+                        self._models[job.digest] = _kept(recorder, job, figures=True)
 
     def _told(self) -> str:
         """Say how many jobs are safe."""

@@ -1,17 +1,24 @@
 """The fitted pipeline that the best jobs keep beside their scores."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from sklearn.pipeline import Pipeline
 
 from src import config
 from src.data import make_preprocessor
 from src.evaluation.metrics import score
-from src.models import make_model
 from src.sweep.jobs import Job
 
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
-def fitted_pipeline(job: Job) -> Pipeline:
+
+def fitted_pipeline(job: Job) -> "Pipeline":
     """Return the job's preprocessing and model fitted on all rows; it predicts class names."""
+    from sklearn.pipeline import Pipeline
+
+    from src.models import make_model
+
     data = job.dataset
     preprocessor = make_preprocessor(data, job.checked.data.scale, job.checked.data.missing)
     model = make_model(job.checked.model.name, config.model_parameters(job.checked))
@@ -22,7 +29,7 @@ def fitted_pipeline(job: Job) -> Pipeline:
     return pipeline
 
 
-def fitted_scores(pipeline: Pipeline, job: Job) -> dict[str, float]:
+def fitted_scores(pipeline: "Pipeline", job: Job) -> dict[str, float]:
     """Score the fitted pipeline on the very rows that it was fitted on, as ``fitted/METRIC``."""
     probabilities = pipeline.predict_proba(job.dataset.features)
     order = [list(pipeline.classes_).index(name) for name in job.dataset.class_names]

@@ -1,8 +1,9 @@
 """The record of one command, in the order it happens: which jobs are there, each that ends, what is kept, the end."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from src.command.keep import fitted_pipeline, fitted_scores
 from src.command.names import run_names, sweep_name
@@ -32,7 +33,7 @@ from src.tracking.reading import (
     sweeps_of_digest,
     unfinished_sweep,
 )
-from src.tracking.records import ANSWER, SEARCH, Status
+from src.tracking.records import ANSWER, SEARCH, NewRun, Status
 from src.tracking.runs import (
     NoSweep,
     Sweep,
@@ -40,8 +41,9 @@ from src.tracking.runs import (
     add_metrics,
     finish_sweep,
     has_files,
+    job_run,
     list_jobs,
-    log_job,
+    log_jobs,
     no_sweep,
     reopen_sweep,
     start_sweep,
@@ -191,13 +193,24 @@ class Recorder:
         """MLflow's page that shows the result: prepared for the sweep, the experiment's runs for a job alone."""
         return view.address(self.store, self.place.experiment_id, None if self.alone else self.sweep.run_id)
 
-    def log(self, job: Job, ended: EndedJob) -> RecordedJob:
-        """Write one job that has ended; return it as the record holds it."""
-        made = ended_job(job, ended, self.names[job.digest])
+    @property
+    def jobs_at_once(self) -> int:
+        """How many jobs `log` had best be given together; one where each keeps its model, in the same moment."""
+        return 1 if self.settings.tracking.models == "all" else self.store.runs_at_once(self.place.experiment_id)
+
+    def log(self, ended: Sequence[tuple[Job, EndedJob]]) -> Iterator[RecordedJob]:
+        """Write jobs that have ended; yield each as the record holds it when it is written."""
+        jobs = [ended_job(job, how, self.names[job.digest]) for job, how in ended]
+        for job in log_jobs(self.store, jobs, map(self._run_of, jobs, *zip(*ended, strict=True))):
+            self.recorded[job.digest] = job
+            if job.status == "FINISHED":
+                self.best.add(job)
+            yield job
+
+    def _run_of(self, made: RecordedJob, job: Job, ended: EndedJob) -> NewRun:
         outcome = ended.error or ended.result
         assert outcome is not None
-        recorded = self.recorded[job.digest] = log_job(
-            self.store,
+        return job_run(
             self.place,
             made,
             outcome,
@@ -207,9 +220,6 @@ class Recorder:
             class_names=job.dataset.class_names,
             overrides=job.overrides,
         )
-        if recorded.status == "FINISHED":
-            self.best.add(recorded)
-        return recorded
 
     def score(self, digest: str) -> float | None:
         """Its ``comparison.metric``: NaN where a network diverged, None where the job failed or was not run."""
@@ -338,6 +348,7 @@ def ended_job(job: Job, ended: EndedJob, name: str) -> RecordedJob:
     )
 
 
+@cache
 def recorded_dataset(data: Dataset) -> RecordedDataset:
     """Return what the record holds of a job's data."""
     kinds = {name: "double" for name in data.numeric_names} | {name: "string" for name in data.categorical_names}

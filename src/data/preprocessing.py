@@ -1,27 +1,16 @@
 """What is fitted on a fold's training part before a network sees the features: filling in, scaling, encoding."""
 
-from collections.abc import Callable
-from typing import Any, Literal
-
-from sklearn.base import BaseEstimator
-from sklearn.compose import ColumnTransformer
-from sklearn.impute import SimpleImputer
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncoder, StandardScaler
+from typing import TYPE_CHECKING, Any, Literal
 
 from src.data.dataset import Dataset
 
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
 Scale = Literal["standard", "minmax", "none"]
 
-_SCALERS: dict[str, Callable[[], Any]] = {
-    "standard": StandardScaler,
-    "minmax": MinMaxScaler,
-    # Makes an array of the table, as the scalers do.
-    "none": lambda: FunctionTransformer(validate=True, feature_names_out="one-to-one"),
-}
 
-
-def make_preprocessor(dataset: Dataset, scale: Scale, missing: Literal["refuse", "impute"]) -> BaseEstimator:
+def make_preprocessor(dataset: Dataset, scale: Scale, missing: Literal["refuse", "impute"]) -> "BaseEstimator":
     """An unfitted transformer from rows of `dataset.features` (n, columns) to a float64 array (n, inputs).
 
     Fit it on the training part of a fold only.
@@ -35,12 +24,16 @@ def make_preprocessor(dataset: Dataset, scale: Scale, missing: Literal["refuse",
 
     `get_feature_names_out` of the fitted transformer names the inputs.
     """
-    numeric = _pipeline(missing, "median", _SCALERS[scale]())
+    from sklearn.preprocessing import OneHotEncoder  # late, as scikit-learn takes 1.5 s
+
+    numeric = _pipeline(missing, "median", _scaler(scale))
     if not dataset.categorical_names:
         return numeric  # a ColumnTransformer costs several times as much
     categorical = _pipeline(missing, "most_frequent", OneHotEncoder(handle_unknown="ignore", sparse_output=False))
     if not dataset.numeric_names:
         return categorical
+    from sklearn.compose import ColumnTransformer
+
     return ColumnTransformer(
         [
             ("numeric", numeric, list(dataset.numeric_names)),
@@ -50,11 +43,22 @@ def make_preprocessor(dataset: Dataset, scale: Scale, missing: Literal["refuse",
     )
 
 
+def _scaler(scale: Scale) -> Any:
+    from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
+
+    if scale == "none":  # makes an array of the table, as the scalers do
+        return FunctionTransformer(validate=True, feature_names_out="one-to-one")
+    return StandardScaler() if scale == "standard" else MinMaxScaler()
+
+
 def _pipeline(missing: str, strategy: str, last: Any) -> Any:
     """The last step, after an imputer when values may be missing.
 
     A column without any value in a training part is kept, filled with 0, so that it cannot change the inputs' number.
     """
-    return (
-        make_pipeline(SimpleImputer(strategy=strategy, keep_empty_features=True), last) if missing == "impute" else last
-    )
+    if missing != "impute":
+        return last
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+
+    return make_pipeline(SimpleImputer(strategy=strategy, keep_empty_features=True), last)

@@ -6,23 +6,25 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
 
-from src import network
+from src import models, network
 from src.data import Dataset, make_preprocessor
 from src.evaluation.folds import Fold, IntArray
 from src.evaluation.metrics import score
 from src.evaluation.results import Curve, FloatArray, FoldResult
-from src.models import ClassWeight, ConvergedLogistic, gradient_error, held_out, make_data, predict_probabilities
+from src.models import ClassWeight, gradient_error, held_out, make_data, predict_probabilities
 from src.network import Settings, Trained
 from src.words import listed
 
 # Right derivatives differ from central differences by some 1e-9 of the gradient's length, whatever the network's dtype:
 # the check is made in float64.
 LARGEST_GRADIENT_ERROR = 1e-6
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
 
 Rows = tuple[FloatArray, FloatArray]  # those that train and those that test, each (samples, inputs)
 
@@ -102,7 +104,7 @@ class NetworkTask(FoldTask):
 class EstimatorTask(FoldTask):
     """A fold that an estimator of scikit-learn is fitted on: a clone of `estimator`, on class codes."""
 
-    estimator: BaseEstimator
+    estimator: "BaseEstimator"
 
 
 class StackKeys:
@@ -183,13 +185,15 @@ def _gradient_error(task: NetworkTask, rows: Rows) -> float | None:
 
 def fit_fold(task: EstimatorTask) -> FoldResult:
     """Fit and score an estimator on one fold."""
+    from sklearn.base import clone
+
     rows, model, weight = task.rows(), clone(task.estimator), task.train_weight
     started = time.perf_counter()
     model.fit(rows[0], task.train_codes, **({} if weight is None else {"sample_weight": weight}))
     seconds = time.perf_counter() - started
     p_train, p_test = (_all_classes(model.predict_proba(part), model.classes_, task.classes) for part in rows)
     epochs = int(np.max(getattr(model, "n_iter_", 0)))
-    parameters = model.coef_.size + model.intercept_.size if isinstance(model, ConvergedLogistic) else None
+    parameters = model.coef_.size + model.intercept_.size if isinstance(model, models.ConvergedLogistic) else None
     return _result(task, p_train, p_test, seconds, parameters=parameters, epochs=epochs)
 
 

@@ -6,15 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import (
-    GroupKFold,
-    KFold,
-    LeaveOneGroupOut,
-    LeaveOneOut,
-    PredefinedSplit,
-    StratifiedGroupKFold,
-    StratifiedKFold,
-)
 
 from src.evaluation.errors import EvaluationError
 
@@ -103,6 +94,8 @@ def make_folds(
 
 def given_folds(codes: IntArray) -> tuple[Fold, ...]:
     """Return the folds whose test parts are given, in the order of their codes; `codes` has the shape (rows,)."""
+    from sklearn.model_selection import PredefinedSplit
+
     splits = PredefinedSplit(codes).split()
     return tuple(Fold(0, number, train, test) for number, (train, test) in enumerate(splits))
 
@@ -187,20 +180,39 @@ class _Rows:
 def _split(rows: _Rows, folds: int, stratified: bool, seed: int, key: str) -> list[tuple[IntArray, IntArray]]:
     """Return the training and the test rows of each fold; `key` asked for them."""
     target, groups = rows.target, rows.groups
+    if groups is None and stratified and folds < rows.units:
+        return _stratified_splits(target, folds, seed)
+    from sklearn.model_selection import KFold, LeaveOneGroupOut, LeaveOneOut  # late, as scikit-learn takes 1.5 s
+
     if folds == rows.units:
         splits = list((LeaveOneOut() if groups is None else LeaveOneGroupOut()).split(target, target, groups))
     elif groups is None:
-        splitter = (StratifiedKFold if stratified else KFold)(folds, shuffle=True, random_state=seed)
-        return list(splitter.split(target, target))
+        return list(KFold(folds, shuffle=True, random_state=seed).split(target))
     else:
         splits = _group_splits(target, groups, folds, stratified, seed)
     _check_classes_left(rows, splits, key)
     return splits
 
 
+def _stratified_splits(target: IntArray, folds: int, seed: int) -> list[tuple[IntArray, IntArray]]:
+    """The splits of scikit-learn's StratifiedKFold with shuffling, which most jobs have; a test holds them equal."""
+    _, first, codes = np.unique(target, return_index=True, return_inverse=True)
+    codes = np.argsort(np.argsort(first))[codes]  # it numbers the classes in the order of their first rows
+    in_order = np.sort(codes)
+    fold_of, random = np.empty_like(codes), np.random.RandomState(seed)
+    for code in range(len(first)):
+        sizes = [np.count_nonzero(in_order[fold::folds] == code) for fold in range(folds)]
+        own = np.repeat(np.arange(folds), sizes)
+        random.shuffle(own)
+        fold_of[codes == code] = own
+    return [(np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)) for fold in range(folds)]
+
+
 def _group_splits(
     target: IntArray, groups: IntArray, folds: int, stratified: bool, seed: int
 ) -> list[tuple[IntArray, IntArray]]:
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+
     if stratified:
         splits = list(StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(target, target, groups))
         # It may leave a test part empty: for groups of one class each, an empty fold can be no better a place than

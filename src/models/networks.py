@@ -18,6 +18,7 @@ from src.models.rows import (
 )
 from src.network import Data, Part, Settings, Shape
 
+NETWORKS = ("bp", "logistic", "softmax")  # the `model` choices that the engine trains
 GRADIENT_CHECK_ROWS = 20
 RESULT_BYTES = 2**14  # of a trained network, its parameters apart
 

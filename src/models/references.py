@@ -13,9 +13,9 @@ from sklearn.utils.validation import _check_sample_weight, has_fit_parameter
 from src.errors import UserError
 from src.models.classifier import BPClassifier
 from src.models.constraints import CONSTRAINTS
+from src.models.networks import NETWORKS
 from src.words import did_you_mean, near
 
-NETWORKS = ("bp", "logistic", "softmax")
 ALLOWED_MODULES = ("sklearn.",)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from src import config, data
+from src import config, data, models
 from src.comparison.jobs import flat_config, setting_key
 from src.config import ConfigError, JobConfig
 from src.config.identity import code_version
@@ -16,7 +16,7 @@ from src.config.schema import CVConfig
 from src.data import Dataset
 from src.evaluation.crossval import EstimatorTask, FoldTask, NetworkTask
 from src.evaluation.folds import Fold, folds_digest, given_folds, inner_folds, make_folds
-from src.models import NETWORKS, ClassWeight, make_model
+from src.models import NETWORKS, ClassWeight
 from src.sweep.checking import check_all, gather
 from src.sweep.compose import Composed
 
@@ -103,7 +103,7 @@ class Job:
         parameters = config.model_parameters(job)
         if "class_weight" in parameters:
             parameters["class_weight"] = class_weight
-        estimator = make_model(job.model.name, parameters)
+        estimator = models.make_model(job.model.name, parameters)
         return {
             position: EstimatorTask(
                 dataset=self.dataset, scale=job.data.scale, missing=job.data.missing, fold=fold, estimator=estimator
@@ -233,7 +233,7 @@ def _check_model(job: JobConfig, dataset: Dataset) -> None:
     """Refuse a scikit-learn class that cannot be fitted as the job asks, before anything is trained."""
     if job.model.name not in NETWORKS:
         weighted = dataset.sample_weight is not None
-        make_model(job.model.name, config.model_parameters(job), weighted=weighted)
+        models.make_model(job.model.name, config.model_parameters(job), weighted=weighted)
 
 
 def _check_early_stopping(job: JobConfig, rows: _Rows) -> None:

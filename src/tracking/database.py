@@ -6,11 +6,12 @@ client is used, and that is said once.
 """
 
 import functools
+import itertools
 import logging
 import math
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
@@ -30,6 +31,7 @@ from src.tracking.records import (
     RUN_NAME,
     USER,
     DatasetRow,
+    NewRun,
     Point,
     RunRow,
     Status,
@@ -41,6 +43,7 @@ BUSY_SECONDS = 20  # how long another writer is waited for
 AT_ONCE = 500  # run ids in one statement; SQLite's own limit is at least 999
 NEWER = ("step", "timestamp", "value")  # which of two points of a metric MLflow takes for the latest
 MODEL_READY = 2  # as MLflow numbers the states of a model
+RUNS_AT_ONCE = 100  # in one transaction: what a process that dies in it has not recorded
 WORKSPACE = "default"  # where experiments are unless MLflow's server is told to keep several
 
 # The columns of each table that are filled or read here.
@@ -70,6 +73,7 @@ _COLUMNS = {
         *("last_updated_timestamp_ms", "status", "lifecycle_stage", "model_type", "source_run_id"),
     ),
 }
+_OF_RUN = ("runs", "tags", "params", "metrics", "latest_metrics")  # what a new run has rows in, in this order
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
@@ -202,6 +206,41 @@ class Database(Store):
         with self.engine.begin() as connection:
             connection.execute(self._replacing("experiment_tags", "key", "experiment_id"), rows)
 
+    def runs_at_once(self, experiment_id: str) -> int:
+        """How many runs of an experiment `add_runs` had best be given together."""
+        return RUNS_AT_ONCE if self._local_artifacts(experiment_id) else 1
+
+    def add_runs(self, runs: Iterable[NewRun]) -> Iterator[RunRow]:
+        """Write new runs of one experiment: the files of all first, then all rows at once, and then yield each.
+
+        A process that dies in between leaves files that no run refers to, never a run without its files.
+        """
+        runs = iter(runs)
+        first = next(runs)
+        location = self._local_artifacts(first.run.experiment_id)
+        if location is None:
+            yield from super().add_runs(itertools.chain([first], runs))  # the client says what is wrong, or uploads
+            return
+        written: list[RunRow] = []
+        rows: dict[str, list[dict[str, Any]]] = {name: [] for name in _OF_RUN}
+        used: dict[DatasetRow, list[str]] = {}
+        for new in itertools.chain([first], runs):
+            run = replace(new.run, run_id=uuid.uuid4().hex, tags={**new.run.tags, RUN_NAME: new.run.name})
+            run = replace(run, artifact_uri=_below(location, run.run_id, "artifacts"))
+            self.put(run, new.files)
+            written.append(run)
+            for name, values in zip(_OF_RUN, _rows_of(run, new.points), strict=True):
+                rows[name] += values
+            if new.dataset is not None:
+                used.setdefault(new.dataset, []).append(run.run_id)
+        with self.engine.begin() as connection:
+            for name, values in rows.items():
+                if values:
+                    connection.execute(self._insert(name), values)
+            for dataset, run_ids in used.items():
+                self._use_dataset(connection, first.run.experiment_id, dataset, run_ids)
+        yield from written
+
     def add_run(
         self,
         run: RunRow,
@@ -209,49 +248,28 @@ class Database(Store):
         dataset: DatasetRow | None = None,
         files: Mapping[str, bytes] | None = None,
     ) -> RunRow:
-        """Write a new run: its files first, then all its rows at once.
+        """Write a new run as `add_runs` does."""
+        if self._local_artifacts(run.experiment_id) is None:
+            return super().add_run(run, points, dataset, files)
+        (written,) = self.add_runs([NewRun(run, points, dataset, files or {})])
+        return written
 
-        A process that dies in between leaves files that no run refers to, never a run without its files.
-        """
-        with self.engine.begin() as connection:
-            location = self._artifact_location(connection, run.experiment_id)
-            if location is not None and local_folder(location) is not None:
-                run = replace(run, run_id=uuid.uuid4().hex, tags={**run.tags, RUN_NAME: run.name})
-                run = replace(run, artifact_uri=_below(location, run.run_id, "artifacts"))
-                self.put(run, files or {})
-                self._insert_run(connection, run, points)
-                if dataset is not None:
-                    self._use_dataset(connection, run, dataset)
-                return run
-        return super().add_run(run, points, dataset, files)  # the client says what is wrong, or uploads
-
-    def _artifact_location(self, connection: sa.Connection, experiment_id: str) -> str | None:
+    def _local_artifacts(self, experiment_id: str) -> str | None:
+        """Where an experiment keeps its artifacts, if that is on this machine and it is not deleted."""
         table = self.tables["experiments"]
         query = sa.select(table.c.artifact_location).where(
             table.c.experiment_id == int(experiment_id), table.c.lifecycle_stage == "active"
         )
-        found: str | None = connection.execute(query).scalar()
-        return found
+        with self._reading() as connection:
+            found: str | None = connection.execute(query).scalar()
+        return None if found is None or local_folder(found) is None else found
 
-    def _insert_run(self, connection: sa.Connection, run: RunRow, points: Sequence[Point]) -> None:
-        metrics = [_metric(run.run_id, run.ended or run.started, *point) for point in points]
-        last: dict[str, dict[str, Any]] = {}
-        for metric in metrics:
-            if metric["key"] not in last or metric["step"] > last[metric["key"]]["step"]:
-                last[metric["key"]] = metric
-        rows = {
-            name: [{"key": key, "value": value, "run_uuid": run.run_id} for key, value in texts.items()]
-            for name, texts in (("tags", run.tags), ("params", run.params))
-        }
-        connection.execute(self._insert("runs"), _run_values(run))
-        for name, values in {**rows, "metrics": metrics, "latest_metrics": list(last.values())}.items():
-            if values:
-                connection.execute(self._insert(name), values)
-
-    def _use_dataset(self, connection: sa.Connection, run: RunRow, dataset: DatasetRow) -> None:
-        """Insert the data set unless the experiment knows it, and the run's use of it."""
+    def _use_dataset(
+        self, connection: sa.Connection, experiment_id: str, dataset: DatasetRow, run_ids: Sequence[str]
+    ) -> None:
+        """Insert the data set unless the experiment knows it, and the runs' use of it."""
         table = self.tables["datasets"]
-        identity = {"experiment_id": int(run.experiment_id), "name": dataset.name, "digest": dataset.digest}
+        identity = {"experiment_id": int(experiment_id), "name": dataset.name, "digest": dataset.digest}
         known = sa.select(table.c.dataset_uuid).where(*(table.c[key] == value for key, value in identity.items()))
         dataset_id = connection.execute(known).scalar()
         if dataset_id is None:
@@ -262,16 +280,19 @@ class Database(Store):
             # another process may be as quick
             connection.execute(self._insert("datasets").on_conflict_do_nothing(), values)
             dataset_id = connection.execute(known).scalar_one()
-        used = {
-            "input_uuid": uuid.uuid4().hex,
-            "source_type": "DATASET",
-            "source_id": dataset_id,
-            "destination_type": "RUN",
-            "destination_id": run.run_id,
-        }
+        used = [
+            {
+                "input_uuid": uuid.uuid4().hex,
+                "source_type": "DATASET",
+                "source_id": dataset_id,
+                "destination_type": "RUN",
+                "destination_id": run_id,
+            }
+            for run_id in run_ids
+        ]
         connection.execute(self._insert("inputs"), used)
-        context = {"input_uuid": used["input_uuid"], "name": "mlflow.data.context", "value": DATASET_CONTEXT}
-        connection.execute(self._insert("input_tags"), context)
+        context = {"name": "mlflow.data.context", "value": DATASET_CONTEXT}
+        connection.execute(self._insert("input_tags"), [{"input_uuid": each["input_uuid"], **context} for each in used])
 
     def change_run(
         self,
@@ -404,11 +425,10 @@ class Database(Store):
     def add_model(self, run: RunRow, name: str, write: Callable[[str, Path], None]) -> str:
         """Keep a classifier as a model of a run; return its id. `write` is given the id and the folder to make.
 
-        The files first, as in `add_run`.
+        The files first, as in `add_runs`.
         """
-        with self._reading() as connection:
-            location = self._artifact_location(connection, run.experiment_id)
-        if location is None or local_folder(location) is None:
+        location = self._local_artifacts(run.experiment_id)
+        if location is None:
             return super().add_model(run, name, write)
         model_id = f"m-{uuid.uuid4().hex}"
         place = _below(location, "models", model_id, "artifacts")
@@ -455,6 +475,20 @@ def _below(location: str, *folders: str) -> str:
         return "/".join([location.rstrip("/"), *folders])
     parts = urlsplit(location)
     return urlunsplit(parts._replace(path="/".join([parts.path.rstrip("/"), *folders])))
+
+
+def _rows_of(run: RunRow, points: Sequence[Point]) -> Iterator[list[dict[str, Any]]]:
+    """The rows of a run in each of the tables `_OF_RUN`."""
+    yield [_run_values(run)]
+    for texts in (run.tags, run.params):
+        yield [{"key": key, "value": value, "run_uuid": run.run_id} for key, value in texts.items()]
+    metrics = [_metric(run.run_id, run.ended or run.started, *point) for point in points]
+    yield metrics
+    last: dict[str, dict[str, Any]] = {}
+    for metric in metrics:
+        if metric["key"] not in last or metric["step"] > last[metric["key"]]["step"]:
+            last[metric["key"]] = metric
+    yield list(last.values())
 
 
 def _run_values(run: RunRow) -> dict[str, Any]:

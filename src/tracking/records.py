@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -70,6 +70,16 @@ class RunRow:
     def parent_id(self) -> str | None:
         """The sweep's run, None for a sweep itself."""
         return self.tags.get(PARENT)
+
+
+@dataclass(frozen=True)
+class NewRun:
+    """A run to be written with all that belongs to it: its metrics, its data, and its artifacts by path."""
+
+    run: RunRow
+    points: Sequence[Point] = ()
+    dataset: "DatasetRow | None" = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import contextlib
 import getpass
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -26,6 +26,7 @@ from src.tracking.records import (
     PARENT,
     SWEEP_DIGEST,
     USER,
+    NewRun,
     RunRow,
     Status,
     dataset_row,
@@ -181,8 +182,7 @@ def _one_at_a_time(store: Store) -> contextlib.AbstractContextManager[Any]:
     return contextlib.nullcontext() if store.database is None else lock_of(store.database)
 
 
-def log_job(
-    store: Store,
+def job_run(
     place: Sweep | NoSweep,
     job: RecordedJob,
     outcome: JobResult | Failure,
@@ -192,13 +192,13 @@ def log_job(
     dataset: RecordedDataset,
     class_names: Sequence[str],
     overrides: Sequence[str] = (),
-) -> RecordedJob:
-    """Write one ended job, as a child of its sweep if it has one.
+) -> NewRun:
+    """Return the run that holds one ended job, for `log_jobs`; it is a child of the sweep if there is one.
 
     Parameters
     ----------
-    store, place
-        Where.
+    place
+        What it belongs to.
     job
         What is read back of it (`src.tracking.sweeps.read_sweep`), equal but for its run's id.
     outcome
@@ -209,16 +209,6 @@ def log_job(
         The rows, and the classes in the order of the target's codes.
     overrides
         What was typed or swept, such as ``training.l2=0.1``.
-
-    Returns
-    -------
-    RecordedJob
-        The job with its run's id.
-
-    Raises
-    ------
-    TrackingError
-        If the store fails; no run that claims to be finished is left then.
     """
     tags = {
         **place.tags,
@@ -248,9 +238,22 @@ def log_job(
     files = job_files(job.config.model_dump(mode="json"), overrides, outcome, job.folds, class_names)
     if isinstance(place, NoSweep):
         files |= place.files
-    with telling(f"the run {job.name!r} cannot be written"):
-        run = store.add_run(run, points, dataset_row(dataset, job.data_digest), files)
-    return replace(job, run_id=run.run_id, error=run.tags.get(ERROR))
+    return NewRun(run, points, dataset_row(dataset, job.data_digest), files)
+
+
+def log_jobs(store: Store, jobs: Sequence[RecordedJob], runs: Iterable[NewRun]) -> Iterator[RecordedJob]:
+    """Write the runs of ended jobs, in their order; yield each job with its run's id when it is written.
+
+    Raises
+    ------
+    TrackingError
+        If the store fails; no run that claims to be finished is left then of the jobs that were not yielded.
+    """
+    written = store.add_runs(runs)
+    for job in jobs:
+        with telling(f"the run {job.name!r} cannot be written"):
+            run = next(written)
+        yield replace(job, run_id=run.run_id, error=run.tags.get(ERROR))
 
 
 def finish_sweep(

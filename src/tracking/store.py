@@ -11,7 +11,7 @@ import os
 import re
 import sqlite3
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -31,7 +31,7 @@ from src.tracking.address import (
     shown,
 )
 from src.tracking.errors import TrackingError
-from src.tracking.records import DATASET_CONTEXT, JOB_DIGEST, MODEL_TYPE, DatasetRow, Point, RunRow, Status
+from src.tracking.records import DATASET_CONTEXT, JOB_DIGEST, MODEL_TYPE, DatasetRow, NewRun, Point, RunRow, Status
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -95,6 +95,15 @@ class Store:
         """Set tags of an experiment."""
         for key, value in tags.items():
             self.client.set_experiment_tag(experiment_id, key, value)
+
+    def runs_at_once(self, experiment_id: str) -> int:
+        """How many runs of an experiment `add_runs` had best be given together: each is an upload of its own here."""
+        return 1
+
+    def add_runs(self, runs: Iterable[NewRun]) -> Iterator[RunRow]:
+        """Write new runs; yield each, with its id, when it is written."""
+        for new in runs:
+            yield self.add_run(new.run, new.points, new.dataset, new.files)
 
     def add_run(
         self,

@@ -23,8 +23,8 @@ PHASES = {
     "planning": ["src.command.driver:make_plan"],
     "training": ["src.sweep.backends:run_workload"],
     "logging": [
-        "src.command.record:Recorder.take",
-        "src.command.record:Recorder.log",
+        "src.command.record:Recorder.add",
+        "src.command.driver:Command._log",
         "src.command.record:Recorder.finish",
     ],
     "models kept": ["src.command.record:Recorder.keep"],

@@ -292,7 +292,7 @@ def test_given_folds_are_tested_in_the_order_of_their_codes() -> None:
     assert [(fold.repeat, fold.fold) for fold in made] == [(0, 0), (0, 1), (0, 2)]
 
 
-def test_rows_without_groups_are_split_as_ever() -> None:
-    target = np.arange(40) % 3
-    expected = StratifiedKFold(5, shuffle=True, random_state=state_of(7)).split(target, target)
-    assert pairs(make_folds(target, folds=5, seed=7)) == lists(expected)
+@given(targets(), st.integers(2, 5), st.integers(0, 2**40))
+def test_stratified_folds_are_those_of_scikit_learn(target, folds, seed) -> None:
+    expected = StratifiedKFold(folds, shuffle=True, random_state=state_of(seed)).split(target, target)
+    assert pairs(make_folds(target, folds=folds, seed=seed)) == lists(expected)
