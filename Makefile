@@ -10,7 +10,7 @@ ROOT := $(CURDIR)
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format ui bench experiments lock clean
+.PHONY: help run test fuzz torture lint format ui bench experiments lock clean
 
 help: ## list the targets
 	@awk -F ': .*## |: ## ' '/^[a-z]+: .*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -20,6 +20,12 @@ run: $(STAMP) ## compare BP, logistic and softmax regression on the homework's d
 
 test: $(STAMP) ## run the whole test suite
 	$(IN_VENV) -m pytest -n 2
+
+fuzz: $(STAMP) ## try bad command lines and CSV files by the hundred (FUZZ="--kind uri", FUZZ=csv-17)
+	PYTHONPATH=.:tests $(IN_VENV) -m fuzz $(FUZZ)
+
+torture: $(STAMP) ## kill, starve and mislead sweeps at random moments (TORTURE="--kills 10 --rounds 1")
+	PYTHONPATH=.:tests $(IN_VENV) -m torture $(TORTURE)
 
 lint: $(STAMP) ## check style, format, types and which room imports which
 	$(IN_VENV) -m ruff check

@@ -70,10 +70,17 @@ def _all(cases: list[Case], workers: int, real: bool) -> int:
     for signature, met in sorted(groups.items(), key=lambda group: -len(group[1])):
         print(f"{len(met)} × {signature}")
         for case, _, breach in met[:TOLD]:
-            print(f"    {case.line[:300]!r}\n        {breach.line[:300]!r}\n        {again(case)}")
+            line, said = _shown(case.line), _shown(breach.line)
+            print(f"    $ {line}\n      {said}\n      again: {again(case)}")
     ended_so = ", ".join(f"{number} with status {status}" for status, number in sorted(statuses.items()))
     print(f"{len(cases)} cases ({ended_so}) in {time.monotonic() - began:.0f} s: {len(groups)} kinds of breach")
     return int(bool(groups))
+
+
+def _shown(text: str, most: int = 200) -> str:
+    """A text for a terminal, not too long."""
+    plain = text.encode("unicode_escape").decode()
+    return plain if len(plain) <= most else f"{plain[: most // 2]} … {plain[-most // 2 :]}"
 
 
 def _one(case: Case, parents: "SimpleQueue[Commands]", made: Template, real: bool) -> tuple[Case, Ended, list[Breach]]:

@@ -11,7 +11,9 @@ from fuzz.cases import Case
 
 # Names of exceptions: the standard library's, and the libraries' by how they are called.
 EXCEPTION = re.compile(r"\b[A-Z_]\w*(?:Error|Exception|Warning|Interrupt|Iteration)\b")
-INSIDES = re.compile(r"<class '|<function |\bobject at 0x|\bNoneType\b|\bmetaclass\b|_target_|\bDictConfig\b|\bAnyNode\b")
+INSIDES = re.compile(
+    r"<class '|<function |\bobject at 0x|\bNoneType\b|\bmetaclass\b|_target_|\bDictConfig\b|\bAnyNode\b"
+)
 TRACEBACK = re.compile(r"Traceback \(most recent|Exception ignored|Fatal Python|most recent call first")
 MEMORY = re.compile(r"Unable to allocate|[Cc]annot allocate memory|bad_alloc|out of memory", re.IGNORECASE)
 # What a terminal obeys: control characters, and marks that turn the direction of what follows.
@@ -52,16 +54,15 @@ def breaches(case: Case, ended: Ended, folder: Path, runs_before: int) -> Iterat
     if ended.stuck or ended.status in (-14, -27):
         yield Breach("hang", _where(ended.stuck))
         return
+    said_wrong = list(_insides(case, lines))
+    yield from said_wrong
     if ended.status not in (0, 1, 2):
         yield Breach(f"status {ended.status}", _last(ended.err))
-    elif ended.status not in case.statuses:
+    elif ended.status not in case.statuses and not said_wrong:
         wanted = " or ".join(map(str, sorted(case.statuses)))
-        yield Breach(f"status {ended.status}, not {wanted}", _last(ended.err) if ended.status else case.name.rpartition("-")[0])
-    for what, pattern in (("traceback", TRACEBACK), ("memory", MEMORY), ("insides", INSIDES), ("exception", EXCEPTION)):
-        for line in lines:
-            if pattern.search(line) and not JOB_FAILED.match(line) and not _typed(pattern, line, case):
-                yield Breach(what, line)
-                break
+        yield Breach(
+            f"status {ended.status}, not {wanted}", _last(ended.err) if ended.status else f"a {case.kind} case"
+        )
     yield from _sentences(case, ended)
     for line in lines:
         if found := OBEYED.search(line.replace("\t", "")):
@@ -71,6 +72,15 @@ def breaches(case: Case, ended: Ended, folder: Path, runs_before: int) -> Iterat
         yield Breach("outlived", process)
     yield from _store(folder / "store.db", ended.status, runs_before)
     yield from _kept(case, folder)
+
+
+def _insides(case: Case, lines: list[str]) -> Iterator[Breach]:
+    """The first line that names what a user has no business with."""
+    for what, pattern in (("memory", MEMORY), ("exception", EXCEPTION), ("insides", INSIDES), ("traceback", TRACEBACK)):
+        for line in lines:
+            if pattern.search(line) and not JOB_FAILED.match(line) and not _typed(pattern, line, case):
+                yield Breach(what, line)
+                return
 
 
 def _sentences(case: Case, ended: Ended) -> Iterator[Breach]:

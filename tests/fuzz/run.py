@@ -17,14 +17,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-
 from fuzz.cases import Case
 from fuzz.check import Breach, Ended, breaches
-from fuzz.forks import ENVIRONMENT, ROOT, Commands, Limits
+from fuzz.forks import ENVIRONMENT, Commands, Limits
 from fuzz.tables import valid_rows
 
 # The store that cases find: a finished sweep in the experiment `kept`, and a deleted experiment.
-KEPT = ("-m", "model=bp,logistic", "training.epochs=2", "cv.folds=2", "tracking.models=none", "tracking.experiment=kept")
+KEPT = (
+    "-m",
+    "model=bp,logistic",
+    "training.epochs=2",
+    "cv.folds=2",
+    "tracking.models=none",
+    "tracking.experiment=kept",
+)
 GONE = ("training.epochs=1", "cv.folds=2", "tracking.models=none", "tracking.experiment=gone")
 STANDINS = ("RUN", "JOB")  # for the ids of a sweep and of a job in that store
 SECONDS_TO_END = 5.0  # for a command's workers, which look once a second whether it lives
@@ -62,7 +68,9 @@ def template(commands: Commands) -> Iterator[Template]:
         yield Template(folder, ids, runs)
 
 
-def run(case: Case, commands: Commands, made: Template, *, real: bool = False, keep: Path | None = None) -> tuple[Ended, list[Breach]]:
+def run(
+    case: Case, commands: Commands, made: Template, *, real: bool = False, keep: Path | None = None
+) -> tuple[Ended, list[Breach]]:
     """Run a case; `real` in a new interpreter, without limits of memory; `keep` is a folder that is to stay."""
     with contextlib.nullcontext(keep) if keep else tempfile.TemporaryDirectory(prefix="fuzz-") as name:
         folder = Path(name)

@@ -1,0 +1,6 @@
+"""The fuzzer runs as a program of its own, `python -m fuzz`, so its modules are found in tests/, behind all others."""
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))

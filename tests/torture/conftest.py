@@ -1,0 +1,6 @@
+"""The torture runs as a program of its own, `python -m torture`, so its modules are found in tests/, behind all others."""
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
