@@ -18,6 +18,7 @@ TRACEBACK = re.compile(r"Traceback \(most recent|Exception ignored|Fatal Python|
 MEMORY = re.compile(r"Unable to allocate|[Cc]annot allocate memory|bad_alloc|out of memory", re.IGNORECASE)
 # What a terminal obeys: control characters, and marks that turn the direction of what follows.
 OBEYED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+SENTENCE = re.compile(r"(?:[\w. -]+: )?error: ")
 # A job that failed while it ran is told with its exception.
 JOB_FAILED = re.compile(r"error: job .* failed: |error: the model of job .* cannot be kept: ")
 
@@ -84,20 +85,18 @@ def _insides(case: Case, lines: list[str]) -> Iterator[Breach]:
 
 
 def _sentences(case: Case, ended: Ended) -> Iterator[Breach]:
+    """Whether what is wrong is told in sentences, and nothing else; argparse also shows how the program is used."""
     if ended.status == 0:
         return
-    told = [line for line in ended.err.splitlines() if re.match(r"(?:error|python -m [\w.]+: error): ", line)]
+    lines = ended.err.splitlines()
+    told = [line for line in lines if SENTENCE.match(line)]
     if not told:
         yield Breach("no sentence", _last(ended.err))
     for line in told:
-        sentence = line.partition("error: ")[2]
-        if len(sentence) < 10 or len(sentence) > 2000:
-            yield Breach("no sentence" if len(sentence) < 10 else "too long", line)
-    if ended.status == 2 and case.module == "src.run":
-        for line in ended.err.splitlines():
-            if not line.startswith("error: "):
-                yield Breach("stray line", line)
-                return
+        if not 10 <= len(line.partition("error: ")[2]) <= 2000:
+            yield Breach("no sentence, or a page", line)
+    if ended.status == 2 and case.module == "src.run" and not ended.err.startswith("usage: "):
+        yield from (Breach("stray line", line) for line in lines[:1] if not line.startswith("error: "))
         if ended.out:
             yield Breach("begun before it was refused", ended.out.splitlines()[0])
 

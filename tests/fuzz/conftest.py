@@ -1,4 +1,4 @@
-"""The fuzzer runs as a program of its own, `python -m fuzz`, so its modules are found in tests/, behind all others."""
+"""`python -m fuzz` is a program of its own: its modules are found in tests/, behind all others."""
 
 import sys
 from pathlib import Path

@@ -210,6 +210,7 @@ def _run(
     """Be the command; return its exit status."""
     os.setsid()
     os.chdir(folder)
+    sys.path.insert(0, folder)  # as -m does
     os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number, name in ((1, "out"), (2, "err")):

@@ -69,19 +69,35 @@ def template(commands: Commands) -> Iterator[Template]:
 
 
 def run(
-    case: Case, commands: Commands, made: Template, *, real: bool = False, keep: Path | None = None
+    case: Case,
+    commands: Commands,
+    made: Template,
+    *,
+    limits: Limits | None = None,
+    real: bool = False,
+    keep: Path | None = None,
 ) -> tuple[Ended, list[Breach]]:
-    """Run a case; `real` in a new interpreter, without limits of memory; `keep` is a folder that is to stay."""
+    """Run a case and look for what is wrong.
+
+    Parameters
+    ----------
+    limits : None for the usual ones.
+    real : run it in a new interpreter, without limits of memory and processor time.
+    keep : a folder that is to stay.
+    """
     with contextlib.nullcontext(keep) if keep else tempfile.TemporaryDirectory(prefix="fuzz-") as name:
         folder = Path(name)
         _furnish(folder, case, made)
         arguments = [made.ids.get(argument, argument) for argument in case.arguments]
-        ended = _as_process(case, arguments, folder) if real else _forked(case, arguments, folder, commands)
+        if real:
+            ended = _as_process(case, arguments, folder)
+        else:
+            ended = _forked(case, arguments, folder, commands, limits or Limits())
         return ended, list(breaches(case, ended, folder, made.runs))
 
 
-def _forked(case: Case, arguments: list[str], folder: Path, commands: Commands) -> Ended:
-    running = commands.start(folder, arguments, module=case.module, environment=_environment(folder), limits=Limits())
+def _forked(case: Case, arguments: list[str], folder: Path, commands: Commands, limits: Limits) -> Ended:
+    running = commands.start(folder, arguments, module=case.module, environment=_environment(folder), limits=limits)
     status = running.wait()
     return Ended(status, running.out, running.err, running.stuck, _outlived(running.pid))
 

@@ -1,4 +1,4 @@
-"""The torture runs as a program of its own, `python -m torture`, so its modules are found in tests/, behind all others."""
+"""`python -m torture` is a program of its own: its modules are found in tests/, behind all others."""
 
 import sys
 from pathlib import Path
