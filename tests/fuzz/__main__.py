@@ -19,7 +19,7 @@ from fuzz.forks import Commands
 from fuzz.run import Template, again, run, template
 from fuzz.tables import all_tables
 
-TOLD = 3  # cases that are named of each group
+TOLD = 6  # cases that are named of each group
 
 
 def main() -> int:

@@ -300,7 +300,10 @@ OTHER = {
         *("--uri sqlite:///folder", "-x"),
     ),
 }
-GOOD_OF_OTHERS = ("kept", "kept kept", "--sweep RUN", "--metric log_loss kept", "--format json kept", "JOB", "--help")
+GOOD_OF_OTHERS = (
+    *("kept", "kept kept", "--sweep RUN", "--baseline logistic kept", "--met log_loss", "--metric log_loss kept"),
+    *("--format json kept", "JOB", "--help"),
+)
 STUDIES = (
     *("", "5", "[1]", "a: [", "nokey: 1", "model: 5", "model: {name: nosuch}", "hydra: 5", "hydra: {sweeper: 5}"),
     *("seed: .nan",),

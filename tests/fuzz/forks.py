@@ -19,6 +19,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -39,7 +40,27 @@ ENVIRONMENT = {
     "MPLBACKEND": "Agg",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "PYTHONPATH": str(ROOT),
+    "MPLCONFIGDIR": f"{tempfile.gettempdir()}/matplotlib-of-the-fuzzer",  # its own could not be written
 }
+
+
+# For root, to whom file modes mean nothing: everything but the temporary folder and shared memory can only be read, in
+# what this process and its children see. A bad path once made the program replace /dev/null.
+CONFINE = """
+set -e
+mount --bind "$0" "$0"
+while read -r _ at _; do
+    case $at in "$0" | /dev/shm | /dev/pts) ;; *) mount -o remount,bind,ro "$at" ;; esac
+done < /proc/self/mounts
+exec "$@"
+"""
+
+
+def confined(command: Sequence[str]) -> list[str]:
+    """The command, unable to write outside the temporary folder if it is root's."""
+    if os.geteuid() != 0:
+        return list(command)
+    return ["unshare", "--mount", "sh", "-c", CONFINE, tempfile.gettempdir(), *command]
 
 
 @dataclass(frozen=True)
@@ -91,11 +112,15 @@ class Running:
 
 
 class Commands:
-    """Starts commands; leaving the block ends the process that they are forked from."""
+    """Starts commands; leaving the block ends the process that they are forked from.
 
-    def __init__(self) -> None:
+    They can write to the temporary folder only, unless they are `free`.
+    """
+
+    def __init__(self, *, free: bool = False) -> None:
+        command = [sys.executable, __file__]
         self._process = subprocess.Popen(
-            [sys.executable, __file__],
+            command if free else confined(command),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 from fuzz.cases import Case
 from fuzz.check import Breach, Ended, breaches
-from fuzz.forks import ENVIRONMENT, Commands, Limits
+from fuzz.forks import ENVIRONMENT, Commands, Limits, confined
 from fuzz.tables import valid_rows
 
 # The store that cases find: a finished sweep in the experiment `kept`, and a deleted experiment.
@@ -104,7 +104,7 @@ def _forked(case: Case, arguments: list[str], folder: Path, commands: Commands, 
 
 def _as_process(case: Case, arguments: list[str], folder: Path) -> Ended:
     process = subprocess.Popen(
-        [sys.executable, "-m", case.module, *arguments],
+        confined([sys.executable, "-m", case.module, *arguments]),
         cwd=folder,
         env={**os.environ, **ENVIRONMENT, **_environment(folder)},
         stdin=subprocess.DEVNULL,

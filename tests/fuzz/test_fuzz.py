@@ -1,10 +1,11 @@
 """A selection of what `make fuzz` tries: each ends in time, in a sentence, with a status that is right."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 from fuzz.cases import Case, all_cases
-from fuzz.forks import Commands, Limits
+from fuzz.forks import ROOT, Commands, Limits
 from fuzz.run import Template, run, template
 from fuzz.tables import all_tables
 
@@ -34,6 +35,14 @@ def test_the_cases_are_as_many_as_are_told_and_always_the_same() -> None:
     assert len({case.line for case in all_cases()}) >= 1200
     assert len({case.files["table.csv"] for case in all_tables()}) >= 300
     assert all_cases() == all_cases()
+
+
+def test_nothing_can_be_written_outside_the_temporary_folder(commands: Commands, made: Template) -> None:
+    program = f"import os; open({str(ROOT / 'tests' / 'written')!r}, 'w')"
+    ended, _ = run(Case("bad-1", (), frozenset({2}), "bad", {"bad.py": program.encode()}), commands, made)
+    if os.geteuid() == 0:
+        assert "Read-only file system" in ended.err
+        assert not (ROOT / "tests" / "written").exists()
 
 
 @pytest.mark.parametrize(
