@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 import pandas as pd
 
-RUN_ID = re.compile(r"\b[0-9a-f]{40}\b|\b[0-9a-f]{32}\b|\bm-[0-9a-f]{32}\b")
+RUN_ID = re.compile(r"\b[0-9a-f]{40}\b(?: with changes \([^)]*\))?|\b[0-9a-f]{32}\b|\bm-[0-9a-f]{32}\b")
 TIME = re.compile(
     r'"time/\w+": [-\d.e]+|'
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?|\b\d+(?:\.\d+)? (?:m?s|minutes?|seconds?|min)\b"
