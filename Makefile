@@ -48,7 +48,7 @@ ui: $(STAMP) ## open the results in MLflow on 127.0.0.1 (PORT=5000)
 	  --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(ROOT)/mlflow.db}" \
 	  --default-artifact-root "$(ROOT)/mlartifacts"
 
-# Run as files: an installed package has taken the name `tests`.
+# Run as files: they import their neighbours by plain names.
 bench: $(STAMP) ## measure speed beside scikit-learn and, where installed, PyTorch and JAX
 	@for file in tests/benchmarks/bench_*.py; do PYTHONPATH=. $(IN_VENV) "$$file" || exit; done
 
@@ -58,7 +58,7 @@ experiments: $(STAMP) ## run every study in experiments/ anew, and write experim
 	@rm -rf experiments/.store && mkdir experiments/.store
 	@for file in experiments/*.yaml; do \
 	  $(IN_VENV) -m src.run "experiments=$$(basename "$$file" .yaml)" || exit; done
-	@$(IN_VENV) -m src.comparison.simulation
+	@$(IN_VENV) -m tests.simulation
 	@$(IN_VENV) -m src.studies
 
 lock: $(STAMP) ## resolve requirements.lock anew from pyproject.toml

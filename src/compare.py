@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from src.errors import UserError, tell
+
 FOLDER = Path("outputs") / "compare"
 EXAMPLES = """\
 examples:
@@ -22,12 +24,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The program. Returns the exit status."""
     given = _parser().parse_args(arguments)
 
-    from src.errors import UserError
-
     try:
         return _compare(given)
     except UserError as error:
-        return _tell(str(error), error.exit_status)
+        return tell(str(error), error.exit_status)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -77,7 +77,7 @@ def _compare(given: argparse.Namespace) -> int:
     else:
         print_report(Console(), report, folder)
     refusal = report.outcome.refusal
-    return 0 if refusal is None else _tell(f"nothing is compared: {refusal}", 2)
+    return 0 if refusal is None else tell(f"nothing is compared: {refusal}")
 
 
 def _folder_name(title: str) -> str:
@@ -87,8 +87,6 @@ def _folder_name(title: str) -> str:
 
 
 def _write(folder: Path, files: dict[str, bytes]) -> None:
-    from src.errors import UserError
-
     try:
         for name, content in files.items():
             path = folder / name
@@ -97,11 +95,6 @@ def _write(folder: Path, files: dict[str, bytes]) -> None:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UserError(f"--output: {folder} cannot be written: {reason}; choose another folder.") from error
-
-
-def _tell(message: str, status: int) -> int:
-    sys.stderr.writelines(f"error: {line}\n" for line in message.splitlines())
-    return status
 
 
 if __name__ == "__main__":

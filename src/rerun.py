@@ -7,6 +7,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from src.errors import UserError, tell
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The program. Returns the exit status."""
@@ -16,13 +18,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
 
     from src.command.rerun import report, rerun
-    from src.errors import UserError
 
     try:
         outcome = rerun(given.run_id, given.uri)
     except UserError as error:
-        sys.stderr.writelines(f"error: {line}\n" for line in str(error).splitlines())
-        return error.exit_status
+        return tell(str(error), error.exit_status)
     print("\n".join(report(outcome)))
     return 1 if outcome.different else 0
 

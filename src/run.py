@@ -56,8 +56,9 @@ def main() -> int:
         error = raised.error if isinstance(raised, _PastHydra) else raised
         if traceback_wanted:
             traceback.print_exception(error)
-        message, status = explain(error, sys.argv[1:])
-        sys.stderr.writelines(f"error: {line}\n" for line in message.splitlines())
+        from src.errors import tell
+
+        status = tell(*explain(error, sys.argv[1:]))
         sys.stderr.writelines(f"{note}\n" for note in getattr(error, "__notes__", []))
         return status
     return 0

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from src.comparison.outcome import compare_sweeps
-from src.errors import UserError
+from src.errors import UserError, tell
 from src.report.comparison import build_report
 from src.report.studies import Study, figures, page, study_names
 from src.tracking.details import StoredRecord
@@ -29,8 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         store = open_store(given.uri)
         studies = [_read(store, name) for name in study_names(FOLDER)]
     except UserError as error:
-        sys.stderr.writelines(f"error: {line}\n" for line in str(error).splitlines())
-        return error.exit_status
+        return tell(str(error), error.exit_status)
     (FOLDER / "figures").mkdir(exist_ok=True)
     for name, content in figures(studies).items():
         (FOLDER / "figures" / name).write_bytes(content)

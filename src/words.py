@@ -1,16 +1,49 @@
-"""Small words that every room's sentences need."""
+"""Small words that every room's sentences need: numbers with nouns, lists, long texts, and what was likely meant."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def plural(noun: str, number: int) -> str:
+    """The noun for so many: `row`, `rows`."""
+    return noun if number == 1 else f"{noun}s"
 
 
 def counted(number: int, noun: str) -> str:
     """A number with its noun: `1 row`, `2 rows`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"{number:,} {plural(noun, number)}"
 
 
-def listed(words: Sequence[str], last: str = "and", most: int | None = None) -> str:
-    """Words in a sentence: `a`, `a and b`, `a, b and c`; of more than `most` the first, and how many more."""
-    shown = list(words)
-    if most is not None and len(shown) > most:
-        shown = [*shown[:most], f"{len(words) - most} more"]
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} {last} {shown[-1]}"
+def first_of(words: Iterable[object], most: int = 10) -> str:
+    """Words with commas: `a, b, c`; of more than `most` the first, and how many more: `a, b and 7 more`."""
+    every = [str(word) for word in words]
+    return ", ".join(every[:most]) + (f" and {len(every) - most} more" if len(every) > most else "")
+
+
+def listed(words: Iterable[object], last: str = "and", most: int | None = None) -> str:
+    """Words in a sentence: `a`, `a and b`, `a, b and c`; of more than `most` as `first_of`."""
+    *before, end = every = [str(word) for word in words]
+    if most is not None and len(every) > most:
+        return first_of(every, most)
+    return f"{', '.join(before)} {last} {end}" if before else end
+
+
+def shortened(text: str, most: int = 60, end: str = "...") -> str:
+    """A text of at most so many characters; `end` shows where it was cut."""
+    return text if len(text) <= most else text[: most - len(end)] + end
+
+
+def near(word: str, choices: Iterable[str], most: int = 1) -> list[str]:
+    """The choices that a word may stand for: spelled like it, letter case and hyphens aside, else begun by it."""
+
+    def plain(text: str) -> str:
+        return text.casefold().replace("-", "_")
+
+    known = {plain(choice): choice for choice in choices}
+    begun = [choice for choice in known if len(word) > 2 and choice.startswith(plain(word))]
+    return [known[choice] for choice in (get_close_matches(plain(word), known, n=most) or begun)[:most]]
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """` Did you mean 'sigmoid'?` with the nearest choice; nothing if none is near."""
+    return "".join(f" Did you mean {choice!r}?" for choice in near(word, choices))

@@ -27,7 +27,7 @@ ConfigStore.instance().store(group="hydra/launcher", name="stacked", node=Stacke
 class StackedLauncher(Launcher):
     """Hands each batch of jobs to `src.command.run_sweep`."""
 
-    search: "Command | None" = None  # set by a sweeper whose batches belong together
+    command: "Command | None" = None  # set by a sweeper whose batches belong to one command
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Keep what Hydra gives; the task function is not called, as the jobs are trained together."""
@@ -38,7 +38,7 @@ class StackedLauncher(Launcher):
         """Run the jobs; return each one's `comparison.metric` in Hydra's form."""
         from src.command import run_sweep
 
-        scores = run_sweep(self.hydra_context.config_loader, self.config, job_overrides, self.search)
+        scores = run_sweep(self.hydra_context.config_loader, self.config, job_overrides, self.command)
         return [
             JobReturn(overrides=overrides, _return_value=score, status=JobStatus.COMPLETED)
             for overrides, score in zip(job_overrides, scores, strict=True)

@@ -12,7 +12,7 @@ from hydra.types import HydraContext, TaskFunction
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from hydra_plugins.stacked_sweep.folder import begin_folder
+from hydra_plugins.stacked_sweep.sweeper import begin_folder
 
 try:
     from hydra_plugins.hydra_optuna_sweeper.config import OptunaSweeperConf
@@ -76,6 +76,5 @@ class SearchSweeper(Sweeper):
         begin_folder(self.config)
         launcher: Any = self.optuna.sweeper.launcher
         settings = OmegaConf.to_container(self.config.hydra.sweeper, resolve=True)
-        with search(settings, arguments) as command:
-            launcher.search = command
+        with search(settings, arguments) as launcher.command:
             self.optuna.sweep(arguments)

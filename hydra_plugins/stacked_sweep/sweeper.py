@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import ListConfig
-
-from hydra_plugins.stacked_sweep.folder import begin_folder
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 
 @dataclass
@@ -21,6 +20,13 @@ class GridsConf:
 
 
 ConfigStore.instance().store(group="hydra/sweeper", name="grids", node=GridsConf, provider="stacked_sweep")
+
+
+def begin_folder(config: DictConfig) -> None:
+    """Make the sweep's folder and save its configuration there, as Hydra's own sweeper does."""
+    folder = Path(config.hydra.sweep.dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(config, folder / "multirun.yaml")
 
 
 class GridsSweeper(BasicSweeper):

@@ -187,7 +187,7 @@ class Command:
         ):
             for stack in stacks:
                 counts.networks += len(stack.results)
-                for job in collector.take(stack):
+                for job in collector.add(stack):
                     self._log(plan.jobs.distinct[job.number], job, recorder)
                     display.show()
                     if job.error is not None and sweep.on_failure == "stop":

@@ -1,11 +1,9 @@
 """The fitted pipeline that the best jobs keep beside their scores."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 from sklearn.pipeline import Pipeline
 
+from src import config
 from src.data import make_preprocessor
 from src.evaluation.metrics import score
 from src.models import make_model
@@ -15,12 +13,8 @@ from src.sweep.jobs import Job
 def fitted_pipeline(job: Job) -> Pipeline:
     """Return the job's preprocessing and model fitted on all rows; it predicts class names."""
     data = job.dataset
-    parameters: dict[str, Any] = job.parameters
-    if isinstance(parameters.get("class_weight"), Mapping):
-        weights = parameters["class_weight"].items()
-        parameters["class_weight"] = {data.class_names[code]: weight for code, weight in weights}
     preprocessor = make_preprocessor(data, job.checked.data.scale, job.checked.data.missing)
-    model = make_model(job.checked.model.name, parameters)
+    model = make_model(job.checked.model.name, config.model_parameters(job.checked))
     labels = np.array(data.class_names, dtype=object)[data.target].astype(str)
     weights = {} if data.sample_weight is None else {"model__sample_weight": data.sample_weight}
     pipeline = Pipeline([("preprocess", preprocessor), ("model", model)])

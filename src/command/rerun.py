@@ -84,7 +84,7 @@ def _trained(job: Job) -> JobResult:
     jobs = Jobs((job,), (0,))
     collector = Collector({0: job})
     for stack in run_stacks(make_plan(jobs, (), job.checked.sweep).stacks, job.checked.sweep):
-        for ended in collector.take(stack):
+        for ended in collector.add(stack):
             if ended.error is not None:
                 raise RerunError(f"training failed: {ended.error.type}: {ended.error.message}")
             if ended.result is not None:

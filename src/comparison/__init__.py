@@ -8,6 +8,5 @@
 - ``across``: several data sets together.
 - ``cautions``: what a person should be warned of.
 - ``outcome``: all of it, for one or several sweeps.
-- ``simulation``: how often these answers err, measured; ``python -m src.comparison.simulation``.
-- ``calibration``: what that says of an outcome.
+- ``calibration``: how often such answers err, as measured by simulation (`tests.simulation`).
 """

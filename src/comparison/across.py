@@ -9,12 +9,12 @@ Dirichlet process", ICML 2014). Five data sets cannot reach p < 0.05 by Wilcoxon
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 
 from src.comparison import ranking
-from src.comparison.families import Family, named_baselines, rope_of
+from src.comparison.families import Family, named_baselines, pairs, rope_of
 from src.comparison.jobs import FloatArray, mean
 from src.config.schema import ComparisonConfig
 from src.evaluation.metrics import higher_is_better
@@ -115,11 +115,12 @@ def across_data(families: Sequence[Family], options: ComparisonConfig) -> Across
     by_rank = sorted(range(len(everywhere)), key=lambda place: (ranks[place], everywhere[place]))
     names, scores, ranks = tuple(everywhere[place] for place in by_rank), scores[by_rank], ranks[by_rank]
     models = [found[0][name].model for name in names]
-    told, tested = _pairs(names, named_baselines(names, models, options.baselines))
+    baselines = named_baselines(names, models, options.baselines)
+    told, tested = pairs(names, baselines if len(baselines) < len(names) else [])
     is_tested = len(families) >= FEWEST_TESTED
     rows = dict(zip(names, scores, strict=True))
-    p_values = {(one, other): wilcoxon(rows[one], rows[other]) for one, other in tested} if is_tested else {}
-    adjusted = dict(zip(p_values, holm(list(p_values.values())), strict=True)) if is_tested else {}
+    p_values = [wilcoxon(rows[one], rows[other]) for one, other in tested] if is_tested else []
+    p_of_pair = dict(zip(tested, zip(p_values, holm(p_values), strict=True), strict=True)) if is_tested else {}
     return AcrossData(
         data=tuple(family.data for family in families),
         names=names,
@@ -127,22 +128,10 @@ def across_data(families: Sequence[Family], options: ComparisonConfig) -> Across
         scores=scores,
         friedman=_friedman(scores) if is_tested and len(names) > 2 else None,
         critical_difference=critical_difference(*scores.shape) if is_tested and len(names) > 2 else None,
-        pairs=tuple(
-            _pair(one, other, rows, options, p_values.get((one, other)), adjusted.get((one, other)))
-            for one, other in told
-        ),
+        pairs=tuple(_pair(pair, rows, options, p_of_pair.get(pair, ())) for pair in told),
         tests=len(tested),
         left_out=tuple(name for name in dict.fromkeys(itertools.chain(*found)) if name not in names),
     )
-
-
-def _pairs(names: Sequence[str], baselines: Sequence[str]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """The pairs that are told, and those that they are corrected for; as `src.comparison.families.compare` has it."""
-    if baselines and len(baselines) < len(names):
-        named = [(name, other) for name in names if name not in baselines for other in baselines]
-        return named, named
-    best, *others = names
-    return [(name, best) for name in others], [(name, other) for other, name in itertools.combinations(names, 2)]
 
 
 def _mean_ranks(scores: FloatArray, metric: str) -> FloatArray:
@@ -155,29 +144,13 @@ def _mean_ranks(scores: FloatArray, metric: str) -> FloatArray:
 
 
 def _pair(
-    model: str,
-    baseline: str,
-    rows: dict[str, FloatArray],
-    options: ComparisonConfig,
-    p: float | None,
-    p_holm: float | None,
+    pair: tuple[str, str], rows: dict[str, FloatArray], options: ComparisonConfig, p: Sequence[float]
 ) -> PairAcross:
-    difference = np.round(rows[model] - rows[baseline], ranking.DIGITS)
-    upward = higher_is_better(options.metric)
-    quality = difference if upward else -difference
-    found = None if p is None else signed_rank_posterior(quality, rope_of(options) or 0.0)
-    return PairAcross(
-        model=model,
-        baseline=baseline,
-        difference=mean(difference),
-        wins=int((quality > 0).sum()),
-        losses=int((quality < 0).sum()),
-        p=p,
-        p_holm=p_holm,
-        p_worse=None if found is None else found.below,
-        p_equal=None if found is None else found.inside,
-        p_better=None if found is None else found.above,
-    )
+    """How a pair does over the data sets; `p` holds its p-value and Holm's, none if nothing is tested."""
+    difference = np.round(rows[pair[0]] - rows[pair[1]], ranking.DIGITS)
+    quality = difference if higher_is_better(options.metric) else -difference
+    shares = astuple(signed_rank_posterior(quality, rope_of(options) or 0.0)) if p else ()
+    return PairAcross(*pair, mean(difference), int((quality > 0).sum()), int((quality < 0).sum()), *p, *shares)
 
 
 def wilcoxon(scores: FloatArray, baseline: FloatArray) -> float:

@@ -1,6 +1,6 @@
 """How far the program's own answer is to be trusted: what simulation has measured of its procedures.
 
-`error_rates.csv` is written by ``python -m src.comparison.simulation``.
+`error_rates.csv` is written by ``python -m tests.simulation``.
 """
 
 import csv
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from src.comparison.families import Family
+from src.comparison.naming import grouped
 from src.comparison.outcome import Outcome
 from src.words import counted, listed
 
@@ -71,12 +72,12 @@ def sentence(outcome: Outcome) -> str | None:
     searched = any(one.selection == "search" for family in families for one in family.candidates)
     if searched or not math.isclose(1 - outcome.options.confidence, LEVEL):
         return None
-    found = [
-        rates
-        for family in families
-        for procedure in _procedures(family)
-        if (rates := measured(procedure, *_folds(family))) is not None
-    ]
+    found = []
+    for family in families:
+        jobs = family.candidates[0].best.jobs
+        repeats = sum(len(set(job.folds["repeat"])) for job in jobs)  # over all seeds
+        folds = len(family.candidates[0].scores) // repeats
+        found += [rates for one in _procedures(family) if (rates := measured(one, folds, repeats)) is not None]
     if not found:
         return None
     low, high = min(one.low for one in found), max(one.high for one in found)
@@ -99,19 +100,11 @@ def _procedures(family: Family) -> list[Procedure]:
     return used or ["fixed"]
 
 
-def _folds(family: Family) -> tuple[int, int]:
-    """Folds, and repeats over all seeds, that scored a family."""
-    jobs = family.candidates[0].best.jobs
-    repeats = sum(len(set(job.folds["repeat"])) for job in jobs)
-    return len(family.candidates[0].scores) // repeats, repeats
-
-
 @functools.cache
 def _table() -> dict[str, list[Rates]]:
     """The measured rates of each procedure."""
-    rates: dict[str, list[Rates]] = {}
-    with TABLE.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            rate = float(row["rate"])
-            rates.setdefault(row["procedure"], []).append(Rates(int(row["folds"]), int(row["repeats"]), rate, rate))
-    return rates
+    rows = csv.DictReader(TABLE.read_text(encoding="utf-8").splitlines())
+    return grouped(
+        (row["procedure"], Rates(int(row["folds"]), int(row["repeats"]), float(row["rate"]), float(row["rate"])))
+        for row in rows
+    )

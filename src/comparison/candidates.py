@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from src.comparison import ranking
 from src.comparison.errors import ComparisonError
 from src.comparison.jobs import LOG_LOSS, FloatArray, RecordedJob, Setting, mean, settings_of
-from src.comparison.naming import candidate_names, model_label, setting_text, tuned
+from src.comparison.naming import candidate_names, grouped, model_label, setting_text, tuned
 from src.evaluation.metrics import metric_of
 from src.evaluation.significance import PairedDifference, paired_difference
 from src.words import listed
@@ -84,20 +84,10 @@ class Candidate:
         """What is set in it: `learning_rate=0.1, l2=0.001`; empty where there is nothing to set."""
         return setting_text(self.best.flat, self.tuned)
 
-    @property
-    def simplicity(self) -> tuple[float, float, str]:
-        """That of its best setting; see `src.comparison.ranking`."""
-        return self.best.simplicity
-
-    @property
-    def folds_digest(self) -> str:
-        """Identifies the folds of all its seeds."""
-        return self.best.folds_digest
-
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The candidates of a data set, best first, and a sentence for all that is left out."""
+    """The candidates of a data set, best first, and a sentence for each thing that is left out."""
 
     candidates: tuple[Candidate, ...]
     left_out: tuple[str, ...]
@@ -108,46 +98,29 @@ def find(data: str, jobs: Sequence[RecordedJob], metric: str, confidence: float,
 
     Parameters
     ----------
-    data
-        What the data set is called.
     jobs
         All that were run on it, whatever became of them.
-    metric
-        E.g. ``test/accuracy``.
     confidence
         Of each candidate's own interval.
     searched
         Whether a search proposed them, from the scores of those before.
     """
-    groups: dict[str, list[RecordedJob]] = {}
     most_settings = 0 if searched else MOST_SETTINGS  # what a search tries on its way nobody asked to compare
-    for name, job in zip(candidate_names([job.flat for job in jobs], most_settings), jobs, strict=True):
-        groups.setdefault(name, []).append(job)
+    names = candidate_names([job.flat for job in jobs], most_settings)
     found, left_out = [], []
-    reasons: dict[str, list[str]] = {}
-    for name, group in groups.items():
+    reasons: list[tuple[str, str]] = []
+    for name, group in grouped(zip(names, jobs, strict=True)).items():
         try:
             candidate, sentences = _candidate(name, data, group, metric, confidence, searched)
             found.append(candidate)
             left_out += [f"{name}: {sentence}" for sentence in sentences]
         except ComparisonError as problem:
-            reasons.setdefault(str(problem), []).append(name)
-    for reason, names in reasons.items():
-        left_out.append(f"{listed(names, most=NAMED)} {'is' if len(names) == 1 else 'are each'} left out: {reason}")
-    return Found(tuple(best_first(found, metric)), tuple(left_out))
-
-
-def best_first(candidates: Sequence[Candidate], metric: str) -> list[Candidate]:
-    """Candidates of one data set by the one ranking."""
-    if not candidates:
-        return []
-    places = ranking.order(
-        [one.mean for one in candidates],
-        [one.log_loss for one in candidates],
-        [one.simplicity for one in candidates],
-        metric,
-    )
-    return [candidates[place] for place in places]
+            reasons.append((str(problem), name))
+    for reason, alike in grouped(reasons).items():
+        left_out.append(f"{listed(alike, most=NAMED)} {'is' if len(alike) == 1 else 'are each'} left out: {reason}")
+    scores, losses = [one.mean for one in found], [one.log_loss for one in found]
+    places = ranking.order(scores, losses, [one.best.simplicity for one in found], metric) if found else ()
+    return Found(tuple(found[place] for place in places), tuple(left_out))
 
 
 def choose_by_other_folds(

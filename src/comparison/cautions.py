@@ -10,7 +10,7 @@ import numpy as np
 from src.comparison.candidates import Candidate
 from src.comparison.families import Family
 from src.comparison.jobs import mean
-from src.comparison.naming import distinct, numbers, short_keys, value_text
+from src.comparison.naming import distinct, grouped, numbers, short_keys, value_text
 from src.config import JobConfig
 from src.data import Dataset
 from src.evaluation.metrics import higher_is_better, metric_of
@@ -91,14 +91,12 @@ def of_families(families: Sequence[Family], metric: str) -> Iterator[str]:
         where = f"On {family.data}: " if len(families) > 1 else ""
         told = [*at_edges(family.candidates), *far_folds(family.candidates, metric)]
         yield from (where + sentence for sentence in told)
-    most = max(families, key=lambda family: _inequality(family.candidates), default=None)
-    if most is not None:
-        yield from unequal_effort(most.candidates)
+    yield from unequal_effort([family.candidates for family in families if family.candidates])
 
 
 def at_edges(candidates: Sequence[Candidate]) -> Iterator[str]:
     """Candidates whose best setting has the smallest or the largest value that was tried."""
-    ends: dict[tuple[str, str, str], list[str]] = {}
+    ends: list[tuple[tuple[str, str, str], str]] = []
     for candidate in candidates:
         if candidate.selection == "search":  # tries no grid
             continue
@@ -110,26 +108,21 @@ def at_edges(candidates: Sequence[Candidate]) -> Iterator[str]:
             if value is None or value not in (values[0], values[-1]) or value == NATURAL_ENDS.get(key):
                 continue
             end = "smallest" if value == values[0] else "largest"
-            ends.setdefault((names[key], value_text(value), end), []).append(candidate.name)
-    for (key, value, end), names_at in ends.items():
+            ends.append(((names[key], value_text(value), end), candidate.name))
+    for (key, value, end), names_at in grouped(ends).items():
         who = listed(names_at, most=NAMED)
         yield f"The best {key} of {who} is {value}, the {end} tried: a better one may lie beyond."
 
 
-def unequal_effort(candidates: Sequence[Candidate]) -> Iterator[str]:
-    """Candidates with many more settings than others: the more are tried, the better the best of them looks."""
-    if _inequality(candidates) < UNEQUAL:
-        return
-    by_effort = sorted(candidates, key=lambda one: len(one.settings))
-    least, most = by_effort[0], by_effort[-1]
-    many, few = len(most.settings), len(least.settings)
-    yield f"Tuned with unequal effort: {many} settings of {most.name}, {few} of {least.name}."
-
-
-def _inequality(candidates: Sequence[Candidate]) -> float:
-    """How many times as many settings were tried for one candidate as for another."""
-    tried = [len(candidate.settings) for candidate in candidates]
-    return max(tried) / min(tried) if tried else 0.0
+def unequal_effort(groups: Sequence[Sequence[Candidate]]) -> Iterator[str]:
+    """The data set with by far the most unequal effort: the more settings are tried, the better the best one looks."""
+    by_effort = [sorted(candidates, key=lambda one: len(one.settings)) for candidates in groups]
+    ends = [(candidates[0], candidates[-1]) for candidates in by_effort]
+    ratios = [len(most.settings) / len(least.settings) for least, most in ends]
+    if max(ratios, default=0) >= UNEQUAL:
+        least, most = ends[int(np.argmax(ratios))]
+        many, few = len(most.settings), len(least.settings)
+        yield f"Tuned with unequal effort: {many} settings of {most.name}, {few} of {least.name}."
 
 
 def far_folds(candidates: Sequence[Candidate], metric: str) -> Iterator[str]:

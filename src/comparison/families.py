@@ -120,12 +120,7 @@ class Family:
 def named_baselines(names: Sequence[str], models: Sequence[str], baselines: Sequence[str]) -> list[str]:
     """The candidates that are yardsticks without regard to their scores; none where the best is to be one.
 
-    Parameters
-    ----------
-    names, models
-        Of each candidate.
-    baselines
-        `comparison.baselines`.
+    `names` and `models` are those of each candidate, `baselines` is the key `comparison.baselines`.
     """
     if baselines:
         return [name for name in names if name in baselines]
@@ -141,26 +136,20 @@ def check_baselines(baselines: Sequence[str], names_by_data: Sequence[Sequence[s
     ------
     ComparisonError
     """
-    candidates = list(dict.fromkeys(name for names in names_by_data for name in names))
-    listed = ", ".join(candidates)
+    candidates = tuple(dict.fromkeys(name for names in names_by_data for name in names))
     for name in baselines:
         if name not in candidates:
-            known = Kind("among what is compared", tuple(candidates))
+            known = Kind("among what is compared", candidates)
             raise ComparisonError(bad_value("comparison.baselines", name, known))
     if baselines and all(set(names) <= set(baselines) for names in names_by_data):
         raise ComparisonError(
-            f"comparison.baselines: {', '.join(baselines)} leaves nothing to compare with them. ({listed})"
+            f"comparison.baselines: {', '.join(baselines)} leaves nothing to compare with them. "
+            f"({', '.join(candidates)})"
         )
 
 
 def compare(data: str, candidates: Sequence[Candidate], options: ComparisonConfig) -> Family:
-    """Compare the candidates of one data set.
-
-    Parameters
-    ----------
-    candidates
-        Best first.
-    """
+    """Compare the candidates of one data set, which come best first."""
     if len(candidates) < 2:
         return Family(data, tuple(candidates))
     by_name = {candidate.name: candidate for candidate in candidates}
@@ -169,29 +158,26 @@ def compare(data: str, candidates: Sequence[Candidate], options: ComparisonConfi
     if options.baselines and not 0 < len(yardsticks) < len(candidates):
         which = ", ".join(by_name)
         return Family(data, tuple(candidates), refusal=f"on {data} there is only {which}, and no baseline beside it.")
-    if yardsticks:
-        told = tested = [(name, other) for name in by_name if name not in yardsticks for other in yardsticks]
-    else:
-        best, *others = by_name
-        told = [(name, best) for name in others]
-        tested = [(name, other) for other, name in itertools.combinations(by_name, 2)]
+    told, tested = pairs(list(by_name), yardsticks)
     try:
-        differences = {pair: _difference(by_name[pair[0]], by_name[pair[1]], options.metric) for pair in tested}
+        differences = {(one, other): _difference(by_name[one], by_name[other], options.metric) for one, other in tested}
     except UserError as problem:
         return Family(data, tuple(candidates), refusal=str(problem))
     adjusted = dict(zip(tested, holm([one.p for one in differences.values()]), strict=True))
     comparisons = [
-        _comparison(
-            by_name[model],
-            by_name[baseline],
-            differences[model, baseline],
-            adjusted[model, baseline],
-            options,
-            len(tested),
-        )
-        for model, baseline in told
+        _comparison(by_name[one], by_name[other], differences[one, other], adjusted[one, other], options, len(tested))
+        for one, other in told
     ]
     return Family(data, tuple(candidates), tuple(comparisons), len(tested), "named" if yardsticks else "best")
+
+
+def pairs(names: Sequence[str], yardsticks: Sequence[str]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """The pairs that are told, model and baseline, and those that they are corrected for; `names` are best first."""
+    if yardsticks:
+        named = [(name, other) for name in names if name not in yardsticks for other in yardsticks]
+        return named, named
+    best, *others = names
+    return [(name, best) for name in others], [(name, other) for other, name in itertools.combinations(names, 2)]
 
 
 def rope_of(options: ComparisonConfig) -> float | None:
@@ -202,7 +188,7 @@ def rope_of(options: ComparisonConfig) -> float | None:
 
 
 def _difference(ours: Candidate, theirs: Candidate, metric: str) -> PairedDifference:
-    if ours.folds_digest != theirs.folds_digest:
+    if ours.best.folds_digest != theirs.best.folds_digest:
         raise ComparisonError(
             f"'{ours.name}' and '{theirs.name}' were scored on different folds; compare models of the same data, seed "
             "and cv settings."

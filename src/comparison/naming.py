@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from src.comparison.jobs import DATA, ESTIMATOR, MODEL, SEED, RecordedJob
 from src.config.schema import DataConfig
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 SHOWN_DIGITS = 6  # of a number that a search proposed, which has 17
 _WORDS_THAT_NEED_THEIR_KEY = ("full", "true", "false")
@@ -111,12 +114,9 @@ def data_name(data: DataConfig) -> str:
 
 def data_labels(names: Sequence[str], digests: Sequence[str]) -> list[str]:
     """Tell data sets of the same name apart by the digest of their content."""
-    known: dict[str, set[str]] = {}
-    for name, digest in zip(names, digests, strict=True):
-        known.setdefault(name, set()).add(digest)
-    return [
-        name if len(known[name]) == 1 else f"{name} {digest[:8]}" for name, digest in zip(names, digests, strict=True)
-    ]
+    pairs = list(zip(names, digests, strict=True))
+    known = grouped(set(pairs))
+    return [name if len(known[name]) == 1 else f"{name} {digest[:8]}" for name, digest in pairs]
 
 
 def candidate_names(flats: Sequence[Mapping[str, Any]], most_settings: int) -> list[str]:
@@ -154,7 +154,12 @@ def _says_itself(value: str) -> bool:
 def by_data(jobs: Sequence[RecordedJob]) -> dict[str, list[RecordedJob]]:
     """The jobs of each data set, by what it is called."""
     labels = data_labels([job.data for job in jobs], [job.data_digest for job in jobs])
-    groups: dict[str, list[RecordedJob]] = {}
-    for label, job in zip(labels, jobs, strict=True):
-        groups.setdefault(label, []).append(job)
+    return grouped(zip(labels, jobs, strict=True))
+
+
+def grouped(pairs: Iterable[tuple[Key, Value]]) -> dict[Key, list[Value]]:
+    """The values of each key, keys and values in the order in which they come."""
+    groups: dict[Key, list[Value]] = {}
+    for key, value in pairs:
+        groups.setdefault(key, []).append(value)
     return groups

@@ -67,6 +67,11 @@ class Outcome:
         return tuple(setting for board in self.boards.values() for setting in board)
 
     @property
+    def jobs(self) -> list[RecordedJob]:
+        """Those of all settings, each once."""
+        return [job for setting in self.settings for job in setting.jobs]
+
+    @property
     def best(self) -> Setting | None:
         """The best setting; None if there is no result, or several data sets, whose scores are not ranked together."""
         if len(self.boards) != 1:
@@ -89,9 +94,8 @@ class Outcome:
 def _board(settings: Sequence[Setting], found: Sequence[Candidate], metric: str) -> tuple[Setting, ...]:
     """The settings of a data set: those that stand for a candidate first, else one seed could beat the mean of many."""
     standing = {setting.first.setting for candidate in found for setting in candidate.settings}
-    first = [setting for setting in settings if setting.first.setting in standing]
-    last = [setting for setting in settings if setting.first.setting not in standing]
-    return (*ranking.ranked(first, metric), *ranking.ranked(last, metric))
+    ranked = ranking.ranked(settings, metric)
+    return tuple(sorted(ranked, key=lambda setting: setting.first.setting not in standing))
 
 
 def has_result(setting: Setting, metric: str) -> bool:
@@ -113,8 +117,6 @@ def compare_jobs(
     ----------
     jobs
         Of one or several sweeps, in the order typed; the same job twice counts once, the later one.
-    options
-        What is asked.
     searched
         Whether a search proposed them, which has seen the scores of the folds that judge them.
     incomplete
@@ -163,10 +165,5 @@ def compare_sweeps(sweeps: Sequence[RecordedSweep], options: ComparisonConfig | 
             asked.baselines,
             [candidate_names([job.flat for job in group], candidates.MOST_SETTINGS) for group in groups],
         )
-    incomplete = [sweep.incomplete for sweep in sweeps if sweep.incomplete]
-    return compare_jobs(
-        jobs,
-        asked,
-        searched=searched,
-        incomplete=next(iter(incomplete), None),
-    )
+    incomplete = next((sweep.incomplete for sweep in sweeps if sweep.incomplete), None)
+    return compare_jobs(jobs, asked, searched=searched, incomplete=incomplete)

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from src.config.identity import canonical, digest, flatten, ignored, model_parameters
+from src.config.identity import canonical, digest, flatten, ignored, model_parameters, network_settings
 from src.config.messages import MOVED, problems
 from src.config.schema import JobConfig
 from src.errors import UserError
@@ -19,6 +19,7 @@ __all__ = [
     "flatten",
     "ignored",
     "model_parameters",
+    "network_settings",
     "recorded",
 ]
 
@@ -42,12 +43,12 @@ def check(config: Mapping[str, Any]) -> JobConfig:
 
 
 def recorded(config: Mapping[str, Any]) -> JobConfig:
-    """The job of a recorded configuration: as `check`, with keys that have a new name since under that name.
+    """The job of a recorded configuration: as `check`, after renamed keys have been given their new names.
 
     Raises
     ------
     ConfigError
-        If it is not valid even so: a version of the program wrote it whose keys meant something else.
+        If it is still not valid: it was written by a version whose keys meant something else.
     """
     moved = {section: dict(keys) if isinstance(keys, Mapping) else keys for section, keys in config.items()}
     for old, new in MOVED.items():

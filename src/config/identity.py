@@ -26,8 +26,13 @@ NUMERICAL_LIBRARIES = ("numpy", "scipy", "scikit-learn")
 
 # What these models are by definition, whatever their keys say.
 FIXED: dict[str, dict[str, Any]] = {
-    "logistic": {"hidden_layer_sizes": (), "output": "sigmoid", "loss": "cross_entropy"},
-    "softmax": {"hidden_layer_sizes": (), "output": "softmax", "loss": "cross_entropy"},
+    "logistic": {"hidden_layer_sizes": (), "activation": (), "output": "sigmoid", "loss": "cross_entropy"},
+    "softmax": {"hidden_layer_sizes": (), "activation": (), "output": "softmax", "loss": "cross_entropy"},
+}
+# What the models that are no networks read; for them all other keys of model and training mean nothing.
+REFERENCES = {
+    "sklearn": ("model.estimator", "model.params"),
+    "sklearn_logistic": ("training.l2", "training.class_weight"),
 }
 _CSV = ("path", "target", "header", "separator", "missing", "categorical", "weights", "groups", "fold")
 _DECLARED = hyperparameters(Settings)
@@ -35,32 +40,21 @@ _DECLARED = hyperparameters(Settings)
 
 def used_keys(job: JobConfig) -> tuple[str, ...]:
     """The dotted keys that have a meaning for this job's data, model, optimizer, schedule and split."""
-    data = ("name", "scale", *(_CSV if job.data.name == "csv" else ()))
-    sections = {
-        "data": data,
-        "model": _model_keys(job.model),
-        "training": _training_keys(job.model.name, job.training),
-        "cv": _cv_keys(job),
-    }
-    return ("seed", *(f"{section}.{key}" for section, keys in sections.items() for key in keys))
+    sections = {"data": ("name", "scale", *(_CSV if job.data.name == "csv" else ())), "cv": _cv_keys(job)}
+    own = ("model.name", *REFERENCES[job.model.name]) if job.model.name in REFERENCES else ()
+    if not own:
+        sections |= {"model": _network_keys(job.model), "training": _training_keys(job.training)}
+    return ("seed", *own, *(f"{section}.{key}" for section, keys in sections.items() for key in keys))
 
 
-def _model_keys(model: ModelConfig) -> tuple[str, ...]:
-    if model.name == "sklearn":
-        return ("name", "estimator", "params")
-    if model.name == "sklearn_logistic":
-        return ("name",)
+def _network_keys(model: ModelConfig) -> tuple[str, ...]:
     fixed = FIXED.get(model.name, {})
     layers = fixed.get("hidden_layer_sizes", model.hidden_layer_sizes)
     unread = {"estimator", "params", *fixed, *(() if layers else ("activation",))}
     return tuple(key for key in _read_by(ModelConfig, {model.init, model.bias_init}) if key not in unread)
 
 
-def _training_keys(model: str, training: TrainingConfig) -> tuple[str, ...]:
-    if model == "sklearn":
-        return ()
-    if model == "sklearn_logistic":
-        return ("l2", "class_weight")
+def _training_keys(training: TrainingConfig) -> tuple[str, ...]:
     stopping = EarlyStoppingConfig.model_fields if training.early_stopping.patience is not None else ("patience",)
     keys = _read_by(TrainingConfig, {training.optimizer, training.schedule})
     return (*(key for key in keys if key != "early_stopping"), *(f"early_stopping.{key}" for key in stopping))
@@ -83,8 +77,9 @@ def _cv_keys(job: JobConfig) -> tuple[str, ...]:
 def canonical(job: JobConfig) -> dict[str, Any]:
     """The part of a configuration that decides the job's result, as plain JSON types.
 
-    Settings that mean the same have the same canonical form: keys without a meaning for this job are left out, and a
-    list of equal activations is the one word. The data's path is left out too: the data's digest stands for the rows.
+    Configurations that mean the same have the same canonical form: keys without a meaning for this job are left out,
+    and a list of equal activations is the one word. The data's path is left out too: the data's digest stands for the
+    rows.
     """
     config = job.model_dump(mode="json")
     config["model"]["activation"] = _simplest(config["model"]["activation"])
@@ -104,6 +99,13 @@ def model_parameters(job: JobConfig) -> dict[str, Any]:
     if "early_stopping" in parameters and parameters["early_stopping"]["patience"] is None:
         parameters["early_stopping"] = None
     return parameters
+
+
+def network_settings(job: JobConfig) -> Settings:
+    """What the engine is told of the job's network: all that is declared, and what the model fixes."""
+    sections = (job.model, job.training, job.training.early_stopping)
+    told = {name: value for section in sections for name, value in section if name in _DECLARED}
+    return Settings(**{**told, **FIXED.get(job.model.name, {})}, seed=job.seed)
 
 
 def ignored(job: JobConfig, overridden_keys: Sequence[str]) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ def _whole(value: Any) -> Any:
 
 
 def _positive_zero(value: float) -> float:
-    """-0.0 and 0.0 are the same setting and must give the same job."""
+    """-0.0 and 0.0 are the same value and must give the same job."""
     return value + 0.0
 
 

@@ -3,13 +3,15 @@
 import json
 import types
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
+from functools import reduce
+from operator import getitem
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ValidationError
 
 from src.config.kinds import Kind
 from src.config.schema import JobConfig
+from src.words import did_you_mean, near, shortened
 
 # Keys that have a new name; an old record or an old command is told it.
 MOVED = {"sweep.metric": "comparison.metric", "tracking.question": "comparison.question"}
@@ -28,7 +30,7 @@ def problems(error: ValidationError, config: Mapping[str, Any]) -> list[str]:
         if problem["type"] == "value_error":
             found[key] = f"{key}: {problem['ctx']['error']}" if key else str(problem["ctx"]["error"])
         else:
-            found.setdefault(key, bad_value(key, _value(config, parts), kind_of(annotation)))
+            found.setdefault(key, bad_value(key, reduce(getitem, parts, config), kind_of(annotation)))
     return list(found.values())
 
 
@@ -38,7 +40,7 @@ def bad_value(key: str, value: Any, kind: Kind) -> str:
         value = next((item for item in value if item not in kind.choices), value)
     sentence = f"{key}: {shown(value)} is not {kind.text}."
     if kind.choices:
-        return sentence + _meant(str(value), kind.choices) + f" ({', '.join(sorted(kind.choices))})"
+        return sentence + did_you_mean(str(value), kind.choices) + f" ({', '.join(sorted(kind.choices))})"
     if isinstance(value, str) and "number" in kind.text and _reads_as_number(value):
         return sentence + " It is text: write it without quotes."
     return sentence
@@ -58,27 +60,15 @@ def unknown_key(key: str) -> str:
     beside = {name: ".".join([*parts, name]) for name in sorted(annotation.model_fields)}
     anywhere = {leaf.rpartition(".")[2]: leaf for leaf in leaves()}
     name = key.rpartition(".")[2]
-    likely = [beside[match] for match in near(wrong, list(beside))] or [
-        anywhere[match] for match in near(name, list(anywhere))
-    ]
+    likely = [beside[match] for match in near(wrong, beside)] or [anywhere[match] for match in near(name, anywhere)]
     meant = f" Did you mean '{likely[0]}'?" if likely else ""
     return f"{key}: there is no such key.{meant} ({', '.join(beside)})"
-
-
-def near(word: str, choices: Sequence[str]) -> list[str]:
-    """The choice that ``word`` most likely stands for, as a list of one or none."""
-    plain = word.lower().replace("-", "_")
-    lowered = {choice.lower(): choice for choice in choices}
-    matches = get_close_matches(plain, list(lowered), n=1, cutoff=0.6)
-    begun = [choice for choice in lowered if len(plain) > 2 and choice.startswith(plain)]
-    return [lowered[match] for match in (matches or begun)[:1]]
 
 
 def shown(value: Any) -> str:
     """A value as the user would write it, shortened where it is long."""
     plain = value is None or isinstance(value, bool)
-    text = json.dumps(value) if plain else repr(list(value) if isinstance(value, tuple) else value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return shortened(json.dumps(value) if plain else repr(list(value) if isinstance(value, tuple) else value))
 
 
 def leaves(section: type[BaseModel] = JobConfig, prefix: str = "") -> Iterator[str]:
@@ -96,17 +86,14 @@ def kind_of(annotation: Any) -> Kind:
     """The kind that a type annotation stands for; ``Count | None`` reads "a whole number of at least 1 or null"."""
     if get_origin(annotation) is Annotated:
         told = next((item for item in annotation.__metadata__ if isinstance(item, Kind)), Kind(""))
-        return Kind(told.text, told.choices or _words(annotation.__origin__))
+        words = get_args(annotation.__origin__) if get_origin(annotation.__origin__) is Literal else ()
+        return Kind(told.text, told.choices or words)
     if get_origin(annotation) in (Union, types.UnionType):
         options = [kind_of(option).text for option in get_args(annotation)]
         return Kind(" or ".join(sorted(options, key=lambda text: text != "null")))  # null first: the rest may be long
     if _is_section(annotation):
         return Kind("a group of keys", tuple(sorted(annotation.model_fields)))
     return Kind({type(None): "null", bool: "true or false", str: "text"}[annotation])
-
-
-def _words(annotation: Any) -> tuple[str, ...]:
-    return get_args(annotation) if get_origin(annotation) is Literal else ()
 
 
 def _is_section(annotation: Any) -> bool:
@@ -127,17 +114,6 @@ def _resolve(path: Sequence[str]) -> tuple[list[str], Any]:
         annotation = get_type_hints(annotation, include_extras=True)[part]
         parts.append(part)
     return parts, annotation
-
-
-def _value(config: Mapping[str, Any], path: Sequence[str]) -> Any:
-    value: Any = config
-    for part in path:
-        value = value[part]
-    return value
-
-
-def _meant(word: str, choices: Sequence[str]) -> str:
-    return "".join(f" Did you mean '{choice}'?" for choice in near(word, choices))
 
 
 def _reads_as_number(text: str) -> bool:

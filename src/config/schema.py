@@ -1,7 +1,7 @@
 """What a valid job is: every key of a configuration, what it may hold and what it means.
 
-This is the only place that says so; what networks and their training are made of it takes from the engine, which
-declares it (`src.network.settings`). The defaults are those of conf/; a test holds the two together.
+Nothing else says so; the keys of networks and their training come from the engine, which declares them
+(`src.network.settings`). The defaults are those of conf/; a test holds the two together.
 A key's order matters in one respect: a rule that joins two keys stands with the later one.
 """
 
@@ -204,8 +204,8 @@ class TrainingConfig(Section):
     @field_validator("min_learning_rate", check_fields=False)
     @classmethod
     def _falls_from_learning_rate(cls, least: float, info: ValidationInfo) -> float:
-        rate = info.data.get("learning_rate")
-        if info.data.get("schedule") in ("cosine", "plateau") and rate is not None and least > rate:
+        rate, falling = info.data.get("learning_rate"), hyperparameters(TrainingSettings)["min_learning_rate"].of
+        if info.data.get("schedule") in falling and rate is not None and least > rate:
             raise ValueError(f"{least} is above training.learning_rate {rate}, from which the rate should fall to it.")
         return least
 

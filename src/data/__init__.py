@@ -1,7 +1,7 @@
 """Named data sets and the user's own files, and what is fitted on them in each fold."""
 
 from src.data.catalogue import NAMES, load
-from src.data.dataset import DataError, Dataset, content_digest
+from src.data.dataset import DataError, Dataset
 from src.data.preprocessing import make_preprocessor
 
-__all__ = ["NAMES", "DataError", "Dataset", "content_digest", "load", "make_preprocessor"]
+__all__ = ["NAMES", "DataError", "Dataset", "load", "make_preprocessor"]

@@ -1,6 +1,6 @@
 """The data sets by name."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,12 +9,15 @@ import numpy as np
 import pandas as pd
 from sklearn import datasets
 
-from src.data.csv_file import Missing, load_csv
-from src.data.dataset import DataError, Dataset, content_digest
-from src.data.table import did_you_mean
+from src.data.csv_file import CsvFile, load_csv
+from src.data.dataset import DataError, Dataset
+from src.words import did_you_mean
 
 _TABLES = Path(__file__).parent / "tables"
-
+# Files in that folder, each named after its data set and read as a user's own, and where their rows come from.
+_BUNDLED = {
+    "ex4": "Andrew Ng, Deep Learning (Stanford OpenClassroom), exercise 4; see src/data/tables/README.md",
+}
 _SCIKIT_LEARN: dict[str, Callable[[], Any]] = {
     "iris": datasets.load_iris,
     "wine": datasets.load_wine,
@@ -22,69 +25,35 @@ _SCIKIT_LEARN: dict[str, Callable[[], Any]] = {
     "digits": datasets.load_digits,
 }
 
-NAMES = ("ex4", *_SCIKIT_LEARN, "csv")
+NAMES = (*_BUNDLED, *_SCIKIT_LEARN, "csv")
 
 
-def load(
-    name: str,
-    *,
-    path: str | Path | None = None,
-    target: str | int | None = None,
-    header: bool = True,
-    separator: str = ",",
-    missing: Missing = "refuse",
-    categorical: Sequence[str | int] = (),
-    weights: str | int | None = None,
-    groups: str | int | None = None,
-    fold: str | int | None = None,
-) -> Dataset:
+def load(name: str, *, path: str | Path | None = None, **asked: Any) -> Dataset:
     """The data set of that name (`NAMES`).
 
-    All other arguments are about the user's own file, `name='csv'` (see `load_csv`), and mean nothing to the others.
+    All other arguments are those of `CsvFile`: they are about the user's own file, `name='csv'`, and mean nothing to
+    the others.
 
     Raises
     ------
     DataError
         There is no data set of that name; 'csv' without a path; a file that cannot be used.
     """
-    if name == "ex4":
-        return replace(
-            load_csv(_TABLES / "ex4.csv"),
-            source="Andrew Ng, Deep Learning (Stanford OpenClassroom), exercise 4; see src/data/tables/README.md",
-        )
+    if name in _BUNDLED:
+        return replace(load_csv(CsvFile(path=_TABLES / f"{name}.csv")), source=_BUNDLED[name])
     if name in _SCIKIT_LEARN:
-        return _from_scikit_learn(name)
+        bunch = _SCIKIT_LEARN[name]()
+        columns = pd.Index([str(column) for column in bunch.feature_names], dtype=object)
+        return Dataset(
+            name=name,
+            features=pd.DataFrame(np.asarray(bunch.data, np.float64), columns=columns),
+            target=np.asarray(bunch.target, np.int64),
+            class_names=tuple(str(label) for label in bunch.target_names),
+            sample_weight=None,
+            source="scikit-learn",
+        )
     if name != "csv":
         raise DataError(f"data.name: {name!r} is not a data set.{did_you_mean(name, NAMES)} ({', '.join(NAMES)})")
     if not path:
         raise DataError("data.path: data=csv needs the path of your file, for example data.path=table.csv.")
-    return load_csv(
-        path,
-        target=target,
-        header=header,
-        separator=separator,
-        missing=missing,
-        categorical=categorical,
-        weights=weights,
-        groups=groups,
-        fold=fold,
-    )
-
-
-def _from_scikit_learn(name: str) -> Dataset:
-    bunch = _SCIKIT_LEARN[name]()
-    features = pd.DataFrame(
-        np.asarray(bunch.data, np.float64),
-        columns=pd.Index([str(column) for column in bunch.feature_names], dtype=object),
-    )
-    target = np.asarray(bunch.target, np.int64)
-    class_names = tuple(str(label) for label in bunch.target_names)
-    return Dataset(
-        name=name,
-        features=features,
-        target=target,
-        class_names=class_names,
-        sample_weight=None,
-        digest=content_digest(features, target, class_names, None),
-        source="scikit-learn",
-    )
+    return load_csv(CsvFile(path=path, **asked))

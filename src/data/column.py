@@ -5,6 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
 # How a file may write that a value is missing, and how messages say so.
 MISSING_CELLS = frozenset({"", "?", "NA", "NaN", "nan", "NAN", "-nan", "-NaN"})
 MISSING_CELLS_TEXT = "an empty cell, ?, NA or NaN"
@@ -41,6 +44,20 @@ class Column:
     def is_numeric(self) -> bool:
         """Whether any cell holds a finite number, or no cell holds text."""
         return any(value is not None and math.isfinite(value) for value in self.numbers) or None not in self.numbers
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """The different cells, by value when each is a finite number, else as text."""
+        values = {cell: number if (number := parse_number(cell)) is not None else math.nan for cell in self.cells}
+        if all(map(math.isfinite, values.values())):
+            return tuple(sorted(values, key=lambda label: (values[label], label)))
+        return tuple(sorted(values))
+
+    @cached_property
+    def codes(self) -> NDArray[np.int64]:
+        """For each row the position of its cell among the labels."""
+        code = {label: position for position, label in enumerate(self.labels)}
+        return np.array([code[cell] for cell in self.cells], np.int64)
 
     def rows(self) -> Iterator[tuple[int, str, float | None]]:
         """Line, cell and number of each row whose value is not missing."""

@@ -2,20 +2,19 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from src.data.column import MISSING_CELLS, MISSING_CELLS_TEXT, Column, parse_number
-from src.data.dataset import DataError, Dataset, content_digest
-from src.data.table import Table, counted, listed, read_table
-
-Missing = Literal["refuse", "impute"]
+from src.data.dataset import DataError, Dataset
+from src.data.table import Table, read_table
+from src.words import counted, first_of, plural
 
 _LARGEST = 1e100  # the variance of larger numbers overflows
 _MOST_CATEGORIES = 1000  # each becomes an input of the network
@@ -23,27 +22,16 @@ _MOST_LABELS = 20  # fractional numbers in greater variety, and in more than a t
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 
 
-def load_csv(
-    path: str | Path,
-    *,
-    target: str | int | None = None,
-    header: bool = True,
-    separator: str = ",",
-    missing: Missing = "refuse",
-    categorical: Sequence[str | int] = (),
-    weights: str | int | None = None,
-    groups: str | int | None = None,
-    fold: str | int | None = None,
-) -> Dataset:
-    """Read a CSV file whose rows are samples.
+@dataclass(frozen=True, kw_only=True)
+class CsvFile:
+    """The user's own file, and how it is read. A column is named by its name or its position (from 0; -1 is the last).
 
-    Parameters
+    Attributes
     ----------
     path
         The file, in UTF-8.
     target
-        The column of the labels, by name or by position (from 0; negative counts from the end). None is the last
-        column that is not one of weights, groups or given folds.
+        The column of the labels. None is the last column that is not one of weights, groups or given folds.
     header
         Whether the first row holds the columns' names. Without a header they are called x0, x1, ...
     separator
@@ -51,8 +39,7 @@ def load_csv(
     missing
         'refuse' raises when a feature's value is missing; 'impute' leaves NaN for `make_preprocessor` to fill in.
     categorical
-        Columns to treat as categories although they hold numbers, by name or by position. A column that holds no number
-        is always categorical.
+        Columns to treat as categories although they hold numbers. A column without a number is always categorical.
     weights
         The column of the samples' weights, which is not a feature.
     groups
@@ -60,6 +47,21 @@ def load_csv(
     fold
         The column that says in which test part a row stands, which is not a feature either; each of its values is one
         test part, and it may be the column of groups.
+    """
+
+    path: str | Path
+    target: str | int | None = None
+    header: bool = True
+    separator: str = ","
+    missing: Literal["refuse", "impute"] = "refuse"
+    categorical: Sequence[str | int] = ()
+    weights: str | int | None = None
+    groups: str | int | None = None
+    fold: str | int | None = None
+
+
+def load_csv(asked: CsvFile) -> Dataset:
+    """Read a CSV file whose rows are samples.
 
     Returns
     -------
@@ -70,86 +72,82 @@ def load_csv(
     Raises
     ------
     DataError
-        The file or a setting does not fit. The text has a line for each faulty column: where, what, how to mend it.
+        The file does not fit, or what is asked of it. The text has a line for each faulty column: where, what, how to
+        mend it.
     """
-    table = read_table(path, separator=separator, header=header)
-    special = {"weights": weights, "groups": groups, "fold": fold}
-    roles = {key: table.position(column, f"data.{key}") for key, column in special.items() if column is not None}
-    if target is None:
-        last = len(table.columns) - 1
-        target_at = max(set(range(last + 1)) - set(roles.values()), default=last)
-    else:
-        target_at = table.position(target, "data.target")
-    chosen = {table.position(column, "data.categorical") for column in categorical}
-    _check_roles(table, target_at, roles, chosen)
-
-    labels = table.columns[target_at]
-    weight_column, group_column, fold_column = (table.columns[roles[key]] if key in roles else None for key in special)
+    table = read_table(asked.path, separator=asked.separator, header=asked.header)
+    roles = _roles(table, asked)
+    categorical = {table.position(column, "data.categorical") for column in asked.categorical}
+    _check_roles(table, roles, categorical)
     columns = {
-        column: at not in chosen and column.is_numeric
+        column: at not in categorical and column.is_numeric
         for at, column in enumerate(table.columns)
-        if at not in (target_at, *roles.values())
+        if at not in roles.values()
     }
-    problems = [
-        *(_header_problems(table, labels, columns) if header else ()),
+    of_role = {role: table.columns[at] for role, at in roles.items()}
+    labels, weights, groups, fold = (of_role.get(role) for role in ("target", "weights", "groups", "fold"))
+    assert labels is not None
+    _refuse(
+        table.file,
+        *(_header_problems(table, labels, columns) if asked.header else ()),
         *_target_problems(labels),
-        *(_weight_problems(weight_column) if weight_column else ()),
-        *(_split_problems(group_column, "groups", "group") if group_column else ()),
-        *(_split_problems(fold_column, "fold", "fold") if fold_column else ()),
-        *(_missing_problems(columns) if missing == "refuse" else ()),
-        *(
-            problem
-            for column, is_numeric in columns.items()
-            for problem in (_number_problems(column, header) if is_numeric else _category_problems(column))
-        ),
-    ]
-    if problems:
-        raise DataError("\n".join(f"{table.file}, {problem}" for problem in problems))
-
-    features = pd.DataFrame(
-        {column.name: _values(column, is_numeric) for column, is_numeric in columns.items()},
+        *(_weight_problems(weights) if weights else ()),
+        *(_split_problems(groups, "groups", "group") if groups else ()),
+        *(_split_problems(fold, "fold", "fold") if fold else ()),
+        *(_missing_problems(columns) if asked.missing == "refuse" else ()),
+        *_feature_problems(columns, asked.header),
     )
+    if fold:
+        _refuse(table.file, *_lost_classes(fold, labels), *(_torn_groups(fold, groups) if groups else ()))
+    features = pd.DataFrame({column.name: _values(column, is_numeric) for column, is_numeric in columns.items()})
     features.columns = features.columns.astype(object)  # the same whichever text type pandas prefers
-    class_names = _sorted_labels(labels.cells)
-    codes = _codes(labels)
-    sample_weight = None if weight_column is None else np.array(weight_column.numbers, np.float64)
-    group_codes = None if group_column is None else _codes(group_column)
-    fold_codes = None if fold_column is None else _codes(fold_column)
-    if fold_column is not None:
-        _check_given_folds(table.file, fold_column, labels, group_column)
     return Dataset(
-        name=Path(path).stem,
+        name=Path(asked.path).stem,
         features=features,
-        target=codes,
-        class_names=class_names,
-        sample_weight=sample_weight,
-        digest=content_digest(features, codes, class_names, sample_weight, group_codes, fold_codes),
-        source=str(Path(path).expanduser().resolve()),
+        target=labels.codes,
+        class_names=labels.labels,
+        sample_weight=np.array(weights.numbers, np.float64) if weights else None,
+        source=str(Path(asked.path).expanduser().resolve()),
         target_name=labels.name,
-        groups=group_codes,
-        groups_name=None if group_column is None else group_column.name,
-        fold=fold_codes,
+        groups=groups.codes if groups else None,
+        groups_name=groups.name if groups else None,
+        fold=fold.codes if fold else None,
     )
 
 
-def _check_roles(table: Table, target_at: int, roles: Mapping[str, int], chosen: set[int]) -> None:
+def _refuse(file: str, *problems: str) -> None:
+    """Raise DataError with a line for each problem, if there are any."""
+    if problems:
+        raise DataError("\n".join(f"{file}, {problem}" for problem in problems))
+
+
+def _roles(table: Table, asked: CsvFile) -> dict[str, int]:
+    """The position of each column that is no feature, the target's first."""
+    special = {"weights": asked.weights, "groups": asked.groups, "fold": asked.fold}
+    roles = {key: table.position(column, f"data.{key}") for key, column in special.items() if column is not None}
+    last = len(table.columns) - 1
+    free = max(set(range(last + 1)) - set(roles.values()), default=last)
+    return {"target": free if asked.target is None else table.position(asked.target, "data.target"), **roles}
+
+
+def _check_roles(table: Table, roles: Mapping[str, int], categorical: Collection[int]) -> None:
     """Raise DataError when a column would have two roles, or when no column is left to learn from.
 
-    `roles` gives the position of each column with a role besides the target, by the last word of its key. Groups and
-    given folds may share a column: then each group is one fold.
+    Groups and given folds may share a column: then each group is one fold.
     """
     words = {"weights": "weights", "groups": "groups", "fold": "given folds"}
-    role_at = {target_at: "the target"}
-    for key, at in roles.items():
-        if at == target_at or role_at.get(at) == "the column of weights":
-            raise DataError(
-                f"data.{key}: {table.names[at]!r} is {role_at[at]}; the {words[key]} need a column of their own."
-            )
-        role_at[at] = f"the column of {words[key]}"
-    for at in sorted(chosen & role_at.keys()):
+    role_at = {roles["target"]: "the target"}
+    for key, word in words.items():
+        at = roles.get(key)
+        if at is None:
+            continue
+        if role_at.get(at) in ("the target", "the column of weights"):
+            raise DataError(f"data.{key}: {table.names[at]!r} is {role_at[at]}; the {word} need a column of their own.")
+        role_at[at] = f"the column of {word}"
+    for at in sorted(role_at.keys() & categorical):
         raise DataError(f"data.categorical: {table.names[at]!r} is {role_at[at]}; only features can be listed.")
     if len(role_at) == len(table.columns):
-        taken = listed(f"{table.names[at]!r} is {role}" for at, role in role_at.items())
+        taken = first_of(f"{table.names[at]!r} is {role}" for at, role in role_at.items())
         raise DataError(f"{table.file} has no feature: {taken}; a column to learn from is needed.")
 
 
@@ -163,7 +161,7 @@ def _header_problems(table: Table, labels: Column, columns: Mapping[Column, bool
         and labels.name in labels.cells
         and list(table.names) not in counting
     ):
-        yield f"first row: {listed(table.names)} looks like data, not like a header: set data.header=false."
+        yield f"first row: {first_of(table.names)} looks like data, not like a header: set data.header=false."
 
 
 def _target_problems(labels: Column) -> Iterator[str]:
@@ -175,7 +173,7 @@ def _target_problems(labels: Column) -> Iterator[str]:
         )
         return
     rows = counted(len(labels.cells), "row")
-    classes = _sorted_labels(labels.cells)
+    classes = labels.labels
     if len(classes) == 1:
         yield (
             f"{where}: constant, nothing but {classes[0]!r} in {rows}; at least two classes are needed: is it the "
@@ -193,26 +191,7 @@ def _target_problems(labels: Column) -> Iterator[str]:
             "(data.target)?"
         )
     else:
-        yield from (
-            f"{where}: {listed(map(repr, same))} are the same number: write it in one way, or, if these are different "
-            "classes, add a letter."
-            for same in _same_numbers(classes)
-        )
-
-
-def _codes(column: Column) -> NDArray[np.int64]:
-    """For each row the position of its label among the column's sorted labels."""
-    code = {label: position for position, label in enumerate(_sorted_labels(column.cells))}
-    return np.array([code[label] for label in column.cells], np.int64)
-
-
-def _sorted_labels(labels: Iterable[str]) -> tuple[str, ...]:
-    """The different labels, by value when each is a finite number, else as text."""
-    values = {label: parse_number(label) for label in labels}
-    numbers = {label: value for label, value in values.items() if value is not None and math.isfinite(value)}
-    if len(numbers) == len(values):
-        return tuple(sorted(numbers, key=lambda label: (numbers[label], label)))
-    return tuple(sorted(values))
+        yield from _same_numbers(where, classes, "classes")
 
 
 def _is_measured(classes: Sequence[str], rows: int) -> bool:
@@ -224,13 +203,18 @@ def _is_measured(classes: Sequence[str], rows: int) -> bool:
     return len(classes) == rows or (fractional and len(classes) > max(_MOST_LABELS, rows / 10))
 
 
-def _same_numbers(classes: Sequence[str]) -> list[list[str]]:
-    """The labels that write one number in several ways, such as 1 and 1.0."""
+def _same_numbers(where: str, labels: Sequence[str], what: str) -> Iterator[str]:
+    """Labels that write one number in several ways, such as 1 and 1.0."""
     by_value: dict[Decimal, list[str]] = {}
-    for label in classes:
+    for label in labels:
         if parse_number(label) is not None:
             by_value.setdefault(Decimal(label), []).append(label)  # exact: long identifiers are one float64
-    return [same for same in by_value.values() if len(same) > 1]
+    for same in by_value.values():
+        if len(same) > 1:
+            yield (
+                f"{where}: {first_of(map(repr, same))} are the same number: write it in one way, or, if these are "
+                f"different {what}, add a letter."
+            )
 
 
 def _weight_problems(column: Column) -> Iterator[str]:
@@ -249,49 +233,44 @@ def _weight_problems(column: Column) -> Iterator[str]:
 def _split_problems(column: Column, key: str, word: str) -> Iterator[str]:
     """What is wrong with the column of groups or of given folds, taken by itself."""
     where = f"{key} column {column.name!r}"
-    labels = _sorted_labels(column.cells)
     if column.missing_lines:
         yield f"{where}: no {word} in {_lines(column.missing_lines)}: write the {word} or remove the row."
-    elif len(labels) == 1:
+    elif len(column.labels) == 1:
         yield (
-            f"{where}: one {word} only, {labels[0]!r}, in {counted(len(column.cells), 'row')}; at least two are needed "
-            f"for a training and a test part: is it the right column (data.{key})?"
+            f"{where}: one {word} only, {column.labels[0]!r}, in {counted(len(column.cells), 'row')}; at least two are "
+            f"needed for a training and a test part: is it the right column (data.{key})?"
         )
     else:
-        yield from (
-            f"{where}: {listed(map(repr, same))} are the same number: write it in one way, or, if these are different "
-            f"{word}s, add a letter."
-            for same in _same_numbers(labels)
-        )
+        yield from _same_numbers(where, column.labels, f"{word}s")
 
 
-def _check_given_folds(file: str, fold: Column, labels: Column, groups: Column | None) -> None:
-    """Raise DataError for a fold without which one class is left to train on, and for a group in several folds."""
-    problems = []
+def _lost_classes(fold: Column, labels: Column) -> Iterator[str]:
+    """Given folds without which one class is left to train on."""
     counts = pd.crosstab(np.array(fold.cells, object), np.array(labels.cells, object))
     left = counts.sum() - counts
     for name, classes in left[(left > 0).sum(axis=1) == 1].iterrows():
-        problems.append(
+        yield (
             f"fold column {fold.name!r}: without the rows of {name!r} nothing but the class {classes.idxmax()!r} is "
             "left to train on; a training part needs two classes: put these rows into several folds, or choose another "
             "column (data.fold)."
         )
-    if groups is not None:
-        lines: dict[str, dict[str, int]] = {}
-        for group, part, line in zip(groups.cells, fold.cells, fold.lines, strict=True):
-            lines.setdefault(group, {}).setdefault(part, line)
-        torn = {group: parts for group, parts in lines.items() if len(parts) > 1}
-        if torn:
-            group, parts = next(iter(torn.items()))
-            places = listed(f"{part!r} (line {line})" for part, line in parts.items())
-            further = f", and {counted(len(torn) - 1, 'other group')} too" if len(torn) > 1 else ""
-            problems.append(
-                f"groups column {groups.name!r}: the group {group!r} stands in several folds of data.fold "
-                f"{fold.name!r}: {places}{further}; a group is tested as a whole: put its rows into one fold, or leave "
-                "out one of the two keys."
-            )
-    if problems:
-        raise DataError("\n".join(f"{file}, {problem}" for problem in problems))
+
+
+def _torn_groups(fold: Column, groups: Column) -> Iterator[str]:
+    """Groups whose rows stand in several of the given folds."""
+    lines: dict[str, dict[str, int]] = {}
+    for group, part, line in zip(groups.cells, fold.cells, fold.lines, strict=True):
+        lines.setdefault(group, {}).setdefault(part, line)
+    torn = {group: parts for group, parts in lines.items() if len(parts) > 1}
+    if torn:
+        group, parts = next(iter(torn.items()))
+        places = first_of(f"{part!r} (line {line})" for part, line in parts.items())
+        further = f", and {counted(len(torn) - 1, 'other group')} too" if len(torn) > 1 else ""
+        yield (
+            f"groups column {groups.name!r}: the group {group!r} stands in several folds of data.fold "
+            f"{fold.name!r}: {places}{further}; a group is tested as a whole: put its rows into one fold, or leave "
+            "out one of the two keys."
+        )
 
 
 def _missing_problems(columns: Iterable[Column]) -> Iterator[str]:
@@ -299,10 +278,18 @@ def _missing_problems(columns: Iterable[Column]) -> Iterator[str]:
     lines = sorted({line for column in holes for line in column.missing_lines})
     if lines:
         yield (
-            f"{_lines(lines)}: values are missing (column{'s' if len(holes) > 1 else ''} "
-            f"{listed(repr(column.name) for column in holes)}): write the values, remove the rows, or set "
+            f"{_lines(lines)}: values are missing ({plural('column', len(holes))} "
+            f"{first_of(repr(column.name) for column in holes)}): write the values, remove the rows, or set "
             "data.missing=impute."
         )
+
+
+def _feature_problems(columns: Mapping[Column, bool], header: bool) -> Iterator[str]:
+    for column, is_numeric in columns.items():
+        if len(column.missing_lines) == len(column.cells):
+            yield f"column {column.name!r}: no value in any row: remove the column."
+        else:
+            yield from _number_problems(column, header) if is_numeric else _category_problems(column)
 
 
 def _number_problems(column: Column, header: bool) -> Iterator[str]:
@@ -311,12 +298,9 @@ def _number_problems(column: Column, header: bool) -> Iterator[str]:
     beyond = [(line, cell) for line, cell, number in bad if number is not None]
     if text:
         line, cell = text[0]
-        no_header = not header and line == column.lines[0]
-        mend = (
-            "set data.header=true if that line is the header"
-            if no_header
-            else f"write a number (missing: {MISSING_CELLS_TEXT}), or list the column in data.categorical"
-        )
+        mend = f"write a number (missing: {MISSING_CELLS_TEXT}), or list the column in data.categorical"
+        if not header and line == column.lines[0]:
+            mend = "set data.header=true if that line is the header"
         yield f"line {line}, column {column.name!r}: the text {cell!r} among numbers{_further(text)}: {mend}."
     if beyond:
         line, cell = beyond[0]
@@ -324,15 +308,11 @@ def _number_problems(column: Column, header: bool) -> Iterator[str]:
             f"line {line}, column {column.name!r}: {cell!r}{_further(beyond)} is not a finite number of at most "
             f"{_LARGEST:g}: write such a number (missing: {MISSING_CELLS_TEXT})."
         )
-    if len(column.missing_lines) == len(column.cells):
-        yield f"column {column.name!r}: no value in any row: remove the column."
 
 
 def _category_problems(column: Column) -> Iterator[str]:
     present = {cell for _, cell, _ in column.rows()}
-    if not present:
-        yield f"column {column.name!r}: no value in any row: remove the column."
-    elif all(_DECIMAL_COMMA.fullmatch(cell) for cell in present):
+    if all(_DECIMAL_COMMA.fullmatch(cell) for cell in present):
         yield f"column {column.name!r}: decimal commas ({min(present)!r}): write the numbers with a point."
     elif len(present) > _MOST_CATEGORIES:
         yield (
@@ -349,7 +329,7 @@ def _values(column: Column, is_numeric: bool) -> pd.Series:
 
 
 def _lines(lines: Sequence[int]) -> str:
-    return f"line{'s' if len(lines) > 1 else ''} {listed(lines)}"
+    return f"{plural('line', len(lines))} {first_of(lines)}"
 
 
 def _further(bad: Sequence[tuple[int, str]]) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -35,8 +36,6 @@ class Dataset:
         The C labels as text; a code is a position in it.
     sample_weight
         (n,) positive weights, or None when all rows count the same.
-    digest
-        SHA-256 (hex) of the content, see `content_digest`.
     source
         Where the rows come from: an absolute path, or words.
     target_name
@@ -56,7 +55,6 @@ class Dataset:
     target: NDArray[np.int64]
     class_names: tuple[str, ...]
     sample_weight: NDArray[np.float64] | None
-    digest: str
     source: str
     target_name: str = "target"
     groups: NDArray[np.int64] | None = None
@@ -78,49 +76,40 @@ class Dataset:
         """The columns that hold text."""
         return tuple(name for name in self.feature_names if not is_numeric_dtype(self.features[name]))
 
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the content: column names and kinds, values, labels, weights, groups, given folds.
 
-def content_digest(
-    features: pd.DataFrame,
-    target: NDArray[np.int64],
-    class_names: tuple[str, ...],
-    sample_weight: NDArray[np.float64] | None,
-    groups: NDArray[np.int64] | None = None,
-    fold: NDArray[np.int64] | None = None,
-) -> str:
-    """SHA-256 (hex) of a data set's content: column names and kinds, values, labels, weights, groups, given folds.
-
-    Not in it: the data set's name, its source, the target column's name. The bytes hashed depend on the content alone,
-    not on the machine or on a library's version: one line of JSON that describes the table, then each column in
-    turn (numbers as little-endian float64, with one NaN and no negative zero; text as one line of JSON, null for
-    missing), the class codes as little-endian int64, the weights, if any, as little-endian float64, and the codes of
-    the groups and of the given folds, if any, as little-endian int64 (the description then says so, else nothing).
-    """
-    numeric = [is_numeric_dtype(features[name]) for name in features]
-    codes = {name: values for name, values in (("groups", groups), ("fold", fold)) if values is not None}
-    description = {
-        "columns": [
-            [name, "numeric" if is_number else "categorical"] for name, is_number in zip(features, numeric, strict=True)
-        ],
-        "rows": len(features),
-        "classes": list(class_names),
-        "weighted": sample_weight is not None,
-        **dict.fromkeys(codes, True),
-    }
-    content = hashlib.sha256(_json_line(description))
-    for name, is_number in zip(features, numeric, strict=True):
-        column = features[name]
-        if is_number:
-            content.update(_float_bytes(column.to_numpy(np.float64)))
-        else:
-            content.update(
-                _json_line([None if missing else text for text, missing in zip(column, column.isna(), strict=True)])
-            )
-    content.update(_integer_bytes(target))
-    if sample_weight is not None:
-        content.update(_float_bytes(sample_weight))
-    for values in codes.values():
-        content.update(_integer_bytes(values))
-    return content.hexdigest()
+        Not in it: the data set's name, its source, the target column's name. The bytes hashed depend on the content
+        alone, not on the machine or on a library's version: one line of JSON that describes the table, then each column
+        in turn (numbers as little-endian float64, with one NaN and no negative zero; text as one line of JSON, null for
+        missing), the class codes as little-endian int64, the weights, if any, as little-endian float64, and the codes
+        of the groups and of the given folds, if any, as little-endian int64 (the description then says so, else
+        nothing).
+        """
+        numeric = self.numeric_names
+        codes = {key: codes for key, codes in (("groups", self.groups), ("fold", self.fold)) if codes is not None}
+        description = {
+            "columns": [[name, "numeric" if name in numeric else "categorical"] for name in self.feature_names],
+            "rows": len(self.features),
+            "classes": list(self.class_names),
+            "weighted": self.sample_weight is not None,
+            **dict.fromkeys(codes, True),
+        }
+        content = hashlib.sha256(_json_line(description))
+        for name in self.feature_names:
+            column = self.features[name]
+            if name in numeric:
+                content.update(_float_bytes(column.to_numpy(np.float64)))
+            else:
+                cells = zip(column, column.isna(), strict=True)
+                content.update(_json_line([None if missing else text for text, missing in cells]))
+        content.update(_integer_bytes(self.target))
+        if self.sample_weight is not None:
+            content.update(_float_bytes(self.sample_weight))
+        for values in codes.values():
+            content.update(_integer_bytes(values))
+        return content.hexdigest()
 
 
 def _json_line(value: object) -> bytes:

@@ -1,18 +1,16 @@
 """From a user's file to columns of text; what is wrong with the file as a file is said here."""
 
 import csv
-import difflib
 import io
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from src.data.column import Column
 from src.data.dataset import DataError
-
-SHOWN = 10  # a message lists no more lines, names or files than this
+from src.words import counted, did_you_mean, first_of, near, shortened
 
 # The usual separators, each with what sets it on a command line (the shell takes the outer quotes, Hydra the inner).
 _SEPARATORS = {
@@ -39,8 +37,8 @@ class Table:
         """The columns' names: the header's, or x0, x1, ... without a header."""
         return tuple(column.name for column in self.columns)
 
-    def position(self, column: int | str, setting: str) -> int:
-        """The position, from 0, of the column that the configuration's key `setting` names by name or position.
+    def position(self, column: int | str, key: str) -> int:
+        """The position, from 0, of the column that the configuration's `key` names by name or position.
 
         Raises DataError when there is no such column.
         """
@@ -53,7 +51,7 @@ class Table:
             if -len(names) <= column < len(names):
                 return column % len(names)
             problem = f"no column at position {column} (from 0 to {len(names) - 1}; -1 is the last)."
-        raise DataError(f"{setting}: {self.file} has {problem} Its columns are {listed(map(repr, names))}.")
+        raise DataError(f"{key}: {self.file} has {problem} Its columns are {first_of(map(repr, names))}.")
 
 
 def read_table(path: str | Path, *, separator: str = ",", header: bool = True) -> Table:
@@ -83,30 +81,11 @@ def read_table(path: str | Path, *, separator: str = ",", header: bool = True) -
     return Table(file, tuple(Column(name, column, starts) for name, column in zip(names, cells, strict=True)))
 
 
-def listed(items: Iterable[object], shown: int = SHOWN) -> str:
-    """The first items separated by commas, and how many more there are."""
-    everything = [str(item) for item in items]
-    more = f" and {len(everything) - shown} more" if len(everything) > shown else ""
-    return ", ".join(everything[:shown]) + more
-
-
-def counted(number: int, noun: str) -> str:
-    """'1 row', '2 rows'."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """' Did you mean ...?' with the choice that is nearest to the word, letter case aside; '' when none is near."""
-    folded = {choice.casefold(): choice for choice in choices}
-    near = difflib.get_close_matches(word.casefold(), folded, n=1)
-    return f" Did you mean {folded[near[0]]!r}?" if near else ""
-
-
 def _read_bytes(path: Path, file: str) -> bytes:
     try:
         if path.is_dir():
             inside = sorted(entry.name for entry in path.iterdir() if entry.suffix.lower() in _TABLE_SUFFIXES)
-            choices = f" (it holds {listed(inside)})" if inside else ""
+            choices = f" (it holds {first_of(inside)})" if inside else ""
             raise DataError(f"data.path: {file} is a folder; give the path of a file{choices}.")
         return path.read_bytes()
     except FileNotFoundError:
@@ -122,12 +101,11 @@ def _files_near(path: Path) -> str:
     if not os.access(folder, os.R_OK):
         return " Its folder cannot be listed."
     names = sorted(entry.name for entry in folder.iterdir() if entry.is_file())
-    near = difflib.get_close_matches(path.name, names, n=3)
     tables = [name for name in names if Path(name).suffix.lower() in _TABLE_SUFFIXES]
-    if near:
-        return f" Did you mean {' or '.join(repr(str(folder / name)) for name in near)}?"
+    if likely := near(path.name, names, most=3):
+        return f" Did you mean {' or '.join(repr(str(folder / name)) for name in likely)}?"
     if tables:
-        return f" Its folder holds {listed(tables)}."
+        return f" Its folder holds {first_of(tables)}."
     return f" Its folder, {folder.resolve()}, holds no table."
 
 
@@ -206,7 +184,7 @@ def _check_shape(
         if other is not None:
             raise DataError(
                 f"{file}: the cells are not separated by {separator!r}, line {lines[0]} is "
-                f"{_shortened(_LINE_END.split(text)[lines[0] - 1])!r}: set the separator to {other!r} "
+                f"{shortened(_LINE_END.split(text)[lines[0] - 1])!r}: set the separator to {other!r} "
                 f"({_SEPARATORS[other]})."
             )
     first = "the header" if header else "the first row"
@@ -224,7 +202,7 @@ def _check_shape(
         )
     if width == 1:
         raise DataError(
-            f"{file} has one column ({first}: {_shortened(rows[0][0])!r}); at least two are needed, a feature and the "
+            f"{file} has one column ({first}: {shortened(rows[0][0])!r}); at least two are needed, a feature and the "
             "target: if another character separates the cells, set data.separator."
         )
     if header and len(rows) == 1:
@@ -256,19 +234,15 @@ def _check_names(names: Sequence[str], file: str) -> None:
     for position, name in enumerate(names):
         places.setdefault(name, []).append(position)
     problems = [
-        f"{file}: {len(positions)} columns are named {name!r} (positions {listed(positions)}, counted from 0): give "
+        f"{file}: {len(positions)} columns are named {name!r} (positions {first_of(positions)}, counted from 0): give "
         "each its own name, or set data.header=false if the file has no header."
         for name, positions in places.items()
         if name and len(positions) > 1
     ]
     if "" in places:
         problems.append(
-            f"{file}: the header gives no name to the column at position {listed(places[''])} (counted from 0): name "
+            f"{file}: the header gives no name to the column at position {first_of(places[''])} (counted from 0): name "
             "it, or remove it if it only numbers the rows (pandas writes such a column unless index=False)."
         )
     if problems:
         raise DataError("\n".join(problems))
-
-
-def _shortened(line: str, width: int = 60) -> str:
-    return line if len(line) <= width else line[: width - 3] + "..."

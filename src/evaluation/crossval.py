@@ -1,35 +1,28 @@
 """From a fold of a data set to its result: preprocess, fit, predict, score.
 
-`fit_stack` takes any number of folds whose networks share a shape and trains them in one stack; `fit_fold` takes one
-fold of a model that is no network.
+`fit_stack` trains the networks of any number of folds as one stack; `fit_fold` fits an estimator on one fold.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from sklearn.base import BaseEstimator, clone
 
+from src import network
 from src.data import Dataset, make_preprocessor
 from src.evaluation.folds import Fold, IntArray
 from src.evaluation.metrics import score
 from src.evaluation.results import Curve, FloatArray, FoldResult
-from src.models import (
-    ConvergedLogistic,
-    FitRequest,
-    LabelledRows,
-    fit_networks,
-    gradient_error,
-    held_out,
-    make_model,
-    network_key,
-    predict_probabilities,
-)
-from src.network import Trained
+from src.models import ClassWeight, ConvergedLogistic, gradient_error, held_out, make_data, predict_probabilities
+from src.network import Settings, Trained
+
+Rows = tuple[FloatArray, FloatArray]  # those that train and those that test, each (samples, inputs)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class FoldTask:
     """One fold of one job, to be fitted and scored.
 
@@ -39,60 +32,81 @@ class FoldTask:
         The rows, and what is fitted on the training part before the model (`src.data.make_preprocessor`).
     fold
         Which rows train and which test.
-    model, parameters
-        What is fitted: the arguments of `src.models.make_model`.
-    stream
-        Names the fold among those of the seed; keys everything random in its training.
     """
 
     dataset: Dataset
-    scale: Any
-    missing: Any
+    scale: Literal["standard", "minmax", "none"]
+    missing: Literal["refuse", "impute"]
     fold: Fold
-    model: str
-    parameters: Mapping[str, Any]
-    stream: tuple[int, ...]
+
+    @property
+    def classes(self) -> int:
+        """How many classes the data set has."""
+        return len(self.dataset.class_names)
+
+    @property
+    def train_codes(self) -> IntArray:
+        """The training rows' class codes, shape (n,)."""
+        return self.dataset.target[self.fold.train]
+
+    @property
+    def train_weight(self) -> FloatArray | None:
+        """The training rows' weights, shape (n,), if the data set has weights."""
+        return None if self.dataset.sample_weight is None else self.dataset.sample_weight[self.fold.train]
+
+    @property
+    def train_groups(self) -> IntArray | None:
+        """The training rows' groups, shape (n,), if the data set has groups."""
+        return None if self.dataset.groups is None else self.dataset.groups[self.fold.train]
+
+    def rows(self) -> Rows:
+        """Return the training and the test rows, filled in, scaled and encoded by what the training part shows."""
+        features = self.dataset.features
+        preprocessor: Any = make_preprocessor(self.dataset, self.scale, self.missing)
+        train = preprocessor.fit_transform(features.iloc[self.fold.train])
+        return train, preprocessor.transform(features.iloc[self.fold.test])
 
 
-class FoldRows:
-    """The preprocessed rows of each fold, made once for all tasks on that fold."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class NetworkTask(FoldTask):
+    """A fold that a network of the engine is trained on.
 
-    def __init__(self) -> None:
-        self._made: dict[tuple[Any, ...], tuple[LabelledRows, LabelledRows]] = {}
+    Attributes
+    ----------
+    settings
+        What the engine is told; its stream names the fold among those of the seed.
+    class_weight
+        See `src.models.rows.row_weights`.
+    check_gradient
+        Whether the gradient is checked, before training.
+    curve_epochs
+        The epochs after which losses are recorded, ascending.
+    """
 
-    def of(self, task: FoldTask) -> tuple[LabelledRows, LabelledRows]:
-        """Return the training and the test part, scaled and encoded by what the training part alone shows."""
-        key = (id(task.dataset), id(task.fold), task.scale, task.missing)
-        if key not in self._made:
-            self._made[key] = _rows(task)
-        return self._made[key]
-
-
-def _rows(task: FoldTask) -> tuple[LabelledRows, LabelledRows]:
-    data, fold = task.dataset, task.fold
-    preprocessor: Any = make_preprocessor(data, task.scale, task.missing)
-    x_train = preprocessor.fit_transform(data.features.iloc[fold.train])
-    x_test = preprocessor.transform(data.features.iloc[fold.test])
-    weight = None if data.sample_weight is None else data.sample_weight[fold.train]
-    train = LabelledRows(x_train, data.target[fold.train], weight, _groups(task))
-    return train, LabelledRows(x_test, data.target[fold.test])
+    settings: Settings
+    class_weight: ClassWeight = None
+    check_gradient: bool = False
+    curve_epochs: tuple[int, ...] = ()
 
 
-def _groups(task: FoldTask) -> IntArray | None:
-    """Return the groups of the training rows, if the data set has groups."""
-    groups = task.dataset.groups
-    return None if groups is None else groups[task.fold.train]
+@dataclass(frozen=True, eq=False, kw_only=True)
+class EstimatorTask(FoldTask):
+    """A fold that an estimator of scikit-learn is fitted on: a clone of `estimator`, on class codes."""
+
+    estimator: BaseEstimator
 
 
 class StackKeys:
-    """What tells which tasks may share a stack: the same data set and preprocessing, sizes and kind of network."""
+    """What tells which networks may share a stack: the same data set and preprocessing, sizes and kind of network."""
 
     def __init__(self) -> None:
-        self._inputs: dict[tuple[Any, ...], int] = {}
+        self._inputs: dict[tuple[int, int], int] = {}
 
-    def of(self, task: FoldTask) -> tuple[Any, ...]:
-        """Return what the tasks of one stack have in common."""
-        data = task.dataset
+    def of(self, task: NetworkTask) -> tuple[Any, ...]:
+        """Return what the networks of one stack have in common."""
+        data, settings, groups = task.dataset, task.settings, task.train_groups
+        # How many rows are held out follows from their share, except where groups are held out.
+        parts = None if groups is None else held_out(settings, task.train_codes, groups)
         return (
             id(data),
             task.scale,
@@ -100,35 +114,21 @@ class StackKeys:
             len(task.fold.train),
             len(task.fold.test),
             self.inputs(task),
-            network_key(task.parameters, len(data.class_names), data.sample_weight is not None),
-            _held_rows(task),
+            network.stack_key(settings),
+            data.sample_weight is not None or task.class_weight is not None,
+            None if settings.patience is None else settings.validation_fraction,
+            None if parts is None else len(parts[1]),
         )
 
-    def inputs(self, task: FoldTask) -> int:
+    def inputs(self, task: NetworkTask) -> int:
         """Return the number of a network's inputs: columns, after one-hot encoding, which may differ between folds."""
-        if not task.dataset.categorical_names:
-            return len(task.dataset.feature_names)
-        key = (id(task.dataset), id(task.fold))
+        data, key = task.dataset, (id(task.dataset), id(task.fold))
         if key not in self._inputs:
-            self._inputs[key] = _rows(task)[0].x.shape[1]
+            self._inputs[key] = task.rows()[0].shape[1] if data.categorical_names else len(data.feature_names)
         return self._inputs[key]
 
 
-def _held_rows(task: FoldTask) -> int | None:
-    """Return how many rows early stopping holds out where it depends on the groups drawn; see `network_key`."""
-    groups = _groups(task)
-    if groups is None:
-        return None
-    parts = held_out(task.parameters, task.dataset.target[task.fold.train], groups, task.stream)
-    return None if parts is None else len(parts[1])
-
-
-def fit_stack(
-    tasks: Sequence[FoldTask],
-    *,
-    curve_epochs: Sequence[int] = (),
-    on_epochs: Callable[[int], None] | None = None,
-) -> list[FoldResult]:
+def fit_stack(tasks: Sequence[NetworkTask], on_epochs: Callable[[int], None] | None = None) -> list[FoldResult]:
     """Train the networks of these tasks, which agree in `StackKeys.of`, as one stack, and score each.
 
     Raises
@@ -136,61 +136,78 @@ def fit_stack(
     ValueError
         If they cannot share a stack.
     """
-    rows = FoldRows()
-    requests = [_request(task, rows) for task in tasks]
+    rows = {fold: task.rows() for fold, task in {task.fold: task for task in tasks}.items()}
+    data = {seen: _data(task, rows[task.fold]) for seen, task in {_seen_by(task): task for task in tasks}.items()}
     started = time.perf_counter()
-    trained = fit_networks(requests, curve_epochs=curve_epochs, on_epochs=on_epochs)
+    trained = network.train(
+        [task.settings for task in tasks],
+        [data[_seen_by(task)] for task in tasks],
+        curve_epochs=sorted({epoch for task in tasks for epoch in task.curve_epochs}),
+        on_epochs=on_epochs,
+    )
     seconds = (time.perf_counter() - started) / len(tasks)
-    return [
-        _network_result(task, request, network, seconds)
-        for task, request, network in zip(tasks, requests, trained, strict=True)
-    ]
+    return [_network_result(task, rows[task.fold], each, seconds) for task, each in zip(tasks, trained, strict=True)]
 
 
-def fit_fold(task: FoldTask) -> FoldResult:
-    """Fit and score a model that is no network of the engine on one fold."""
-    train, test = FoldRows().of(task)
-    model: Any = make_model(task.model, task.parameters)
+def fit_fold(task: EstimatorTask) -> FoldResult:
+    """Fit and score an estimator on one fold."""
+    rows, model, weight = task.rows(), clone(task.estimator), task.train_weight
     started = time.perf_counter()
-    model.fit(train.x, train.codes, **({} if train.weight is None else {"sample_weight": train.weight}))
+    model.fit(rows[0], task.train_codes, **({} if weight is None else {"sample_weight": weight}))
     seconds = time.perf_counter() - started
-    classes = len(task.dataset.class_names)
-    p_train, p_test = (_all_classes(model.predict_proba(part.x), model.classes_, classes) for part in (train, test))
+    p_train, p_test = (_all_classes(model.predict_proba(part), model.classes_, task.classes) for part in rows)
     epochs = int(np.max(getattr(model, "n_iter_", 0)))
     parameters = model.coef_.size + model.intercept_.size if isinstance(model, ConvergedLogistic) else None
     return _result(task, p_train, p_test, seconds, parameters=parameters, epochs=epochs)
 
 
-def _request(task: FoldTask, rows: FoldRows) -> FitRequest:
-    train, test = rows.of(task)
-    return FitRequest(task.parameters, len(task.dataset.class_names), train, test, task.stream)
+def _seen_by(task: NetworkTask) -> tuple[Any, ...]:
+    """Return what decides which rows of a stack's data a network sees, and with which weights."""
+    settings = task.settings
+    drawn = None if settings.patience is None else (settings.seed, settings.stream)
+    return task.fold, repr(task.class_weight), drawn
 
 
-def _network_result(task: FoldTask, request: FitRequest, trained: Trained, seconds: float) -> FoldResult:
-    assert request.test is not None
-    p_train, p_test = (predict_probabilities(trained, part.x) for part in (request.train, request.test))
-    curve = trained.curve
+def _data(task: NetworkTask, rows: Rows) -> network.Data:
+    return make_data(
+        task.settings,
+        task.classes,
+        rows[0],
+        task.train_codes,
+        weight=task.train_weight,
+        class_weight=task.class_weight,
+        groups=task.train_groups,
+        test=(rows[1], task.dataset.target[task.fold.test]),
+    )
+
+
+def _network_result(task: NetworkTask, rows: Rows, trained: Trained, seconds: float) -> FoldResult:
+    p_train, p_test = (predict_probabilities(trained.shape, trained.parameters, part) for part in rows)
+    checked = None
+    if task.check_gradient:
+        weights: Any = {"weight": task.train_weight, "class_weight": task.class_weight}
+        checked = gradient_error(task.settings, task.classes, rows[0], task.train_codes, **weights)
+    curve, own = trained.curve, np.isin(trained.curve.epochs, task.curve_epochs)
     return _result(
         task,
         p_train,
         p_test,
         seconds,
         parameters=trained.parameters.size,
-        curve=Curve(curve.epochs, curve.train_loss, curve.test_loss) if len(curve.epochs) else None,
+        curve=Curve(curve.epochs[own], curve.train_loss[own], curve.test_loss[own]) if own.any() else None,
         epochs=trained.epochs,
         diverged_epoch=trained.diverged_epoch,
-        gradient_error=gradient_error(request) if task.parameters.get("check_gradient") else None,
+        gradient_error=checked,
     )
 
 
 def _result(task: FoldTask, p_train: FloatArray, p_test: FloatArray, seconds: float, **more: Any) -> FoldResult:
-    fold, target = task.fold, task.dataset.target
-    test_target = target[fold.test]
+    fold, test_target = task.fold, task.dataset.target[task.fold.test]
     return FoldResult(
         repeat=fold.repeat,
         fold=fold.fold,
         test_scores=score(test_target, p_test),
-        train_scores=score(target[fold.train], p_train),
+        train_scores=score(task.train_codes, p_train),
         test_index=fold.test,
         test_target=test_target,
         probabilities=p_test,

@@ -17,10 +17,8 @@ from sklearn.model_selection import (
 )
 
 from src.evaluation.errors import EvaluationError
-from src.evaluation.metrics import higher_is_better
 
 IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +85,7 @@ def make_folds(
         If there are more folds than rows or groups, or (stratified) than rows of the rarest class; if leaving one out
         is to be repeated; if leaving one out, or a group, leaves one class to train on.
     """
-    rows = _ToSplit(target, class_names, groups, groups_name)
+    rows = _Rows(target, class_names, groups, groups_name)
     _check_enough_rows(rows, folds, stratified, "cv.folds")
     if repeats > 1 and folds == rows.units:
         raise EvaluationError(
@@ -140,44 +138,11 @@ def inner_folds(
         If the training part has too few rows or groups, or (stratified) too few rows of its rarest class, or if it
         cannot be split without leaving one class to train on.
     """
-    part = _ToSplit(target[fold.train], class_names, None if groups is None else groups[fold.train], groups_name)
+    part = _Rows(target[fold.train], class_names, None if groups is None else groups[fold.train], groups_name)
     _check_enough_rows(part, folds, stratified, "cv.inner_folds")
     inner_seed = _split_seed(seed, "inner folds", fold.repeat, fold.fold)
     splits = _split(part, folds, stratified, inner_seed, "cv.inner_folds")
     return tuple(Fold(0, number, fold.train[train], fold.train[test]) for number, (train, test) in enumerate(splits))
-
-
-def select_best(inner_scores: FloatArray, metric: str) -> IntArray:
-    """Choose a setting for each outer fold by its mean score over the inner folds.
-
-    Parameters
-    ----------
-    inner_scores
-        Mean score of each setting in each outer fold's inner folds, shape (settings, outer folds); NaN where a
-        network diverged. Such a setting is not chosen.
-    metric
-        What was scored, e.g. ``test/accuracy``: says whether higher or lower is better.
-
-    Returns
-    -------
-    array of shape (outer folds,)
-        Index of the best setting; of equals the first.
-
-    Raises
-    ------
-    EvaluationError
-        If the metric is unknown, or an outer fold has no setting with a score.
-    """
-    usable = np.isfinite(inner_scores)
-    if not usable.any(axis=0).all():
-        fold = int(np.argmin(usable.any(axis=0)))
-        raise EvaluationError(
-            f"cv.inner_folds: no setting has a score ({metric}) in all inner folds of outer fold {fold}: every network "
-            "diverged there; lower training.learning_rate."
-        )
-    quality = inner_scores if higher_is_better(metric) else -inner_scores
-    best: IntArray = np.argmax(np.where(usable, quality, -np.inf), axis=0)
-    return best
 
 
 def folds_digest(folds: Sequence[Fold]) -> str:
@@ -197,7 +162,7 @@ def _split_seed(seed: int, purpose: str, *position: int) -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class _ToSplit:
+class _Rows:
     """Rows to be split: what `make_folds` is told of them."""
 
     target: IntArray
@@ -219,7 +184,7 @@ class _ToSplit:
         return f"class {code}" if self.class_names is None else f"class '{self.class_names[code]}'"
 
 
-def _split(rows: _ToSplit, folds: int, stratified: bool, seed: int, key: str) -> list[tuple[IntArray, IntArray]]:
+def _split(rows: _Rows, folds: int, stratified: bool, seed: int, key: str) -> list[tuple[IntArray, IntArray]]:
     """Return the training and the test rows of each fold; `key` asked for them."""
     target, groups = rows.target, rows.groups
     if folds == rows.units:
@@ -238,15 +203,15 @@ def _group_splits(
 ) -> list[tuple[IntArray, IntArray]]:
     if stratified:
         splits = list(StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(target, target, groups))
-        # An empty fold is always as good a place for a group as any, but where groups hold one class each it may be no
-        # better, and then rounding decides: of 28,000 random splits of one group more than folds, 2 left a test part
-        # empty. So few groups leave little to stratify, and GroupKFold gives every fold its number of them.
+        # It may leave a test part empty: for groups of one class each, an empty fold can be no better a place than
+        # another, and rounding decides (2 of 28,000 random splits of one group more than folds). With so few groups
+        # there is little to stratify, and GroupKFold gives every fold its number of them.
         if all(len(test) > 0 for _, test in splits):
             return splits
     return list(GroupKFold(folds, shuffle=True, random_state=seed).split(target, target, groups))
 
 
-def _check_enough_rows(rows: _ToSplit, folds: int, stratified: bool, key: str) -> None:
+def _check_enough_rows(rows: _Rows, folds: int, stratified: bool, key: str) -> None:
     if rows.groups is not None and folds > rows.units:
         part = "" if key == "cv.folds" else " in a training part"
         mend = f"{key}={rows.units} or fewer" if rows.units > 1 else "more groups"
@@ -270,7 +235,7 @@ def _check_enough_rows(rows: _ToSplit, folds: int, stratified: bool, key: str) -
     )
 
 
-def _check_classes_left(rows: _ToSplit, splits: Sequence[tuple[IntArray, IntArray]], key: str) -> None:
+def _check_classes_left(rows: _Rows, splits: Sequence[tuple[IntArray, IntArray]], key: str) -> None:
     """Refuse a training part of a single class, to which leaving out whole groups easily leads."""
     counts = np.bincount(rows.target)
     for _, test in splits:

@@ -4,7 +4,6 @@ The definitions are scikit-learn's, and tests hold them to it. They are written 
 thousands of folds, and scikit-learn's checks of its input cost thirty to a hundred times the arithmetic.
 """
 
-import difflib
 import math
 from dataclasses import dataclass
 from typing import Literal
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.evaluation.errors import EvaluationError
+from src.words import did_you_mean
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.floating]
@@ -36,12 +36,12 @@ class Metric:
     is_share
         Whether it is a share between 0 and 1, so that a difference of 0.01 means the same wherever it is seen.
     step
-        The least change of a test part's score, that of one row decided otherwise, before `step_scale`: "row" is
-        1 / rows, "class" is `class_step`; None for a metric that changes without steps.
+        How much a test part's score changes, at the least, when one row is decided otherwise: "row" for 1 / rows,
+        "class" for `class_step`, times `step_scale`; None for a metric without steps.
     step_scale
-        How many such steps that is.
+        What the step is multiplied by.
     mean_of_rows
-        Whether it is the mean over rows of a row's own score: then a part of a single row has it, too.
+        Whether it is the mean of a score that each row has by itself, so that a part of one row has it too.
     range
         The least and the largest value there can be.
     """
@@ -106,8 +106,7 @@ def metric_of(name: str) -> Metric:
     """
     prefix, _, short = name.rpartition("/")
     if prefix not in ("", "test", "train", "fold") or short not in _METRICS:
-        close = difflib.get_close_matches(short, METRICS, n=1)
-        meant = f" Did you mean '{close[0]}'?" if close else ""
+        meant = did_you_mean(short, METRICS)
         raise EvaluationError(f"'{name}' is not a metric to compare by.{meant} ({', '.join(METRICS)})")
     return _METRICS[short]
 

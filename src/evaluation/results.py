@@ -1,8 +1,11 @@
 """What one fold and one job leave behind, and their summary over folds."""
 
 import math
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean  # its sum is rounded once: the order of the values does not matter, to the last bit
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,7 +100,7 @@ class JobResult:
     folds: tuple[FoldResult, ...]
 
     def metrics(self) -> dict[str, float]:
-        """Summarise the folds in one number for each name.
+        """Summarize the folds in one number for each name.
 
         Returns
         -------
@@ -118,11 +121,11 @@ class JobResult:
         errors = [fold.gradient_error for fold in self.folds if fold.gradient_error is not None]
         parameters = [fold.parameters for fold in self.folds if fold.parameters is not None]
         return {
-            **{f"test/{name}": pooled.get(name, _mean(values)) for name, values in test.items()},
-            **{f"train/{name}": _mean(values) for name, values in train.items()},
+            **{f"test/{name}": pooled.get(name, fmean(values)) for name, values in test.items()},
+            **{f"train/{name}": fmean(values) for name, values in train.items()},
             **{f"std/{name}": math.nan if name in pooled else _sample_std(values) for name, values in test.items()},
             "time/fit": float(sum(fold.fit_seconds for fold in self.folds)),
-            "epochs": _mean([fold.epochs for fold in self.folds]),
+            "epochs": fmean([fold.epochs for fold in self.folds]),
             "diverged": float(sum(fold.diverged_epoch is not None for fold in self.folds)),
             **({"parameters": float(max(parameters))} if parameters else {}),
             **({"check/gradient_error": max(errors)} if errors else {}),
@@ -132,7 +135,7 @@ class JobResult:
         """Score each repeat's predictions, put together, by the metrics that are no means over rows; average these."""
         repeats = [[fold for fold in self.folds if fold.repeat == repeat] for repeat in self._repeats]
         scores = [score(*_pooled(folds)) for folds in repeats]
-        return {name: _mean([each[name] for each in scores]) for name in METRICS if not metric_of(name).mean_of_rows}
+        return {name: fmean([each[name] for each in scores]) for name in METRICS if not metric_of(name).mean_of_rows}
 
     @property
     def _repeats(self) -> set[int]:
@@ -171,20 +174,29 @@ class JobResult:
         return Curve(epochs, np.mean(train, axis=0), np.mean(test, axis=0))
 
 
+@dataclass(frozen=True)
+class Failure:
+    """Why a job gave no result, as text: it can cross to another process, and be recorded."""
+
+    type: str
+    message: str
+    traceback: str
+
+    @classmethod
+    def of(cls, error: BaseException) -> Self:
+        """Keep an exception as text."""
+        return cls(type(error).__name__, str(error), "".join(traceback.format_exception(error)))
+
+
 def _pooled(folds: Sequence[FoldResult]) -> tuple[IntArray, FloatArray]:
     """Put the test parts of folds together: true classes, shape (n,), and predicted probabilities, shape (n, C)."""
     return np.concatenate([fold.test_target for fold in folds]), np.concatenate([fold.probabilities for fold in folds])
 
 
-def _mean(values: Sequence[float]) -> float:
-    """Mean with a sum that is rounded once: the same values in another order have the same mean, to the last bit."""
-    return math.fsum(values) / len(values)
-
-
 def _sample_std(values: Sequence[float]) -> float:
     if len(values) < 2:
         return math.nan
-    mean = _mean(values)
+    mean = fmean(values)
     return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
 

@@ -1,32 +1,20 @@
 """Estimators: the engine behind scikit-learn's interface, and the references it is compared with."""
 
 from src.models.classifier import BPClassifier
-from src.models.networks import (
-    FitRequest,
-    fit_networks,
-    gradient_error,
-    held_out,
-    network_bytes,
-    network_key,
-    predict_probabilities,
-    settings_of,
-)
+from src.models.networks import gradient_error, held_out, make_data, network_bytes, predict_probabilities
 from src.models.references import NETWORKS, ConvergedLogistic, ModelError, make_model
-from src.models.rows import LabelledRows
+from src.models.rows import ClassWeight
 
 __all__ = [
     "NETWORKS",
     "BPClassifier",
+    "ClassWeight",
     "ConvergedLogistic",
-    "FitRequest",
-    "LabelledRows",
     "ModelError",
-    "fit_networks",
     "gradient_error",
     "held_out",
+    "make_data",
     "make_model",
     "network_bytes",
-    "network_key",
     "predict_probabilities",
-    "settings_of",
 ]

@@ -1,7 +1,7 @@
 """`BPClassifier`: the engine behind scikit-learn's interface."""
 
 import warnings
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from typing import Any, ClassVar, Self
 
@@ -15,10 +15,12 @@ from threadpoolctl import ThreadpoolController
 
 from src import network
 from src.models.constraints import CONSTRAINTS, check_early_stopping, check_layers, check_loss, class_weight_by_code
-from src.models.networks import FitRequest, fit_networks
-from src.models.rows import Array, LabelledRows, output_units, probabilities
-from src.network import Shape, State, Trained
+from src.models.networks import make_data, predict_probabilities
+from src.models.rows import Array, output_units
+from src.network import Settings, Shape, State, Trained
 from src.network.settings import ModelSettings, TrainingSettings
+
+_SETTINGS = (ModelSettings, TrainingSettings)
 
 
 # The parameters are the hyper-parameters as they are declared: the dataclass writes the explicit __init__ that
@@ -120,9 +122,7 @@ class BPClassifier(ClassifierMixin, BaseEstimator, TrainingSettings, ModelSettin
         """Return the probability of each class, shape ``(samples, C)``, columns in the order of `classes_`."""
         check_is_fitted(self, "parameters_")
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        shape = self._shape()
-        outputs = network.predict(shape, self.parameters_, np.ascontiguousarray(X.T))
-        return probabilities(outputs, shape.output)
+        return predict_probabilities(self._shape(), self.parameters_, X)
 
     def predict(self, X: Any) -> Any:
         """Return the most probable class of each row, shape ``(samples,)``.
@@ -173,19 +173,16 @@ class BPClassifier(ClassifierMixin, BaseEstimator, TrainingSettings, ModelSettin
         if sample_weight is not None:
             counts = sample_weight > 0  # a row of weight 0 is a row that is not there
             X, y, sample_weight = X[counts], y[counts], sample_weight[counts]
-        own = {
-            "class_weight": class_weight_by_code(self.class_weight, self.classes_.tolist()),
-            "early_stopping": early_stopping,
-        }
-        request = FitRequest(
-            parameters=self.get_params(deep=False) | own,
-            classes=len(self.classes_),
-            train=LabelledRows(X, np.searchsorted(self.classes_, y), sample_weight),
-            start=start,
-        )
+        class_weight = class_weight_by_code(self.class_weight, self.classes_.tolist())
+        own = {each.name: getattr(self, each.name) for group in _SETTINGS for each in fields(group)}
+        settings = Settings(**own, **(early_stopping or {}), seed=self.seed)
+        codes = np.searchsorted(self.classes_, y)
+        data = make_data(settings, len(self.classes_), X, codes, weight=sample_weight, class_weight=class_weight)
         with _thread_pools().limit(limits=1, user_api="blas"):  # more threads only wait for each other
-            (trained,) = fit_networks([request], curve_epochs=range(1, epochs + 1), epochs=epochs)
-        self._take(trained, start)
+            (trained,) = network.train(
+                [settings], [data], curve_epochs=range(1, epochs + 1), start=[start], epochs=epochs
+            )
+        self._set_fitted(trained, start)
         if trained.diverged_epoch is not None:
             warnings.warn(
                 f"training diverged in epoch {trained.diverged_epoch}: try a smaller learning_rate than "
@@ -194,7 +191,7 @@ class BPClassifier(ClassifierMixin, BaseEstimator, TrainingSettings, ModelSettin
                 stacklevel=3,
             )
 
-    def _take(self, trained: Trained, start: State | None) -> None:
+    def _set_fitted(self, trained: Trained, start: State | None) -> None:
         """Take over what was trained, as arrays and plain numbers."""
         before = 0 if start is None else start.epochs
         curve, validation_curve = trained.curve.train_loss, trained.curve.validation_loss

@@ -1,16 +1,14 @@
-"""Networks by the names of their YAML keys: what the engine is given for each, trained alone or as one stack."""
+"""What the engine is given for a network, and what is made of its outputs."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
 from src import network
 from src.models.rows import (
     Array,
+    ClassWeight,
     IntArray,
-    LabelledRows,
     hold_out,
     mean_one,
     output_units,
@@ -18,127 +16,66 @@ from src.models.rows import (
     row_weights,
     targets,
 )
-from src.network import Data, Part, Settings, State, Trained
+from src.network import Data, Part, Settings, Shape
 
 GRADIENT_CHECK_ROWS = 20
 RESULT_BYTES = 2**14  # of a trained network, its parameters apart
-_SETTINGS = {each.name for each in fields(Settings)}
 
 
-@dataclass(frozen=True, eq=False)
-class FitRequest:
-    """One network to be trained: its parameters by their YAML names, and what it is trained and tested on.
+def make_data(
+    settings: Settings,
+    classes: int,
+    x: Array,
+    codes: IntArray,
+    *,
+    weight: Array | None = None,
+    class_weight: ClassWeight = None,
+    groups: IntArray | None = None,
+    test: tuple[Array, IntArray] | None = None,
+) -> Data:
+    """Return what a network sees of rows ``(samples, features)``: its samples stand in columns, without a copy.
 
-    `stream` names the network among those of one seed, as ``(repeat, fold)``; `start` continues an earlier training.
+    Parameters
+    ----------
+    x, codes : the training rows and their class codes ``(samples,)`` in 0..classes-1.
+    weight, class_weight : see `row_weights`.
+    groups : which rows are held out together, by equal numbers ``(samples,)``; None where each stands for itself.
+    test : rows and codes for the test curve.
+
+    Raises
+    ------
+    ValueError : if early stopping has too few rows, or groups, to hold some out.
     """
 
-    parameters: Mapping[str, Any]
-    classes: int
-    train: LabelledRows
-    test: LabelledRows | None = None
-    stream: tuple[int, ...] = ()
-    start: State | None = None
+    def part(rows: Array, codes_of_rows: IntArray, weight_of_rows: Array | None) -> Part:
+        return Part(rows.T, targets(codes_of_rows, classes, settings.output), weight_of_rows)
+
+    weight = row_weights(codes, classes, weight, class_weight)
+    tested = None if test is None else part(*test, None)
+    parts = held_out(settings, codes, groups)
+    if parts is None:
+        return Data(part(x, codes, weight), None, tested)
+    kept, held = (part(x[at], codes[at], None if weight is None else mean_one(weight[at])) for at in parts)
+    return Data(kept, held, tested)
 
 
-def settings_of(parameters: Mapping[str, Any], stream: tuple[int, ...] = ()) -> Settings:
-    """Return the engine's settings for parameters by their YAML names; what the engine has no name for is left out."""
-    known = {**parameters, **(parameters.get("early_stopping") or {})}
-    settings = {name: _hashable(value) for name, value in known.items() if name in _SETTINGS}
-    return Settings(**settings, stream=stream)
-
-
-def _hashable(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list | np.ndarray) else value
-
-
-def _held_out_fraction(settings: Settings) -> float | None:
-    """Return the share of the training rows that early stopping holds out, or None where all rows train."""
-    return None if settings.patience is None else settings.validation_fraction
-
-
-def held_out(
-    parameters: Mapping[str, Any], codes: IntArray, groups: IntArray | None, stream: tuple[int, ...]
-) -> tuple[IntArray, IntArray] | None:
+def held_out(settings: Settings, codes: IntArray, groups: IntArray | None) -> tuple[IntArray, IntArray] | None:
     """Return the numbers of the training rows to train on and of those to hold out; None without early stopping.
 
-    See `src.models.rows.hold_out`; `stream` is that of the request.
+    See `src.models.rows.hold_out`.
     """
-    settings = settings_of(parameters, stream)
-    fraction = _held_out_fraction(settings)
-    return None if fraction is None else hold_out(codes, fraction, settings.random(network.VALIDATION), groups)
+    if settings.patience is None:
+        return None
+    return hold_out(codes, settings.validation_fraction, settings.random(network.VALIDATION), groups)
 
 
-def _data_of_each(requests: Sequence[FitRequest], settings: Sequence[Settings]) -> list[Data]:
-    """Return the engine's data for each request: the same object for all that see the same rows in the same way."""
-    made: dict[Hashable, Data] = {}
-    keys = [_view(request, each) for request, each in zip(requests, settings, strict=True)]
-    for key, request, each in zip(keys, requests, settings, strict=True):
-        if key not in made:
-            made[key] = _data(request, each)
-    return [made[key] for key in keys]
-
-
-def _view(request: FitRequest, settings: Settings) -> Hashable:
-    """Return what tells which rows a network sees, and how: rows are the same if they are one object."""
-    class_weight = request.parameters.get("class_weight")
-    fraction = _held_out_fraction(settings)
-    return (
-        request.train,
-        request.test,
-        request.classes,
-        settings.output,
-        tuple(class_weight.items()) if isinstance(class_weight, Mapping) else class_weight,
-        None if fraction is None else (fraction, settings.seed, settings.stream),
-    )
-
-
-def _data(request: FitRequest, settings: Settings) -> Data:
-    def part(rows: LabelledRows) -> Part:
-        return Part(np.ascontiguousarray(rows.x.T), targets(rows.codes, request.classes, settings.output), rows.weight)
-
-    rows = _weighted(request)
-    test = None if request.test is None else part(replace(request.test, weight=None))
-    parts = held_out(request.parameters, rows.codes, rows.groups, request.stream)
-    if parts is None:
-        return Data(part(rows), None, test)
-    kept, held = parts
-    return Data(part(_chosen(rows, kept)), part(_chosen(rows, held)), test)
-
-
-def _weighted(request: FitRequest) -> LabelledRows:
-    """Return the training rows with what sample weights and class weights make of each."""
-    rows = request.train
-    class_weight = request.parameters.get("class_weight")
-    return replace(rows, weight=row_weights(rows.codes, request.classes, rows.weight, class_weight))
-
-
-def _chosen(rows: LabelledRows, chosen: IntArray) -> LabelledRows:
-    weight = None if rows.weight is None else mean_one(rows.weight[chosen])
-    return LabelledRows(rows.x[chosen], rows.codes[chosen], weight)
-
-
-def network_key(parameters: Mapping[str, Any], classes: int, weighted: bool) -> tuple[Any, ...]:
-    """Return what networks must have in common to be trained in one stack, besides the sizes of their parts.
-
-    The size of what early stopping holds out follows from it and the training part's, except where groups are held out.
-    """
-    settings = settings_of(parameters)
-    return (
-        network.stack_key(settings),
-        classes,
-        weighted or parameters.get("class_weight") is not None,
-        _held_out_fraction(settings),
-    )
-
-
-def network_bytes(parameters: Mapping[str, Any], classes: int, inputs: int, samples: int) -> int:
+def network_bytes(settings: Settings, classes: int, inputs: int, samples: int) -> int:
     """Return about how many bytes training takes for each network of a stack, as measured.
 
     They are a copy of its rows (float64 at first), which those who shuffle them alike share; what it learns, optimizers
     remember and early stopping keeps; and its results. What its layers need in passing is there for one block of a
     stack at a time.
     """
-    settings = settings_of(parameters)
     outputs = output_units(classes, settings.output)
     shape = network.shape_of(settings, inputs, outputs)
     rows = 8 * (inputs + outputs + 2) * samples
@@ -146,46 +83,26 @@ def network_bytes(parameters: Mapping[str, Any], classes: int, inputs: int, samp
     return rows + learned + RESULT_BYTES
 
 
-def fit_networks(
-    requests: Sequence[FitRequest],
-    *,
-    curve_epochs: Sequence[int] = (),
-    epochs: int | None = None,
-    on_epochs: Callable[[int], None] | None = None,
-) -> list[Trained]:
-    """Train networks that agree in `network_key` and in the sizes of their parts as one stack; return them in order.
-
-    The other arguments are those of `src.network.train`.
-
-    Raises
-    ------
-    ValueError : if they cannot share a stack.
-    """
-    settings = [settings_of(request.parameters, request.stream) for request in requests]
-    return network.train(
-        settings,
-        _data_of_each(requests, settings),
-        curve_epochs=curve_epochs,
-        epochs=epochs,
-        start=[request.start for request in requests],
-        on_epochs=on_epochs,
-    )
-
-
-def predict_probabilities(trained: Trained, x: Array) -> Array:
+def predict_probabilities(shape: Shape, parameters: Array, x: Array) -> Array:
     """Return class probabilities, shape ``(samples, classes)``, for rows x, shape ``(samples, features)``."""
-    outputs = network.predict(trained.shape, trained.parameters, np.ascontiguousarray(x.T))
-    return probabilities(outputs, trained.shape.output)
+    return probabilities(network.predict(shape, parameters, x.T), shape.output)
 
 
-def gradient_error(request: FitRequest) -> float:
-    """Return how far back-propagation is from central differences for this network as it starts.
+def gradient_error(
+    settings: Settings,
+    classes: int,
+    x: Array,
+    codes: IntArray,
+    *,
+    weight: Array | None = None,
+    class_weight: ClassWeight = None,
+) -> float:
+    """Return how far back-propagation is from central differences for this network as it starts; see `make_data`.
 
-    The first GRADIENT_CHECK_ROWS training rows are enough: an error in a formula shows in any row.
+    The first GRADIENT_CHECK_ROWS training rows are enough: an error in a formula shows in any row. None is held out.
     """
-    rows, few = request.train, slice(GRADIENT_CHECK_ROWS)
-    weight = None if rows.weight is None else rows.weight[few]
-    parameters = {**request.parameters, "early_stopping": None}  # nothing is held out of so few
-    small = FitRequest(parameters, request.classes, LabelledRows(rows.x[few], rows.codes[few], weight))
-    settings = settings_of(parameters, request.stream)
-    return network.gradient_error(settings, _data(small, settings).train)
+    few = slice(GRADIENT_CHECK_ROWS)
+    few_weights = None if weight is None else weight[few]
+    all_train = replace(settings, patience=None)
+    data = make_data(all_train, classes, x[few], codes[few], weight=few_weights, class_weight=class_weight)
+    return network.gradient_error(settings, data.train)

@@ -2,7 +2,6 @@
 
 import importlib
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -14,6 +13,7 @@ from sklearn.utils.validation import _check_sample_weight, has_fit_parameter
 from src.errors import UserError
 from src.models.classifier import BPClassifier
 from src.models.constraints import CONSTRAINTS
+from src.words import did_you_mean, near
 
 NETWORKS = ("bp", "logistic", "softmax")
 ALLOWED_MODULES = ("sklearn.",)
@@ -123,13 +123,11 @@ def _check_names(estimator: str, kind: type[BaseEstimator], params: Mapping[str,
     known = kind._get_param_names()
     for name in params:
         if name not in known:
-            close = get_close_matches(name, known, n=1)
-            meant = f" Did you mean '{close[0]}'?" if close else ""
+            meant = did_you_mean(name, known)
             raise ModelError(f"model.params.{name}: {estimator} has no such parameter.{meant} ({', '.join(known)})")
 
 
 def _meant(name: str) -> str:
     """Name the classifier of scikit-learn that is spelled most like this class name."""
     classifiers = {each: kind.__module__.split("._")[0] for each, kind in all_estimators(type_filter="classifier")}
-    close = get_close_matches(name, classifiers, n=1)
-    return f" Did you mean '{classifiers[close[0]]}.{close[0]}'?" if close else ""
+    return "".join(f" Did you mean '{classifiers[each]}.{each}'?" for each in near(name, classifiers))

@@ -1,11 +1,7 @@
-"""Labelled rows as a network sees them: targets, weights, the part held out; and its outputs as probabilities.
-
-Rows stand here as scikit-learn has them, ``(samples, features)``; the engine takes the transpose.
-"""
+"""Labelled rows as a network sees them: targets, weights, the part held out; and its outputs as probabilities."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,18 +9,8 @@ import numpy.typing as npt
 Array = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.intp]
 
-
-@dataclass(frozen=True, eq=False)
-class LabelledRows:
-    """Rows x ``(samples, features)``, their class codes ``(samples,)`` in 0..C-1, their positive weights or None.
-
-    `groups` ``(samples,)`` says by equal numbers which rows belong together; None where each stands for itself.
-    """
-
-    x: Array
-    codes: IntArray
-    weight: Array | None = None
-    groups: IntArray | None = None
+# A weight for each class by its code (1 for those without), `balanced`, or none.
+ClassWeight = Mapping[int, float] | Literal["balanced"] | None
 
 
 def output_units(classes: int, output: str) -> int:
@@ -59,9 +45,7 @@ def probabilities(outputs: Array, output: str) -> Array:
     return np.where(none, 1 / p.shape[1], p / np.where(none, 1, total))
 
 
-def row_weights(
-    codes: IntArray, classes: int, sample_weight: Array | None, class_weight: Mapping[int, float] | str | None
-) -> Array | None:
+def row_weights(codes: IntArray, classes: int, sample_weight: Array | None, class_weight: ClassWeight) -> Array | None:
     """Return each row's weight, scaled to a mean of 1, or None where all rows count alike.
 
     `class_weight` is a mapping from class codes, 1 for those not in it, or `balanced`: m / (C n_c) for the n_c rows of

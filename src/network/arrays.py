@@ -9,13 +9,13 @@ Array = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.intp]
 BoolArray = npt.NDArray[np.bool_]
 
-# From so many units on, a layer's samples lie one after the other in memory, and its matrix transposed: the products
-# of wide layers are then up to a fifth faster, while those of narrow ones would take twice as long.
+# Layers of at least WIDE units are stored sample-major, and their matrices transposed: the products of wide layers are
+# then up to a fifth faster, while those of narrow ones would take twice as long.
 WIDE = 32
 
 
 def is_wide(units: int) -> bool:
-    """Return whether a layer of so many units lies sample by sample in memory, not unit by unit."""
+    """Return whether a layer of so many units is stored sample-major, not unit-major."""
     return units >= WIDE
 
 
@@ -43,9 +43,3 @@ def output_values(stack: int, units: int, samples: int, dtype: str) -> Array:
     if samples == 1:
         return np.empty((stack, units, 1), dtype)
     return np.empty((units, stack, samples), dtype).transpose(1, 0, 2)
-
-
-def with_bias_unit(x: Array) -> Array:
-    """Append to x, shape ``(..., units, samples)``, the unit whose output is always 1: seed 001 (3.5)."""
-    ones = np.ones((*x.shape[:-2], 1, x.shape[-1]), x.dtype)
-    return np.concatenate([x, ones], axis=-2)

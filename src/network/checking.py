@@ -3,7 +3,7 @@
 import numpy as np
 
 from src.network.arrays import Array
-from src.network.batches import Part, Samples, StackedPart
+from src.network.batches import Part, StackedPart
 from src.network.initializers import initial_parameters
 from src.network.propagation import Propagation
 from src.network.settings import Settings
@@ -40,9 +40,9 @@ def gradient(shape: Shape, parameters: Array, part: Part, l2: float = 0.0) -> Ar
     return row + l2 * shape.weight_mask() * parameters
 
 
-def _one_network(shape: Shape, parameters: Array, part: Part) -> tuple[Propagation, Samples]:
+def _one_network(shape: Shape, parameters: Array, part: Part) -> tuple[Propagation, Part]:
     dtype = parameters.dtype.name
-    (all_samples,) = StackedPart([part], dtype).in_order(part.sizes[2])
+    (all_samples,) = StackedPart([part], dtype).in_order(part.count)
     return Propagation(shape, 1, all_samples.count, dtype), all_samples
 
 

@@ -9,7 +9,7 @@ Each network of the stack is a slice of its own in every product, so its numbers
 import numpy as np
 
 from src.network.arrays import Array, layer_values, output_values
-from src.network.batches import Samples
+from src.network.batches import Part
 from src.network.shape import Shape
 
 
@@ -59,7 +59,7 @@ class Propagation:
         np.multiply(error, self.slopes[layer], out=error)
         return error[:, :-1]
 
-    def gradient(self, matrices: list[Array], batch: Samples, out: list[Array]) -> None:
+    def gradient(self, matrices: list[Array], batch: Part, out: list[Array]) -> None:
         """Write the gradient of (1/K) sum_i w_i loss_i over the K samples of a batch to `out`: seed 002 section 6."""
         delta = self.forward(matrices, batch.x)
         self.top.activate(delta)
@@ -69,7 +69,7 @@ class Propagation:
         np.multiply(delta, 1 / batch.count, out=delta)
         self.backward(matrices, batch.x, delta, out)
 
-    def losses(self, matrices: list[Array], batch: Samples) -> Array:
+    def losses(self, matrices: list[Array], batch: Part) -> Array:
         """Return w_i loss_i of each sample, shape ``(stack, samples)``: seed 003, seed 004."""
         losses = self.top.loss(self.forward(matrices, batch.x), batch.y)
         return losses if batch.weight is None else losses * batch.weight[:, 0]

@@ -25,10 +25,10 @@ class EarlyStopping:
             setattr(self, name, values[rows])
 
     def watch(self, epoch: int, loss: Array, parameters: Array) -> BoolArray:
-        """Take in the validation losses of this epoch, shape ``(stack,)``; return which networks have had enough."""
+        """Take in the validation losses of this epoch, shape ``(stack,)``; return which networks should stop."""
         improved = loss < self.best_loss - self.min_delta
         self.best_loss[improved] = loss[improved]
         self.best_epoch[improved] = epoch
         self.best_parameters[improved] = parameters[improved]
-        had_enough: BoolArray = epoch - self.best_epoch >= self.patience
-        return had_enough
+        should_stop: BoolArray = epoch - self.best_epoch >= self.patience
+        return should_stop

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from src.network.arrays import Array, BoolArray, IntArray, with_bias_unit
-from src.network.batches import Batches, Data, Part, Samples, StackedPart
+from src.network.arrays import Array, BoolArray, IntArray
+from src.network.batches import Batches, Data, Part, StackedPart
 from src.network.initializers import initial_parameters
 from src.network.optimizers import Optimizer
 from src.network.propagation import Propagation
@@ -157,7 +157,7 @@ class Training:
         self.passes: dict[int, Propagation] = {}
         self.nobody: BoolArray = np.zeros(len(self.active), bool)
 
-    def _pass(self, batch: Samples) -> Propagation:
+    def _pass(self, batch: Part) -> Propagation:
         if batch.count not in self.passes:
             self.passes[batch.count] = Propagation(self.shape, len(self.active), batch.count, self.dtype)
         return self.passes[batch.count]
@@ -172,8 +172,8 @@ class Training:
                 on_epochs(len(self.active))
             if epoch in curve_epochs:
                 self._record(epoch)
-            diverged, had_enough = self._watch(epoch)
-            ended = diverged | had_enough | (epoch == epochs)
+            diverged, should_stop = self._watch(epoch)
+            ended = diverged | should_stop | (epoch == epochs)
             if ended.any():
                 self._finish(np.flatnonzero(ended), epoch, diverged)
                 self._keep(np.flatnonzero(~ended))
@@ -191,7 +191,7 @@ class Training:
         total = np.zeros(len(self.active), self.dtype)
         for batch in part.in_order(max(self.batches.size, LOSS_SAMPLES)):
             total += np.add.reduce(self._pass(batch).losses(self.matrices, batch), axis=1)
-        return total / part.samples
+        return total / part.count
 
     def _record(self, epoch: int) -> None:
         """Add a point to the curve of every active network."""
@@ -201,16 +201,16 @@ class Training:
                 self.curves[self.active, curve, point] = self._loss(part)
 
     def _watch(self, epoch: int) -> tuple[BoolArray, BoolArray]:
-        """Return which networks have diverged (a number is no longer finite), and which have had enough."""
-        diverged, had_enough = self._not_finite(), self.nobody
+        """Return which networks have diverged (a number is no longer finite), and which should stop."""
+        diverged, should_stop = self._not_finite(), self.nobody
         if self.stopping is not None or self.schedule.watches_loss:
             loss = self._loss(self.batches.part if self.validation is None else self.validation)
             diverged = diverged | ~np.isfinite(loss)
             if self.schedule.watches_loss:
                 self.schedule.watch(loss)
             if self.stopping is not None:
-                had_enough = self.stopping.watch(epoch, loss, self.parameters)
-        return diverged, had_enough
+                should_stop = self.stopping.watch(epoch, loss, self.parameters)
+        return diverged, should_stop
 
     def _not_finite(self) -> BoolArray:
         if math.isfinite(np.vdot(self.parameters, self.parameters)):  # a finite sum of squares has finite terms
@@ -265,7 +265,8 @@ def _stacked_or_none(parts: Sequence[Part | None], dtype: str) -> StackedPart | 
 def predict(shape: Shape, parameters: Array, x: Array) -> Array:
     """Return one network's outputs h(x), shape ``(outputs, samples)``, for x of shape ``(features, samples)``."""
     matrices = shape.matrices(parameters[None])
-    inputs = with_bias_unit(x[None].astype(parameters.dtype))
+    inputs = np.ones((1, len(x) + 1, x.shape[1]), parameters.dtype)  # the bias unit last: seed 001 (3.5)
+    inputs[0, :-1] = x
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
         output: Array = Propagation(shape, 1, x.shape[1], parameters.dtype.name).predict(matrices, inputs)[0]
     return output

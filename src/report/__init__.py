@@ -1,10 +1,13 @@
 """The room that shows what `src.comparison` decided: tables for the terminal, figures, and one page to pass on.
 
-- ``tables``: leaderboard and models on the terminal, in Markdown and as CSV.
-- ``verdicts``: what the comparisons say, in a sentence and as tables.
+- ``tables``: leaderboard and models as tables and as CSV.
+- ``verdicts``: what the comparisons say, in a sentence, as tables and as CSV.
+- ``terminal``: a table of texts, and how it fits a terminal or stands in Markdown.
+- ``words``: labels and number formats that all of them share.
 - ``figures``: a function for each figure; ``pictures`` choose those of a comparison.
 - ``style``: one look for all of them; figures as PNG and SVG.
 - ``page``: the whole comparison as one HTML page, Markdown, CSV and JSON.
 - ``summary``: what a command prints at its end.
-- ``comparison``, ``method``, ``recorded``: from the record to what the other modules take.
+- ``comparison``, ``method``: from the record to what the other modules take.
+- ``studies``: the page of all studies in experiments/.
 """

@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from src.comparison import cautions, naming
-from src.comparison.jobs import RecordedJob, Setting
+from src.comparison.jobs import RecordedJob
 from src.comparison.outcome import Outcome
 from src.comparison.record import Record, RecordedDataset, RecordedSweep
 from src.report.method import commands, method, question
@@ -22,11 +23,13 @@ def build_report(record: Record, sweeps: Sequence[RecordedSweep], outcome: Outco
     TrackingError
         If the store fails.
     """
-    jobs = [job for setting in outcome.settings for job in setting.jobs]
+    jobs = outcome.jobs
+    failed = sum(job.status == "FAILED" for job in jobs)
+    several_codes = len({job.code_version for job in jobs}) > 1
     datasets = described_data(record, jobs)
     material = Material(record, outcome, next(iter(datasets.values())) if len(datasets) == 1 else None)
     return ComparisonReport(
-        title=_names(sweeps),
+        title=" and ".join(dict.fromkeys(plain(each.name) for each in sweeps)),
         question=question(outcome),
         outcome=outcome,
         pictures=pictures(material),
@@ -36,9 +39,9 @@ def build_report(record: Record, sweeps: Sequence[RecordedSweep], outcome: Outco
         commands=commands(sweeps, outcome.metric),
         notes=(
             *(sentence for each in sweeps for sentence in each.unreadable),
-            *_failures(jobs),
+            *[f"{failed} of {len(jobs)} jobs failed and are left out of every comparison."] * bool(failed),
             *data_cautions(datasets, jobs),
-            *_versions(jobs),
+            *["The jobs were run by different versions of the numerical code or its libraries."] * several_codes,
         ),
         reused=len(frozenset().union(*(each.reused for each in sweeps))),
     )
@@ -50,7 +53,11 @@ def published_cells(record: Record, outcome: Outcome) -> Cells | None:
     for value in outcome.options.published:
         who = (one for one in outcome.candidates if (one.data, one.name) == (value.data, value.model))
         candidate = next(who, None)
-        measured = math.nan if candidate is None else _measured(record, candidate.best, value.metric)
+        measured = math.nan
+        if candidate is not None:
+            fitted = value.metric.startswith("fitted/")
+            found = record.metrics(candidate.best.first.run_id) if fitted else {}
+            measured = found.get(value.metric, math.nan) if fitted else candidate.best.score(value.metric)
         verdict = "not run" if candidate is None else "not measured" if math.isnan(measured) else "differs"
         if abs(measured - value.value) <= value.tolerance:
             verdict = "reproduced"
@@ -60,13 +67,8 @@ def published_cells(record: Record, outcome: Outcome) -> Cells | None:
         rows.append((*map(plain, (value.data, value.model, what)), *shown, verdict, plain(value.source)))
     headers = ("data", "model", "metric", "published", "here", "verdict", "published where, and how")
     note = "Reproduced: the score here differs from the published one by no more than the rounding it was printed with."
-    return Cells(headers, (False,) * 3 + (True, True, False, False), tuple(rows), None, (note,)) if rows else None
-
-
-def _measured(record: Record, setting: Setting, metric: str) -> float:
-    if metric.startswith("fitted/"):
-        return record.metrics(setting.first.run_id).get(metric, math.nan)
-    return setting.score(metric)
+    cells = Cells(headers, (False,) * 3 + (True, True, False, False), tuple(rows), None, (note,))
+    return replace(cells, narrower=(cells.without(headers[-1]),)) if rows else None
 
 
 def described_data(record: Record, jobs: Sequence[RecordedJob]) -> dict[str, RecordedDataset]:
@@ -82,18 +84,3 @@ def data_cautions(datasets: Mapping[str, RecordedDataset], jobs: Sequence[Record
         facts = datasets[label].facts if label in datasets else None
         if facts is not None:
             yield from cautions.of_data(label, facts, group[0].config)
-
-
-def _names(sweeps: Sequence[RecordedSweep]) -> str:
-    return " and ".join(dict.fromkeys(plain(each.name) for each in sweeps))
-
-
-def _failures(jobs: Sequence[RecordedJob]) -> tuple[str, ...]:
-    failed = sum(job.status == "FAILED" for job in jobs)
-    return (f"{failed} of {len(jobs)} jobs failed and are left out of every comparison.",) if failed else ()
-
-
-def _versions(jobs: Sequence[RecordedJob]) -> tuple[str, ...]:
-    if len({job.code_version for job in jobs}) > 1:
-        return ("The jobs were run by different versions of the numerical code or its libraries.",)
-    return ()

@@ -4,13 +4,13 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from src.comparison.jobs import DATA, ESTIMATOR, MODEL, SEED
-from src.comparison.naming import distinct, model_label, value_text, varying
+from src.comparison.naming import distinct, grouped, model_label, value_text, varying
 from src.comparison.outcome import Outcome
 from src.comparison.record import RecordedDataset, RecordedSweep
 from src.evaluation.metrics import LOG_LOSS_CLIP
 from src.report.tables import folds_text
 from src.report.words import plain, short_name
-from src.words import counted, listed
+from src.words import counted, listed, plural
 
 _MOST_VALUES = 24
 _MOST_FEATURES = 12
@@ -77,16 +77,17 @@ def _data(label: str, digest: str, data: RecordedDataset) -> str:
 
 
 def _folds(outcome: Outcome) -> str:
-    kinds: dict[str, list[str]] = {}
+    kinds: list[tuple[str, str]] = []
     for setting in outcome.settings:
         given = setting.first.config.data.fold is not None
         stratified = setting.first.config.cv.stratified and not given
         split = folds_text([setting]).replace("folds", "stratified folds" if stratified else "folds", 1)
-        kind = f"{split}, {'seed' if len(setting.seeds) == 1 else 'seeds'} "
+        kind = f"{split}, {plural('seed', len(setting.seeds))} "
         kind += ", ".join(map(str, setting.seeds))
-        kinds.setdefault(kind, []).extend(job.folds_digest[:16] for job in setting.jobs)
+        kinds += [(kind, job.folds_digest[:16]) for job in setting.jobs]
     shown = [
-        f"{kind}, SHA-256 {listed(list(dict.fromkeys(digests)), most=_MOST_DIGESTS)}" for kind, digests in kinds.items()
+        f"{kind}, SHA-256 {listed(digests, most=_MOST_DIGESTS)}"
+        for kind, digests in grouped(dict.fromkeys(kinds)).items()
     ]
     compared = [family for family in outcome.families if family.comparisons]
     same = "Models that are compared were trained and tested on the same rows." if compared else ""
@@ -104,15 +105,12 @@ def _selection(outcome: Outcome) -> str:
 
 
 def _counts(sweeps: Sequence[RecordedSweep]) -> str:
-    parts = []
-    for each in sweeps:
-        reused = f" ({len(each.reused)} reused from earlier sweeps)" if each.reused else ""
-        parts.append(f"{len(each.jobs)}{reused} of {plain(each.name)}")
-    return "; ".join(parts)
+    reused = [f" ({len(each.reused)} reused from earlier sweeps)" if each.reused else "" for each in sweeps]
+    return "; ".join(f"{len(each.jobs)}{some} of {plain(each.name)}" for each, some in zip(sweeps, reused, strict=True))
 
 
 def _grid(outcome: Outcome) -> str:
-    flats = [job.flat for setting in outcome.settings for job in setting.jobs]
+    flats = [job.flat for job in outcome.jobs]
     parts = []
     for key in varying(flats):
         values = [value_text(value) for value in distinct(flats, key)]
@@ -133,11 +131,9 @@ def _provenance(sweeps: Sequence[RecordedSweep]) -> dict[str, str]:
     def each(tag: str) -> str:
         return "; ".join(dict.fromkeys(sweep.tags[tag] for sweep in sweeps if tag in sweep.tags))
 
-    commits = []
-    for sweep in sweeps:
-        changed = {"true": " with changes (git.diff, an artifact of the run)", "false": ""}
-        if _COMMIT in sweep.tags:
-            commits.append(f"{sweep.tags[_COMMIT]}{changed.get(sweep.tags.get('git_dirty', ''), '')}")
+    dirty = " with changes (git.diff, an artifact of the run)"
+    tags = [sweep.tags for sweep in sweeps if _COMMIT in sweep.tags]
+    commits = [each_tags[_COMMIT] + dirty * (each_tags.get("git_dirty") == "true") for each_tags in tags]
     return {
         "Versions": "; ".join(filter(None, [f"Python {each('python')}" if each("python") else "", each("versions")])),
         "Machine": "; ".join(filter(None, [each("platform"), each("blas")])),

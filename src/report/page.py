@@ -2,24 +2,23 @@
 
 import base64
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
 from matplotlib.figure import Figure
+from pydantic_core import to_jsonable_python
 
 from src.comparison.candidates import Candidate
 from src.comparison.outcome import Outcome
 from src.report.style import to_svg
 from src.report.tables import best_line, candidate_cells, leaderboard_cells, leaderboard_csv, setting_rows
 from src.report.terminal import Cells, cells_markdown
-from src.report.verdicts import across_cells, answer, comparison_cells, comparison_csv, pair_cells
+from src.report.verdicts import across_tables, answer, comparison_cells, comparison_csv
 from src.report.words import markdown, plain
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -61,12 +60,8 @@ class ComparisonReport:
 
     Attributes
     ----------
-    title, question
-        The study's name, and what it asks.
-    outcome
-        The jobs, ranked and compared.
-    pictures
-        In the order to show them.
+    title
+        The study's name.
     class_scores
         The best candidates' scores by class.
     published
@@ -106,17 +101,15 @@ class ComparisonReport:
         """Heading, caption and content of each table but the leaderboard, in the order to show them."""
         outcome = self.outcome
         if outcome.candidates:
-            yield (
-                "Models",
-                "Models: each by settings that were chosen without the fold they score",
-                candidate_cells(outcome),
-            )
+            caption = "Models: each by settings that were chosen without the fold they score"
+            yield "Models", caption, candidate_cells(outcome)
         if outcome.comparisons:
             caption = "Comparisons: each model against each baseline on the same folds"
             yield "Comparisons", caption, comparison_cells(outcome)
         if outcome.across is not None:
-            yield "Over all data sets", "Mean ranks over the data sets", across_cells(outcome.across, outcome)
-            yield "Pairs over all data sets", "Pairs of models over the data sets", pair_cells(outcome.across, outcome)
+            ranks, pairs = across_tables(outcome)
+            yield "Over all data sets", "Mean ranks over the data sets", ranks
+            yield "Pairs over all data sets", "Pairs of models over the data sets", pairs
         if self.published is not None:
             yield "Published scores", "Scores that others have published, beside those measured here", self.published
         if self.class_scores is not None:
@@ -132,27 +125,12 @@ def to_html(report: ComparisonReport) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"plain": plain, "command": _command}
-    pictures = [
-        {
-            "id": picture.name,
-            "title": picture.title,
-            "description": picture.description,
-            # A picture of its own, so that the ids of two figures cannot meet in one page.
-            "source": Markup(f"data:image/svg+xml;base64,{base64.b64encode(picture.svg).decode()}"),
-        }
-        for picture in report.pictures
-    ]
-    board = leaderboard_cells(report.outcome, report.reused)
+    environment.filters |= {"plain": plain, "command": _command, "base64": lambda svg: base64.b64encode(svg).decode()}
     return environment.get_template("comparison.html").render(
         report=report,
-        board=board,
+        board=leaderboard_cells(report.outcome, report.reused),
         best=best_line(report.outcome),
-        shown=_rows(board, 0, _ROWS_AT_FIRST),
-        more=_rows(board, _ROWS_AT_FIRST, len(board.rows)),
-        tables=[(heading, caption, cells) for heading, caption, cells in report.tables()],
-        unmarked=lambda cells: _rows(cells, 0, len(cells.rows)),
-        pictures=pictures,
+        rows_at_first=_ROWS_AT_FIRST,
     )
 
 
@@ -187,7 +165,7 @@ def to_markdown(report: ComparisonReport) -> str:
 
 def to_json(report: ComparisonReport) -> str:
     """The report for programs: numbers at full precision, null for what is missing."""
-    outcome = report.outcome
+    outcome, published = report.outcome, report.published
     content = {
         "title": report.title,
         "question": report.question,
@@ -196,13 +174,14 @@ def to_json(report: ComparisonReport) -> str:
         "caveats": report.caveats,
         "settings": setting_rows(outcome),
         "models": [_candidate_json(candidate, outcome.metric) for candidate in outcome.candidates],
-        "comparisons": [_fields(comparison) for comparison in outcome.comparisons],
-        "published": _table_json(report.published),
-        "across": None if outcome.across is None else _fields(outcome.across),
+        "comparisons": outcome.comparisons,
+        "published": [dict(zip(published.headers, row, strict=True)) for row in published.rows] if published else [],
+        "across": outcome.across,
         "method": dict(report.method),
         "commands": report.commands,
     }
-    return json.dumps(_plain_json(content), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    plain_content = to_jsonable_python(content, inf_nan_mode="null", fallback=lambda array: array.tolist())
+    return json.dumps(plain_content, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
 
 def files(report: ComparisonReport) -> dict[str, bytes]:
@@ -239,34 +218,6 @@ def _candidate_json(candidate: Candidate, metric: str) -> dict[str, Any]:
     }
 
 
-def _table_json(cells: Cells | None) -> list[dict[str, str]]:
-    return [] if cells is None else [dict(zip(cells.headers, row, strict=True)) for row in cells.rows]
-
-
-def _fields(found: Any) -> dict[str, Any]:
-    return {each.name: getattr(found, each.name) for each in fields(found)}
-
-
-def _rows(cells: Cells, start: int, stop: int) -> list[tuple[bool, tuple[str, ...]]]:
-    """Rows from one place to another, each with whether it is the best."""
-    return [(place == cells.best, row) for place, row in enumerate(cells.rows)][start:stop]
-
-
 def _command(text: str) -> str:
     """A command on one line, its spaces as they are."""
     return "".join(char if char.isprintable() else " " for char in text)
-
-
-def _plain_json(value: Any) -> Any:
-    """What JSON can hold: arrays and data classes as lists and mappings, NaN and infinities as null."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain_json(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain_json(item) for item in value]
-    if isinstance(value, str | bool) or value is None:
-        return value
-    if is_dataclass(value):
-        return _plain_json(_fields(value))
-    if hasattr(value, "tolist"):
-        return _plain_json(value.tolist())
-    return value if math.isfinite(value) else None

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from src.comparison.candidates import NETWORK, Candidate
 from src.comparison.jobs import RecordedJob, Setting
@@ -27,8 +26,6 @@ from src.report.page import Picture
 from src.report.style import to_png
 from src.report.terminal import Cells
 from src.report.words import metric_label, number, percent, plain
-
-FloatArray = NDArray[np.floating]
 
 MOST_PANELS = 6
 MOST_CLASSES = 12  # whose confusion matrix can still be read
@@ -82,21 +79,19 @@ def job_figures(record: Record, job: RecordedJob) -> dict[str, bytes]:
 
 def class_cells(material: Material) -> Cells | None:
     """Precision, recall and F1 of each class for the best candidates at their best settings, on one data set."""
-    if material.dataset is None:
-        return None
-    rows = []
-    for candidate in material.shown:
-        table = material.record.class_scores(candidate.best.first.run_id)
-        if table is None:  # recorded by an older version
-            continue
-        for _, row in table.iterrows():
-            scores = (number(row[name]) for name in ("precision", "recall", "f1"))
-            rows.append((plain(candidate.name), plain(row["class"], 40), *scores, f"{row['support']:g}"))
+    shown = () if material.dataset is None else material.shown
+    tables = {one.name: material.record.class_scores(one.best.first.run_id) for one in shown}
+    rows = tuple(
+        (plain(name), plain(row["class"], 40), *map(number, row[["precision", "recall", "f1"]]), f"{row['support']:g}")
+        for name, table in tables.items()
+        if table is not None  # recorded by an older version
+        for _, row in table.iterrows()
+    )
     if not rows:
         return None
     headers = ("model", "class", "precision", "recall", "F1", "rows")
     note = "At each model's best setting, over the rows of all test folds together, by models that had not seen them."
-    return Cells(headers, (False, False, True, True, True, True), tuple(rows), None, (note,))
+    return Cells(headers, (False, False, True, True, True, True), rows, None, (note,))
 
 
 def _of_differences(outcome: Outcome) -> Iterator[Picture]:
@@ -148,7 +143,7 @@ def _of_scores(material: Material) -> Iterator[Picture]:
     if len(swept) > 1:
         yield Picture(
             "heat-map",
-            f"{_capital(label)} of {plain(principal)} over two settings",
+            f"{label[:1].upper() + label[1:]} of {plain(principal)} over two settings",
             f"Each cell is the best setting of {plain(principal)} with these values, over all folds; the darker the "
             "better, the best is framed. A broad dark region is worth more than one dark cell.",
             heat_map(part, swept[0], swept[1], metric),
@@ -162,7 +157,7 @@ def _of_scores(material: Material) -> Iterator[Picture]:
     leaf = axis.rpartition(".")[2]
     yield Picture(
         "along",
-        f"{_capital(label)} by {leaf}",
+        f"{label[:1].upper() + label[1:]} by {leaf}",
         f"Mean over the folds along {leaf}, everything else at its best there.",
         metric_along(lines, axis, metric),
     )
@@ -170,8 +165,8 @@ def _of_scores(material: Material) -> Iterator[Picture]:
 
 def _lines(outcome: Outcome, axis: str) -> Mapping[str, Sequence[Setting]]:
     """The settings that have a key, best first, of each candidate; of each model where a setting is a candidate."""
-    lines = {one.name: [each for each in one.settings if axis in each.flat] for one in outcome.candidates}
-    lines = {name: settings for name, settings in lines.items() if settings}
+    having = {one.name: [each for each in one.settings if axis in each.flat] for one in outcome.candidates}
+    lines = {name: settings for name, settings in having.items() if settings}
     if all(len(settings) == 1 for settings in lines.values()):
         return {"": [setting for setting in outcome.settings if axis in setting.flat]}
     return lines
@@ -189,10 +184,10 @@ def _of_models(material: Material, described: RecordedDataset) -> Iterator[Pictu
     if data is not None:
         grid = decision_grid(data.features.to_numpy(dtype=float))
         points = pd.DataFrame(grid.rows, columns=list(data.feature_names))
-        predicted = {
-            candidate.name: _in_order(pipeline.predict_proba(points), list(pipeline.classes_), data.class_names)
-            for candidate, pipeline in pipelines.items()
-        }
+        predicted = {}
+        for candidate, pipeline in pipelines.items():
+            order = [list(pipeline.classes_).index(name) for name in data.class_names]
+            predicted[candidate.name] = pipeline.predict_proba(points)[:, order]
         yield Picture(
             "decision-regions",
             "What each model decides",
@@ -214,13 +209,9 @@ def _of_models(material: Material, described: RecordedDataset) -> Iterator[Pictu
             return
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
 def _recorded_data(material: Material) -> Dataset | None:
     """The rows that the jobs were run on, None if they are no longer there or have changed."""
-    job: RecordedJob = material.outcome.candidates[0].best.first
+    job = material.outcome.candidates[0].best.first
     try:
         data = load(**job.config.data.model_dump(exclude={"scale"}))
     except DataError:  # the user's file has moved: the report does without it
@@ -228,17 +219,10 @@ def _recorded_data(material: Material) -> Dataset | None:
     return data if data.digest == job.data_digest else None
 
 
-def _in_order(probabilities: FloatArray, present: Sequence[str], class_names: Sequence[str]) -> FloatArray:
-    return probabilities[:, [present.index(name) for name in class_names]]
-
-
 def _of_curves(material: Material) -> Iterator[Picture]:
-    curves, losses = {}, {}
-    for candidate in material.shown:
-        found = material.record.curves(candidate.best.first.run_id)
-        if found:
-            curves[candidate.name] = found
-            losses[candidate.name] = candidate.best.flat.get("model.loss", "cross_entropy")
+    recorded = {one.name: material.record.curves(one.best.first.run_id) for one in material.shown}
+    curves = {name: folds for name, folds in recorded.items() if folds}
+    losses = {one.name: one.best.flat.get("model.loss", "cross_entropy") for one in material.shown}
     if curves:
         yield Picture(
             "learning-curves",

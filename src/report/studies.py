@@ -7,7 +7,7 @@ from pathlib import Path
 from src.comparison.record import RecordedSweep
 from src.report.page import ComparisonReport, Picture
 from src.report.style import to_png
-from src.report.terminal import Cells, cells_markdown
+from src.report.terminal import cells_markdown
 from src.report.words import duration, markdown
 from src.words import counted
 
@@ -75,18 +75,14 @@ def _section(study: Study) -> list[str]:
     ]
     if picture is not None:
         parts += [f"![{markdown(picture.description)}](figures/{study.name}.png)", markdown(picture.description)]
-    parts += [_table(cells) for _, _, cells in report.tables() if cells is not report.class_scores]
+    # Without the tables' notes, which stand once at the top of the page.
+    tables = [replace(cells, notes=()) for _, _, cells in report.tables() if cells is not report.class_scores]
+    parts += [cells_markdown(cells).rstrip() for cells in tables]
     facts = [f"{term}: {report.method[term]}" for term in ("Folds", "Varied") if term in report.method]
-    jobs = sum(len(setting.jobs) for setting in report.outcome.settings)
     if study.sweep.seconds is not None and not study.sweep.reused:
-        facts.append(f"Time: {duration(study.sweep.seconds)} for {counted(jobs, 'job')}")
+        facts.append(f"Time: {duration(study.sweep.seconds)} for {counted(len(report.outcome.jobs), 'job')}")
     parts.append("\n".join(f"- {markdown(fact)}" for fact in facts))
     return parts
-
-
-def _table(cells: Cells) -> str:
-    """A table without its notes, which stand once at the top of the page."""
-    return cells_markdown(replace(cells, notes=())).rstrip()
 
 
 def _picture(report: ComparisonReport) -> Picture | None:

@@ -10,7 +10,7 @@ import io
 import textwrap
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ParamSpec
 
@@ -109,14 +109,26 @@ def panel_columns(count: int, most: int = 3) -> int:
     return 2 if count == 4 else min(most, count)
 
 
-def panel_title(axes: Axes, name: str, columns: int) -> None:
-    """Name a panel, one of `columns`, in up to two lines: names that begin alike have to be told apart."""
-    lines = textwrap.wrap(plain(name), 64 // columns, max_lines=2, placeholder=" …", break_on_hyphens=False)
-    axes.set_title("\n".join(lines))
+def model_panels(names: Iterable[str], columns: int, ylabel: str, **how: Any) -> tuple[Figure, list[Axes]]:
+    """A panel for each model under its name, the vertical axes labelled once a row; `how` as for `panels`.
+
+    A name takes up to two lines: names that begin alike have to be told apart.
+    """
+    titles = [
+        textwrap.wrap(plain(name), 64 // columns, max_lines=2, placeholder=" …", break_on_hyphens=False)
+        for name in names
+    ]
+    made, axes = panels(len(titles), columns=columns, **how)
+    for place, (ax, lines) in enumerate(zip(axes, titles, strict=True)):
+        ax.set_title("\n".join(lines))
+        ax.tick_params(labelbottom=True)
+        if place % columns == 0:
+            ax.set_ylabel(ylabel)
+    return made, axes
 
 
 def series(place: int) -> dict[str, Any]:
-    """Color, line and marker of the series at a place: no two of the first 35 look alike, in grey neither."""
+    """Color, line and marker of the series at a place: no two of the first 35 look alike, not even in grey."""
     return {
         "color": COLORS[place % len(COLORS)],
         "linestyle": LINES[(place + place // len(COLORS)) % len(LINES)],
@@ -183,13 +195,10 @@ def _settings() -> dict[Any, Any]:
         "axes.labelsize": 9.5,
         "axes.labelcolor": INK,
         "axes.edgecolor": FAINT,
-        "axes.linewidth": 0.8,
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.axisbelow": True,
         "axes.grid": True,
-        "axes.unicode_minus": True,
-        "axes.formatter.use_mathtext": False,
         "axes.xmargin": 0.02,
         "grid.color": RULE,
         "grid.linewidth": 0.6,
@@ -206,8 +215,6 @@ def _settings() -> dict[Any, Any]:
         "hatch.linewidth": 0.6,
         "hatch.color": FAINT,
         "figure.titlesize": 11,
-        "figure.facecolor": "white",
-        "savefig.facecolor": "white",
         "svg.fonttype": "none",
         "svg.hashsalt": "bp-experiments",
     }
@@ -231,14 +238,9 @@ def _known_characters() -> frozenset[int]:
 
 def _drawable(text: str) -> str:
     """The text with what cannot be drawn spelt; not much longer than it was."""
-    known = _known_characters()
-    if all(ord(char) in known or char == "\n" for char in text):
-        return text
-    spelt = "".join(
-        char if ord(char) in known or char == "\n" else char.encode("ascii", "backslashreplace").decode("ascii")
-        for char in text
-    )
-    return plain(spelt, max(len(text) + 14, 24))
+    unknown = set(map(ord, text)) - _known_characters() - {ord("\n")}
+    spelt = text.translate({code: chr(code).encode("ascii", "backslashreplace").decode("ascii") for code in unknown})
+    return plain(spelt, max(len(text) + 14, 24)) if unknown else text
 
 
 @contextmanager

@@ -8,9 +8,9 @@ from rich.text import Text
 
 from src.comparison.outcome import Outcome
 from src.report.page import ComparisonReport
-from src.report.tables import SCREENFUL, best_line, candidate_table, leaderboard
+from src.report.tables import SCREENFUL, best_line, leaderboard
 from src.report.terminal import Cells, FittedTable, encodable
-from src.report.verdicts import across_cells, comparison_table, pair_cells
+from src.report.verdicts import across_tables
 from src.report.words import plain
 
 SHOWN_JOBS = 12  # of a leaderboard beside other tables; the files hold it whole
@@ -33,10 +33,7 @@ def print_summary(
     """
     console.print(leaderboard(outcome, reused, title, SCREENFUL))
     console.print()
-    _print_across(console, outcome)
-    if report is not None and report.published is not None:
-        console.print(FittedTable(_published_layouts(report.published)))
-        console.print()
+    _print_tables(console, [*across_tables(outcome), report.published if report else None])
     _say(console, best_line(outcome), "bold")
     if report is not None:
         _say(console, report.answer)
@@ -49,22 +46,12 @@ def print_summary(
 
 def print_report(console: Console, report: ComparisonReport, folder: Path) -> None:
     """Print the question, the leaderboard, the comparisons, the answer and what qualifies it."""
-    outcome = report.outcome
     _say(console, report.title, "bold")
     _say(console, report.question)
     console.print()
-    console.print(leaderboard(outcome, report.reused, limit=SHOWN_JOBS))
-    if outcome.candidates:
-        console.print()
-        console.print(candidate_table(outcome))
-    if outcome.comparisons:
-        console.print()
-        console.print(comparison_table(outcome))
+    console.print(leaderboard(report.outcome, report.reused, limit=SHOWN_JOBS))
     console.print()
-    _print_across(console, outcome)
-    if report.published is not None:
-        console.print(FittedTable(_published_layouts(report.published)))
-        console.print()
+    _print_tables(console, [cells for _, _, cells in report.tables() if cells is not report.class_scores])
     _say(console, report.answer, "bold")
     for caveat in report.caveats:
         _say(console, caveat, "yellow")
@@ -72,21 +59,11 @@ def print_report(console: Console, report: ComparisonReport, folder: Path) -> No
     console.print(Text(f"Written to {folder / 'comparison.html'}"), soft_wrap=True)
 
 
-def _print_across(console: Console, outcome: Outcome) -> None:
-    """Print what several data sets say together."""
-    if outcome.across is None:
-        return
-    pairs = pair_cells(outcome.across, outcome)
-    for layouts in (
-        [across_cells(outcome.across, outcome)],
-        [pairs, pairs.without("P(worse)", "P(equal)", "P(better)")],
-    ):
-        console.print(FittedTable(layouts))
-        console.print()
-
-
-def _published_layouts(cells: Cells) -> tuple[Cells, ...]:
-    return cells, cells.without(cells.headers[-1])
+def _print_tables(console: Console, tables: Iterable[Cells | None]) -> None:
+    for cells in tables:
+        if cells is not None:
+            console.print(FittedTable(cells))
+            console.print()
 
 
 def _say(console: Console, text: str, style: str = "") -> None:

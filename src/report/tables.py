@@ -10,6 +10,7 @@ from src.comparison.jobs import DATA, ESTIMATOR, MODEL, Setting
 from src.comparison.naming import (
     SHOWN_DIGITS,
     distinct,
+    grouped,
     is_number,
     job_label,
     model_label,
@@ -40,22 +41,13 @@ def leaderboard_cells(
 ) -> Cells:
     """The settings of each data set, best first: data and model, what varies, the scores, the time.
 
-    Parameters
-    ----------
-    reused
-        The number of jobs that were recorded already.
-    metrics
-        The scores to show, beside the one that ranks.
-    join_settings
-        Whether what varies stands in one column.
+    `metrics` are shown beside the one that ranks; what varies stands in one column if `join_settings`. `reused` jobs
+    were recorded already.
     """
     rows = [(data, setting) for data, board in outcome.boards.items() for setting in board]
     flats = [setting.flat for _, setting in rows]
     own = [key for key in _varying_within(outcome) if key not in (DATA, MODEL, ESTIMATOR)]
-    several = len(outcome.boards) > 1
-    columns: list[tuple[str, bool, list[str]]] = []
-    if several:
-        columns.append(("data", False, [plain(data) for data, _ in rows]))
+    columns = [("data", False, [plain(data) for data, _ in rows])] if len(outcome.boards) > 1 else []
     columns.append(("model", False, [plain(model_label(flat)) for flat in flats]))
     if join_settings and own:
         columns.append(("settings", False, [plain(setting_text(flat, own)) or MISSING for flat in flats]))
@@ -69,12 +61,16 @@ def leaderboard_cells(
         columns.append((metric_label(name), True, texts))
     columns.append(("time", True, [duration(sum(job.value("time/fit") for job in one.jobs)) for _, one in rows]))
     headers, numeric, cells = zip(*columns, strict=True)
+    folds, label = folds_text(outcome.settings), metric_label(outcome.metric)
+    notes = [f"Test scores, mean ± standard deviation over {folds}; best {label} first."]
+    if reused:
+        notes.append(f"Reused from the record: {reused} of {counted(len(outcome.jobs), 'job')}.")
     return Cells(
         headers=headers,
         numeric=numeric,
         rows=tuple(zip(*cells, strict=True)),
         best=0 if outcome.best is not None else None,
-        notes=(_reading_note(outcome), *_reused_note(outcome, reused)),
+        notes=tuple(notes),
         warnings=tuple(_trouble(outcome)),
     )
 
@@ -87,13 +83,13 @@ def leaderboard(outcome: Outcome, reused: int = 0, title: str | None = None, lim
     A column for each setting where they fit the console's width, one column of settings where they do not, and in a
     very narrow place the ranking metric alone.
     """
-    layouts = (
-        leaderboard_cells(outcome, reused),
+    cells = leaderboard_cells(outcome, reused)
+    narrower = (
         leaderboard_cells(outcome, reused, join_settings=True),
         leaderboard_cells(outcome, reused, join_settings=True, metrics=()),
     )
-    shown = tuple(_first_rows(cells, limit) for cells in layouts)
-    return FittedTable(shown, title, len(layouts[0].rows) - len(shown[0].rows))
+    shown = replace(_first_rows(cells, limit), narrower=tuple(_first_rows(each, limit) for each in narrower))
+    return FittedTable(shown, title, len(cells.rows) - len(shown.rows))
 
 
 def setting_rows(outcome: Outcome) -> list[dict[str, Any]]:
@@ -110,7 +106,7 @@ def setting_rows(outcome: Outcome) -> list[dict[str, Any]]:
             "seeds": " ".join(map(str, setting.seeds)),
             **{name: setting.score(name) for name in metrics},
             **{f"std/{short_name(name)}": setting.spread(name) for name in metrics if name.startswith("test/")},
-            "status": next((job.status for job in setting.jobs if job.status != "FINISHED"), "FINISHED"),
+            "status": failed_status(setting) or "FINISHED",
             "error": next((job.error for job in setting.jobs if job.error), None),
             "run_id": setting.first.run_id,
         }
@@ -149,17 +145,10 @@ _NOTHING = "No job has a result."
 
 def candidate_cells(outcome: Outcome) -> Cells:
     """The candidates: score with its interval, best setting with its flattered score, settings tried, how chosen."""
-    several = len(outcome.boards) > 1
     label, confidence = metric_label(outcome.metric), percent(outcome.options.confidence)
     headers = (
-        "data",
-        "model",
-        label,
-        f"{confidence} interval",
-        "best setting",
-        "on all folds",
-        "settings tried",
-        "chosen",
+        *("data", "model", label, f"{confidence} interval"),
+        *("best setting", "on all folds", "settings tried", "chosen"),
     )
     rows = [
         (
@@ -190,14 +179,10 @@ def candidate_cells(outcome: Outcome) -> Cells:
     cells = Cells(headers, (False, False, True, True, False, True, True, False), tuple(rows), None, tuple(notes))
     if not used - {"only"}:
         cells = cells.without("best setting", "on all folds", "settings tried", "chosen")
-    return cells if several else cells.without("data")
-
-
-def candidate_table(outcome: Outcome) -> FittedTable:
-    """The candidates for the terminal, without how they were chosen where it is narrow."""
-    cells = candidate_cells(outcome)
-    narrower = replace(cells.without("settings tried", "chosen"), notes=cells.notes[:2])
-    return FittedTable((cells, narrower, narrower.without("best setting", "on all folds")))
+    if len(outcome.boards) < 2:
+        cells = cells.without("data")
+    narrow = replace(cells.without("settings tried", "chosen"), notes=cells.notes[:2])
+    return replace(cells, narrower=(narrow, narrow.without("best setting", "on all folds")))
 
 
 def _varying_within(outcome: Outcome) -> list[str]:
@@ -209,8 +194,8 @@ def _varying_within(outcome: Outcome) -> list[str]:
 def _score(setting: Setting, name: str, *, ranks: bool) -> str:
     """One score; the accuracy and the metric that ranks come with their spread."""
     metric = f"test/{name}"
-    if ranks and not has_result(setting, metric) and _trouble_word(setting):
-        return _trouble_word(setting)
+    if ranks and not has_result(setting, metric) and (word := trouble_word(setting)):
+        return word
     spread = setting.spread(metric) if ranks or name == "accuracy" else None
     return mean_and_spread(setting.score(metric), spread)
 
@@ -218,9 +203,7 @@ def _score(setting: Setting, name: str, *, ranks: bool) -> str:
 def _first_rows(cells: Cells, limit: int | None) -> Cells:
     if limit is None or len(cells.rows) <= limit:
         return cells
-    groups: dict[str, list[tuple[str, ...]]] = {}
-    for row in cells.rows:
-        groups.setdefault(row[0] if cells.headers[0] == "data" else "", []).append(row)
+    groups = grouped((row[0] if cells.headers[0] == "data" else "", row) for row in cells.rows)
     each = max(limit // len(groups), 1)
     return replace(cells, rows=tuple(row for rows in groups.values() for row in rows[:each]))
 
@@ -229,39 +212,28 @@ def folds_text(settings: Iterable[Setting]) -> str:
     """How settings were split, where all were split alike: `5 folds`, `5 folds × 2 repeats × 3 seeds`."""
     kinds = set()
     for one in settings:
-        cv, first = one.first.config.cv, one.first
-        if first.config.data.fold is not None:
-            kinds.add("given folds")
-            continue
-        parts = [f"{cv.folds} folds"]
-        parts += [f"{cv.repeats} repeats"] * (cv.repeats > 1)
-        parts += [f"{len(one.jobs)} seeds"] * (len(one.jobs) > 1)
-        kinds.add(" × ".join(parts))
+        cv = one.first.config.cv
+        parts = ((cv.folds, "folds"), (cv.repeats, "repeats"), (len(one.jobs), "seeds"))
+        split = " × ".join(f"{count} {word}" for count, word in parts if count > 1)
+        kinds.add("given folds" if one.first.config.data.fold is not None else split)
     return kinds.pop() if len(kinds) == 1 else "folds"
 
 
-def _reading_note(outcome: Outcome) -> str:
-    folds = folds_text(outcome.settings)
-    return f"Test scores, mean ± standard deviation over {folds}; best {metric_label(outcome.metric)} first."
+def failed_status(setting: Setting) -> str:
+    """The status of its first job that did not finish; empty where all did."""
+    return next((job.status for job in setting.jobs if job.status != "FINISHED"), "")
 
 
-def _reused_note(outcome: Outcome, reused: int) -> tuple[str, ...]:
-    """How many of a sweep's jobs were not trained by it, as they were recorded already."""
-    jobs = sum(len(setting.jobs) for setting in outcome.settings)
-    return (f"Reused from the record: {reused} of {counted(jobs, 'job')}.",) if reused else ()
-
-
-def _trouble_word(setting: Setting) -> str:
-    status = next((job.status for job in setting.jobs if job.status != "FINISHED"), None)
-    return status.lower() if status else "diverged" if any(job.diverged for job in setting.jobs) else ""
+def trouble_word(setting: Setting) -> str:
+    """What became of a setting without a full result: `failed`, `diverged`; empty where neither is so."""
+    return failed_status(setting).lower() or ("diverged" if any(job.diverged for job in setting.jobs) else "")
 
 
 def _trouble(outcome: Outcome) -> list[str]:
     """A line for each job that has no full result: what became of it."""
-    jobs = [job for setting in outcome.settings for job in setting.jobs]
-    keys = varying([job.flat for job in jobs])
+    keys = varying([job.flat for job in outcome.jobs])
     lines, diverged = [], []
-    for job in jobs:
+    for job in outcome.jobs:
         who = plain(job_label(job.flat, keys))
         if job.status != "FINISHED":
             lines.append(f"{job.status.lower()}: {who}" + (f": {plain(job.error, 200)}" if job.error else ""))

@@ -1,9 +1,7 @@
 """Tables of texts, and how the terminal shows them: laid out for its width, in letters its encoding has."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from rich import box
 from rich.cells import cell_len
@@ -31,6 +29,8 @@ class Cells:
         The row to mark.
     notes, warnings
         Lines that belong under the table: how to read it, and what is wrong.
+    narrower
+        What a terminal shows for which it is too wide, the widest first.
     """
 
     headers: tuple[str, ...]
@@ -39,6 +39,7 @@ class Cells:
     best: int | None = None
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    narrower: tuple["Cells", ...] = ()
 
     def without(self, *headers: str) -> "Cells":
         """The table without some columns."""
@@ -52,34 +53,27 @@ class Cells:
 
 
 class FittedTable:
-    """A table that rich prints in the first of several layouts that fits the console."""
+    """A table that rich prints in the first of its layouts that fits the console."""
 
-    def __init__(self, layouts: Sequence[Cells], title: str | None = None, left_out: int = 0) -> None:
-        """Keep the layouts, widest first, and how many rows were left out."""
-        self.layouts, self.title, self.left_out = tuple(layouts), title, left_out
+    def __init__(self, cells: Cells, title: str | None = None, left_out: int = 0) -> None:
+        """Keep the table, a line to stand above it, and how many of its rows were left out."""
+        self.cells, self.title, self.left_out = cells, title, left_out
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Lay the table out for the console's width."""
-        widest, narrowest = self.layouts[0], self.layouts[-1]
-        tables = [(widest, _rich_table(widest, options, break_headers=False))]
-        tables += [(cells, _rich_table(cells, options, break_headers=True)) for cells in self.layouts]
-        last = narrowest, _rich_table(narrowest, options, break_headers=True, most_lines=_MANY)
+        layouts = (self.cells, *self.cells.narrower)
+        tables = [(self.cells, _rich_table(self.cells, options, break_headers=False))]
+        tables += [(cells, _rich_table(cells, options, break_headers=True)) for cells in layouts]
+        tables += [(layouts[-1], _rich_table(layouts[-1], options, break_headers=True, most_lines=_MANY))]
         if self.title:
             yield Text(encodable(plain(self.title), options), style="bold")
-        fitting = (one for one in (*tables, last) if _least_width(one[1], console) <= options.max_width)
-        shown, table = next(fitting, last)
+        fitting = (one for one in tables if _least_width(one[1], console) <= options.max_width)
+        shown, table = next(fitting, tables[-1])
         yield _fitted(table, console, options.max_width)
         if self.left_out:
             yield Text(f"and {self.left_out} more, in the full table", style="dim")
         yield from (Text(encodable(note, options), style="dim") for note in shown.notes)
         yield from (Text(encodable(warning, options), style="red") for warning in shown.warnings)
-
-
-def plain_text(renderable: Any, width: int = 100) -> str:
-    """What a rich object prints, without color, `width` columns wide, no spaces at the ends of lines."""
-    page = io.StringIO()
-    Console(file=page, width=width, color_system=None, force_terminal=False, legacy_windows=False).print(renderable)
-    return "\n".join(line.rstrip() for line in page.getvalue().splitlines()) + "\n"
 
 
 def cells_markdown(cells: Cells) -> str:

@@ -2,18 +2,18 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import pandas as pd
 
 from src.comparison import calibration
-from src.comparison.across import ALPHA, AcrossData, PairAcross
+from src.comparison.across import ALPHA, AcrossData
 from src.comparison.candidates import Candidate
 from src.comparison.families import Comparison, Family
-from src.comparison.jobs import Setting
+from src.comparison.naming import grouped
 from src.comparison.outcome import Outcome
 from src.evaluation.metrics import metric_of
-from src.report.terminal import Cells, FittedTable
+from src.report.terminal import Cells
 from src.report.words import MISSING, metric_label, number, p_value, percent, plain, probability
 from src.words import counted, listed
 
@@ -24,6 +24,7 @@ _VERDICTS = {
     "undecided": "undecided",
     "identical": "identical predictions",
 }
+_PROBABILITIES = ("P(worse)", "P(equal)", "P(better)")
 _TOLD_IN_FULL = 3
 _NAMED = 8  # pairs that are equal in practice, named in the answer
 _SCORES_NAMED = 4
@@ -47,11 +48,10 @@ def answer(outcome: Outcome) -> str:
     several = len(outcome.families) > 1
     clauses = _by_data(outcome.families) if several else _of_family(outcome.families[0])
     sentences = [_sentence(clauses + _flattery(outcome.candidates))]
-    sentences += [] if several or not _can_repeat(outcome.settings[0]) else _with_more_repeats(outcome.comparisons)
+    sentences += [] if several else _with_more_repeats(outcome)
     sentences += _chosen(outcome)
-    if outcome.across is not None:
-        sentences.append(across_sentence(outcome.across))
-    return " ".join([*sentences, *filter(None, [calibration.sentence(outcome)])])
+    across = None if outcome.across is None else across_sentence(outcome.across)
+    return " ".join(filter(None, [*sentences, across, calibration.sentence(outcome)]))
 
 
 def comparison_cells(outcome: Outcome) -> Cells:
@@ -60,7 +60,7 @@ def comparison_cells(outcome: Outcome) -> Cells:
     interval = f"{percent(options.confidence)} interval"
     headers = (
         *("data", "model", "baseline", "verdict", "difference", interval, "p (Holm)", "could show"),
-        *("P(worse)", "P(equal)", "P(better)"),
+        *_PROBABILITIES,
     )
     rows = tuple(
         (
@@ -74,22 +74,21 @@ def comparison_cells(outcome: Outcome) -> Cells:
     cells = Cells(headers, (False,) * 4 + (True,) * 7, rows, None, _notes(outcome))
     if comparisons and comparisons[0].rope is None:
         cells = cells.without("P(equal)")
-    return cells if len(outcome.boards) > 1 else cells.without("data")
-
-
-def comparison_table(outcome: Outcome) -> FittedTable:
-    """The comparisons for the terminal, without the probabilities where it is narrow."""
-    cells = comparison_cells(outcome)
-    narrower = replace(cells.without("P(worse)", "P(equal)", "P(better)"), notes=cells.notes[:-1])
-    interval = f"{percent(outcome.options.confidence)} interval"
-    return FittedTable((cells, narrower, narrower.without("could show"), narrower.without("could show", interval)))
+    if len(outcome.boards) < 2:
+        cells = cells.without("data")
+    narrow = replace(cells.without(*_PROBABILITIES), notes=cells.notes[:-1])
+    return replace(cells, narrower=(narrow, narrow.without("could show"), narrow.without("could show", interval)))
 
 
 def comparison_csv(outcome: Outcome) -> str:
     """The comparisons as CSV, numbers at full precision."""
-    names = [field.name for field in fields(Comparison) if field.name != "on_folds"]
-    rows = [{name: getattr(one, name) for name in names} for one in outcome.comparisons]
-    return pd.DataFrame(rows, columns=names).to_csv(index=False, lineterminator="\n")
+    return pd.DataFrame(list(outcome.comparisons)).drop(columns="on_folds").to_csv(index=False, lineterminator="\n")
+
+
+def across_tables(outcome: Outcome) -> tuple[Cells, ...]:
+    """What several data sets say together: the candidates, and their pairs; none where there are too few data sets."""
+    found = outcome.across
+    return () if found is None else (across_cells(found, outcome), pair_cells(found, outcome))
 
 
 def across_cells(found: AcrossData, outcome: Outcome) -> Cells:
@@ -110,36 +109,27 @@ def across_cells(found: AcrossData, outcome: Outcome) -> Cells:
 
 def pair_cells(found: AcrossData, outcome: Outcome) -> Cells:
     """The pairs of candidates over all data sets: mean difference, on how many the one is better, the tests."""
-    headers = (
-        "model",
-        "baseline",
-        "mean difference",
-        "wins",
-        "losses",
-        "p (Holm)",
-        "P(worse)",
-        "P(equal)",
-        "P(better)",
-    )
+    headers = ("model", "baseline", "mean difference", "wins", "losses", "p (Holm)", *_PROBABILITIES)
     rows = tuple(
         (
-            *(plain(one.model), plain(one.baseline), f"{one.difference:+.3f}".replace("-", "−")),
+            *(plain(one.model), plain(one.baseline), _with_sign(one.difference)),
             *(str(one.wins), str(one.losses), MISSING if one.p_holm is None else _p(one.p_holm)),
             *(MISSING if share is None else percent(share, 1) for share in (one.p_worse, one.p_equal, one.p_better)),
         )
         for one in found.pairs
     )
-    if found.is_tested:
-        notes: tuple[str, ...] = (
-            f"p: Wilcoxon's signed-rank test over {len(found.data)} data sets, with Holm's correction for "
-            f"{counted(found.tests, 'pair')} (Demšar 2006). P(worse), P(equal), P(better): Bayesian signed-rank test "
-            "(Benavoli et al. 2014).",
-        )
-    else:
-        notes = (_too_few(found),)
-    cells = Cells(headers, (False, False, *(True,) * 7), rows, None, notes)
-    cells = cells if outcome.comparisons and outcome.comparisons[0].rope is not None else cells.without("P(equal)")
-    return cells if found.is_tested else cells.without("p (Holm)", "P(worse)", "P(equal)", "P(better)")
+    tested = (
+        f"p: Wilcoxon's signed-rank test over {len(found.data)} data sets, with Holm's correction for "
+        f"{counted(found.tests, 'pair')} (Demšar 2006). P(worse), P(equal), P(better): Bayesian signed-rank test "
+        "(Benavoli et al. 2014)."
+    )
+    note = tested if found.is_tested else _too_few(found)
+    cells = Cells(headers, (False, False, *(True,) * 7), rows, None, (note,))
+    if not outcome.comparisons or outcome.comparisons[0].rope is None:
+        cells = cells.without("P(equal)")
+    if not found.is_tested:
+        cells = cells.without("p (Holm)", *_PROBABILITIES)
+    return replace(cells, narrower=(cells.without(*_PROBABILITIES),))
 
 
 def across_sentence(found: AcrossData) -> str:
@@ -153,11 +143,16 @@ def across_sentence(found: AcrossData) -> str:
     start = f"Over {len(found.data)} data sets {ranks}"
     if not found.is_tested:
         return f"{start}; {_too_few(found)}"
-    told = [one for one in found.pairs if one.is_difference]
+    told = [
+        f"{plain(one.model)} is {'better' if (one.p_better or 0) > (one.p_worse or 0) else 'worse'} than "
+        f"{plain(one.baseline)} ({p_value(one.p_holm)})"
+        for one in found.pairs
+        if one.is_difference
+    ]
     if not told:
         corrected = f"Wilcoxon's test, corrected for {counted(found.tests, 'pair')}"
         return f"{start}; no difference over data sets can be told ({corrected})."
-    return f"{start}; {listed([_across_clause(one) for one in told], most=_TOLD_IN_FULL)}."
+    return f"{start}; {listed(told, most=_TOLD_IN_FULL)}."
 
 
 def signed(value: float, comparison: Comparison) -> str:
@@ -165,14 +160,12 @@ def signed(value: float, comparison: Comparison) -> str:
     sizes = [abs(each) for each in (comparison.low, comparison.high, comparison.difference) if math.isfinite(each)]
     largest = max(sizes, default=0.0)
     digits = min(8, 1 - math.floor(math.log10(largest))) if 0 < largest < 0.01 else 3
-    text = f"{value:+.{digits}f}".replace("-", "−")
+    text = _with_sign(value, digits)
     return text[1:] if float(f"{value:.{digits}f}") == 0 else text
 
 
-def _across_clause(one: PairAcross) -> str:
-    assert one.p_holm is not None
-    better = one.p_better is not None and one.p_worse is not None and one.p_better > one.p_worse
-    return f"{plain(one.model)} is {'better' if better else 'worse'} than {plain(one.baseline)} ({p_value(one.p_holm)})"
+def _with_sign(value: float, digits: int = 3) -> str:
+    return f"{value:+.{digits}f}".replace("-", "−")
 
 
 def _too_few(found: AcrossData) -> str:
@@ -222,7 +215,7 @@ def _flattery(candidates: Sequence[Candidate]) -> list[str]:
 def _of_family(family: Family) -> list[str]:
     """The clauses for one data set."""
     comparisons = family.comparisons
-    told = sorted(filter(_differs, comparisons), key=lambda one: one.p_holm)
+    told = sorted((one for one in comparisons if one.is_difference), key=lambda one: one.p_holm)
     equal = [one for one in comparisons if one.verdict in ("equal", "identical")]
     undecided = [one for one in comparisons if one.verdict == "undecided"]
     if len(comparisons) <= _TOLD_IN_FULL:
@@ -236,7 +229,7 @@ def _of_family(family: Family) -> list[str]:
         share = len(undecided) if equal else "any"
         clauses.append(
             f"no difference can be told in {share} of {len(comparisons)} comparisons; the largest is "
-            f"{_name(largest.model)} against {_name(largest.baseline)} ({_evidence(largest)})"
+            f"{_pair(largest)} ({_evidence(largest)})"
         )
     clauses += _equal_clauses(equal)
     if undecided and told:
@@ -246,19 +239,17 @@ def _of_family(family: Family) -> list[str]:
 
 def _clauses(comparisons: Sequence[Comparison]) -> list[str]:
     """A clause for each model and verdict, however many baselines it holds against."""
-    groups: dict[tuple[str, str], list[Comparison]] = {}
-    for one in comparisons:
-        groups.setdefault((one.model, one.verdict), []).append(one)
+    groups = grouped(((one.model, one.verdict), one) for one in comparisons)
     return [_clause(_name(model), verdict, group) for (model, verdict), group in groups.items()]
 
 
 def _by_data(families: Sequence[Family]) -> list[str]:
     """A clause for each data set that shows something, and one for those that do not."""
     groups = {family.data: family.comparisons for family in families if family.comparisons}
-    differing = [data for data, group in groups.items() if any(map(_differs, group))]
+    differing = [data for data, group in groups.items() if any(one.is_difference for one in group)]
     silent = [data for data, group in groups.items() if all(one.verdict == "undecided" for one in group)]
     equal = [data for data in groups if data not in (*differing, *silent)]
-    in_full = sum(_differs(one) for group in groups.values() for one in group) <= _TOLD_IN_FULL
+    in_full = sum(one.is_difference for group in groups.values() for one in group) <= _TOLD_IN_FULL
     clauses = [f"on {plain(data)} {_of_one_set(groups[data], in_full)}" for data in differing]
     if silent:
         clauses.append(f"on {plain(listed(silent))} no difference can be told")
@@ -266,8 +257,7 @@ def _by_data(families: Sequence[Family]) -> list[str]:
         data, largest = max(
             ((data, one) for data in silent for one in groups[data]), key=lambda pair: abs(pair[1].difference)
         )
-        pair = f"{_name(largest.model)} against {_name(largest.baseline)}"
-        clauses.append(f"the largest is {pair} on {plain(data)} ({_evidence(largest)})")
+        clauses.append(f"the largest is {_pair(largest)} on {plain(data)} ({_evidence(largest)})")
     clauses += [f"on {plain(data)} {_of_one_set(groups[data], in_full)}" for data in equal]
     refused = [family.data for family in families if family.refusal]
     return [*clauses, *([f"on {plain(listed(refused))} nothing is compared"] if refused else [])]
@@ -275,12 +265,10 @@ def _by_data(families: Sequence[Family]) -> list[str]:
 
 def _of_one_set(comparisons: Sequence[Comparison], in_full: bool) -> str:
     """What the comparisons on one data set show, with the evidence if it is told in full."""
-    told = [one for one in comparisons if _differs(one)]
+    told = [one for one in comparisons if one.is_difference]
     undecided = sum(one.verdict == "undecided" for one in comparisons)
     others = "comparison" if undecided == 1 else f"{undecided} of {len(comparisons)} comparisons"
-    groups: dict[tuple[str, str], list[str]] = {}
-    for one in told:
-        groups.setdefault((_name(one.model), _verdict(one)), []).append(_name(one.baseline))
+    groups = grouped(((_name(one.model), _verdict(one)), _name(one.baseline)) for one in told)
     named = [f"{model} is {verdict} than {listed(baselines)}" for (model, verdict), baselines in groups.items()]
     clauses = [
         *(_clauses(told) if in_full else named),
@@ -290,19 +278,12 @@ def _of_one_set(comparisons: Sequence[Comparison], in_full: bool) -> str:
     return listed(clauses) if len(clauses) < 3 else f"{', '.join(clauses[:-1])}, and {clauses[-1]}"
 
 
-def _differs(one: Comparison) -> bool:
-    return one.is_difference
-
-
 def _equal_clauses(comparisons: Sequence[Comparison]) -> list[str]:
     """Who is equal to whom, without the evidence: a clause for each baseline, or for each model if that takes fewer."""
     if len(comparisons) > _NAMED:
         return [f"{len(comparisons)} comparisons show models that are equal in practice"]
-    models: dict[str, list[str]] = {}
-    baselines: dict[str, list[str]] = {}
-    for one in comparisons:
-        models.setdefault(one.model, []).append(_name(one.baseline))
-        baselines.setdefault(one.baseline, []).append(_name(one.model))
+    models = grouped((one.model, _name(one.baseline)) for one in comparisons)
+    baselines = grouped((one.baseline, _name(one.model)) for one in comparisons)
     if len(models) < len(baselines):
         return [f"{_name(name)} is equal in practice to {listed(others)}" for name, others in models.items()]
     return [
@@ -320,13 +301,12 @@ def _clause(model: str, verdict: str, group: Sequence[Comparison]) -> str:
         return f"{model} and {listed([name for name, _ in baselines])} make identical predictions"
     if verdict == "equal":
         return f"{model} is equal in practice to " + ", and to ".join(f"{name} ({text})" for name, text in baselines)
-    pairs = [f"than {_name(one.baseline)}{_bound(one)} ({_evidence(one)})" for one in group]
+    pairs = [
+        # A difference that is sure to be one of no consequence says so.
+        f"than {_name(one.baseline)}{f' by less than {one.rope:g}' if one.within_rope else ''} ({_evidence(one)})"
+        for one in group
+    ]
     return f"{model} is {verdict} {', and '.join(pairs)}"
-
-
-def _bound(one: Comparison) -> str:
-    """A difference that is sure to be one of no consequence says so."""
-    return f" by less than {one.rope:g}" if one.within_rope else ""
 
 
 def _evidence(one: Comparison) -> str:
@@ -349,19 +329,14 @@ def _could_show(one: Comparison) -> str | None:
     return None if one.detectable > highest - lowest else signed(one.detectable, one).lstrip("+")
 
 
-def _can_repeat(setting: Setting) -> bool:
-    """Whether the split can be drawn anew: given folds and leave-one-out are always the same."""
-    config = setting.first.config
-    return config.data.fold is None and bool(setting.on_folds("n_test").max() > 1)
-
-
-def _with_more_repeats(comparisons: Sequence[Comparison]) -> list[str]:
+def _with_more_repeats(outcome: Outcome) -> list[str]:
     """How small a difference ever more repeats could show, where some could not be told."""
-    undecided = [one for one in comparisons if one.verdict == "undecided" and one.detectable]
-    if not undecided:
-        return []
-    least = max(undecided, key=lambda one: one.detectable_at_best)
-    if _could_show(least) is None:
+    setting = outcome.settings[0]
+    if setting.first.config.data.fold is not None or setting.on_folds("n_test").max() == 1:
+        return []  # given folds and leave-one-out are always the same
+    undecided = [one for one in outcome.comparisons if one.verdict == "undecided" and one.detectable]
+    least = max(undecided, key=lambda one: one.detectable_at_best, default=None)
+    if least is None or _could_show(least) is None:
         return []
     smallest = signed(least.detectable_at_best, least).lstrip("+")
     return [f"More repeats (cv.repeats) could show differences of {smallest} at best."]
@@ -388,8 +363,13 @@ def _name(name: str) -> str:
     return plain(name, _NAME_LENGTH)
 
 
+def _pair(one: Comparison) -> str:
+    return f"{_name(one.model)} against {_name(one.baseline)}"
+
+
 def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+    """A p-value in a column of its own: `0.031`, `< 0.001`."""
+    return p_value(value).removeprefix("p ").removeprefix("= ")
 
 
 def _notes(outcome: Outcome) -> tuple[str, ...]:

@@ -2,21 +2,15 @@
 
 import math
 import re
-from collections.abc import Mapping
 from typing import Any
 
 MISSING = "–"
 
-METRIC_LABELS: Mapping[str, str] = {
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "log_loss": "log loss",
+_METRIC_LABELS = {  # where it is not the name with spaces
     "macro_f1": "macro F1",
     "roc_auc": "ROC AUC",
     "brier_score": "Brier score",
     "matthews_corrcoef": "Matthews correlation",
-    "average_precision": "average precision",
-    "calibration_error": "calibration error",
 }
 
 # Control characters, separators of lines and paragraphs, and marks that reverse the reading direction.
@@ -37,7 +31,7 @@ def short_name(metric: str) -> str:
 def metric_label(metric: str) -> str:
     """Label of a metric in the field's words: `test/macro_f1` is `macro F1`."""
     name = short_name(metric)
-    return METRIC_LABELS.get(name, name.replace("_", " "))
+    return _METRIC_LABELS.get(name, name.replace("_", " "))
 
 
 def number(value: Any, digits: int = 3) -> str:
@@ -49,9 +43,8 @@ def number(value: Any, digits: int = 3) -> str:
 
 def mean_and_spread(mean: Any, spread: Any, digits: int = 3) -> str:
     """`mean ± spread`; the mean alone where there is no spread (one fold)."""
-    shown = number(mean, digits)
-    spread_shown = number(spread, digits)
-    return shown if MISSING in (shown, spread_shown) else f"{shown} ± {spread_shown}"
+    shown = number(mean, digits), number(spread, digits)
+    return shown[0] if MISSING in shown else " ± ".join(shown)
 
 
 def duration(seconds: Any) -> str:
@@ -63,10 +56,8 @@ def duration(seconds: Any) -> str:
         return f"{value:.2f} s"
     if value < 59.95:
         return f"{value:.1f} s"
-    whole = round(value)
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def percent(share: float, digits: int | None = None) -> str:

@@ -16,7 +16,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from threadpoolctl import threadpool_limits
 
 from src.errors import UserError
-from src.sweep.stacks import Stack, StackResult, failed, portions, run_portion
+from src.sweep.stacks import Stack, StackResult, failed, run_workload, workloads
 
 if TYPE_CHECKING:  # a worker process imports this module, and has no use for the schema
     from src.config.schema import SweepConfig
@@ -40,7 +40,7 @@ class BackendError(UserError):
 def run_stacks(
     stacks: Sequence[Stack], sweep: "SweepConfig", on_epochs: Callable[[int], None] | None = None
 ) -> Generator[StackResult]:
-    """Run every stack on the backend of the `sweep` section and yield what each portion gave, as it is completed.
+    """Run every stack on the backend of the `sweep` section and yield what each workload gave, as it is completed.
 
     When a worker is lost, what it had not finished is run again; after LARGEST_LOSSES of that, its jobs have failed.
     `on_epochs` is told the network epochs as they pass, where the backend shares this process.
@@ -50,12 +50,12 @@ def run_stacks(
     BackendError
         If the backend is not installed or its cluster does not answer.
     """
-    waiting = dict(enumerate(portions(stacks, workers_of(sweep))))
+    waiting = dict(enumerate(workloads(stacks, workers_of(sweep))))
     losses = 0
     with _backend(sweep), threadpool_limits(limits=1, user_api="blas"), _stopping(on_epochs) as passed:
         callback = passed if sweep.backend == "threads" else None
         while waiting:
-            calls = [joblib.delayed(_numbered)(number, portion, callback) for number, portion in waiting.items()]
+            calls = [joblib.delayed(_numbered)(number, workload, callback) for number, workload in waiting.items()]
             try:
                 with _outputs(calls) as outputs:
                     for number, result in outputs:
@@ -74,9 +74,9 @@ def workers_of(sweep: "SweepConfig") -> int:
 
 
 def _numbered(
-    number: int, portion: Sequence[Stack], on_epochs: Callable[[int], None] | None
+    number: int, workload: Sequence[Stack], on_epochs: Callable[[int], None] | None
 ) -> tuple[int, StackResult]:
-    return number, run_portion(portion, on_epochs)
+    return number, run_workload(workload, on_epochs)
 
 
 class _Stopped(BaseException):

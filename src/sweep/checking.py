@@ -16,19 +16,14 @@ def check_all(composed: Sequence[Composed]) -> list[JobConfig]:
     Raises
     ------
     ConfigError
-        With every problem of every configuration, each told once.
+        With every problem of every configuration, each told once; for a sweep over how it is itself run or recorded.
     """
     checked = gather([partial(config.check, each.config) for each in composed])
-    _check_one_command(checked)
-    return checked
-
-
-def _check_one_command(checked: Sequence[JobConfig]) -> None:
-    """Refuse a sweep over how the sweep itself is run or recorded."""
     for section in ("comparison", "tracking", "sweep"):
         values = [getattr(job, section) for job in checked]
         if any(value != values[0] for value in values):
             raise ConfigError(f"{section}: its keys hold for the whole command, so a sweep cannot vary them.")
+    return checked
 
 
 def gather(calls: Sequence[Callable[[], Any]]) -> list[Any]:

@@ -1,8 +1,8 @@
 """Composing the jobs of a sweep, as Hydra does but without composing each from its files.
 
 Hydra needs about 40 ms to compose one configuration. Jobs that make the same choices of groups differ in values only,
-so those choices are composed once, and the values are applied by Hydra's own function: to a copy, or, where every job
-sets the same keys outright, one job after the other to the same configuration, as copying takes 4 ms.
+so those choices are composed once, and the values are applied by Hydra's own function: to a copy, which takes 4 ms, or,
+where each job overwrites the same keys, to one configuration again and again.
 """
 
 import copy

@@ -1,8 +1,8 @@
 """The jobs of a sweep: checked, with their data and folds, each one once."""
 
 import itertools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -14,9 +14,9 @@ from src.config import ConfigError, JobConfig
 from src.config.identity import code_version
 from src.config.schema import CVConfig
 from src.data import Dataset
-from src.evaluation.crossval import FoldTask
+from src.evaluation.crossval import EstimatorTask, FoldTask, NetworkTask
 from src.evaluation.folds import Fold, folds_digest, given_folds, inner_folds, make_folds
-from src.models import NETWORKS, make_model
+from src.models import NETWORKS, ClassWeight, make_model
 from src.sweep.checking import check_all, gather
 from src.sweep.compose import Composed
 
@@ -65,16 +65,6 @@ class Job:
         """Whether the engine trains it."""
         return self.checked.model.name in NETWORKS
 
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """The arguments of `src.models.make_model`, class weights by class code."""
-        parameters = config.model_parameters(self.checked)
-        if isinstance(parameters.get("class_weight"), Mapping):
-            names = {name: code for code, name in enumerate(self.dataset.class_names)}
-            weights = {str(label): weight for label, weight in parameters["class_weight"].items()}
-            parameters["class_weight"] = {names[label]: weight for label, weight in weights.items()}
-        return parameters
-
     @cached_property
     def flat(self) -> dict[str, Any]:
         """The keys that decide its result, as `src.comparison` has them."""
@@ -86,22 +76,52 @@ class Job:
         return setting_key(self.flat, self.dataset.digest)
 
     @cached_property
-    def tasks(self) -> dict[Position, FoldTask]:
+    def tasks(self) -> Mapping[Position, FoldTask]:
         """What is fitted: each outer fold (inner position None), and with `cv.inner_folds` the folds inside it."""
-        parameters = self.parameters
+        job = self.checked
+        weights = job.training.class_weight
+        if isinstance(weights, Mapping):
+            class_weight: ClassWeight = {self.dataset.class_names.index(name): one for name, one in weights.items()}
+        else:
+            class_weight = weights
+        if self.is_network:
+            settings = config.network_settings(job)
+            epochs = curve_epochs(settings.epochs, job.tracking.curve_points)
+            return {
+                position: NetworkTask(
+                    dataset=self.dataset,
+                    scale=job.data.scale,
+                    missing=job.data.missing,
+                    fold=fold,
+                    settings=replace(settings, stream=stream),
+                    class_weight=class_weight,
+                    check_gradient=job.training.check_gradient,
+                    curve_epochs=epochs,
+                )
+                for position, fold, stream in self._positions()
+            }
+        parameters = config.model_parameters(job)
+        if "class_weight" in parameters:
+            parameters["class_weight"] = class_weight
+        estimator = make_model(job.model.name, parameters)
         return {
-            (outer, inner): FoldTask(
-                dataset=self.dataset,
-                scale=self.checked.data.scale,
-                missing=self.checked.data.missing,
-                fold=fold,
-                model=self.checked.model.name,
-                parameters=parameters,
-                stream=(of.repeat, of.fold) if inner is None else (of.repeat, of.fold, inner),
+            position: EstimatorTask(
+                dataset=self.dataset, scale=job.data.scale, missing=job.data.missing, fold=fold, estimator=estimator
             )
-            for outer, of in enumerate(self.folds)
-            for inner, fold in ((None, of), *enumerate(self.inner_folds[outer]))
+            for position, fold, _ in self._positions()
         }
+
+    def _positions(self) -> Iterator[tuple[Position, Fold, tuple[int, ...]]]:
+        """Yield every fold to be fitted with its position, and what names its random stream."""
+        for outer, fold in enumerate(self.folds):
+            yield (outer, None), fold, (fold.repeat, fold.fold)
+            for inner, inside in enumerate(self.inner_folds[outer]):
+                yield (outer, inner), inside, (fold.repeat, fold.fold, inner)
+
+
+def curve_epochs(epochs: int, points: int) -> tuple[int, ...]:
+    """Return at most `points` epochs from 1 to the last, evenly spaced: those at which a job's curves are recorded."""
+    return tuple(np.unique(np.linspace(1, epochs, min(points, epochs)).round().astype(int)).tolist())
 
 
 @dataclass(frozen=True, eq=False)

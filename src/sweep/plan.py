@@ -6,10 +6,13 @@ from dataclasses import dataclass
 import psutil
 from rich.filesize import decimal
 
+from src import config
 from src.config.schema import SweepConfig
+from src.evaluation.crossval import NetworkTask
 from src.sweep.backends import workers_of
 from src.sweep.jobs import Job, Jobs
 from src.sweep.stacks import Stack, make_stacks
+from src.words import counted
 
 # The part of free memory that stacks may take together, if sweep.max_stack_memory does not say.
 MEMORY_SHARE = 0.25
@@ -41,14 +44,15 @@ class Plan:
     @property
     def networks(self) -> int:
         """How many networks are trained."""
-        return sum(len(stack.tasks) for stack in self.stacks if stack.networks)
+        return sum(len(stack.networks) for stack in self.stacks)
 
     @property
     def epochs(self) -> int:
         """How much there is to do: an epoch of a network counts one, and so does a fold of another model."""
         return sum(
-            sum(task.parameters["epochs"] for task in stack.tasks) if stack.networks else len(stack.tasks)
+            task.settings.epochs if isinstance(task, NetworkTask) else 1
             for stack in self.stacks
+            for task in stack.tasks.values()
         )
 
     def lines(self) -> list[str]:
@@ -56,33 +60,35 @@ class Plan:
         combinations, distinct = len(self.jobs.of_combination), len(self.jobs.distinct)
         lines = []
         if combinations != distinct:
-            lines.append(f"{combinations} combinations, {_count(distinct, 'distinct job')}")
+            lines.append(f"{combinations:,} combinations, {counted(distinct, 'distinct job')}")
         for key, models in self.jobs.ignored.items():
             lines.append(f"{key} means nothing for {', '.join(models)} and is ignored there")
         if any(
-            job.is_network and job.checked.model.init == "zeros" and job.parameters["hidden_layer_sizes"]
+            job.is_network
+            and job.checked.model.init == "zeros"
+            and config.network_settings(job.checked).hidden_layer_sizes
             for job in self.jobs.distinct
         ):
             lines.append("model.init=zeros leaves the hidden units of a layer alike: they all get the same gradient")
         if self.reused:
-            lines.append(f"{_count(len(self.reused), 'job')} of {distinct} reused from the record")
+            lines.append(f"{counted(len(self.reused), 'job')} of {distinct:,} reused from the record")
         return lines
 
     def details(self) -> list[str]:
         """Say what would be trained, for a dry run."""
         network_stacks = [stack for stack in self.stacks if stack.networks]
         folds = sum(len(stack.tasks) for stack in self.stacks if not stack.networks)
-        lines = [*self.lines(), f"{_count(len(self.missing), 'job')} to train"]
+        lines = [*self.lines(), f"{counted(len(self.missing), 'job')} to train"]
         if network_stacks:
             sizes = sorted((len(stack.tasks) for stack in network_stacks), reverse=True)
             largest = max(stack.bytes for stack in network_stacks)
             lines.append(
-                f"{_count(self.networks, 'network')} in {_count(len(network_stacks), 'stack')} "
+                f"{counted(self.networks, 'network')} in {counted(len(network_stacks), 'stack')} "
                 f"(of {', '.join(map(str, sizes[:8]))}{', ...' if len(sizes) > 8 else ''}), "
                 f"the largest about {decimal(largest)}"
             )
         if folds:
-            lines.append(f"{_count(folds, 'fold')} of models that are no networks, one by one")
+            lines.append(f"{counted(folds, 'fold')} of models that are no networks, one by one")
         return lines
 
 
@@ -92,7 +98,3 @@ def make_plan(jobs: Jobs, reused: Collection[int], sweep: SweepConfig) -> Plan:
     workers = workers_of(sweep)
     allowed = sweep.max_stack_memory or int(MEMORY_SHARE * psutil.virtual_memory().available / workers)
     return Plan(jobs, reused, make_stacks(missing, workers, int(allowed)))
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"

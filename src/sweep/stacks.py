@@ -5,7 +5,6 @@ This module is what a worker process imports: it knows nothing of Hydra, MLflow 
 
 import itertools
 import time
-import traceback
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -13,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from src.evaluation.crossval import FoldTask, StackKeys, fit_fold, fit_stack
-from src.evaluation.results import FoldResult, JobResult
+from src.evaluation.crossval import EstimatorTask, FoldTask, NetworkTask, StackKeys, fit_fold, fit_stack
+from src.evaluation.results import Failure, FoldResult, JobResult
 from src.models import network_bytes
 
 if TYPE_CHECKING:
@@ -31,41 +30,23 @@ STACKS_PER_WORKER = 4
 
 @dataclass(frozen=True, eq=False)
 class Stack:
-    """Folds that are fitted together: networks of one shape, or the folds of one model that is no network.
+    """Folds that are fitted together: networks that the engine trains as one stack, or an estimator's folds.
 
     Attributes
     ----------
     tasks
-        What is fitted.
-    places
-        For each task, its job and its position in the job.
-    networks
-        Whether the engine trains them, as one stack.
-    curve_epochs
-        The epochs after which losses are recorded.
+        What is fitted, by its job and its position in the job.
     bytes
-        About how much memory it takes; 0 where nobody knows (models that are no networks).
+        About how much memory it takes; 0 where nobody knows (estimators).
     """
 
-    tasks: tuple[FoldTask, ...]
-    places: tuple[Place, ...]
-    networks: bool
-    curve_epochs: tuple[int, ...] = ()
+    tasks: Mapping[Place, FoldTask]
     bytes: int = 0
 
-
-@dataclass(frozen=True)
-class JobError:
-    """Why a job gave no result, as text that can cross to another process."""
-
-    type: str
-    message: str
-    traceback: str
-
-    @classmethod
-    def of(cls, error: BaseException) -> "JobError":
-        """Keep an exception as text."""
-        return cls(type(error).__name__, str(error), "".join(traceback.format_exception(error)))
+    @property
+    def networks(self) -> list[NetworkTask]:
+        """The networks; none where an estimator is fitted."""
+        return [task for task in self.tasks.values() if isinstance(task, NetworkTask)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,18 +54,18 @@ class StackResult:
     """What running a stack gave: results by place, the error of each job that failed, when it ran (s since 1970)."""
 
     results: Mapping[Place, FoldResult]
-    errors: Mapping[int, JobError]
+    errors: Mapping[int, Failure]
     started: float
     ended: float
 
 
 @dataclass(frozen=True, eq=False)
 class EndedJob:
-    """A job that has ended: with its result, or with the error that it failed by; times in seconds since 1970."""
+    """A job that has ended: with its result, or with its failure; times in seconds since 1970."""
 
     number: int
     result: JobResult | None
-    error: JobError | None
+    error: Failure | None
     started: float
     ended: float
 
@@ -92,86 +73,55 @@ class EndedJob:
 def make_stacks(jobs: Mapping[int, "Job"], n_jobs: int, max_bytes: int) -> list[Stack]:
     """Group the folds of these jobs into stacks, in an order in which jobs are completed one after the other.
 
-    Jobs whose folds fall into the same stacks are cut into portions of at most LARGEST_STACK networks and `max_bytes`
-    bytes, so that results come as the sweep goes on and several workers have something to do.
+    Jobs whose folds fall into the same stacks are cut into chunks of at most LARGEST_STACK networks and `max_bytes`
+    bytes (at least one job each), so that results come as the sweep goes on and several workers have something to do.
     """
-    networks = {key: job for key, job in jobs.items() if job.is_network}
-    others = {key: job for key, job in jobs.items() if not job.is_network}
-    alike: dict[Hashable, list[int]] = {}
     keys = StackKeys()
-    fold_keys = {number: [keys.of(task) for task in job.tasks.values()] for number, job in networks.items()}
-    for number, job in networks.items():
-        alike.setdefault((job.checked.tracking.curve_points, *fold_keys[number]), []).append(number)
+    alike: dict[Hashable, dict[int, list[Stack]]] = {}
+    others = []
+    for number, job in jobs.items():
+        grouped: dict[tuple[Hashable, int], dict[Place, FoldTask]] = {}
+        for position, task in job.tasks.items():
+            kind = (keys.of(task), _task_bytes(task, keys)) if isinstance(task, NetworkTask) else (None, 0)
+            grouped.setdefault(kind, {})[number, position] = task
+        made = [Stack(tasks, len(tasks) * size) for (_, size), tasks in grouped.items()]
+        if job.is_network:
+            alike.setdefault(tuple((key, len(tasks)) for (key, _), tasks in grouped.items()), {})[number] = made
+        else:
+            others += made
     stacks = []
-    for numbers in alike.values():
-        numbers.sort(key=lambda number: jobs[number].checked.seed)  # same folds: their rows are prepared once a stack
-        share = _ceil(sum(len(jobs[number].tasks) for number in numbers), STACKS_PER_WORKER * n_jobs)
+    for of_jobs in alike.values():
+        numbers = sorted(of_jobs, key=lambda number: jobs[number].checked.seed)  # same folds: prepared once a stack
+        own = of_jobs[numbers[0]]
+        folds = sum(len(stack.tasks) for stack in own)
+        share = -(-len(numbers) * folds // (STACKS_PER_WORKER * n_jobs))  # rounded up
         largest = LARGEST_STACK if n_jobs == 1 else min(LARGEST_STACK, share)
-        for portion in _portions(numbers, networks, keys, largest, max_bytes):
-            stacks += _network_stacks(portion, networks, fold_keys, keys)
-    return stacks + [_other_stack(number, job) for number, job in others.items()]
+        size = max(1, min(largest // folds, max_bytes // sum(stack.bytes for stack in own)))
+        for start in range(0, len(numbers), size):
+            chunk = [of_jobs[number] for number in numbers[start : start + size]]
+            stacks += [_joined(like) for like in zip(*chunk, strict=True)]
+    return stacks + others
 
 
-def portions(stacks: Sequence[Stack], workers: int) -> list[tuple[Stack, ...]]:
+def _task_bytes(task: NetworkTask, keys: StackKeys) -> int:
+    samples = len(task.fold.train) + len(task.fold.test)
+    return network_bytes(task.settings, task.classes, keys.inputs(task), samples)
+
+
+def _joined(stacks: Sequence[Stack]) -> Stack:
+    tasks = {place: task for stack in stacks for place, task in stack.tasks.items()}
+    return Stack(tasks, sum(stack.bytes for stack in stacks))
+
+
+def workloads(stacks: Sequence[Stack], workers: int) -> list[tuple[Stack, ...]]:
     """Put stacks of the same jobs together, for one worker to run one after the other.
 
-    Portions are equally large, the stacks in them are not: so workers end at about the same time, and every portion
-    completes its jobs. Where there are fewer portions than workers, each stack is one.
+    Workloads are equally large, the stacks in them are not: so workers end at about the same time, and every workload
+    completes its jobs. Where there are fewer workloads than workers, each stack is one.
     """
-    same_jobs = itertools.groupby(stacks, key=lambda stack: {number for number, _ in stack.places})
+    same_jobs = itertools.groupby(stacks, key=lambda stack: {number for number, _ in stack.tasks})
     together = [tuple(group) for _, group in same_jobs]
     return together if len(together) >= workers else [(stack,) for stack in stacks]
-
-
-def _ceil(amount: int, parts: int) -> int:
-    return -(-amount // parts)
-
-
-def _task_bytes(task: FoldTask, keys: StackKeys) -> int:
-    samples = len(task.fold.train) + len(task.fold.test)
-    return network_bytes(task.parameters, len(task.dataset.class_names), keys.inputs(task), samples)
-
-
-def _portions(
-    numbers: Sequence[int], jobs: Mapping[int, "Job"], keys: StackKeys, largest: int, max_bytes: int
-) -> Iterator[Sequence[int]]:
-    """Cut a list of jobs with alike folds into portions that keep to the limits (at least one job each)."""
-    job = jobs[numbers[0]]
-    job_bytes = sum(_task_bytes(task, keys) for task in job.tasks.values())
-    size = max(1, min(largest // len(job.tasks), max_bytes // job_bytes))
-    for start in range(0, len(numbers), size):
-        yield numbers[start : start + size]
-
-
-def _network_stacks(
-    numbers: Sequence[int], jobs: Mapping[int, "Job"], fold_keys: Mapping[int, Sequence[Hashable]], keys: StackKeys
-) -> list[Stack]:
-    """Make the stacks of one portion: a stack for each size that the training parts have."""
-    grouped: dict[Hashable, list[tuple[FoldTask, Place]]] = {}
-    for number in numbers:
-        for (position, task), key in zip(jobs[number].tasks.items(), fold_keys[number], strict=True):
-            grouped.setdefault(key, []).append((task, (number, position)))
-    checked = jobs[numbers[0]].checked
-    epochs = curve_epochs(checked.training.epochs, checked.tracking.curve_points)
-    return [
-        Stack(
-            tasks=tuple(task for task, _ in members),
-            places=tuple(place for _, place in members),
-            networks=True,
-            curve_epochs=epochs,
-            bytes=len(members) * _task_bytes(members[0][0], keys),
-        )
-        for members in grouped.values()
-    ]
-
-
-def _other_stack(number: int, job: "Job") -> Stack:
-    return Stack(tuple(job.tasks.values()), tuple((number, position) for position in job.tasks), networks=False)
-
-
-def curve_epochs(epochs: int, points: int) -> tuple[int, ...]:
-    """Return at most `points` epochs from 1 to the last, evenly spaced, at which a curve is recorded."""
-    return tuple(np.unique(np.linspace(1, epochs, min(points, epochs)).round().astype(int)).tolist())
 
 
 def run_stack(stack: Stack, on_epochs: Callable[[int], None] | None = None) -> StackResult:
@@ -179,51 +129,34 @@ def run_stack(stack: Stack, on_epochs: Callable[[int], None] | None = None) -> S
     started = time.time()
     with threadpool_limits(limits=1, user_api="blas"):
         try:
-            return StackResult(_fit(stack, on_epochs), {}, started, time.time())
+            results = fit_stack(stack.networks, on_epochs) if stack.networks else []
+            results += [fit_fold(task) for task in stack.tasks.values() if isinstance(task, EstimatorTask)]
+            return StackResult(dict(zip(stack.tasks, results, strict=True)), {}, started, time.time())
         except Exception as error:
-            numbers = list(dict.fromkeys(number for number, _ in stack.places))
+            numbers = list(dict.fromkeys(number for number, _ in stack.tasks))
             if len(numbers) == 1:
-                return StackResult({}, {numbers[0]: JobError.of(error)}, started, time.time())
-            return _merged([run_stack(_only(stack, number), on_epochs) for number in numbers])
+                return StackResult({}, {numbers[0]: Failure.of(error)}, started, time.time())
+            of_each = [
+                Stack({place: task for place, task in stack.tasks.items() if place[0] == number}) for number in numbers
+            ]
+            return run_workload(of_each, on_epochs)
 
 
-def run_portion(portion: Sequence[Stack], on_epochs: Callable[[int], None] | None = None) -> StackResult:
+def run_workload(workload: Sequence[Stack], on_epochs: Callable[[int], None] | None = None) -> StackResult:
     """Run stacks one after the other; see `run_stack`."""
-    return _merged([run_stack(stack, on_epochs) for stack in portion])
-
-
-def failed(stacks: Iterable[Stack], error: BaseException) -> StackResult:
-    """Return what is said of stacks that could not be run at all."""
-    told, now = JobError.of(error), time.time()
-    return StackResult({}, {number: told for stack in stacks for number, _ in stack.places}, now, now)
-
-
-def _fit(stack: Stack, on_epochs: Callable[[int], None] | None) -> dict[Place, FoldResult]:
-    if stack.networks:
-        results = fit_stack(stack.tasks, curve_epochs=stack.curve_epochs, on_epochs=on_epochs)
-    else:
-        results = [fit_fold(task) for task in stack.tasks]
-    return dict(zip(stack.places, results, strict=True))
-
-
-def _only(stack: Stack, number: int) -> Stack:
-    """Return the part of a stack that belongs to one job."""
-    chosen = [position for position, (job, _) in enumerate(stack.places) if job == number]
-    return Stack(
-        tuple(stack.tasks[position] for position in chosen),
-        tuple(stack.places[position] for position in chosen),
-        stack.networks,
-        stack.curve_epochs,
-    )
-
-
-def _merged(parts: Sequence[StackResult]) -> StackResult:
+    parts = [run_stack(stack, on_epochs) for stack in workload]
     return StackResult(
         {place: result for part in parts for place, result in part.results.items()},
         {number: error for part in parts for number, error in part.errors.items()},
         min(part.started for part in parts),
         max(part.ended for part in parts),
     )
+
+
+def failed(stacks: Iterable[Stack], error: BaseException) -> StackResult:
+    """Return what is said of stacks that could not be run at all."""
+    failure, now = Failure.of(error), time.time()
+    return StackResult({}, {number: failure for stack in stacks for number, _ in stack.tasks}, now, now)
 
 
 class Collector:
@@ -234,7 +167,7 @@ class Collector:
         self._folds: dict[int, dict[Position, FoldResult]] = {number: {} for number in jobs}
         self._started: dict[int, float] = {}
 
-    def take(self, stack: StackResult) -> Iterator[EndedJob]:
+    def add(self, stack: StackResult) -> Iterator[EndedJob]:
         """Yield each job that this stack completes, and each that it shows to have failed; every job once."""
         for number in dict.fromkeys([*stack.errors, *(number for number, _ in stack.results)]):
             self._started[number] = min(stack.started, self._started.get(number, stack.started))

@@ -1,6 +1,5 @@
 """Runs back out of the store: sweeps to continue, tables, and what a run recorded of itself."""
 
-import difflib
 import io
 import json
 import tempfile
@@ -21,6 +20,7 @@ from src.tracking.query import RunRow, find_runs
 from src.tracking.records import PARENT, SWEEP_DIGEST, row_facts
 from src.tracking.runs import JOBS
 from src.tracking.store import Store, telling
+from src.words import did_you_mean
 
 
 def experiment_ids(store: Store, names: Sequence[str] | None = None) -> dict[str, str]:
@@ -38,10 +38,8 @@ def experiment_ids(store: Store, names: Sequence[str] | None = None) -> dict[str
         return known
     missing = [name for name in names if name not in known]
     if missing:
-        close = difflib.get_close_matches(missing[0], known, n=1)
-        meant = f" Did you mean {close[0]!r}?" if close else ""
         raise TrackingError(
-            f"there is no MLflow experiment {missing[0]!r} in {shown(store.address)}.{meant} "
+            f"there is no MLflow experiment {missing[0]!r} in {shown(store.address)}.{did_you_mean(missing[0], known)} "
             f"({', '.join(sorted(known)) or 'it holds none'})"
         )
     return {name: known[name] for name in names}

@@ -1,7 +1,6 @@
 """Which sweeps a comparison is about, and what is recorded of the jobs of each, typed."""
 
 import csv
-import difflib
 import io
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
@@ -31,6 +30,7 @@ from src.tracking.records import JOB_DIGEST, SEARCH, SWEEP_DIGEST, JobRecord
 from src.tracking.runs import Alone, Sweep, run_record
 from src.tracking.store import Store, telling
 from src.tracking.writing import write_run
+from src.words import near
 
 FINISHED, FAILED = "FINISHED", "FAILED"
 OPTIONS = "comparison.yaml"  # a sweep's artifact: what it was asked
@@ -215,9 +215,7 @@ def _parent(store: Store, run_id: str) -> RunRow:
         run = get_run(store, run_id)
     except TrackingError as error:
         known = {sweep.run_id: sweep for sweep in sweeps(store)}
-        close = difflib.get_close_matches(run_id, known, n=1, cutoff=0.5) or [
-            known_id for known_id in known if run_id and known_id.startswith(run_id)
-        ]
+        close = near(run_id, known)
         if not close or not str(error).startswith("there is no run"):
             raise
         raise TrackingError(f"{error} Did you mean {close[0]} ({known[close[0]].name})?") from None

@@ -21,7 +21,7 @@ PHASES = {
     "composing": ["src.sweep.compose:compose_jobs"],
     "checking": ["src.sweep.checking:check_all", "src.sweep.jobs:make_jobs"],
     "planning": ["src.command.driver:make_plan"],
-    "training": ["src.sweep.backends:run_portion"],
+    "training": ["src.sweep.backends:run_workload"],
     "logging": [
         "src.command.record:Recorder.take",
         "src.command.record:Recorder.log",

@@ -6,9 +6,9 @@ import pytest
 from src.comparison import calibration
 from src.comparison.calibration import Rates, measured, sentence
 from src.comparison.outcome import Outcome, compare_jobs
-from src.comparison.simulation.learners import Scores
-from src.comparison.simulation.procedures import OPTIONS, Procedure, Scheme, Study, recorded
 from src.report.verdicts import answer
+from tests.simulation.learners import Scores
+from tests.simulation.procedures import OPTIONS, Procedure, Scheme, Study, recorded
 
 FIVE = Scheme(5)
 HEADER = "procedure,size,rows,folds,repeats,learnable,tests,rate,low,high,simulations"

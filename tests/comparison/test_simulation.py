@@ -11,9 +11,11 @@ from src.comparison.calibration import TABLE
 from src.comparison.candidates import find
 from src.comparison.families import compare
 from src.comparison.outcome import compare_jobs
-from src.comparison.simulation import rates
-from src.comparison.simulation.__main__ import PAGE, write
-from src.comparison.simulation.learners import (
+from src.evaluation.folds import make_folds
+from src.evaluation.metrics import score
+from tests.simulation import rates
+from tests.simulation.__main__ import PAGE, write
+from tests.simulation.learners import (
     FEATURES,
     Parts,
     Scores,
@@ -22,10 +24,8 @@ from src.comparison.simulation.learners import (
     nearest_centroid,
     separation_of,
 )
-from src.comparison.simulation.procedures import METRIC, OPTIONS, Scheme, Study, Trial, recorded, simulate, trial_of
-from src.comparison.simulation.rates import Measured, Rate, Scenario, measure, prove
-from src.evaluation.folds import make_folds
-from src.evaluation.metrics import score
+from tests.simulation.procedures import METRIC, OPTIONS, Scheme, Study, Trial, recorded, simulate, trial_of
+from tests.simulation.rates import Measured, Rate, Scenario, measure, prove
 
 REPEATED = Scheme(5, repeats=5)
 STUDIES = [

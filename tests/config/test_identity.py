@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.config import JobConfig, canonical, check, digest, flatten, ignored, model_parameters
+from src.config import JobConfig, canonical, check, digest, flatten, ignored, model_parameters, network_settings
 from src.config.identity import NOT_NUMERICAL, NUMERICAL, SRC, code_version, search_digest, sweep_digest
 from src.config.messages import leaves
-from src.network.hyperparameters import hyperparameters
+from src.network.hyperparameters import CHOICES, hyperparameters
 from src.network.settings import TrainingSettings
 
 # Some valid values of each key that may shape a result; the first is the default.
@@ -41,23 +41,12 @@ VALUES: dict[str, list[Any]] = {
     "model.dtype": ["float64", "float32"],
     "model.estimator": ["sklearn.svm.SVC", "sklearn.tree.DecisionTreeClassifier"],
     "model.params": [{}, {"max_depth": 3}],
-    "training.optimizer": ["sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw"],
+    "training.optimizer": list(CHOICES["optimizer"]),
     "training.learning_rate": [0.5, 1, 1e-3],
-    "training.momentum": [0.9, 0],
-    "training.beta1": [0.9, 0.5],
-    "training.beta2": [0.999, 0.5],
-    "training.rho": [0.9, 0.5],
-    "training.epsilon": [1e-8, 1e-4],
     "training.l2": [0.0, 1, 1e-3],
     "training.batch_size": ["full", 1, 32],
     "training.epochs": [500, 10],
-    "training.schedule": ["constant", "step", "exponential", "inverse_scaling", "cosine", "plateau"],
-    "training.decay": [0.5, 1],
-    "training.decay_every": [100, 10],
-    "training.power": [0.5, 2],
-    "training.min_learning_rate": [0.0, 1e-4],
-    "training.warmup": [0, 5],
-    "training.plateau_patience": [10, 5],
+    "training.schedule": list(CHOICES["schedule"]),
     "training.early_stopping.patience": [None, 5],
     "training.early_stopping.min_delta": [0.0, 0.1],
     "training.early_stopping.validation_fraction": [0.1, 0.2],
@@ -69,6 +58,12 @@ VALUES: dict[str, list[Any]] = {
     "cv.stratified": [True, False],
     "cv.inner_folds": [None, 3],
     "seed": [0, 7],
+    **{
+        f"training.{name}": [one.default, one.default + 5 if one.within.whole else one.default / 2 or 1e-4]
+        for name, one in hyperparameters(TrainingSettings).items()
+        if one.of and one.within is not None
+    },
+    "training.warmup": [0, 5],
 }
 
 # What holds for a whole command: how its jobs are run, recorded and compared.
@@ -180,7 +175,8 @@ def test_model_parameters_are_plain_values_of_the_keys_that_count(flat: dict[str
     assert json.loads(json.dumps(parameters)) is not None
     used = {key for key in flat if not ignored(job, [key])}
     expected = {key.split(".")[1] for key in used if key.startswith(("model.", "training."))} - {"name"}
-    fixed = {"hidden_layer_sizes", "output", "loss"} if job.model.name in ("logistic", "softmax") else set()
+    layers = {"hidden_layer_sizes", "activation", "output", "loss"}
+    fixed = layers if job.model.name in ("logistic", "softmax") else set()
     assert set(parameters) == expected | fixed | {"seed"}
 
 
@@ -188,9 +184,10 @@ def test_regressions_are_what_they_are_whatever_their_keys_say() -> None:
     model = {"hidden_layer_sizes": [9], "activation": "relu", "output": "tanh", "loss": "squared_error"}
     logistic = check({"model": {"name": "logistic", **model}})
     softmax = check({"model": {"name": "softmax", **model}})
-    fixed = ("hidden_layer_sizes", "output", "loss")
-    assert [model_parameters(logistic)[key] for key in fixed] == [(), "sigmoid", "cross_entropy"]
-    assert [model_parameters(softmax)[key] for key in fixed] == [(), "softmax", "cross_entropy"]
+    for job, output in ((logistic, "sigmoid"), (softmax, "softmax")):
+        fixed = {"hidden_layer_sizes": (), "activation": (), "output": output, "loss": "cross_entropy"}
+        assert {key: model_parameters(job)[key] for key in fixed} == fixed
+        assert {key: getattr(network_settings(job), key) for key in fixed} == fixed
     assert canonical(logistic) == canonical(check({"model": {"name": "logistic"}}))
     assert canonical(logistic) != canonical(softmax)
     assert ignored(logistic, [f"model.{key}" for key in model]) == tuple(f"model.{key}" for key in model)

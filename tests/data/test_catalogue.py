@@ -9,7 +9,7 @@ import pytest
 from sklearn import datasets
 
 from src import data
-from src.data import DataError, load
+from src.data import NAMES, DataError, load
 
 EX4 = Path(data.__file__).parent / "tables" / "ex4.csv"
 
@@ -110,8 +110,7 @@ def test_a_misspelt_name_is_told_with_the_likely_one():
     with pytest.raises(DataError) as problem:
         load("brest_cancer")
     assert str(problem.value) == (
-        "data.name: 'brest_cancer' is not a data set. Did you mean 'breast_cancer'? "
-        "(ex4, iris, wine, breast_cancer, digits, csv)"
+        f"data.name: 'brest_cancer' is not a data set. Did you mean 'breast_cancer'? ({', '.join(NAMES)})"
     )
 
 

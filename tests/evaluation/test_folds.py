@@ -12,7 +12,7 @@ from sklearn.model_selection import (
 )
 
 from src.errors import UserError
-from src.evaluation.folds import Fold, folds_digest, given_folds, inner_folds, make_folds, select_best
+from src.evaluation.folds import Fold, folds_digest, given_folds, inner_folds, make_folds
 
 
 @st.composite
@@ -296,14 +296,3 @@ def test_rows_without_groups_are_split_as_ever() -> None:
     target = np.arange(40) % 3
     expected = StratifiedKFold(5, shuffle=True, random_state=state_of(7)).split(target, target)
     assert pairs(make_folds(target, folds=5, seed=7)) == lists(expected)
-
-
-def test_select_best_follows_the_metrics_direction_takes_the_first_of_equals_and_skips_diverged() -> None:
-    scores = np.array([[0.7, 0.9, np.nan], [0.8, 0.9, 0.2], [0.6, 0.1, 0.3]])
-    assert select_best(scores, "test/accuracy").tolist() == [1, 0, 2]
-    assert select_best(scores, "test/log_loss").tolist() == [2, 2, 1]
-
-
-def test_select_best_refuses_an_outer_fold_in_which_every_setting_diverged() -> None:
-    with pytest.raises(UserError, match=r"no setting has a score .accuracy. .* outer fold 1"):
-        select_best(np.array([[0.7, np.nan], [0.8, np.nan]]), "accuracy")

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 
-from src.models import BPClassifier, FitRequest, LabelledRows, fit_networks, predict_probabilities
+from src.models import BPClassifier, make_data, predict_probabilities
 from src.models.rows import hold_out
-from src.network import VALIDATION, Settings
+from src.network import VALIDATION, Settings, train
 
 CODES = st.lists(st.integers(0, 6), min_size=2, max_size=120).map(np.array)
 FRACTIONS = st.floats(0.001, 0.999)
@@ -193,10 +193,12 @@ class TestOfBPClassifier:
 
 def test_the_rows_tested_on_change_nothing_but_their_own_curve(noisy):
     x, y = noisy
-    parameters = {"epochs": 60, "optimizer": "adam", "early_stopping": {"patience": 5}}
-    train = LabelledRows(x[:70], y[:70])
-    tests = [LabelledRows(x[70:], y[70:]), LabelledRows(1e6 * x[70:], 2 - y[70:]), None]
-    trained = [fit_networks([FitRequest(parameters, 3, train, test)], curve_epochs=range(1, 61))[0] for test in tests]
+    settings = Settings(epochs=60, optimizer="adam", patience=5)
+    data = [
+        make_data(settings, 3, x[:70], y[:70], test=test)
+        for test in [(x[70:], y[70:]), (1e6 * x[70:], 2 - y[70:]), None]
+    ]
+    trained = [train([settings], [each], curve_epochs=range(1, 61))[0] for each in data]
     for other in trained[1:]:
         assert trained[0].parameters.tobytes() == other.parameters.tobytes()
         assert trained[0].epochs == other.epochs
@@ -208,14 +210,14 @@ def test_the_rows_tested_on_change_nothing_but_their_own_curve(noisy):
 def test_a_network_is_trained_on_the_groups_that_are_kept_and_watches_the_others(noisy):
     x, y = noisy
     groups = np.arange(90) // 6
-    parameters = {**PARAMETERS, "epochs": 30, "early_stopping": {"patience": 30, "validation_fraction": 0.3}}
-    request = FitRequest(parameters, 3, LabelledRows(x, y, groups=groups))
-    (trained,) = fit_networks([request], curve_epochs=range(1, 31))
+    settings = Settings(**{**PARAMETERS, "epochs": 30}, patience=30, validation_fraction=0.3)
+    (trained,) = train([settings], [make_data(settings, 3, x, y, groups=groups)], curve_epochs=range(1, 31))
     kept, held = hold_out(y, 0.3, Settings(seed=3).random(VALIDATION), groups)
     losses = trained.curve.validation_loss
     best = int(np.argmin(losses)) + 1
     assert trained.best_epoch == best
-    (by_hand,) = fit_networks([FitRequest({**PARAMETERS, "epochs": best}, 3, LabelledRows(x[kept], y[kept]))])
+    settings = Settings(**{**PARAMETERS, "epochs": best})
+    (by_hand,) = train([settings], [make_data(settings, 3, x[kept], y[kept])])
     np.testing.assert_array_equal(trained.parameters, by_hand.parameters)
-    expected = log_loss(y[held], predict_probabilities(by_hand, x[held]), labels=[0, 1, 2])
+    expected = log_loss(y[held], predict_probabilities(by_hand.shape, by_hand.parameters, x[held]), labels=[0, 1, 2])
     assert losses.min() == pytest.approx(expected)

@@ -9,10 +9,10 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
-from src.config import ConfigError, check, model_parameters
+from src.config import ConfigError, check, model_parameters, network_settings
 from src.config.messages import kind_of
 from src.config.schema import EarlyStoppingConfig, JobConfig, ModelConfig, TrainingConfig
-from src.models import BPClassifier, make_model, settings_of
+from src.models import BPClassifier, make_model
 from src.network import Settings
 
 KEYS = {
@@ -56,7 +56,7 @@ class TestDefaults:
         np.testing.assert_array_equal(one.parameters_, other.parameters_)
 
     def test_the_engines_are_the_same(self):
-        assert settings_of({name: parameter.default for name, parameter in PARAMETERS.items()}) == Settings()
+        assert network_settings(check({})) == Settings()
 
     def test_the_seed(self):
         assert PARAMETERS["seed"].default == JobConfig().seed == Settings().seed

@@ -2,30 +2,31 @@
 
 import dataclasses
 import tracemalloc
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline
 
 from src import network
-from src.config import check, model_parameters
+from src.config import check, model_parameters, network_settings
 from src.data import Dataset, load, make_preprocessor
-from src.evaluation.crossval import FoldTask, StackKeys, fit_fold, fit_stack
+from src.evaluation.crossval import EstimatorTask, NetworkTask, StackKeys, fit_fold, fit_stack
 from src.evaluation.folds import make_folds
 from src.models import (
     BPClassifier,
-    FitRequest,
-    LabelledRows,
-    fit_networks,
+    ConvergedLogistic,
     gradient_error,
+    make_data,
     make_model,
     network_bytes,
-    network_key,
     predict_probabilities,
 )
+from src.network import Data, Settings, train
 
 ALIKE = [
     {},
@@ -36,42 +37,51 @@ ALIKE = [
 CLASS_WEIGHTS = st.sampled_from(["balanced", {0: 1.0, 1: 2.0}, {2: 5.0}])
 
 
+@dataclasses.dataclass(frozen=True)
+class Drawn:
+    """A network, and what it is trained on."""
+
+    settings: Settings
+    x: Any
+    codes: Any
+    weights: dict[str, Any]
+    data: Data
+
+
 @st.composite
-def requests(draw):
+def networks(draw):
     """Networks that may share a stack: rows of the same or other folds, own settings, weights, early stopping."""
     weighted, stops = draw(st.booleans()), draw(st.booleans())
     random = np.random.default_rng(draw(st.integers(0, 99)))
     folds = []
     for _ in range(3):
         x, codes = random.normal(size=(40, 3)), random.permutation(np.arange(40) % 3)
-        weight = random.uniform(0.2, 2, 30) if weighted else None
-        folds.append((LabelledRows(x[:30], codes[:30], weight), LabelledRows(x[30:], codes[30:])))
+        folds.append((x, codes, random.uniform(0.2, 2, 30) if weighted else None))
     common = {"hidden_layer_sizes": (3,), "epochs": 12, **draw(st.sampled_from(ALIKE))}
-    common["class_weight"] = draw(CLASS_WEIGHTS) if draw(st.booleans()) else None
-    made = []
+    class_weighted = draw(st.booleans())
+    made, seen = [], {}
     for _ in range(draw(st.integers(2, 7))):
         own = {"learning_rate": draw(st.sampled_from([0.01, 0.3, 2.0])), "l2": draw(st.sampled_from([0.0, 0.1]))}
-        own["seed"] = draw(st.integers(0, 2))
         if stops:
-            patience = draw(st.integers(1, 3))
-            own["early_stopping"] = {"patience": patience, "validation_fraction": 0.2}
-        if common["class_weight"] is not None:
-            own["class_weight"] = draw(CLASS_WEIGHTS)
+            own |= {"patience": draw(st.integers(1, 3)), "validation_fraction": 0.2}
+        seed, stream = draw(st.integers(0, 2)), (0, draw(st.integers(0, 2)))
+        settings = Settings(**common, **own, seed=seed, stream=stream)
         fold = draw(st.integers(0, 2))
-        train, test = folds[fold]
-        if draw(st.booleans()):
-            train = dataclasses.replace(train)  # the same rows as another object
-        made.append(FitRequest({**common, **own}, 3, train, test, stream=(0, draw(st.integers(0, 2)))))
+        x, codes, weight = folds[fold]
+        weights = {"weight": weight, "class_weight": draw(CLASS_WEIGHTS) if class_weighted else None}
+        data = make_data(settings, 3, x[:30], codes[:30], test=(x[30:], codes[30:]), **weights)
+        if draw(st.booleans()):  # the same rows as another network sees, if there is one that sees the same
+            data = seen.setdefault((fold, seed, stream, repr(weights)), data)
+        made.append(Drawn(settings, x, codes, weights, data))
     return made
 
 
 @settings(max_examples=60)
-@given(requests())
+@given(networks())
 def test_together_is_alone_to_the_last_bit(several):
-    assert len({network_key(each.parameters, 3, each.train.weight is not None) for each in several}) == 1
-    together = fit_networks(several, curve_epochs=range(1, 13))
-    for request, trained in zip(several, together, strict=True):
-        (alone,) = fit_networks([request], curve_epochs=range(1, 13))
+    together = train([each.settings for each in several], [each.data for each in several], curve_epochs=range(1, 13))
+    for each, trained in zip(several, together, strict=True):
+        (alone,) = train([each.settings], [each.data], curve_epochs=range(1, 13))
         assert trained.parameters.tobytes() == alone.parameters.tobytes()
         assert (trained.epochs, trained.best_epoch, trained.diverged_epoch) == (
             alone.epochs, alone.best_epoch, alone.diverged_epoch)  # fmt: skip
@@ -80,50 +90,109 @@ def test_together_is_alone_to_the_last_bit(several):
 
 
 @settings(max_examples=30)
-@given(requests())
+@given(networks())
 def test_one_of_them_is_what_bpclassifier_fits(several):
-    request = dataclasses.replace(several[0], stream=())
-    (trained,) = fit_networks([request])
-    model = BPClassifier(**request.parameters)
-    model.fit(request.train.x, request.train.codes, sample_weight=request.train.weight)
+    one, told = several[0], dataclasses.replace(several[0].settings, stream=())
+    data = make_data(told, 3, one.x[:30], one.codes[:30], **one.weights)
+    (trained,) = train([told], [data])
+    stopping = {name: getattr(told, name) for name in ("patience", "min_delta", "validation_fraction")}
+    names = set(BPClassifier().get_params()) & set(vars(told))
+    model = BPClassifier(
+        **{name: getattr(told, name) for name in names},
+        early_stopping=None if told.patience is None else stopping,
+        class_weight=one.weights["class_weight"],
+    )
+    model.fit(one.x[:30], one.codes[:30], sample_weight=one.weights["weight"])
     np.testing.assert_array_equal(model.parameters_, trained.parameters)
-    np.testing.assert_array_equal(model.predict_proba(request.test.x), predict_probabilities(trained, request.test.x))
+    p = predict_probabilities(trained.shape, trained.parameters, one.x[30:])
+    np.testing.assert_array_equal(model.predict_proba(one.x[30:]), p)
+
+
+def test_rows_go_into_the_engine_without_a_copy():
+    x = np.random.default_rng(0).normal(size=(30, 3))
+    data = make_data(Settings(), 3, x, np.arange(30) % 3, test=(x, np.arange(30) % 3))
+    assert np.shares_memory(data.train.x, x)
+    assert np.shares_memory(data.test.x, x)
+
+
+def task_on(dataset, fold, *, model=None, training=None, **others) -> NetworkTask:
+    """A task whose network has BPClassifier's random streams: those of no repeat and fold."""
+    job = check({"model": {"name": "bp", **(model or {})}, "training": training or {}})
+    return NetworkTask(
+        dataset=dataset,
+        scale="standard",
+        missing="refuse",
+        fold=fold,
+        settings=network_settings(job),
+        class_weight=job.training.class_weight,
+        curve_epochs=tuple(range(1, 41)),
+        **others,
+    )
+
+
+def estimator_task_on(dataset, fold, estimator) -> EstimatorTask:
+    return EstimatorTask(dataset=dataset, scale="standard", missing="refuse", fold=fold, estimator=estimator)
 
 
 @pytest.mark.parametrize(
     "change, same",
     [
-        ({"learning_rate": 0.1, "l2": 1.0, "seed": 5, "init": "zeros", "momentum": 0.5}, True),
-        ({"early_stopping": None}, True),
-        ({"early_stopping": {"patience": None, "validation_fraction": 0.3}}, True),
-        ({"early_stopping": {"patience": 3}}, False),
-        ({"class_weight": "balanced"}, False),
-        ({"hidden_layer_sizes": (5,)}, False),
-        ({"epochs": 7}, False),
+        ({"training": {"learning_rate": 0.1, "l2": 1.0, "momentum": 0.5}, "model": {"init": "zeros"}}, True),
+        ({"training": {"early_stopping": {"patience": None, "validation_fraction": 0.3}}}, True),
+        ({"training": {"early_stopping": {"patience": 3}}}, False),
+        ({"training": {"class_weight": "balanced"}}, False),
+        ({"model": {"hidden_layer_sizes": [5]}}, False),
+        ({"training": {"epochs": 7}}, False),
     ],
     ids=str,
 )
-def test_what_may_share_a_stack(change, same):
-    assert (network_key({}, 3, False) == network_key(change, 3, False)) == same
+def test_what_may_share_a_stack(change, same, wine):
+    dataset, folds = wine
+    one, other = (StackKeys().of(task_on(dataset, folds[0], **each)) for each in ({}, change))
+    assert (one == other) == same
 
 
-def test_stopping_networks_share_a_stack_if_they_hold_out_the_same_number():
+def test_stopping_networks_share_a_stack_if_they_hold_out_the_same_number(wine):
+    dataset, folds = wine
+
     def key(**stopping):
-        return network_key({"early_stopping": stopping}, 3, False)
+        return StackKeys().of(task_on(dataset, folds[0], training={"early_stopping": stopping}))
 
     assert key(patience=3) == key(patience=9, min_delta=0.1) == key(patience=3, validation_fraction=0.1)
     assert key(patience=3) != key(patience=3, validation_fraction=0.2)
 
 
-def test_class_weights_are_weights_whoever_gives_them():
-    assert network_key({"class_weight": "balanced"}, 3, False) == network_key({}, 3, True)
+def test_class_weights_are_weights_whoever_gives_them(wine):
+    dataset, folds = wine
+    weighted = dataclasses.replace(dataset, sample_weight=np.ones(178))
+    tasks = [task_on(weighted, folds[0], training={"class_weight": each}) for each in (None, "balanced")]
+    assert StackKeys().of(tasks[0]) == StackKeys().of(tasks[1])
+    assert len(fit_stack(tasks)) == 2
+
+
+def test_each_network_of_a_stack_has_the_curve_points_it_asks_for(wine):
+    dataset, folds = wine
+    points = [(1, 10, 20), (1, 5), ()]
+    tasks = [
+        dataclasses.replace(task_on(dataset, folds[0], training={"epochs": 20}), curve_epochs=each) for each in points
+    ]
+    assert len({StackKeys().of(task) for task in tasks}) == 1
+    first, second, third = fit_stack(tasks)
+    assert first.curve.epochs.tolist() == [1, 10, 20]
+    assert second.curve.epochs.tolist() == [1, 5]
+    assert third.curve is None
+    assert first.curve.train_loss[0] == second.curve.train_loss[0]
+    for together, task in zip((first, second), tasks, strict=False):
+        (alone,) = fit_stack([task])
+        np.testing.assert_array_equal(together.curve.train_loss, alone.curve.train_loss)
+        np.testing.assert_array_equal(together.curve.test_loss, alone.curve.test_loss)
 
 
 @pytest.mark.parametrize(
     "parameters, classes, inputs, samples, stack",
     [
         ({}, 2, 2, 64, 250),
-        ({"hidden_layer_sizes": (16, 8), "optimizer": "adam", "early_stopping": {"patience": 3}}, 3, 4, 150, 200),
+        ({"hidden_layer_sizes": (16, 8), "optimizer": "adam", "patience": 3}, 3, 4, 150, 200),
         ({"hidden_layer_sizes": (64,), "batch_size": 32, "dtype": "float32"}, 10, 64, 1400, 20),
         ({"hidden_layer_sizes": (300, 200), "batch_size": 50, "optimizer": "adam"}, 10, 64, 500, 8),
     ],
@@ -131,37 +200,32 @@ def test_class_weights_are_weights_whoever_gives_them():
 )
 def test_the_memory_a_stack_takes_is_about_what_is_planned_for(parameters, classes, inputs, samples, stack):
     random = np.random.default_rng(0)
-    rows = LabelledRows(random.normal(size=(samples, inputs)), np.arange(samples) % classes)
-    several = [FitRequest({**parameters, "epochs": 2, "seed": seed}, classes, rows) for seed in range(stack)]
-    fit_networks(several[:1])  # what the first training imports is not counted
+    x, codes = random.normal(size=(samples, inputs)), np.arange(samples) % classes
+    several = [Settings(**parameters, epochs=2, seed=seed) for seed in range(stack)]
+    seen = make_data(several[0], classes, x, codes)
+    train(several[:1], [seen])  # what the first training imports is not counted
     tracemalloc.start()
-    fit_networks(several, curve_epochs=(1, 2))
+    stops = several[0].patience is not None
+    data = [make_data(each, classes, x, codes) if stops else seen for each in several]
+    train(several, data, curve_epochs=(1, 2))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert 1 / 2 < stack * network_bytes(parameters, classes, inputs, samples) / peak < 2
+    assert 1 / 2 < stack * network_bytes(several[0], classes, inputs, samples) / peak < 2
 
 
 class TestGradientError:
     @pytest.mark.parametrize("parameters", [*ALIKE[:2], *ALIKE[3:], {"output": "identity", "loss": "squared_error"}])
-    @pytest.mark.parametrize("more", [{}, {"class_weight": "balanced"}, {"early_stopping": {"patience": 1}}], ids=str)
+    @pytest.mark.parametrize("more", [{}, {"class_weight": "balanced"}, {"patience": 1}], ids=str)
     def test_back_propagation_is_right_on_real_rows(self, parameters, more, noisy):
-        x, y = noisy
-        weight = np.random.default_rng(0).uniform(0.2, 2, 90)
-        request = FitRequest({"hidden_layer_sizes": (3,), **parameters, **more}, 3, LabelledRows(x, y, weight))
-        assert 0 < gradient_error(request) < 1e-6
+        weights = {"weight": np.random.default_rng(0).uniform(0.2, 2, 90), "class_weight": more.get("class_weight")}
+        told = Settings(**{"hidden_layer_sizes": (3,), **parameters}, patience=more.get("patience"))
+        assert 0 < gradient_error(told, 3, *noisy, **weights) < 1e-6
 
     def test_it_tells_a_wrong_derivative(self, noisy, monkeypatch):
-        request = FitRequest({"output": "sigmoid", "loss": "squared_error"}, 3, LabelledRows(*noisy))
         wrong = dataclasses.replace(network.shape.OUTPUTS["sigmoid", "squared_error"])
         wrong = dataclasses.replace(wrong, error=network.shape.OUTPUTS["sigmoid", "cross_entropy"].error)
         monkeypatch.setitem(network.shape.OUTPUTS, ("sigmoid", "squared_error"), wrong)
-        assert gradient_error(request) > 0.1
-
-
-def task_on(dataset, fold, name="bp", *, model=None, training=None) -> FoldTask:
-    """A task whose network has BPClassifier's random streams: those of no repeat and fold."""
-    job = check({"model": {"name": name, **(model or {})}, "training": training or {}})
-    return FoldTask(dataset, "standard", "refuse", fold, name, model_parameters(job), stream=())
+        assert gradient_error(Settings(output="sigmoid", loss="squared_error"), 3, *noisy) > 0.1
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +235,7 @@ def people():
     groups = np.repeat(np.arange(24), 1 + np.arange(24) % 6)
     target = random.integers(0, 3, len(groups))
     features = pd.DataFrame(random.normal(size=(len(groups), 3)) + target[:, None], columns=["a", "b", "c"])
-    dataset = Dataset("people", features, target, ("x", "y", "z"), None, "digest", "here", groups=groups)
+    dataset = Dataset("people", features, target, ("x", "y", "z"), None, "here", groups=groups)
     return dataset, make_folds(target, folds=4, groups=groups)
 
 
@@ -183,14 +247,15 @@ def test_networks_that_hold_out_groups_share_a_stack_if_they_hold_out_as_many_ro
         for fold in folds:
             for rate in (0.8, 0.3):
                 task = task_on(dataset, fold, training={**stopping, "learning_rate": rate})
-                task = dataclasses.replace(task, parameters={**task.parameters, "seed": seed}, stream=(0, fold.fold))
+                told = dataclasses.replace(task.settings, seed=seed, stream=(0, fold.fold))
+                task = dataclasses.replace(task, settings=told)
                 stacks.setdefault(keys.of(task), []).append(task)
     sizes = [len(stack) for stack in stacks.values()]
     assert len(sizes) > 4  # of one size are the training parts of four folds at most
     assert max(sizes) > 2  # the two learning rates are always together
     for stack in stacks.values():
-        for task, together in zip(stack, fit_stack(stack, curve_epochs=range(1, 41)), strict=True):
-            (alone,) = fit_stack([task], curve_epochs=range(1, 41))
+        for task, together in zip(stack, fit_stack(stack), strict=True):
+            (alone,) = fit_stack([task])
             np.testing.assert_array_equal(together.probabilities, alone.probabilities)
             np.testing.assert_array_equal(together.curve.train_loss, alone.curve.train_loss)
             assert together.epochs == alone.epochs
@@ -226,11 +291,11 @@ class TestFold:
         for task in tasks:
             stacks.setdefault(keys.of(task), []).append(task)
         results = {each.fold: each for stack in stacks.values() for each in fit_stack(stack)}
-        for task, fold in zip(tasks, folds, strict=True):
+        for fold in folds:
             pipeline = Pipeline(
                 [
                     ("rows", make_preprocessor(dataset, "standard", "refuse")),
-                    ("model", make_model("bp", task.parameters)),
+                    ("model", make_model("bp", model_parameters(check(sections)))),
                 ]
             ).fit(dataset.features.iloc[fold.train], dataset.target[fold.train])
             test = dataset.features.iloc[fold.test]
@@ -245,8 +310,8 @@ class TestFold:
     def test_a_reference_is_a_pipeline_fitted_by_hand(self, wine):
         dataset, folds = wine
         weighted = dataclasses.replace(dataset, sample_weight=np.random.default_rng(0).uniform(0.5, 2, 178))
-        task = task_on(weighted, folds[0], "sklearn_logistic", training={"l2": 0.1})
-        rows, model = make_preprocessor(weighted, "standard", "refuse"), make_model(task.model, task.parameters)
+        rows, model = make_preprocessor(weighted, "standard", "refuse"), ConvergedLogistic(0.1)
+        task = estimator_task_on(weighted, folds[0], model)
         train, test = folds[0].train, folds[0].test
         model.fit(
             rows.fit_transform(dataset.features.iloc[train]), dataset.target[train], weighted.sample_weight[train]
@@ -259,8 +324,7 @@ class TestFold:
 
     def test_an_estimator_of_any_other_kind_does_not_tell_its_parameters(self, wine):
         dataset, folds = wine
-        task = task_on(dataset, folds[0], "sklearn", model={"estimator": "sklearn.naive_bayes.GaussianNB"})
-        assert fit_fold(task).parameters is None
+        assert fit_fold(estimator_task_on(dataset, folds[0], GaussianNB())).parameters is None
 
     @pytest.mark.parametrize("model", ["bp", "sklearn_logistic"])
     def test_nothing_of_the_test_part_leaks_into_training(self, model, wine):
@@ -272,9 +336,12 @@ class TestFold:
         spoilt = dataclasses.replace(
             dataset, features=pd.DataFrame(features, columns=dataset.features.columns), target=target
         )
-        training = {"l2": 0.01} if model == "sklearn_logistic" else {"early_stopping": {"patience": 3}}
-        tasks = [task_on(each, fold, model, training=training) for each in (dataset, spoilt)]
-        one, other = [fit_fold(task) if model == "sklearn_logistic" else fit_stack([task])[0] for task in tasks]
+        if model == "bp":
+            training = {"early_stopping": {"patience": 3}}
+            one, other = (fit_stack([task_on(each, fold, training=training)])[0] for each in (dataset, spoilt))
+        else:
+            reference = ConvergedLogistic(0.01)
+            one, other = (fit_fold(estimator_task_on(each, fold, reference)) for each in (dataset, spoilt))
         assert one.train_scores == other.train_scores
         assert one.epochs == other.epochs
         assert one.test_scores != other.test_scores

@@ -19,14 +19,14 @@ from src.report.summary import print_report, print_summary
 from src.report.tables import (
     best_line,
     candidate_cells,
-    candidate_table,
     leaderboard,
     leaderboard_cells,
     leaderboard_csv,
     setting_rows,
 )
-from src.report.terminal import Cells, cells_markdown, plain_text
+from src.report.terminal import Cells, FittedTable, cells_markdown
 from src.report.words import plain
+from tests.printed import plain_text
 from tests.sweeps import Given, model, outcome_of
 
 ADDRESS = "http://127.0.0.1:5000/#/experiments/1234567890/runs?workflowType=machine_learning&orderByKey=metrics.test"
@@ -376,6 +376,6 @@ def test_where_nothing_was_chosen_nothing_is_said_of_it(three_models: Outcome) -
 
 @pytest.mark.parametrize("width", [50, 80, 120])
 def test_the_models_fit_the_terminal(grid: list[Given], width: int) -> None:
-    text = plain_text(candidate_table(outcome_of([*grid, model("logistic", FIVE)])), width)
+    text = plain_text(FittedTable(candidate_cells(outcome_of([*grid, model("logistic", FIVE)]))), width)
     assert max(map(len, text.splitlines())) <= width
     assert "0.800" in text

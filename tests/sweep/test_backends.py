@@ -46,7 +46,7 @@ def ended_by(jobs: Jobs, **sweep: Any) -> dict[int, EndedJob]:
     collector = Collector(dict(enumerate(jobs.distinct)))
     ended: list[EndedJob] = []
     for stack in run_stacks(make_plan(jobs, {}, settings).stacks, settings):
-        ended += collector.take(stack)
+        ended += collector.add(stack)
     assert sorted(job.number for job in ended) == list(range(len(jobs.distinct)))
     return {job.number: job for job in ended}
 
@@ -114,8 +114,8 @@ def deadly(killed: Path | None) -> Callable[..., Any]:
                 killed.touch()
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def numbered(number: int, portion: Any, _: Any) -> Any:
-        return number, stacks.run_portion(portion, die if all(stack.networks for stack in portion) else None)
+    def numbered(number: int, workload: Any, _: Any) -> Any:
+        return number, stacks.run_workload(workload, die if all(stack.networks for stack in workload) else None)
 
     return numbered
 

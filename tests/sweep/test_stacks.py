@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.models import network_key
+from src.evaluation.crossval import StackKeys
+from src.evaluation.results import Failure
 from src.sweep import stacks
 from src.sweep.compose import Composed
-from src.sweep.jobs import Jobs, make_jobs
-from src.sweep.stacks import Collector, JobError, Stack, StackResult, curve_epochs, make_stacks, portions, run_stack
+from src.sweep.jobs import Jobs, curve_epochs, make_jobs
+from src.sweep.stacks import Collector, Stack, StackResult, make_stacks, run_stack, workloads
 
 MakeJobs = Callable[..., Jobs]
 
@@ -55,27 +56,18 @@ def test_stacks_hold_every_fold_once_within_the_limits(
     limit = int(megabytes * 1e6)
     made = make_stacks(numbered, n_jobs, limit)
 
-    places = Counter(place for stack in made for place in stack.places)
+    places = Counter(place for stack in made for place in stack.tasks)
     assert places == Counter((number, position) for number, job in numbered.items() for position in job.tasks)
     for stack in made:
-        assert [numbered[number].tasks[position] for number, position in stack.places] == list(stack.tasks)
-        members = {number for number, _ in stack.places}
+        assert all(numbered[number].tasks[position] is task for (number, position), task in stack.tasks.items())
+        members = {number for number, _ in stack.tasks}
         if not stack.networks:
             assert len(members) == 1
             continue
         assert stack.bytes <= limit or len(members) == 1
         assert len(stack.tasks) <= stacks.LARGEST_STACK or len(members) == 1
-        alike = {
-            (
-                id(task.dataset),
-                task.scale,
-                len(task.fold.train),
-                len(task.fold.test),
-                network_key(task.parameters, len(task.dataset.class_names), weighted=False),
-            )
-            for task in stack.tasks
-        }
-        assert len(alike) == 1
+        assert len(stack.networks) == len(stack.tasks)
+        assert len({StackKeys().of(task) for task in stack.networks}) == 1
 
 
 def test_what_may_differ_inside_a_stack_does(jobs_of: MakeJobs) -> None:
@@ -92,20 +84,20 @@ def test_several_workers_have_something_to_do(jobs_of: MakeJobs) -> None:
     assert max(sizes) - min(sizes) <= 5
 
 
-def test_a_worker_is_handed_whole_jobs_in_equal_portions(jobs_of: MakeJobs) -> None:
+def test_a_worker_is_handed_whole_jobs_in_equal_workloads(jobs_of: MakeJobs) -> None:
     jobs = jobs_of(["cv.folds=7"], *([f"training.l2={l2}"] for l2 in range(16)))  # 80 rows do not divide by 7
     made = make_stacks(dict(enumerate(jobs.distinct)), 2, 10**9)
-    handed = portions(made, 2)
-    assert [stack for portion in handed for stack in portion] == made
+    handed = workloads(made, 2)
+    assert [stack for workload in handed for stack in workload] == made
     assert len(handed) == 8
-    assert {sum(len(stack.tasks) for stack in portion) for portion in handed} == {2 * 7}
-    assert portions(made, len(made)) == [(stack,) for stack in made]  # more workers than portions
+    assert {sum(len(stack.tasks) for stack in workload) for workload in handed} == {2 * 7}
+    assert workloads(made, len(made)) == [(stack,) for stack in made]  # more workers than workloads
 
 
 def test_a_job_is_trained_even_where_its_networks_are_too_large_for_the_limit(jobs_of: MakeJobs) -> None:
     jobs = jobs_of(["model.hidden_layer_sizes=[500]", "training.epochs=1"], ["seed=0"], ["seed=1"])
     made = make_stacks(dict(enumerate(jobs.distinct)), 1, 1)
-    assert [len({number for number, _ in stack.places}) for stack in made] == [1, 1]
+    assert [len({number for number, _ in stack.tasks}) for stack in made] == [1, 1]
     assert len(run_stack(made[0]).results) == 5
 
 
@@ -121,7 +113,7 @@ def test_curves_have_evenly_spaced_points_and_end_with_the_last_epoch(epochs: in
 
 def run_all(made: Sequence[Stack], jobs: Jobs) -> list[Any]:
     collector = Collector(dict(enumerate(jobs.distinct)))
-    return [ended for stack in made for ended in collector.take(run_stack(stack))]
+    return [ended for stack in made for ended in collector.add(run_stack(stack))]
 
 
 def test_a_job_ends_once_with_all_its_folds_in_order(jobs_of: MakeJobs) -> None:
@@ -143,10 +135,10 @@ def test_a_failing_job_takes_no_other_with_it(jobs_of: MakeJobs, monkeypatch: py
     (stack,) = make_stacks(dict(enumerate(jobs.distinct)), 1, 10**9)
     fit = stacks.fit_stack
 
-    def fail_for_seed_1(tasks: Any, **rest: Any) -> Any:
-        if any(task.parameters["seed"] == 1 for task in tasks):
+    def fail_for_seed_1(tasks: Any, *rest: Any) -> Any:
+        if any(task.settings.seed == 1 for task in tasks):
             raise ArithmeticError("no such luck")
-        return fit(tasks, **rest)
+        return fit(tasks, *rest)
 
     monkeypatch.setattr(stacks, "fit_stack", fail_for_seed_1)
     ended = {job.number: job for job in run_all([stack], jobs)}
@@ -160,9 +152,9 @@ def test_what_comes_of_a_job_after_it_has_failed_is_left_aside(jobs_of: MakeJobs
     jobs = jobs_of(["cv.folds=7", "training.epochs=2"])
     first, second = make_stacks(dict(enumerate(jobs.distinct)), 1, 10**9)
     collector = Collector(dict(enumerate(jobs.distinct)))
-    error = JobError("OSError", "gone", "")
-    (failed,) = collector.take(StackResult({}, {0: error}, 1.0, 2.0))
+    error = Failure("OSError", "gone", "")
+    (failed,) = collector.add(StackResult({}, {0: error}, 1.0, 2.0))
     assert (failed.result, failed.error) == (None, error)
-    assert not list(collector.take(run_stack(second)))
-    assert not list(collector.take(StackResult({}, {0: error}, 1.0, 2.0)))
+    assert not list(collector.add(run_stack(second)))
+    assert not list(collector.add(StackResult({}, {0: error}, 1.0, 2.0)))
     assert first.tasks

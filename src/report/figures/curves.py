@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from src.evaluation.results import Curve
-from src.report.style import COLORS, FAINT, LINES, figure, log_scale, panel_columns, panel_title, panels
+from src.report.style import COLORS, FAINT, LINES, figure, log_scale, model_panels, panel_columns
+from src.words import counted
 
 
 @figure
@@ -30,23 +31,22 @@ def learning_curve(curves: Mapping[str, Sequence[Curve]], loss: str | Mapping[st
     alike = len(set(losses.values())) == 1
     columns = panel_columns(len(curves))
     height = 3.0 if len(curves) > 1 else 3.6
-    drawn, axes = panels(len(curves), columns=columns, height=height, sharex=True, sharey=alike)
-    for place, (ax, (name, folds)) in enumerate(zip(axes, curves.items(), strict=True)):
+    labels = [losses[name].replace("_", " ") for name in curves]
+    drawn, axes = model_panels(curves, columns, labels[0], height=height, sharex=True, sharey=alike)
+    for ax, folds, label in zip(axes, curves.values(), labels, strict=True):
         _draw_folds(ax, folds)
-        panel_title(ax, name, columns)
-        ax.tick_params(labelbottom=True)
         ax.set_xlabel("epoch")
-        if place % columns == 0 or not alike:
-            ax.set_ylabel(losses[name].replace("_", " "))
-    for ax, shown in zip(
-        axes, [[one for folds in curves.values() for one in folds]] if alike else curves.values(), strict=False
-    ):
+        if not alike:
+            ax.set_ylabel(label)
+    together = [[one for folds in curves.values() for one in folds]] if alike else curves.values()
+    for ax, shown in zip(axes, together, strict=False):
         if _decades(shown) > 2:
             log_scale(ax)
-    handles, labels = axes[0].get_legend_handles_labels()
     several = any(len(folds) > 1 for folds in curves.values())
     note = "band: ± one standard deviation over folds" if several else None
-    drawn.legend(handles, labels, loc="outside upper right", ncols=2, title=note, title_fontsize=8.5)
+    drawn.legend(
+        *axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2, title=note, title_fontsize=8.5
+    )
     return drawn
 
 
@@ -80,11 +80,12 @@ def _mark_divergence(ax: Axes, epochs: NDArray[np.int64], losses: NDArray[np.flo
         return
     mean = losses.mean(axis=0)
     finite = np.flatnonzero(np.isfinite(mean))
-    word = f"{diverged} {'fold' if diverged == 1 else 'folds'} diverged"
     if finite.size:
         end = finite[-1]
         ax.plot(epochs[end], mean[end], marker="X", markersize=9, color="black", linestyle="none")
-    ax.text(0.98, 0.96, f"✕ {word}", transform=ax.transAxes, ha="right", va="top", color=FAINT)
+    ax.text(
+        0.98, 0.96, f"✕ {counted(diverged, 'fold')} diverged", transform=ax.transAxes, ha="right", va="top", color=FAINT
+    )
 
 
 def _at(wanted: NDArray[np.int64], epochs: NDArray[np.int64], loss: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,7 +10,7 @@ from matplotlib.colors import ListedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.stats import binomtest
 from sklearn.metrics import roc_curve
 
 from src.evaluation.results import OutOfFold
@@ -22,12 +23,13 @@ from src.report.style import (
     WIDTH,
     categories,
     figure,
+    model_panels,
     panel_columns,
-    panel_title,
     panels,
     series,
 )
 from src.report.words import mean_and_spread, plain
+from src.words import counted
 
 _NEAR_PERFECT = 0.98  # area under a ROC curve that is hardly told from the square's edges
 
@@ -78,28 +80,22 @@ def decision_regions(
     columns = panel_columns(len(probabilities))
     width = WIDTH if columns > 1 else 5.4
     height = {1: 4.6, 2: 3.9, 3: 3.2}[columns]
-    drawn, axes = panels(len(probabilities), columns=columns, height=height, width=width, sharex=True, sharey=True)
-    for place, (ax, (name, predicted)) in enumerate(zip(axes, probabilities.items(), strict=True)):
+    drawn, axes = model_panels(
+        *(probabilities, columns, plain(feature_names[1], 30)), height=height, width=width, sharex=True, sharey=True
+    )
+    for ax, predicted in zip(axes, probabilities.values(), strict=True):
         _shade(ax, grid, predicted)
-        for code in range(len(class_names)):
-            ax.plot(
-                *features[target == code].T,
-                MARKERS[code % len(MARKERS)],
-                # Full and hollow in turn, for those who see no difference between the colors.
-                markerfacecolor=COLORS[code % len(COLORS)] if code % 2 == 0 else "white",
-                markeredgecolor="white" if code % 2 == 0 else COLORS[code % len(COLORS)],
-                markeredgewidth=0.5 if code % 2 == 0 else 1.4,
-                markersize=5.2 if code % 2 == 0 else 4.6,
-                label=plain(class_names[code], 24),
-            )
+        for code, name in enumerate(class_names):
+            color = COLORS[code % len(COLORS)]
+            # Full and hollow in turn, for those who see no difference between the colors.
+            full = {"markerfacecolor": color, "markeredgecolor": "white", "markeredgewidth": 0.5, "markersize": 5.2}
+            hollow = {"markerfacecolor": "white", "markeredgecolor": color, "markeredgewidth": 1.4, "markersize": 4.6}
+            look: dict[str, Any] = hollow if code % 2 else full
+            ax.plot(*features[target == code].T, MARKERS[code % len(MARKERS)], label=plain(name, 24), **look)
         ax.set_xlim(grid.x[0], grid.x[-1])
         ax.set_ylim(grid.y[0], grid.y[-1])
         ax.grid(visible=False)
-        ax.tick_params(labelbottom=True)
-        panel_title(ax, name, columns)
         ax.set_xlabel(plain(feature_names[0], 72 // columns))
-        if place % columns == 0:
-            ax.set_ylabel(plain(feature_names[1], 30))
     handles, labels = axes[0].get_legend_handles_labels()
     if len(class_names) == 2:
         handles.append(Line2D([], [], color=INK, linewidth=1.8))
@@ -117,32 +113,24 @@ def confusion_matrices(predictions: Mapping[str, OutOfFold], class_names: Sequen
     columns = panel_columns(len(predictions), most=3 if len(class_names) <= 5 else 2)
     few = len(class_names) <= 3
     width = {1: 3.6 if few else 4.8, 2: 2.6 if few else WIDTH / 2, 3: WIDTH / 3}[columns]
-    drawn, axes = panels(
-        len(predictions), columns=columns, height=min(width + 0.3, 4.6), width=width * columns, square=True
+    drawn, axes = model_panels(
+        *(predictions, columns, "true class"), height=min(width + 0.3, 4.6), width=width * columns, square=True
     )
     fontsize = float(np.clip(42 * width / 2.4 / len(class_names), 4.5, 11))
-    for place, (ax, (name, made)) in enumerate(zip(axes, predictions.items(), strict=True)):
+    for place, (ax, made) in enumerate(zip(axes, predictions.values(), strict=True)):
         kept, left_out = _finite(made)
         counts = np.zeros((len(class_names), len(class_names)), dtype=int)
         np.add.at(counts, (kept.target, kept.probabilities.argmax(axis=1)), 1)
         share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
         for row, column in np.ndindex(*counts.shape):
-            ax.text(
-                *(column, row, str(counts[row, column])),
-                ha="center",
-                va="center",
-                fontsize=fontsize,
-                color="white" if share[row, column] > 0.55 else INK if counts[row, column] else FAINT,
-            )
+            color = "white" if share[row, column] > 0.55 else INK if counts[row, column] else FAINT
+            ax.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=fontsize, color=color)
         categories(ax, class_names, limit=14, room=int(8.5 * width))
         categories(ax, class_names if place % columns == 0 else [""] * len(class_names), "y", limit=14)
         ax.grid(visible=False)
         ax.tick_params(length=0)
         ax.set_xlabel("predicted class" + left_out)
-        if place % columns == 0:
-            ax.set_ylabel("true class")
-        panel_title(ax, name, columns)
     return drawn
 
 
@@ -164,17 +152,10 @@ def roc_curves(predictions: Mapping[str, OutOfFold]) -> Figure:
         if not len(curves):
             continue
         means.append(float(areas.mean()))
-        look = series(place)
         score = mean_and_spread(areas.mean(), areas.std(ddof=1) if len(areas) > 1 else None)
-        ax.plot(
-            np.append(0.0, at),
-            np.append(0.0, curves.mean(axis=0)),
-            color=look["color"],
-            linestyle=look["linestyle"],
-            marker=look["marker"],
-            markevery=(14 + 5 * place, 100),
-            label=f"{plain(name, 40)}: AUC {score}{left_out}",
-        )
+        label = f"{plain(name, 40)}: AUC {score}{left_out}"
+        rates = np.append(0.0, at), np.append(0.0, curves.mean(axis=0))
+        ax.plot(*rates, markevery=(14 + 5 * place, 100), label=label, **series(place))
     ax.set_xlabel("false positive rate")
     ax.set_ylabel("true positive rate")
     several = any(made.probabilities.shape[1] > 2 for made in predictions.values())
@@ -201,11 +182,10 @@ def calibration_curves(predictions: Mapping[str, OutOfFold], class_names: Sequen
     """
     columns = panel_columns(len(predictions))
     height, width = {1: (4.6, 4.8), 2: (3.9, WIDTH), 3: (2.9, WIDTH)}[columns]
-    drawn, axes = panels(
-        len(predictions), columns=columns, height=height, width=width, square=True, sharex=True, sharey=True
-    )
+    size: dict[str, Any] = {"height": height, "width": width, "square": True}
+    drawn, axes = model_panels(predictions, columns, "share that came true", sharex=True, sharey=True, **size)
     two = len(class_names) == 2
-    for place, (ax, (name, made)) in enumerate(zip(axes, predictions.items(), strict=True)):
+    for ax, made in zip(axes, predictions.values(), strict=True):
         kept, left_out = _finite(made)
         predicted = kept.probabilities[:, 1] if two else kept.probabilities.max(axis=1)
         true = kept.target == (1 if two else kept.probabilities.argmax(axis=1))
@@ -216,12 +196,8 @@ def calibration_curves(predictions: Mapping[str, OutOfFold], class_names: Sequen
             mean, share, low, high = _reliability(predicted, true)
             bars = [np.maximum(share - low, 0), np.maximum(high - share, 0)]
             ax.errorbar(mean, share, yerr=bars, color=COLORS[0], marker="o", elinewidth=1, capsize=2, label="model")
-        panel_title(ax, name, columns)
-        ax.tick_params(labelbottom=True)
         _unit_square(ax, (0.0, 0.5, 1.0))
         ax.set_xlabel((f"predicted P({plain(class_names[1], 16)})" if two else "predicted probability") + left_out)
-        if place % columns == 0:
-            ax.set_ylabel("share that came true")
     return drawn
 
 
@@ -230,8 +206,9 @@ def _shade(ax: Axes, grid: Grid, predicted: FloatArray) -> None:
     extent = (float(grid.x[0]), float(grid.x[-1]), float(grid.y[0]), float(grid.y[-1]))
     if predicted.shape[1] == 2:
         second = predicted[:, 1].reshape(shape)
-        tint = _blend(second[..., None])
-        ax.imshow(tint, extent=extent, origin="lower", aspect="auto", interpolation="bilinear")
+        away = np.abs(2 * second - 1)[..., None]  # from one half, which is white
+        tint = np.where(second[..., None] < 0.5, _tint(COLORS[0], 0.42), _tint(COLORS[1], 0.42))
+        ax.imshow(1 - away * (1 - tint), extent=extent, origin="lower", aspect="auto", interpolation="bilinear")
         if second.min() < 0.5 < second.max():
             ax.contour(grid.x, grid.y, second, levels=[0.5], colors=[INK], linewidths=1.8)
         return
@@ -249,23 +226,14 @@ def _tint(color: str, strength: float) -> FloatArray:
     return 1 - strength * (1 - np.array(to_rgb(color)))
 
 
-def _blend(second: FloatArray) -> FloatArray:
-    """From the first class's tint over white, at one half, to the second's; shape (..., 1) to (..., 3)."""
-    away = np.abs(2 * second - 1)
-    tint = np.where(second < 0.5, _tint(COLORS[0], 0.42), _tint(COLORS[1], 0.42))
-    return np.asarray(1 - away * (1 - tint))
-
-
 def _finite(made: OutOfFold) -> tuple[OutOfFold, str]:
     """The predictions without those of diverged networks, and what to say of these."""
     kept = np.isfinite(made.probabilities).all(axis=1)
     if kept.all():
         return made, ""
-    folds = len(np.unique(made.fold[~kept]))
-    left_out = f"\n({folds} diverged {'fold' if folds == 1 else 'folds'} left out)"
-    return replace(
-        made, fold=made.fold[kept], target=made.target[kept], probabilities=made.probabilities[kept]
-    ), left_out
+    left_out = f"\n({counted(len(np.unique(made.fold[~kept])), 'diverged fold')} left out)"
+    fold, target, probabilities = made.fold[kept], made.target[kept], made.probabilities[kept]
+    return replace(made, fold=fold, target=target, probabilities=probabilities), left_out
 
 
 def _fold_curves(made: OutOfFold, at: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -294,11 +262,9 @@ def _reliability(
     parts = [part for part in np.array_split(order, bins) if len(part)]
     mean = np.array([predicted[part].mean() for part in parts])
     share = np.array([true[part].mean() for part in parts])
-    count = np.array([len(part) for part in parts])
-    z = float(norm.ppf(0.975))
-    center = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
-    return mean, share, center - half, center + half
+    tests = [binomtest(int(true[part].sum()), len(part)) for part in parts]
+    low, high = np.array([test.proportion_ci(method="wilson") for test in tests]).T
+    return mean, share, low, high
 
 
 def _unit_square(ax: Axes, ticks: Sequence[float]) -> None:

@@ -1,7 +1,6 @@
 """Scores of settings and candidates: ranked, paired by fold, and over the values that were swept."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,57 +15,33 @@ from src.comparison.across import AcrossData
 from src.comparison.candidates import Candidate
 from src.comparison.families import Comparison
 from src.comparison.jobs import MODEL, Setting
-from src.comparison.naming import distinct, value_text, varying
+from src.comparison.naming import distinct, grouped, value_text, varying
 from src.evaluation.metrics import higher_is_better
 from src.report.style import COLORS, FAINT, INK, RULE, categories, figure, log_scale, panels, series
+from src.report.tables import trouble_word
 from src.report.words import metric_label, number, percent, plain
 
 _FAR = 12  # times the usual reach of a row
 _MOST_BANDS = 4
 
 
-def _write_score(ax: Axes, place: int, score: float) -> None:
-    """A score at the right edge of its row."""
-    ax.annotate(number(score), (1.01, place), xycoords=("axes fraction", "data"), va="center", fontsize=8.5, color=INK)
+def _rows(labels: Sequence[str], data: Sequence[str]) -> tuple[list[str], list[int]]:
+    """Labels from the top, those of several data sets below the name of each; where the rows stand among them."""
+    labelled: list[str] = []
+    places: list[int] = []
+    for name, group in grouped(zip(data, labels, strict=True)).items():
+        labelled += [name] * (len(set(data)) > 1)
+        places += range(len(labelled), len(labelled) + len(group))
+        labelled += group
+    return labelled, places
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Rows one below the other, each group under its name.
-
-    Attributes
-    ----------
-    labels
-        Of all places from the top, groups' names among them.
-    places
-        Where each row stands.
-    heads
-        Where each group's name stands; none where there is one group.
-    """
-
-    labels: list[str]
-    places: list[int]
-    heads: list[int]
-
-
-def _rows(labels: Sequence[str], groups: Sequence[str]) -> Rows:
-    """Place rows below the names of their groups, which follow each other."""
-    made = Rows([], [], [])
-    for place, (label, group) in enumerate(zip(labels, groups, strict=True)):
-        if len(set(groups)) > 1 and (place == 0 or group != groups[place - 1]):
-            made.heads.append(len(made.labels))
-            made.labels.append(group)
-        made.places.append(len(made.labels))
-        made.labels.append(label)
-    return made
-
-
-def _name_rows(ax: Axes, rows: Rows) -> None:
-    categories(ax, rows.labels, "y", limit=48)
-    ax.set_ylim(len(rows.labels) - 0.5, -0.5)
+def _name_rows(ax: Axes, labels: Sequence[str], places: Sequence[int]) -> None:
+    categories(ax, labels, "y", limit=48)
+    ax.set_ylim(len(labels) - 0.5, -0.5)
     ax.grid(axis="y", visible=False)
     ax.tick_params(axis="y", length=0)
-    for head in rows.heads:
+    for head in sorted(set(range(len(labels))) - set(places)):
         ax.get_yticklabels()[head].set_fontweight("bold")
         if head:
             ax.axhline(head - 0.5, color=RULE, linewidth=0.8, zorder=0)
@@ -74,22 +49,17 @@ def _name_rows(ax: Axes, rows: Rows) -> None:
 
 @figure
 def intervals(candidates: Sequence[Candidate], metric: str, confidence: float) -> Figure:
-    """Each candidate's mean test score with its own confidence interval, grouped by data set.
-
-    Parameters
-    ----------
-    candidates
-        In the order to show them, those of a data set together; at least one.
-    """
-    rows = _rows([one.name for one in candidates], [one.data for one in candidates])
-    drawn, (ax,) = panels(1, height=1.0 + 0.3 * max(len(rows.labels), 3))
-    for place, one in zip(rows.places, candidates, strict=True):
+    """Each candidate's mean test score with its own confidence interval, grouped by data set; at least one."""
+    labels, places = _rows([one.name for one in candidates], [one.data for one in candidates])
+    drawn, (ax,) = panels(1, height=1.0 + 0.3 * max(len(labels), 3))
+    right: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 8.5, "color": INK}
+    for place, one in zip(places, candidates, strict=True):
         ax.plot([one.low, one.high], [place, place], color=COLORS[0], linewidth=3, solid_capstyle="butt", zorder=3)
         ax.plot(one.mean, place, "D", color=COLORS[0], markeredgecolor="white", markersize=8, zorder=5)
-        _write_score(ax, place, one.mean)
+        ax.annotate(number(one.mean), (1.01, place), **right)
     center = float(np.median([one.mean for one in candidates]))
-    beyond = _show_most(ax, rows.places, [np.array([one.mean, one.low, one.high]) for one in candidates], center)
-    _name_rows(ax, rows)
+    beyond = _show_most(ax, places, [np.array([one.mean, one.low, one.high]) for one in candidates], center)
+    _name_rows(ax, labels, places)
     ax.set_xlabel(f"test {metric_label(metric)}: mean over folds and corrected {percent(confidence)} interval{beyond}")
     ax.set_title(f"{metric_label(metric)}, best first")
     return drawn
@@ -97,19 +67,43 @@ def intervals(candidates: Sequence[Candidate], metric: str, confidence: float) -
 
 @figure
 def differences(comparisons: Sequence[Comparison]) -> Figure:
-    """All comparisons: fold by fold, the mean and its simultaneous confidence interval.
+    """Comparisons by one metric, grouped by data set: fold by fold, the mean and its simultaneous confidence interval.
 
-    Parameters
-    ----------
-    comparisons
-        At least one; all by the same metric, those of a data set together.
+    There is at least one.
     """
     baselines = {one.baseline for one in comparisons}
     one_baseline = len(baselines) == 1
-    labels = [plain(one.model) if one_baseline else f"{one.model} − {one.baseline}" for one in comparisons]
-    rows = _rows(labels, [one.data for one in comparisons])
+    names = [plain(one.model) if one_baseline else f"{one.model} − {one.baseline}" for one in comparisons]
+    labels, places = _rows(names, [one.data for one in comparisons])
     what = f": model − {plain(baselines.pop(), 40)}" if one_baseline else ""
-    return _draw_differences(comparisons, rows, what)
+    count, first, values = len(labels), comparisons[0], []
+    rope = first.rope or 0.0
+    drawn, (ax,) = panels(1, height=1.15 + (0.62 if count <= 6 else 0.4 if count <= 12 else 0.31) * count)
+    for place, row in zip(places, comparisons, strict=True):
+        offsets = np.linspace(-0.26, 0.26, len(row.on_folds))
+        ax.plot(row.on_folds, place + offsets, "o", color=FAINT, markersize=4.5, markerfacecolor="white", zorder=4)
+        ends = [end for end in (row.low, row.high) if np.isfinite(end)]
+        if len(ends) == 2:
+            ax.plot(ends, [place, place], color=COLORS[0], linewidth=3, solid_capstyle="butt", zorder=3)
+        ax.plot(row.difference, place, "D", color=COLORS[0], markeredgecolor="white", markersize=8, zorder=5)
+        values.append(np.array([*ends, row.difference, *row.on_folds, -1.6 * rope, 1.6 * rope]))
+    ax.axvline(0, color=INK, linewidth=1, zorder=1)
+    _name_rows(ax, labels, places)
+    beyond = _show_most(ax, places, values, 0.0)
+    ax.set_xlabel(f"difference in {metric_label(first.metric)}{what}{beyond}")
+    key: list[Any] = [
+        Line2D([], [], marker="o", linestyle="none", color=FAINT, markerfacecolor="white", label="one fold"),
+        Line2D([], [], marker="D", linestyle="none", color=COLORS[0], label="mean"),
+        Line2D([], [], color=COLORS[0], linewidth=3, label=f"{percent(first.confidence)} interval, corrected"),
+    ]
+    if rope:
+        ax.axvspan(-rope, rope, color=RULE, alpha=0.55, linewidth=0, zorder=0)
+        key.append(Rectangle((0, 0), 1, 1, color=RULE, alpha=0.55, label=f"equal in practice (±{rope:g})"))
+    sides = ("◀ worse", "better ▶") if higher_is_better(first.metric) else ("◀ better", "worse ▶")
+    for x, side, align in ((0.0, sides[0], "left"), (1.0, sides[1], "right")):
+        ax.text(x, 1.02, side, transform=ax.transAxes, ha=align, va="bottom", color=FAINT, fontsize=8.5)
+    drawn.legend(handles=key, loc="outside lower center", ncols=4)
+    return drawn
 
 
 @figure
@@ -150,33 +144,6 @@ def _cliques(ranks: NDArray[np.float64], critical: float) -> list[tuple[int, int
     """First and last place of each longest row of ranks that lie within the critical difference of one another."""
     ends = [int(np.flatnonzero(ranks - rank < critical).max()) for rank in ranks]
     return [(first, last) for first, last in enumerate(ends) if last > first and (first == 0 or ends[first - 1] < last)]
-
-
-def _draw_differences(comparisons: Sequence[Comparison], rows: Rows, what: str) -> Figure:
-    count = len(rows.labels)
-    drawn, (ax,) = panels(1, height=1.15 + (0.62 if count <= 6 else 0.4 if count <= 12 else 0.31) * count)
-    drawn_values = []
-    first = comparisons[0]
-    rope = first.rope or 0.0
-    for place, row in zip(rows.places, comparisons, strict=True):
-        offsets = np.linspace(-0.26, 0.26, len(row.on_folds))
-        ax.plot(row.on_folds, place + offsets, "o", color=FAINT, markersize=4.5, markerfacecolor="white", zorder=4)
-        ends = [end for end in (row.low, row.high) if np.isfinite(end)]
-        if len(ends) == 2:
-            ax.plot(ends, [place, place], color=COLORS[0], linewidth=3, solid_capstyle="butt", zorder=3)
-        ax.plot(row.difference, place, "D", color=COLORS[0], markeredgecolor="white", markersize=8, zorder=5)
-        drawn_values.append(np.array([*ends, row.difference, *row.on_folds, -1.6 * rope, 1.6 * rope]))
-    ax.axvline(0, color=INK, linewidth=1, zorder=1)
-    _name_rows(ax, rows)
-    beyond = _show_most(ax, rows.places, drawn_values, 0.0)
-    ax.set_xlabel(f"difference in {metric_label(first.metric)}{what}{beyond}")
-    if rope:
-        ax.axvspan(-rope, rope, color=RULE, alpha=0.55, linewidth=0, zorder=0)
-    sides = ("◀ worse", "better ▶") if higher_is_better(first.metric) else ("◀ better", "worse ▶")
-    for x, side, align in ((0.0, sides[0], "left"), (1.0, sides[1], "right")):
-        ax.text(x, 1.02, side, transform=ax.transAxes, ha=align, va="bottom", color=FAINT, fontsize=8.5)
-    drawn.legend(handles=_difference_key(first), loc="outside lower center", ncols=4)
-    return drawn
 
 
 def _show_most(ax: Axes, places: Sequence[int], values: Sequence[NDArray[np.floating]], center: float) -> str:
@@ -248,7 +215,9 @@ def heat_map(settings: Sequence[Setting], x: str, y: str, metric: str = "test/ac
         if np.isnan(value):
             ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor="white", edgecolor=RULE, hatch="////"))
         dark = np.isfinite(value) and image.cmap(norm(value))[:3] @ np.array([0.299, 0.587, 0.114]) < 0.55
-        text = number(value) if np.isfinite(value) else _fate(cells.get((columns[column], rows[row])))
+        there = cells.get((columns[column], rows[row]))
+        fate = "not run" if there is None else trouble_word(there) or "diverged"
+        text = number(value) if np.isfinite(value) else fate
         ax.text(
             *(column, row, text),
             ha="center",
@@ -272,7 +241,7 @@ def heat_map(settings: Sequence[Setting], x: str, y: str, metric: str = "test/ac
     ax.spines[:].set_visible(False)
     ax.set_xlabel(_leaf(x))
     ax.set_ylabel(_leaf(y))
-    ax.set_title(f"{metric_label(metric)}{_best_over(settings, [x, y])}; best framed")
+    ax.set_title(f"{metric_label(metric)}{_best_over([settings], [x, y])}; best framed")
     return drawn
 
 
@@ -297,47 +266,27 @@ def metric_along(lines: Mapping[str, Sequence[Setting]], axis: str, metric: str 
     means = []
     for number_of_line, (line, settings) in enumerate(lines.items()):
         points = _best_settings(settings, [axis])
-        found = [points.get((place,)) for place in places]
-        mean = np.array([np.nan if setting is None else setting.score(metric) for setting in found])
-        spread = np.array([np.nan if setting is None else setting.spread(metric) for setting in found])
+        scores = {place: (one.score(metric), one.spread(metric)) for (place,), one in points.items()}
+        mean, spread = np.array([scores.get(place, (np.nan, np.nan)) for place in places]).T
         look = series(number_of_line)
         at = np.arange(len(places)) + (number_of_line / max(len(lines) - 1, 1) - 0.5) * 0.08
         ax.plot(at, mean, label=plain(line, 40), **look)
         if bands:
             ax.fill_between(at, mean - spread, mean + spread, color=look["color"], alpha=0.13, linewidth=0)
         means.append(mean[np.isfinite(mean)])
-    scores = np.concatenate(means)
-    if not higher_is_better(metric) and scores.size and scores.min() > 0 and scores.max() > 10 * scores.min():
+    shown = np.concatenate(means)
+    if not higher_is_better(metric) and shown.size and shown.min() > 0 and shown.max() > 10 * shown.min():
         log_scale(ax)
-        ax.set_ylim(0.7 * scores.min(), 1.4 * scores.max())
+        ax.set_ylim(0.7 * shown.min(), 1.4 * shown.max())
     categories(ax, places)
     ax.set_xlabel(_leaf(axis))
     ax.set_ylabel(f"test {metric_label(metric)}")
-    ax.set_title(f"{metric_label(metric)} by {_leaf(axis)}{_best_along(lines, axis)}")
+    ax.set_title(f"{metric_label(metric)} by {_leaf(axis)}{_best_over(lines.values(), [axis])}")
     if len(lines) > 1:
         title = "band: ± one standard deviation over folds" if bands else None
         columns = 5 if max(map(len, lines)) <= 16 else 2
         drawn.legend(loc="outside lower center", ncols=min(len(lines), columns), title=title, title_fontsize=8.5)
     return drawn
-
-
-def _best_along(lines: Mapping[str, Sequence[Setting]], axis: str) -> str:
-    """What else varies within a line."""
-    keys = [varying([setting.flat for setting in settings]) for settings in lines.values()]
-    others = dict.fromkeys(_leaf(key) for line in keys for key in line if key != axis)
-    return f" (best over {', '.join(others)})" if others else ""
-
-
-def _difference_key(comparison: Comparison) -> list[Any]:
-    confidence = percent(comparison.confidence)
-    key: list[Any] = [
-        Line2D([], [], marker="o", linestyle="none", color=FAINT, markerfacecolor="white", label="one fold"),
-        Line2D([], [], marker="D", linestyle="none", color=COLORS[0], label="mean"),
-        Line2D([], [], color=COLORS[0], linewidth=3, label=f"{confidence} interval, corrected"),
-    ]
-    if comparison.rope:
-        key.append(Rectangle((0, 0), 1, 1, color=RULE, alpha=0.55, label=f"equal in practice (±{comparison.rope:g})"))
-    return key
 
 
 def _leaf(key: str) -> str:
@@ -365,15 +314,10 @@ def _best_settings(settings: Sequence[Setting], keys: Sequence[str]) -> dict[tup
     return best
 
 
-def _fate(setting: Setting | None) -> str:
-    if setting is None:
-        return "not run"
-    status = next((job.status for job in setting.jobs if job.status != "FINISHED"), None)
-    return status.lower() if status else "diverged"
-
-
-def _best_over(settings: Sequence[Setting], fixed: Sequence[str]) -> str:
-    others = [_leaf(key) for key in varying([setting.flat for setting in settings]) if key not in fixed]
+def _best_over(lines: Iterable[Sequence[Setting]], fixed: Sequence[str]) -> str:
+    """What else varies within the settings of a line, or of the whole figure."""
+    keys = [key for settings in lines for key in varying([setting.flat for setting in settings])]
+    others = dict.fromkeys(_leaf(key) for key in keys if key not in fixed)
     return f" (best over {', '.join(others)})" if others else ""
 
 

@@ -15,11 +15,11 @@ from src.comparison.across import ALPHA, wilcoxon
 from src.comparison.candidates import NETWORK, Candidate, difference, find
 from src.comparison.families import Family, compare
 from src.comparison.jobs import LOG_LOSS, FloatArray, RecordedJob, mean
-from src.comparison.simulation.learners import Parts, Scores, draw, expected_accuracy, nearest_centroid, sequence
 from src.config import JobConfig, check
 from src.config.schema import ComparisonConfig
 from src.evaluation.folds import inner_folds, make_folds
 from src.evaluation.significance import holm, paired_difference
+from tests.simulation.learners import Parts, Scores, draw, expected_accuracy, nearest_centroid, sequence
 
 Procedure = Literal["fixed", "other folds", "nested", "named", "best"]
 

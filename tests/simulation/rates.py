@@ -10,8 +10,8 @@ from rich.progress import track
 from scipy import stats
 
 from src.comparison.jobs import FloatArray
-from src.comparison.simulation.learners import expected_accuracy, separation_of
-from src.comparison.simulation.procedures import Scenario, Scheme, Study, Trial, finds_across, simulate
+from tests.simulation.learners import expected_accuracy, separation_of
+from tests.simulation.procedures import Scenario, Scheme, Study, Trial, finds_across, simulate
 
 SIMULATIONS = 2000
 BATCH = 50  # data sets that share their splits, and are simulated by one process at a time

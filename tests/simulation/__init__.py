@@ -1,9 +1,9 @@
-"""How often the program's answers err: ``python -m src.comparison.simulation``.
+"""How often the program's answers err: ``python -m tests.simulation``.
 
 The procedures that are really run compare learners whose true differences are known, on learnable data and on pure
 noise, again and again. What comes of it is a page for people, experiments/statistics.md, and a table of the rates of
 false differences, error_rates.csv, by which the program says how far to trust its own answer
-(`src.comparison.calibration`). Nothing else imports this package.
+(`src.comparison.calibration`).
 
 - ``learners``: simulated data, nearest-centroid classifiers, their true skill.
 - ``procedures``: what is compared on a data set, through the code that compares recorded jobs.

@@ -6,10 +6,10 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 from src.comparison.calibration import HIGHEST, LOWEST
-from src.comparison.simulation.learners import FEATURES
-from src.comparison.simulation.procedures import INNER_FOLDS, Scenario, Study
-from src.comparison.simulation.rates import BATCH, LEARNABLE, Measured, MeasuredAcross, Proof, Rate
 from src.words import listed
+from tests.simulation.learners import FEATURES
+from tests.simulation.procedures import INNER_FOLDS, Scenario, Study
+from tests.simulation.rates import BATCH, LEARNABLE, Measured, MeasuredAcross, Proof, Rate
 
 _NAMES = {
     "fixed": "one setting each",
@@ -52,7 +52,7 @@ def _introduction(proof: Proof) -> str:
     return f"""\
 # How often the answers err
 
-Written by `python -m src.comparison.simulation`; nothing here is typed by hand.
+Written by `python -m tests.simulation`; nothing here is typed by hand.
 
 The program's comparisons are run here on simulated data, of which the right answer is known. Each learner is a
 nearest-centroid classifier with {FEATURES} features of its own, drawn independently of all others': two classes of

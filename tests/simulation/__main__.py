@@ -6,10 +6,10 @@ from pathlib import Path
 from rich.console import Console
 
 from src.comparison.calibration import TABLE
-from src.comparison.simulation.page import page
-from src.comparison.simulation.rates import Proof, prove, table
+from tests.simulation.page import page
+from tests.simulation.rates import Proof, prove, table
 
-PAGE = Path(__file__).parents[3] / "experiments" / "statistics.md"
+PAGE = Path(__file__).parents[2] / "experiments" / "statistics.md"
 
 
 def write(proof: Proof, page_file: Path = PAGE, table_file: Path = TABLE) -> None:
