@@ -22,10 +22,10 @@ test: $(STAMP) ## run the whole test suite
 	$(IN_VENV) -m pytest -n 2
 
 fuzz: $(STAMP) ## try bad command lines and CSV files by the hundred (FUZZ="--kind uri", FUZZ=csv-17)
-	PYTHONPATH=.:tests $(IN_VENV) -m fuzz $(FUZZ)
+	$(IN_VENV) -m tests.fuzz $(FUZZ)
 
 torture: $(STAMP) ## kill, starve and mislead sweeps at random moments (TORTURE="--kills 10 --rounds 1")
-	PYTHONPATH=.:tests $(IN_VENV) -m torture $(TORTURE)
+	$(IN_VENV) -m tests.torture $(TORTURE)
 
 lint: $(STAMP) ## check style, format, types and which room imports which
 	$(IN_VENV) -m ruff check

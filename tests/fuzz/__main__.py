@@ -13,11 +13,11 @@ from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
 
-from fuzz.cases import Case, all_cases
-from fuzz.check import Breach, Ended
-from fuzz.forks import Commands
-from fuzz.run import Template, again, run, template
-from fuzz.tables import all_tables
+from tests.fuzz.cases import Case, all_cases
+from tests.fuzz.check import Breach, Ended
+from tests.fuzz.forks import Commands
+from tests.fuzz.run import Template, again, run, template
+from tests.fuzz.tables import all_tables
 
 TOLD = 6  # cases that are named of each group
 

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from fuzz.cases import Case
+from tests.fuzz.cases import Case
 
 # Names of exceptions: the standard library's, and the libraries' by how they are called.
 EXCEPTION = re.compile(r"\b[A-Z_]\w*(?:Error|Exception|Warning|Interrupt|Iteration)\b")

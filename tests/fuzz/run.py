@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from fuzz.cases import Case
-from fuzz.check import Breach, Ended, breaches
-from fuzz.forks import ENVIRONMENT, Commands, Limits, confined
-from fuzz.tables import valid_rows
+
+from tests.fuzz.cases import Case
+from tests.fuzz.check import Breach, Ended, breaches
+from tests.fuzz.forks import ENVIRONMENT, Commands, Limits, confined
+from tests.fuzz.tables import valid_rows
 
 # The store that cases find: a finished sweep in the experiment `kept`, and a deleted experiment.
 KEPT = (
@@ -173,4 +174,4 @@ def _furnish(folder: Path, case: Case, made: Template) -> None:
 
 def again(case: Case) -> str:
     """The command that runs a case once more and shows everything."""
-    return f"PYTHONPATH=.:tests python -m fuzz {shlex.quote(case.name)}"
+    return f"python -m tests.fuzz {shlex.quote(case.name)}"

@@ -5,9 +5,10 @@ import dataclasses
 import functools
 from collections.abc import Callable
 
-from fuzz.cases import ANY, DRY, QUICK, REFUSED, SEED, Case
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+
+from tests.fuzz.cases import ANY, DRY, QUICK, REFUSED, SEED, Case
 
 FILES = 320
 Rows = list[list[str]]

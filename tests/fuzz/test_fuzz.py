@@ -4,10 +4,11 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from fuzz.cases import Case, all_cases
-from fuzz.forks import Commands, Limits
-from fuzz.run import Template, run, template
-from fuzz.tables import all_tables
+
+from tests.fuzz.cases import Case, all_cases
+from tests.fuzz.forks import Commands, Limits
+from tests.fuzz.run import Template, run, template
+from tests.fuzz.tables import all_tables
 
 EVERY = [*all_cases(), *all_tables()]
 SELECTED = EVERY[:: len(EVERY) // 60 + 1]

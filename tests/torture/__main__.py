@@ -13,9 +13,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from fuzz.forks import Commands
-from torture.record import record_of
-from torture.rounds import BACKENDS, DISTURBANCES, Sweep, undisturbed
+from tests.fuzz.forks import Commands
+from tests.torture.record import record_of
+from tests.torture.rounds import BACKENDS, DISTURBANCES, Sweep, undisturbed
 
 
 def main() -> int:

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from fuzz.forks import Commands, Running
-from torture.record import Record, read_record
+
+from tests.fuzz.forks import Commands, Running
+from tests.torture.record import Record, read_record
 
 JOBS = 60
 # Stacks of three jobs, so that results come little by little; every candidate's best job keeps its figures.

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fuzz.forks import Commands
-from torture.record import Record, record_of
-from torture.rounds import DISTURBANCES, Sweep, undisturbed
+
+from tests.fuzz.forks import Commands
+from tests.torture.record import Record, record_of
+from tests.torture.rounds import DISTURBANCES, Sweep, undisturbed
 
 
 @pytest.fixture(scope="module")
