@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, JsonValue
 from pydantic_core import PydanticCustomError
 
-from src.network.settings import COUNT, NOT_NEGATIVE, PART, POSITIVE, Range
+from src.network.settings import COUNT, LARGEST_COUNT, NOT_NEGATIVE, PART, POSITIVE, Range
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ def of_test_part(value: Any) -> Any:
 
 def within(numbers: Range) -> tuple[Any, ...]:
     """What an annotation needs to hold a value to a range: pydantic's limits, and the words for them."""
-    low = "ge" if numbers.closed == "left" else "gt"
-    high = "le" if numbers.closed == "right" else "lt"
+    low = "ge" if numbers.closed in ("left", "both") else "gt"
+    high = "le" if numbers.closed in ("right", "both") else "lt"
     limits: dict[str, Any] = {low: numbers.low, high: numbers.high}
     number = "a whole number" if numbers.whole else "a finite number" if numbers.high is None else "a number"
     said = [f"{_LIMITS[name]} {limit}" for name, limit in limits.items() if limit is not None]
@@ -83,7 +83,7 @@ Positive = Annotated[float, *within(POSITIVE)]
 NotNegative = Annotated[float, *within(NOT_NEGATIVE)]
 Part = Annotated[float, *within(PART)]
 Count = Annotated[int, *within(COUNT)]
-TwoOrMore = Annotated[int, *within(Range(2, whole=True))]
+TwoOrMore = Annotated[int, *within(Range(2, LARGEST_COUNT, closed="both", whole=True))]
 Workers = Annotated[Literal[-1] | Count, Kind("a whole number of at least 1, or -1 for all cores")]
 Seed = Annotated[int, BeforeValidator(_whole), Field(ge=0, lt=2**32), Kind("a whole number from 0 to 4294967295")]
 Memory = Annotated[ByteSize, Field(gt=0), Kind("a size such as 500MB or 2GiB, or a number of bytes")]

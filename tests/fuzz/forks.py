@@ -31,7 +31,7 @@ from typing import Any, NoReturn, Self
 ROOT = Path(__file__).resolve().parents[2]
 IMPORTED = (
     *("src.command.driver", "src.command.search", "src.command.rerun", "src.compare", "src.rerun", "src.studies"),
-    *("src.report.figures.scores", "src.report.figures.curves", "src.tracking.details", "matplotlib.pyplot"),
+    *("src.report.figures.scores", "src.report.figures.curves", "src.tracking.view", "matplotlib.pyplot"),
     *("mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store", "mlflow.pyfunc"),
     *("sklearn.ensemble", "sklearn.neighbors", "sklearn.datasets", "optuna", "skops.io"),
 )
