@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 
 import hydra
 from hydra.core.config_store import ConfigStore
@@ -87,6 +88,8 @@ def explain(error: BaseException, arguments: Sequence[str]) -> tuple[str, int]:
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
         group, _, name = error.missing_cfg_file.rpartition("/")
         return _no_such_choice(group, name, error.options), 2
+    if told := _of_running(error):
+        return told, 2
     if isinstance(error, HydraException | OmegaConfBaseException | YAMLError) or _raised_by_hydra(error):
         return _not_composed(error, arguments), 2
     return f"{type(error).__name__}: {_one_line(error)} (Set HYDRA_FULL_ERROR=1 to see where.)", 1
@@ -114,7 +117,7 @@ def _not_composed(error: BaseException, arguments: Sequence[str]) -> str:
 
     message = _one_line(error)
     if unknown := re.match(r"(?:In '.*?': )?Could not override '(.+?)'", message):
-        key = unknown[1]
+        key = getattr(error.__cause__, "full_key", None) or unknown[1]  # model={a: 1} is told as model.a
         return (
             f"{key}: Hydra has no such key (--cfg hydra shows all)." if key.startswith("hydra.") else unknown_key(key)
         )
@@ -122,6 +125,9 @@ def _not_composed(error: BaseException, arguments: Sequence[str]) -> str:
         return f"{several[1]}: several values make a sweep, which needs the flag -m. A list is written [1,2]."
     if message.startswith("Config group override must be a string"):
         return _bad_choice_among(arguments) or message
+    if missing := re.match(r"Error (?:locating|in call to) target '(.+?)'", message):
+        place = re.search(r"full_key: (\S+)", str(error))
+        return f"{place[1] if place else 'hydra'}: {missing[1]} cannot be made: is that its name, and is it installed?"
     told = error.__cause__ if error.__cause__ and not message else error  # an empty shell round OmegaConf's error
     if isinstance(told, OmegaConfBaseException) and told.full_key:
         return f"{told.full_key}: {_one_line(told)}"
@@ -147,10 +153,28 @@ def _one_line(error: BaseException | None) -> str:
     return " ".join(text.split())
 
 
+def _of_running(error: BaseException) -> str | None:
+    """The sentence for what keeps Hydra from running a composed job; None for any other error."""
+    from src.config.messages import no_folder
+
+    functions = {f"{frame.f_globals.get('__name__')}.{frame.f_code.co_name}" for frame in _frames(error)}
+    if "hydra.core.utils.configure_log" in functions:
+        if isinstance(error, ValueError):
+            return f"hydra.job_logging, hydra.hydra_logging: {_one_line(error)}."
+        return "hydra.verbose: write true, false, or a list of loggers' names, such as [hydra,src]."
+    if isinstance(error, OSError) and "hydra.core.utils.run_job" in functions:
+        return no_folder("hydra.run.dir", error)
+    return None
+
+
 def _raised_by_hydra(error: BaseException) -> bool:
     """Whether Hydra or OmegaConf itself stumbled: over what it was given, as nothing of ours was running."""
-    frames = list(traceback.walk_tb(error.__traceback__))
-    return bool(frames) and frames[-1][0].f_globals.get("__name__", "").split(".")[0] in ("hydra", "omegaconf")
+    frames = _frames(error)
+    return bool(frames) and frames[-1].f_globals.get("__name__", "").split(".")[0] in ("hydra", "omegaconf")
+
+
+def _frames(error: BaseException) -> list[FrameType]:
+    return [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
 
 
 if __name__ == "__main__":

@@ -216,15 +216,15 @@ class Command:
         return f"recorded: {self._counts.ended} of {self._counts.jobs} jobs"
 
     def _lost(self, error: TrackingError) -> RecordError:
+        lost = "; the others are lost, and trained anew by the same command when the store can be written again"
         return RecordError(
-            f"{error} {self._told().capitalize()}; the others are lost, and trained anew by the same command when the "
-            "store can be written again."
+            f"{error} {self._told().capitalize()}{lost if self._counts.ended < self._counts.jobs else ''}."
         )
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
         """End the record, and print what it all came to."""
         with self._open:
-            if self._recorder is None:
+            if self._recorder is None or not self._recorder.opened:
                 return
             if error is not None:
                 self._end_with(error, self._recorder)

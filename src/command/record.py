@@ -167,6 +167,11 @@ class Recorder:
         )
 
     @property
+    def opened(self) -> bool:
+        """Whether there is a place to record in: the store has taken the first jobs."""
+        return self._place is not None
+
+    @property
     def place(self) -> Sweep | NoSweep:
         """The open sweep, or where a job is recorded that belongs to none."""
         assert self._place is not None, "no job was added yet"

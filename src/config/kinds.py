@@ -90,6 +90,14 @@ Memory = Annotated[ByteSize, Field(gt=0), Kind("a size such as 500MB or 2GiB, or
 
 # Text
 Name = Annotated[str, Field(pattern=r"\S"), Kind("text with at least one visible character")]
+ExperimentName = Annotated[
+    str, Field(pattern=r"\S", max_length=500), Kind("text with a visible character, at most 500 in all")
+]
+RegisteredName = Annotated[
+    str,
+    Field(pattern=r"^\w[^/:]*$", max_length=256),
+    Kind("text without / and : that begins with a letter or digit, at most 256 characters"),
+]
 Separator = Annotated[str, BeforeValidator(_tab), Field(min_length=1, max_length=1), Kind("a single character")]
 Address = Annotated[str, Field(pattern=r"^\w+://\S+$"), Kind("an address such as tcp://10.0.0.1:8786")]
 Estimator = Annotated[

@@ -65,6 +65,11 @@ def unknown_key(key: str) -> str:
     return f"{key}: there is no such key.{meant} ({', '.join(beside)})"
 
 
+def no_folder(key: str, error: OSError) -> str:
+    """The sentence for a folder that cannot be made."""
+    return f"{key}: {error.filename} cannot be made: {(error.strerror or str(error)).lower()}; choose another folder."
+
+
 def shown(value: Any) -> str:
     """A value as the user would write it, shortened where it is long."""
     plain = value is None or isinstance(value, bool)
