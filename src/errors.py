@@ -5,6 +5,7 @@ import sys
 
 # What a terminal obeys: control characters, and marks that turn the direction of what follows.
 _OBEYED = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_LONG_WORD = re.compile(r"\S{300,}")  # no sentence has one but as a name that was typed
 
 
 class UserError(Exception):
@@ -25,5 +26,6 @@ def tell(message: str, exit_status: int = UserError.exit_status) -> int:
 
 
 def escaped(line: str) -> str:
-    r"""A line with every character that a terminal would obey written out: ``\x1b``, ``\u202e``."""
-    return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), line)
+    r"""A line with every character that a terminal would obey written out, as ``\x1b``, and no endless word."""
+    plain = _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), line)
+    return _LONG_WORD.sub(lambda found: f"{found[0][:60]}... ({len(found[0]):,} characters)", plain)

@@ -10,6 +10,7 @@ import re
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -51,9 +52,18 @@ def main() -> int:
     """The program. Returns the exit status, after telling on stderr what was wrong."""
     traceback_wanted = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors; otherwise it prints them and exits with 1
+    warnings.filterwarnings("error", "provider=hydra.searchpath")  # a folder that is not there
+    warnings.filterwarnings("ignore", "Experimental rerun CLI option")
+    sys.argv[1:] = sorted(sys.argv[1:], key=lambda argument: argument not in ("-m", "--multirun"))  # it may stand last
     try:
         offer_experiments(ROOT / "experiments")
         run()
+    except SystemExit as ended:
+        from src.errors import tell
+
+        if isinstance(ended.code, str):
+            return tell(ended.code)
+        raise
     except KeyboardInterrupt as interruption:
         sys.stderr.write("; ".join(["interrupted", *getattr(interruption, "__notes__", [])]) + "\n")
         return getattr(interruption, "exit_status", 128 + signal.SIGINT)  # a sweep may have been told by another signal
@@ -90,7 +100,7 @@ def explain(error: BaseException, arguments: Sequence[str]) -> tuple[str, int]:
         return _no_such_choice(group, name, error.options), 2
     if told := _of_running(error):
         return told, 2
-    if isinstance(error, HydraException | OmegaConfBaseException | YAMLError) or _raised_by_hydra(error):
+    if isinstance(error, HydraException | OmegaConfBaseException | YAMLError | UserWarning) or _raised_by_hydra(error):
         return _not_composed(error, arguments), 2
     return f"{type(error).__name__}: {_one_line(error)} (Set HYDRA_FULL_ERROR=1 to see where.)", 1
 
@@ -123,6 +133,10 @@ def _not_composed(error: BaseException, arguments: Sequence[str]) -> str:
         )
     if several := re.match(r"(?:Ambiguous value for argument|Sweep parameters) '(.+?)'", message):
         return f"{several[1]}: several values make a sweep, which needs the flag -m. A list is written [1,2]."
+    if absent := re.match(r"provider=hydra.searchpath .*path=(.+) is not available", message):
+        return f"hydra.searchpath: {absent[1]} does not exist."
+    if message.startswith("Cannot instantiate config of type"):
+        return "hydra.callbacks: each is a mapping that says what is called."
     if message.startswith("Config group override must be a string"):
         return _bad_choice_among(arguments) or message
     if missing := re.match(r"Error (?:locating|in call to) target '(.+?)'", message):

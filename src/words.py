@@ -1,4 +1,4 @@
-"""Small words that every room's sentences need: numbers with nouns, lists, long texts, files, and what was likely meant."""
+"""Small words that every room's sentences need: numbers with nouns, lists, long texts, paths, what was likely meant."""
 
 import stat
 from collections.abc import Iterable

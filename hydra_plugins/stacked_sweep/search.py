@@ -68,6 +68,7 @@ class SearchSweeper(Sweeper):
         optuna.logging.set_verbosity(logging.ERROR)
         logging.getLogger("hydra_plugins.hydra_optuna_sweeper").setLevel(logging.CRITICAL)  # the command tells it all
         direction = self.direction or direction_of(config.comparison.metric)
+        self.loader = hydra_context.config_loader
         self.optuna = OptunaSweeper(sampler=self._sampler(config.seed), direction=direction, **self.settings)
         self.optuna.setup(hydra_context=hydra_context, task_function=task_function, config=config)
         self.config: DictConfig = config
@@ -98,11 +99,10 @@ class SearchSweeper(Sweeper):
         from src.sweep.checking import check_all
         from src.sweep.compose import compose_jobs
 
-        loader = self.optuna.sweeper.hydra_context.config_loader
         typed = [f"{key}={value}" for key, value in (self.settings["params"] or {}).items()] + arguments
-        overrides = OverridesParser.create(config_loader=loader).parse_overrides(typed)
+        overrides = OverridesParser.create(config_loader=self.loader).parse_overrides(typed)
         check_values(overrides)
-        check_all(compose_jobs(loader, self.config, probes(overrides)))
+        check_all(compose_jobs(self.loader, self.config, probes(overrides)))
         begin_folder(self.config)
         launcher: Any = self.optuna.sweeper.launcher
         settings = OmegaConf.to_container(self.config.hydra.sweeper, resolve=True)

@@ -14,7 +14,6 @@ from src.config.messages import shown
 from src.errors import UserError
 from src.evaluation.metrics import higher_is_better
 
-
 DIRECTIONS = (None, "minimize", "maximize")
 
 
@@ -93,14 +92,16 @@ def _ends(override: Override) -> list[str]:
         assert high is not None
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
             raise SearchError(
-                f"{override.input_line}: this interval holds no value. Write interval(A,B) with finite numbers, A below B."
+                f"{override.input_line}: there is no value in this interval. "
+                "Write interval(A,B) with finite numbers, A below B."
             )
         return [f"{key}={low}", f"{key}={high}"]
     if isinstance(value, RangeSweep) and not value.shuffle:
         return [f"{key}={value.start}"]
     if isinstance(value, Glob):
         raise SearchError(
-            f"{override.input_line}: a search proposes values of interval(A,B), range(A,B) or choice(A,B,...), not glob(...)."
+            f"{override.input_line}: a search proposes values of interval(A,B), range(A,B) or choice(A,B,...), "
+            "none of glob(...)."
         )
     return [f"{key}={text}" for text in override.sweep_string_iterator()]
 

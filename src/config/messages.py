@@ -56,6 +56,8 @@ def unknown_key(key: str) -> str:
         return f"{key}: {above} does not hold this yet. Add it with a plus sign: +{key}=VALUE"
     if not _is_section(annotation):
         return f"{key}: {above} is {kind_of(annotation).text} and has no keys of its own."
+    if above == key:  # --hydra-help knows Hydra's own keys only
+        return f"{key}: it cannot be set here."
     wrong = key.split(".")[len(parts)]
     beside = {name: ".".join([*parts, name]) for name in sorted(annotation.model_fields)}
     anywhere = {leaf.rpartition(".")[2]: leaf for leaf in leaves()}

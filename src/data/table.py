@@ -66,8 +66,9 @@ def read_table(path: str | Path, *, separator: str = ",", header: bool = True) -
     Raises
     ------
     DataError
-        The file is missing, a folder, a device or the like, too large for what memory is free, not readable, not UTF-8 or empty; it has no rows, one column, rows of different
-        lengths, unnamed or repeated columns; a quote is not closed.
+        The file is missing, a folder, a device or the like, too large for what memory is free, not readable, not UTF-8
+        or empty; it has no rows, one column, rows of different lengths, unnamed or repeated columns; a quote is not
+        closed.
     """
     file = str(path)
     text = _decode(_read_bytes(file), file)

@@ -116,8 +116,8 @@ def _class_of(estimator: str) -> type[BaseEstimator]:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise ModelError(f"model.estimator: {estimator!r} does not exist.{_meant(name)}") from error
-    estimator_class = isinstance(found, type) and issubclass(found, BaseEstimator)
-    if not estimator_class or not hasattr(found, "_parameter_constraints"):  # without them it is a base, or a mock
+    # Without constraints it is a base, or a mock.
+    if not (isinstance(found, type) and issubclass(found, BaseEstimator) and hasattr(found, "_parameter_constraints")):
         raise ModelError(f"model.estimator: {estimator!r} is not a classifier.{_meant(name)}")
     return found
 

@@ -248,8 +248,8 @@ def _check_memory(job: JobConfig, dataset: Dataset) -> None:
         )
         limit = "sweep.max_memory" if job.sweep.max_memory else "what is free"
         raise ConfigError(
-            f"{key}: {counted(fits, 'fit')} on {counted(rows, 'row')} of {dataset.name} need about {decimal(needed)} of "
-            f"memory, more than {decimal(allowed)} ({limit}). Ask for {fewer}, or raise sweep.max_memory."
+            f"{key}: {counted(fits, 'fit')} on {counted(rows, 'row')} of {dataset.name} need about {decimal(needed)} "
+            f"of memory, more than {decimal(allowed)} ({limit}). Ask for {fewer}, or raise sweep.max_memory."
         )
 
 

@@ -137,7 +137,7 @@ def prepared_database(database: Path) -> Iterator[None]:
 
 
 def _check_regular(database: Path) -> None:
-    """Refuse what is there and is no file, before it is opened: a pipe waits for ever, a device is not to be replaced."""
+    """Refuse what is there and is no file, before it is opened: a pipe waits, a device is not to be replaced."""
     try:
         mode = database.stat().st_mode
     except FileNotFoundError:

@@ -114,9 +114,9 @@ NUMBERS = {
 @pytest.mark.parametrize("key", NUMBERS)
 def test_a_number_beyond_its_declared_range_is_refused(key: str) -> None:
     allowed = NUMBERS[key]
-    beyond = [allowed.low - (allowed.closed == "left")]
+    beyond = [allowed.low - (allowed.closed in ("left", "both"))]
     if allowed.high is not None:
-        beyond.append(allowed.high + (allowed.closed == "right"))
+        beyond.append(allowed.high + (allowed.closed in ("right", "both")))
     for value in beyond:
         (line,) = told(nested(key, value))
         assert line.startswith(f"{key}: {value} is not ")
