@@ -58,12 +58,6 @@ def main() -> int:
     try:
         offer_experiments(ROOT / "experiments")
         run()
-    except SystemExit as ended:
-        from src.errors import tell
-
-        if isinstance(ended.code, str):
-            return tell(ended.code)
-        raise
     except KeyboardInterrupt as interruption:
         sys.stderr.write("; ".join(["interrupted", *getattr(interruption, "__notes__", [])]) + "\n")
         return getattr(interruption, "exit_status", 128 + signal.SIGINT)  # a sweep may have been told by another signal

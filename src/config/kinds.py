@@ -60,9 +60,11 @@ def within(numbers: Range) -> tuple[Any, ...]:
     high = "le" if numbers.closed in ("right", "both") else "lt"
     limits: dict[str, Any] = {low: numbers.low, high: numbers.high}
     number = "a whole number" if numbers.whole else "a finite number" if numbers.high is None else "a number"
-    said = [f"{_LIMITS[name]} {limit}" for name, limit in limits.items() if limit is not None]
+    said = " and ".join(f"{_LIMITS[name]} {limit}" for name, limit in limits.items() if limit is not None)
+    if numbers.closed == "both":
+        said = f"from {numbers.low} to {numbers.high}"
     as_one_type = BeforeValidator(_whole) if numbers.whole else AfterValidator(_positive_zero)
-    return as_one_type, Field(**limits), Kind(f"{number} {' and '.join(said)}")
+    return as_one_type, Field(**limits), Kind(f"{number} {said}")
 
 
 def among(text: str, words: Sequence[str]) -> tuple[Any, ...]:
@@ -84,7 +86,7 @@ NotNegative = Annotated[float, *within(NOT_NEGATIVE)]
 Part = Annotated[float, *within(PART)]
 Count = Annotated[int, *within(COUNT)]
 TwoOrMore = Annotated[int, *within(Range(2, LARGEST_COUNT, closed="both", whole=True))]
-Workers = Annotated[Literal[-1] | Count, Kind("a whole number of at least 1, or -1 for all cores")]
+Workers = Annotated[Literal[-1] | Count, Kind(f"a whole number from 1 to {LARGEST_COUNT}, or -1 for all cores")]
 Seed = Annotated[int, BeforeValidator(_whole), Field(ge=0, lt=2**32), Kind("a whole number from 0 to 4294967295")]
 Memory = Annotated[ByteSize, Field(gt=0), Kind("a size such as 500MB or 2GiB, or a number of bytes")]
 
@@ -119,7 +121,9 @@ Names = Annotated[
     Kind("a list of names, such as [logistic, softmax]"),
 ]
 Layers = Annotated[
-    tuple[Count, ...], BeforeValidator(as_tuple), Kind("a list of whole numbers of at least 1, such as [16, 8]")
+    tuple[Count, ...],
+    BeforeValidator(as_tuple),
+    Kind(f"a list of whole numbers from 1 to {LARGEST_COUNT}, such as [16, 8]"),
 ]
 ClassWeights = Annotated[
     Literal["balanced"] | dict[str, Positive],

@@ -90,7 +90,7 @@ def leaves(section: type[BaseModel] = JobConfig, prefix: str = "") -> Iterator[s
 
 
 def kind_of(annotation: Any) -> Kind:
-    """The kind that a type annotation stands for; ``Count | None`` reads "a whole number of at least 1 or null"."""
+    """The kind that a type annotation stands for; ``Count | None`` reads "null or a whole number from 1 to ..."."""
     if get_origin(annotation) is Annotated:
         told = next((item for item in annotation.__metadata__ if isinstance(item, Kind)), Kind(""))
         words = get_args(annotation.__origin__) if get_origin(annotation.__origin__) is Literal else ()
