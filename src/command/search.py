@@ -111,6 +111,12 @@ def direction_of(metric: str) -> str:
     return "maximize" if higher_is_better(metric) else "minimize"
 
 
+def without_nan(scores: Sequence[float | None], metric: str) -> list[float | None]:
+    """Return scores with the worst there is in place of NaN (a diverged network), which no search can use."""
+    worst = -math.inf if higher_is_better(metric) else math.inf
+    return [worst if score is not None and math.isnan(score) else score for score in scores]
+
+
 @contextmanager
 def search(settings: Any, arguments: Sequence[str]) -> Iterator[Command]:
     """Open the record of a search; end it truthfully when the block ends.
