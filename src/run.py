@@ -107,6 +107,9 @@ def explain(error: BaseException, arguments: Sequence[str], schema: "type[JobCon
 
 
 def _unreadable(override: str) -> str:
+    from src.errors import escaped
+
+    override = escaped(override)  # a line end, too, is part of one sentence
     if "=" not in override:
         return f"{override}: this is not of the form KEY=VALUE."
     return (
@@ -137,6 +140,8 @@ def _not_composed(error: BaseException, arguments: Sequence[str], schema: "type[
         return f"{several[1]}: several values make a sweep, which needs the flag -m. A list is written [1,2]."
     if absent := re.match(r"provider=hydra.searchpath .*path=(.+) is not available", message):
         return f"hydra.searchpath: {absent[1]} does not exist."
+    if (merged := re.match(r"Error merging override ((\S+?)=.*)", message)) and "ListConfig" in str(error.__cause__):
+        return f"{merged[1]}: {merged[2].lstrip('+')} does not hold a value of this kind."
     if message.startswith("Cannot instantiate config of type"):
         return "hydra.callbacks: each is a mapping that says what is called."
     if message.startswith("Config group override must be a string"):
@@ -146,7 +151,7 @@ def _not_composed(error: BaseException, arguments: Sequence[str], schema: "type[
         return f"{place[1] if place else 'hydra'}: {missing[1]} cannot be made: is that its name, and is it installed?"
     told = error.__cause__ if error.__cause__ and not message else error  # an empty shell round OmegaConf's error
     if isinstance(told, OmegaConfBaseException) and told.full_key:
-        return f"{told.full_key}: {_one_line(told)}"
+        return f"{told.full_key}: {re.sub(r'^[A-Z][A-Za-z]+ raised while resolving', 'in an', _one_line(told))}"
     if not isinstance(told, HydraException | YAMLError):  # no message meant for a reader
         return f"{_one_line(told) or type(told).__name__} (while reading: {' '.join(arguments)})"
     return f"{message}: {_one_line(told.__cause__)}" if told.__cause__ else _one_line(told)

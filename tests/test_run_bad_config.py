@@ -101,7 +101,20 @@ ONE_PROBLEM = {
 OPTUNA = ("-m", "hydra/sweeper=optuna", "hydra.sweeper.n_trials=2", "training.l2=interval(0,1)")
 OF_HYDRA = {
     "mapping for a group": (["model={a:1}"], "model.a: there is no such key."),
-    "range without a value": (["-m", "seed=range(0,1,-1)"], "seed=range(0,1,-1): there is no value in this range."),
+    "range without a value": (["-m", "seed=range(0,1,-1)"], "seed=range(0,1,-1): there is no value in it."),
+    "range without an end": (["-m", "data.target=range(0,nan)"], "data.target=range(0,nan): there is no value in it."),
+    "glob without a match": (["-m", "model=glob(x*)"], "model=glob(x*): there is no value in it."),
+    "glob for a value": (["-m", "data.target=glob(*)"], "data.target=glob(*): there is no value in it."),
+    "choice of nothing": (["-m", "model=shuffle()"], "model=shuffle(): there is no value in it."),
+    "mapping for a list": (
+        ["model.hidden_layer_sizes={b:1}"],
+        "model.hidden_layer_sizes={b:1}: model.hidden_layer_sizes does not hold a value of this kind.",
+    ),
+    "variable that is not set": (
+        ["seed=${oc.env:NO_SUCH}"],
+        "seed: in an interpolation: \"Environment variable 'NO_SUCH' not found\"",
+    ),
+    "line end": (["seed=\n"], "seed=\\n: the value cannot be read."),
     "grids that are no mappings": (["-m", "hydra.sweeper.params=[1,2]"], "hydra.sweeper.params: 1 is not a mapping"),
     "grids that are a word": (["-m", "hydra.sweeper.params=x"], "hydra.sweeper.params: 'x' is not a mapping"),
     "folder of a run": (["hydra.run.dir=/dev/null/x"], "hydra.run.dir: /dev/null/x cannot be made: not a directory"),

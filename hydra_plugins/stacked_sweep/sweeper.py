@@ -9,7 +9,7 @@ from typing import Any
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, RangeSweep
+from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, RangeSweep
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from src.errors import UserError
@@ -53,20 +53,24 @@ def check_params(grids: Sequence[Any]) -> None:
 
 
 def check_values(overrides: Sequence[Override]) -> None:
-    """Refuse a range in which there is no value."""
+    """Refuse a sweep over no value."""
     for override in overrides:
-        sweep = override.value()
-        if isinstance(sweep, RangeSweep) and not _length(sweep):
+        if _is_empty(override):
             raise SweepError(
-                f"{override.input_line}: there is no value in this range. It goes from its first number to before its "
-                "second, in steps of its third: range(0,3) is 0,1,2."
+                f"{override.input_line}: there is no value in it. Write values with commas, 0,1,2, or range(0,3), "
+                "which goes from its first number to before its second; glob(...) is for a group's choices."
             )
 
 
-def _length(sweep: RangeSweep) -> int:
-    assert sweep.start is not None
-    assert sweep.stop is not None
-    return max(0, math.ceil((sweep.stop - sweep.start) / sweep.step)) if sweep.step else 0
+def _is_empty(override: Override) -> bool:
+    sweep: Any = override.value()
+    if isinstance(sweep, RangeSweep):
+        if not (math.isfinite(sweep.start) and math.isfinite(sweep.stop) and sweep.step):
+            return True
+        return (sweep.stop - sweep.start) / sweep.step <= 0
+    if isinstance(sweep, ChoiceSweep):
+        return not sweep.list
+    return isinstance(sweep, Glob) and not any(True for _ in override.sweep_string_iterator())
 
 
 class GridsSweeper(BasicSweeper):
