@@ -65,6 +65,8 @@ def check_values(overrides: Sequence[Override]) -> None:
 def _is_empty(override: Override) -> bool:
     sweep: Any = override.value()
     if isinstance(sweep, RangeSweep):
+        assert sweep.start is not None
+        assert sweep.stop is not None
         if not (math.isfinite(sweep.start) and math.isfinite(sweep.stop) and sweep.step):
             return True
         return (sweep.stop - sweep.start) / sweep.step <= 0
