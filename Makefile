@@ -10,7 +10,7 @@ ROOT := $(CURDIR)
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format ui bench experiments lock clean
+.PHONY: help run test check fuzz torture lint format ui bench experiments lock clean
 
 help: ## list the targets
 	@awk -F ': .*## |: ## ' '/^[a-z]+: .*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -25,6 +25,12 @@ test: $(STAMP) ## run the whole test suite
 check: lint ## lint, and the quick tests of engine, comparison, configuration, data and evaluation, between changes
 	$(IN_VENV) -m pytest -n 2 --dist worksteal -q -m "not slow" --hypothesis-profile=quick \
 	  tests/network tests/comparison tests/config tests/data tests/evaluation
+
+fuzz: $(STAMP) ## try bad command lines and CSV files by the hundred (FUZZ="--kind uri", FUZZ=csv-17)
+	$(IN_VENV) -m tests.fuzz $(FUZZ)
+
+torture: $(STAMP) ## kill, starve and mislead sweeps at random moments (TORTURE="--kills 10 --rounds 1")
+	$(IN_VENV) -m tests.torture $(TORTURE)
 
 lint: $(STAMP) ## check style, format, types and which room imports which
 	$(IN_VENV) -m ruff check

@@ -10,8 +10,10 @@ import re
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import hydra
@@ -54,6 +56,9 @@ def main() -> int:
     """The program. Returns the exit status, after telling on stderr what was wrong."""
     traceback_wanted = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors; otherwise it prints them and exits with 1
+    warnings.filterwarnings("error", "provider=hydra.searchpath")  # a folder that is not there
+    warnings.filterwarnings("ignore", "Experimental rerun CLI option")
+    sys.argv[1:] = sorted(sys.argv[1:], key=lambda argument: argument not in ("-m", "--multirun"))  # it may stand last
     try:
         offer_experiments(ROOT / "experiments")
         run()
@@ -94,12 +99,17 @@ def explain(error: BaseException, arguments: Sequence[str], schema: "type[JobCon
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
         group, _, name = error.missing_cfg_file.rpartition("/")
         return _no_such_choice(group, name, error.options), 2
-    if isinstance(error, HydraException | OmegaConfBaseException | YAMLError) or _raised_by_hydra(error):
+    if told := _of_running(error):
+        return told, 2
+    if isinstance(error, HydraException | OmegaConfBaseException | YAMLError | UserWarning) or _raised_by_hydra(error):
         return _not_composed(error, arguments, schema), 2
     return f"{type(error).__name__}: {_one_line(error)} (Set HYDRA_FULL_ERROR=1 to see where.)", 1
 
 
 def _unreadable(override: str) -> str:
+    from src.errors import escaped
+
+    override = escaped(override)  # a line end, too, is part of one sentence
     if "=" not in override:
         return f"{override}: this is not of the form KEY=VALUE."
     return (
@@ -122,17 +132,26 @@ def _not_composed(error: BaseException, arguments: Sequence[str], schema: "type[
 
     message = _one_line(error)
     if unknown := re.match(r"(?:In '.*?': )?Could not override '(.+?)'", message):
-        key = unknown[1]
+        key = getattr(error.__cause__, "full_key", None) or unknown[1]  # model={a: 1} is told as model.a
         if key.startswith("hydra."):
             return f"{key}: Hydra has no such key (--cfg hydra shows all)."
         return unknown_key(key, schema or JobConfig)
     if several := re.match(r"(?:Ambiguous value for argument|Sweep parameters) '(.+?)'", message):
         return f"{several[1]}: several values make a sweep, which needs the flag -m. A list is written [1,2]."
+    if absent := re.match(r"provider=hydra.searchpath .*path=(.+) is not available", message):
+        return f"hydra.searchpath: {absent[1]} does not exist."
+    if (merged := re.match(r"Error merging override ((\S+?)=.*)", message)) and "ListConfig" in str(error.__cause__):
+        return f"{merged[1]}: {merged[2].lstrip('+')} does not hold a value of this kind."
+    if message.startswith("Cannot instantiate config of type"):
+        return "hydra.callbacks: each is a mapping that says what is called."
     if message.startswith("Config group override must be a string"):
         return _bad_choice_among(arguments) or message
+    if missing := re.match(r"Error (?:locating|in call to) target '(.+?)'", message):
+        place = re.search(r"full_key: (\S+)", str(error))
+        return f"{place[1] if place else 'hydra'}: {missing[1]} cannot be made: is that its name, and is it installed?"
     told = error.__cause__ if error.__cause__ and not message else error  # an empty shell round OmegaConf's error
     if isinstance(told, OmegaConfBaseException) and told.full_key:
-        return f"{told.full_key}: {_one_line(told)}"
+        return f"{told.full_key}: {re.sub(r'^[A-Z][A-Za-z]+ raised while resolving', 'in an', _one_line(told))}"
     if not isinstance(told, HydraException | YAMLError):  # no message meant for a reader
         return f"{_one_line(told) or type(told).__name__} (while reading: {' '.join(arguments)})"
     return f"{message}: {_one_line(told.__cause__)}" if told.__cause__ else _one_line(told)
@@ -155,10 +174,28 @@ def _one_line(error: BaseException | None) -> str:
     return " ".join(text.split())
 
 
+def _of_running(error: BaseException) -> str | None:
+    """The sentence for what keeps Hydra from running a composed job; None for any other error."""
+    from src.config.messages import no_folder
+
+    functions = {f"{frame.f_globals.get('__name__')}.{frame.f_code.co_name}" for frame in _frames(error)}
+    if "hydra.core.utils.configure_log" in functions:
+        if isinstance(error, ValueError):
+            return f"hydra.job_logging, hydra.hydra_logging: {_one_line(error)}."
+        return "hydra.verbose: write true, false, or a list of loggers' names, such as [hydra,src]."
+    if isinstance(error, OSError) and "hydra.core.utils.run_job" in functions:
+        return no_folder("hydra.run.dir", error)
+    return None
+
+
 def _raised_by_hydra(error: BaseException) -> bool:
     """Whether Hydra or OmegaConf itself stumbled: over what it was given, as nothing of ours was running."""
-    frames = list(traceback.walk_tb(error.__traceback__))
-    return bool(frames) and frames[-1][0].f_globals.get("__name__", "").split(".")[0] in ("hydra", "omegaconf")
+    frames = _frames(error)
+    return bool(frames) and frames[-1].f_globals.get("__name__", "").split(".")[0] in ("hydra", "omegaconf")
+
+
+def _frames(error: BaseException) -> list[FrameType]:
+    return [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
 
 
 if __name__ == "__main__":

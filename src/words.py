@@ -1,5 +1,6 @@
-"""Small words that every room's sentences need: numbers with nouns, lists, long texts, and what was likely meant."""
+"""Small words that every room's sentences need: numbers with nouns, lists, long texts, paths, what was likely meant."""
 
+import stat
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -31,6 +32,18 @@ def listed(words: Iterable[object], last: str = "and", most: int | None = None) 
 def shortened(text: str, most: int = 60, end: str = "...") -> str:
     """A text of at most so many characters; `end` shows where it was cut."""
     return text if len(text) <= most else text[: most - len(end)] + end
+
+
+def special_file(mode: int) -> str:
+    """What a file is, from its mode (`os.stat`), if it is no regular one: `a device`, `a pipe`, ..."""
+    kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(mode), "a device")
+
+
+def no_such_user(path: str) -> str:
+    """What to say of a path that begins with ``~`` and the name of nobody."""
+    user = path.partition("/")[0][1:]
+    return f"{path!r} begins with the folder of a user {user!r}, who is not here; write the folder in full."
 
 
 def near(word: str, choices: Iterable[str], most: int = 1) -> list[str]:

@@ -98,11 +98,125 @@ ONE_PROBLEM = {
     ),
 }
 
+OPTUNA = ("-m", "hydra/sweeper=optuna", "hydra.sweeper.n_trials=2", "training.l2=interval(0,1)")
+OF_HYDRA = {
+    "mapping for a group": (["model={a:1}"], "model.a: there is no such key."),
+    "range without a value": (["-m", "seed=range(0,1,-1)"], "seed=range(0,1,-1): there is no value in it."),
+    "range without an end": (["-m", "data.target=range(0,nan)"], "data.target=range(0,nan): there is no value in it."),
+    "glob without a match": (["-m", "model=glob(x*)"], "model=glob(x*): there is no value in it."),
+    "glob for a value": (["-m", "data.target=glob(*)"], "data.target=glob(*): there is no value in it."),
+    "choice of nothing": (["-m", "model=shuffle()"], "model=shuffle(): there is no value in it."),
+    "mapping for a list": (
+        ["model.hidden_layer_sizes={b:1}"],
+        "model.hidden_layer_sizes={b:1}: model.hidden_layer_sizes does not hold a value of this kind.",
+    ),
+    "variable that is not set": (
+        ["seed=${oc.env:NO_SUCH}"],
+        "seed: in an interpolation: \"Environment variable 'NO_SUCH' not found\"",
+    ),
+    "line end": (["seed=\n"], "seed=\\n: the value cannot be read."),
+    "grids that are no mappings": (["-m", "hydra.sweeper.params=[1,2]"], "hydra.sweeper.params: 1 is not a mapping"),
+    "grids that are a word": (["-m", "hydra.sweeper.params=x"], "hydra.sweeper.params: 'x' is not a mapping"),
+    "folder of a run": (["hydra.run.dir=/dev/null/x"], "hydra.run.dir: /dev/null/x cannot be made: not a directory"),
+    "folder of a sweep": (["-m", "seed=0,1", "hydra.sweep.dir=/dev/null/x"], "hydra.sweep.dir: /dev/null/x cannot be"),
+    "verbose list": (["hydra.verbose=[1]"], "hydra.verbose: write true, false, or a list"),
+    "verbose mapping": (["hydra.verbose={a:1}"], "hydra.verbose: write true, false, or a list"),
+    "callback that does not exist": (
+        ["+hydra.callbacks.x._target_=nosuch.Thing"],
+        "hydra.callbacks.x: nosuch.Thing cannot be made: is that its name, and is it installed?",
+    ),
+    "callback that is a number": (["+hydra.callbacks.x=5"], "hydra.callbacks: each is a mapping"),
+    "search path that does not exist": (["hydra.searchpath=[file:///nowhere]"], "hydra.searchpath: /nowhere does not"),
+    "rerun of nothing": (["--experimental-rerun", "nowhere"], "File nowhere does not exist!"),
+    "a key for Hydra's help": (["--hydra-help", "training.epochs=2"], "training: it cannot be set here."),
+    "a flag between the keys": (
+        ["data=iris", "-m", "seed=a,0"],
+        "seed: 'a' is not a whole number from 0 to 4294967295",
+    ),
+    "no trials": (
+        [*OPTUNA, "hydra.sweeper.n_trials=-1"],
+        "hydra.sweeper.n_trials: -1 is not a whole number of at least",
+    ),
+    "no trials at a time": ([*OPTUNA, "hydra.sweeper.n_jobs=0"], "hydra.sweeper.n_jobs: 0 is not a whole number"),
+    "rate of failures": ([*OPTUNA, "hydra.sweeper.max_failure_rate=2"], "hydra.sweeper.max_failure_rate: 2.0 is not a"),
+    "direction": ([*OPTUNA, "hydra.sweeper.direction=5"], "hydra.sweeper.direction: 5 is not minimize, maximize or"),
+    "storage": (
+        [*OPTUNA, "hydra.sweeper.storage=sqlite:///s.db"],
+        "hydra.sweeper.storage: 'sqlite:///s.db' is not null",
+    ),
+    "search space": ([*OPTUNA, "hydra.sweeper.search_space={a:1}"], "hydra.sweeper.search_space: {'a': 1} is not null"),
+    "keys of a search": ([*OPTUNA, "hydra.sweeper.params=[1]"], "hydra.sweeper.params: [1] is not a mapping"),
+    "sampler that is called": (
+        [*OPTUNA, "hydra.sweeper.sampler._target_=os.getcwd"],
+        "hydra.sweeper.sampler: os.getcwd is not a class of optuna.samplers.",
+    ),
+    "seed of a sampler": ([*OPTUNA, "hydra.sweeper.sampler.seed=-1"], "hydra.sweeper.sampler: optuna.samplers.TPESamp"),
+    "interval without a value": (
+        [*OPTUNA[:-1], "training.l2=interval(1,0)"],
+        "training.l2=interval(1,0): there is no value in this interval.",
+    ),
+    "endless interval": (
+        [*OPTUNA[:-1], "training.l2=interval(0,nan)"],
+        "training.l2=interval(0,nan): there is no value",
+    ),
+    "interval that leads to bad values": (
+        [*OPTUNA[:-1], "training.l2=interval(-1,1)"],
+        "training.l2: -1.0 is not a finite number of at least 0",
+    ),
+    "glob in a search": ([*OPTUNA[:-1], "model=glob(*)"], "model=glob(*): a search proposes values of interval(A,B)"),
+}
+TOO_MUCH = {
+    "epochs": (
+        ["training.epochs=1e300"],
+        "training.epochs: 1e+300 is not a whole number from 1 to 4294967295",
+    ),
+    "repeats": (
+        ["cv.repeats=1e9"],
+        "cv.folds, cv.repeats: 1 job with these folds are 5,000,000,000 fits, more than 100,000 (sweep.max_fits).",
+    ),
+    "fits that a key allows": (
+        ["sweep.max_fits=4"],
+        "cv.folds, cv.repeats: 1 job with these folds are 5 fits, more th",
+    ),
+    "fits of a sweep": (["-m", "seed=0,1", "sweep.max_fits=9"], "cv.folds, cv.repeats: 2 jobs with these folds are 10"),
+    "layers": (
+        ["model.hidden_layer_sizes=[1000000000]"],
+        "model.hidden_layer_sizes: 5 fits on 80 rows of ex4 need abo",
+    ),
+    "memory that a key allows": (
+        ["sweep.max_memory=1KB"],
+        "model.hidden_layer_sizes: 5 fits on 80 rows of ex4 need ab",
+    ),
+    "threads": (["sweep.n_jobs=1000000"], "sweep.n_jobs: 1,000,000 workers are more than "),
+    "processes": (["sweep.n_jobs=100000", "sweep.backend=processes"], "sweep.n_jobs: 100,000 workers are more than "),
+    "workers that a key allows": (
+        ["sweep.n_jobs=3", "sweep.max_workers=2"],
+        "sweep.n_jobs: 3 workers are more than 2 (",
+    ),
+    "name of an experiment": (["tracking.experiment=" + "e" * 600], "tracking.experiment: 'eeeee"),
+    "name of a model": (["tracking.register=a/b"], "tracking.register: 'a/b' is not null or text without / and :"),
+}
+ONE_PROBLEM |= OF_HYDRA | TOO_MUCH
+
 
 @pytest.mark.parametrize("arguments, sentence", ONE_PROBLEM.values(), ids=list(ONE_PROBLEM))
 def test_a_problem_is_told_in_one_sentence(tmp_path: Path, arguments: list[str], sentence: str) -> None:
     (line,) = errors(tmp_path, *arguments)
     assert line.startswith(sentence)
+
+
+@pytest.mark.parametrize("mark", ["\x1b[31m", "\u202e", "\x07", "\x9b"])
+def test_nothing_that_a_terminal_obeys_is_printed(tmp_path: Path, mark: str) -> None:
+    (line,) = errors(tmp_path, "data=csv", f"data.path='go{mark}od.csv'")
+    written = mark[0].encode("unicode_escape").decode()
+    assert line.startswith(f"data.path: there is no file go{written}")
+    assert mark[0] not in line
+
+
+def test_an_endless_name_is_cut(tmp_path: Path) -> None:
+    (line,) = errors(tmp_path, "data=csv", f"data.path={'a' * 5000}")
+    assert "aaa... (5,000 characters)" in line
+    assert len(line) < 500
 
 
 MANY_PROBLEMS = [

@@ -1,6 +1,10 @@
 """Bad data or a bad store on the command line: exit status 2, one sentence, nothing trained, nothing recorded."""
 
+import contextlib
+import os
+import socket
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -137,11 +141,75 @@ def test_an_estimator_that_does_not_exist(store: Path) -> None:
         ("nonsense://here", ["nonsense"]),
         ("http://127.0.0.1:9", ["127.0.0.1:9"]),
         ("sqlite:////no/such/folder/mlflow.db", ["/no/such/folder"]),
+        ("sqlite:////proc/x.db", ["/proc/x.db cannot be written"]),
+        ("sqlite:///a%00b.db", ["'sqlite:///a%00b.db' names no file", "NUL"]),
+        ("sqlite:///" + "a" * 299, ["cannot be written: file name too long"]),
+        ("sqlite:///~nouser/x.db", ["tracking.uri", "'nouser'"]),
     ],
 )
 def test_a_store_that_cannot_be_used_is_told_before_training(uri: str, words: list[str], store: Path) -> None:
-    told = sentence(f"tracking.uri={uri}")
+    told = sentence(f"tracking.uri='{uri}'")
     assert all(word in told for word in words), told
+
+
+@pytest.fixture
+def special(tmp_path: Path) -> Iterator[dict[str, Path]]:
+    """Files that are no regular files, each by what it is."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/dev/zero")
+    with socket.socket(socket.AF_UNIX) as listening, contextlib.chdir(tmp_path):
+        listening.bind("socket")
+        yield {"pipe": tmp_path / "pipe", "socket": tmp_path / "socket", "device": tmp_path / "link"}
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "device"])
+def test_a_table_in_a_special_file_is_refused_before_it_is_opened(
+    kind: str, special: dict[str, Path], store: Path
+) -> None:
+    told = sentence("data=csv", f"data.path={special[kind]}")
+    assert told.startswith(f"error: data.path: {special[kind]} is no regular file (a {kind})")
+
+
+@pytest.mark.parametrize("dry_run", ["true", "false"])
+@pytest.mark.parametrize("kind", ["pipe", "socket", "device"])
+def test_a_store_in_a_special_file_is_refused_and_not_touched(
+    kind: str, dry_run: str, special: dict[str, Path], tmp_path: Path
+) -> None:
+    before = sorted(tmp_path.iterdir()), special[kind].stat().st_mode
+    told = sentence("-m", "seed=0", f"tracking.uri=sqlite:///{special[kind]}", f"sweep.dry_run={dry_run}")
+    assert told.startswith(f"error: tracking.uri: {special[kind]} is no regular file (a {kind})")
+    left = [path for path in sorted(tmp_path.iterdir()) if path.name != "multirun"]
+    assert (left, special[kind].stat().st_mode) == before
+
+
+def test_a_table_larger_than_memory_is_refused_before_it_is_read(store: Path) -> None:
+    with Path("sparse.csv").open("wb") as sparse:
+        sparse.truncate(1 << 42)
+    assert "data.path: sparse.csv has 4,398,046,511,104 bytes; with " in sentence("data=csv", "data.path=sparse.csv")
+
+
+def test_a_file_of_the_kernel_that_waits_is_not_read(store: Path) -> None:
+    assert "/proc/kmsg is empty" in sentence("data=csv", "data.path=/proc/kmsg")
+
+
+def test_a_table_in_the_folder_of_nobody(store: Path) -> None:
+    assert "data.path: '~nouser/x.csv' begins with" in sentence("data=csv", "data.path='~nouser/x.csv'")
+
+
+def test_a_deleted_experiment_is_told_in_the_words_of_the_store(store: Path) -> None:
+    assert command("training.epochs=1", "cv.folds=2", "tracking.models=none", "tracking.experiment=gone").status == 0
+    with closing(sqlite3.connect(store)) as connection, connection:
+        connection.execute("UPDATE experiments SET lifecycle_stage = 'deleted' WHERE name = 'gone'")
+    for arguments in ((), ("-m", "seed=0,1")):
+        told = sentence(*arguments, "tracking.experiment=gone")
+        assert told.startswith("error: tracking.experiment: 'gone' was deleted; choose another name")
+
+
+@pytest.mark.parametrize("estimator", ["sklearn.base.BaseEstimator", "sklearn.tests.test_base.MyEstimator"])
+def test_an_estimator_that_is_none(estimator: str, store: Path) -> None:
+    assert sentence("model=sklearn", f"model.estimator={estimator}").startswith(
+        f"error: model.estimator: '{estimator}' is"
+    )
 
 
 def test_a_file_that_is_no_database(tmp_path: Path, store: Path) -> None:

@@ -6,13 +6,15 @@ from typing import Any
 
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import InstantiationException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from hydra_plugins.stacked_sweep.sweeper import begin_folder
+from hydra_plugins.stacked_sweep.sweeper import begin_folder, check_values
 
 try:
     from hydra_plugins.hydra_optuna_sweeper.config import OptunaSweeperConf
@@ -32,6 +34,9 @@ class SearchConf(OptunaSweeperConf):
     direction: Any = None  # follows from comparison.metric
     n_trials: int = 50  # settings tried in all
     n_jobs: int = 10  # settings proposed, and trained together, at a time
+    # Any: OmegaConf cannot put a mapping in the place of the None that a typed one has by default
+    params: Any = None
+    search_space: Any = None
     max_failure_rate: float = 1.0  # a failed job does not end the search; sweep.on_failure=stop does
 
 
@@ -53,26 +58,51 @@ class SearchSweeper(Sweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Prepare the sweeper that does the searching."""
-        from src.command.search import check_installed, direction_of
+        from src.command.search import check_installed, check_settings, direction_of
 
         check_installed()
+        check_settings({**self.settings, "direction": self.direction})
         import optuna
         from hydra_plugins.hydra_optuna_sweeper.optuna_sweeper import OptunaSweeper
 
         optuna.logging.set_verbosity(logging.ERROR)
         logging.getLogger("hydra_plugins.hydra_optuna_sweeper").setLevel(logging.CRITICAL)  # the command tells it all
-        sampler = OmegaConf.create(self.sampler)
-        if "seed" in sampler and sampler.seed is None:
-            sampler.seed = config.seed
         direction = self.direction or direction_of(config.comparison.metric)
-        self.optuna = OptunaSweeper(sampler=instantiate(sampler), direction=direction, **self.settings)
+        self.loader = hydra_context.config_loader
+        self.optuna = OptunaSweeper(sampler=self._sampler(config.seed), direction=direction, **self.settings)
         self.optuna.setup(hydra_context=hydra_context, task_function=task_function, config=config)
         self.config: DictConfig = config
 
+    def _sampler(self, seed: Any) -> Any:
+        """What proposes: a class of optuna's, called with its settings."""
+        from src.command.search import SearchError
+
+        sampler = OmegaConf.create(self.sampler) if isinstance(self.sampler, DictConfig) else DictConfig({})
+        target = sampler.get("_target_")
+        if not str(target).startswith("optuna.samplers."):
+            raise SearchError(
+                f"hydra.sweeper.sampler: {target} is not a class of optuna.samplers. Choose one with "
+                "hydra/sweeper/sampler=tpe (cmaes, grid, motpe, nsgaii, random, tpe)."
+            )
+        if "seed" in sampler and sampler.seed is None:
+            sampler.seed = seed
+        try:
+            return instantiate(sampler)
+        except InstantiationException as error:
+            raise SearchError(
+                f"hydra.sweeper.sampler: {target} refuses its settings: {error.__cause__ or error}"
+            ) from error
+
     def sweep(self, arguments: list[str]) -> Any:
         """Search: batch after batch of trials, all under one parent run."""
-        from src.command.search import search
+        from src.command.search import probes, search
+        from src.sweep.checking import check_all
+        from src.sweep.compose import compose_jobs
 
+        typed = [f"{key}={value}" for key, value in (self.settings["params"] or {}).items()] + arguments
+        overrides = OverridesParser.create(config_loader=self.loader).parse_overrides(typed)
+        check_values(overrides)
+        check_all(compose_jobs(self.loader, self.config, probes(overrides)))
         begin_folder(self.config)
         launcher: Any = self.optuna.sweeper.launcher
         settings = OmegaConf.to_container(self.config.hydra.sweeper, resolve=True)

@@ -1,6 +1,7 @@
 """The sweeper `grids`: Hydra's own syntax of sweeps, and unions of grids."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,14 @@ from typing import Any
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, RangeSweep
 from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from src.errors import UserError
+
+
+class SweepError(UserError):
+    """A sweep that cannot be made as it was asked for."""
 
 
 @dataclass
@@ -24,9 +32,47 @@ ConfigStore.instance().store(group="hydra/sweeper", name="grids", node=GridsConf
 
 def begin_folder(config: DictConfig) -> None:
     """Make the sweep's folder and save its configuration there, as Hydra's own sweeper does."""
+    from src.config.messages import no_folder
+
     folder = Path(config.hydra.sweep.dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(config, folder / "multirun.yaml")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(config, folder / "multirun.yaml")
+    except OSError as error:
+        raise SweepError(no_folder("hydra.sweep.dir", error)) from error
+
+
+def check_params(grids: Sequence[Any]) -> None:
+    """Refuse grids that are no mappings."""
+    for grid in grids:
+        if not isinstance(grid, Mapping):
+            raise SweepError(
+                f"hydra.sweeper.params: {grid!r} is not a mapping from keys to values, such as {{seed: '0,1'}}, "
+                "nor a list of such mappings."
+            )
+
+
+def check_values(overrides: Sequence[Override]) -> None:
+    """Refuse a sweep over no value."""
+    for override in overrides:
+        if _is_empty(override):
+            raise SweepError(
+                f"{override.input_line}: there is no value in it. Write values with commas, 0,1,2, or range(0,3), "
+                "which goes from its first number to before its second; glob(...) is for a group's choices."
+            )
+
+
+def _is_empty(override: Override) -> bool:
+    sweep: Any = override.value()
+    if isinstance(sweep, RangeSweep):
+        assert sweep.start is not None
+        assert sweep.stop is not None
+        if not (math.isfinite(sweep.start) and math.isfinite(sweep.stop) and sweep.step):
+            return True
+        return (sweep.stop - sweep.start) / sweep.step <= 0
+    if isinstance(sweep, ChoiceSweep):
+        return not sweep.list
+    return isinstance(sweep, Glob) and not any(True for _ in override.sweep_string_iterator())
 
 
 class GridsSweeper(BasicSweeper):
@@ -38,18 +84,22 @@ class GridsSweeper(BasicSweeper):
 
     def __init__(self, params: Any = None) -> None:
         super().__init__(max_batch_size=None)
-        self.grids = list(params) if isinstance(params, list | tuple | ListConfig) else [params or {}]
+        grids = {} if params is None else params
+        self.grids = list(grids) if isinstance(grids, list | tuple | ListConfig) else [grids]
 
     def sweep(self, arguments: list[str]) -> Sequence[Any]:
         """Run every combination of every grid; an argument on the command line replaces the grid's own value."""
         assert self.hydra_context is not None
         assert self.config is not None
         assert self.launcher is not None
-        begin_folder(self.config)
+        check_params(self.grids)
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         combinations = []
         for grid in self.grids:
             typed = [f"{key}={value}" for key, value in grid.items()] + arguments
-            (batch,) = self.split_arguments(parser.parse_overrides(typed), None)
+            overrides = parser.parse_overrides(typed)
+            check_values(overrides)
+            (batch,) = self.split_arguments(overrides, None)
             combinations += batch
+        begin_folder(self.config)
         return [self.launcher.launch(combinations, initial_job_idx=0)]

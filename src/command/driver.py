@@ -165,9 +165,9 @@ class Command:
         return f"recorded: {self._counts.ended} of {self._counts.jobs} jobs"
 
     def _lost(self, error: TrackingError) -> RecordError:
+        lost = "; the others are lost, and trained anew by the same command when the store can be written again"
         return RecordError(
-            f"{error} {self._told().capitalize()}; the others are lost, and trained anew by the same command when the "
-            "store can be written again."
+            f"{error} {self._told().capitalize()}{lost if self._counts.ended < self._counts.jobs else ''}."
         )
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:

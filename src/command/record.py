@@ -72,6 +72,8 @@ class Recorder:
         Each job that has ended, as the record holds it, by digest.
     reused
         The digests of those that were recorded before.
+    borrowed
+        The runs, among theirs, that belong to other sweeps.
     complete
         The very sweep is recorded and finished: nothing is written.
     best
@@ -86,6 +88,7 @@ class Recorder:
     names: dict[str, str] = field(default_factory=dict)
     recorded: dict[str, RecordedJob] = field(default_factory=dict)
     reused: set[str] = field(default_factory=set)
+    borrowed: set[str] = field(default_factory=set)
     complete: bool = False
     best: BestSoFar = field(init=False)
     _place: Sweep | NoSweep | None = None
@@ -127,6 +130,7 @@ class Recorder:
             self.recorded[digest] = read_job(self.store, run, by_digest[digest].checked)
             self.best.add(self.recorded[digest])
         self.reused |= finished.keys() - known
+        self.borrowed |= {run.run_id for run in finished.values() if run.parent_id != self.sweep.run_id}
         return {
             number: self.recorded[job.digest] for number, job in enumerate(jobs.distinct) if job.digest in self.recorded
         }
@@ -284,7 +288,7 @@ class Recorder:
             tags=run.tags,
             seconds=run.seconds if self.complete else now - run.started / 1000,
             jobs=self.ended,
-            reused=frozenset(self.recorded[digest].run_id for digest in self.reused),
+            reused=frozenset(self.borrowed),
             missing=len(self.jobs) - len(self.ended),
             options=self.settings.comparison,
             searched=self.search is not None,

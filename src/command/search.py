@@ -2,14 +2,19 @@
 
 import importlib.util
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from hydra.core.override_parser.types import Glob, IntervalSweep, Override, RangeSweep
+
 from src.command.driver import Command, SearchOver
 from src.config.identity import search_digest
+from src.config.messages import shown
 from src.errors import UserError
 from src.evaluation.metrics import higher_is_better
+
+DIRECTIONS = (None, "minimize", "maximize")
 
 
 class SearchError(UserError):
@@ -29,6 +34,76 @@ def check_installed() -> None:
             "hydra/sweeper=optuna: hydra-optuna-sweeper is not installed; "
             "install it with pip install hydra-optuna-sweeper, or sweep over given values."
         )
+
+
+def check_settings(settings: Mapping[str, Any]) -> None:
+    """Refuse settings of the sweeper that no search can be made with.
+
+    Raises
+    ------
+    SearchError
+        For the first of them.
+    """
+    for key, allowed, is_allowed in (
+        ("n_trials", "a whole number of at least 1", _is_count),
+        ("n_jobs", "a whole number of at least 1", _is_count),
+        ("max_failure_rate", "a number from 0 to 1", lambda rate: isinstance(rate, int | float) and 0 <= rate <= 1),
+        ("direction", "minimize, maximize or null, for what comparison.metric needs", DIRECTIONS.__contains__),
+        ("params", "a mapping from keys to values, such as {training.l2: 'interval(0,1)'}", _is_mapping),
+        ("search_space", "null: write hydra.sweeper.params, a mapping from keys to values", _is_none),
+        ("storage", "null: every trial is recorded in MLflow, and the same command goes on from there", _is_none),
+    ):
+        if not is_allowed(settings.get(key)):
+            raise SearchError(f"hydra.sweeper.{key}: {shown(settings.get(key))} is not {allowed}.")
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_mapping(value: Any) -> bool:
+    return value is None or isinstance(value, Mapping)
+
+
+def _is_none(value: Any) -> bool:
+    return value is None
+
+
+def probes(overrides: Sequence[Override]) -> list[list[str]]:
+    """Return jobs at the ends of what a search may propose, as overrides: each value is in one of them at least.
+
+    Raises
+    ------
+    SearchError
+        For a value that a search can make nothing of.
+    """
+    values = [_ends(override) for override in overrides]
+    most = max((len(of_one) for of_one in values), default=0)
+    return [[of_one[min(number, len(of_one) - 1)] for of_one in values] for number in range(most)]
+
+
+def _ends(override: Override) -> list[str]:
+    if not override.is_sweep_override():
+        return [str(override.input_line)]
+    value, key = override.value(), override.get_key_element()
+    if isinstance(value, IntervalSweep):
+        low, high = value.start, value.end
+        assert low is not None
+        assert high is not None
+        if not (math.isfinite(low) and math.isfinite(high) and low < high):
+            raise SearchError(
+                f"{override.input_line}: there is no value in this interval. "
+                "Write interval(A,B) with finite numbers, A below B."
+            )
+        return [f"{key}={low}", f"{key}={high}"]
+    if isinstance(value, RangeSweep) and not value.shuffle:
+        return [f"{key}={value.start}"]
+    if isinstance(value, Glob):
+        raise SearchError(
+            f"{override.input_line}: a search proposes values of interval(A,B), range(A,B) or choice(A,B,...), "
+            "none of glob(...)."
+        )
+    return [f"{key}={text}" for text in override.sweep_string_iterator()]
 
 
 def direction_of(metric: str) -> str:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, JsonValue
 from pydantic_core import PydanticCustomError
 
-from src.network.settings import COUNT, NOT_NEGATIVE, PART, POSITIVE, Range
+from src.network.settings import COUNT, LARGEST_COUNT, NOT_NEGATIVE, PART, POSITIVE, Range
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,15 @@ def of_test_part(value: Any) -> Any:
 
 def within(numbers: Range) -> tuple[Any, ...]:
     """What an annotation needs to hold a value to a range: pydantic's limits, and the words for them."""
-    low = "ge" if numbers.closed == "left" else "gt"
-    high = "le" if numbers.closed == "right" else "lt"
+    low = "ge" if numbers.closed in ("left", "both") else "gt"
+    high = "le" if numbers.closed in ("right", "both") else "lt"
     limits: dict[str, Any] = {low: numbers.low, high: numbers.high}
     number = "a whole number" if numbers.whole else "a finite number" if numbers.high is None else "a number"
-    said = [f"{_LIMITS[name]} {limit}" for name, limit in limits.items() if limit is not None]
+    said = " and ".join(f"{_LIMITS[name]} {limit}" for name, limit in limits.items() if limit is not None)
+    if numbers.closed == "both":
+        said = f"from {numbers.low} to {numbers.high}"
     as_one_type = BeforeValidator(_whole) if numbers.whole else AfterValidator(_positive_zero)
-    return as_one_type, Field(**limits), Kind(f"{number} {' and '.join(said)}")
+    return as_one_type, Field(**limits), Kind(f"{number} {said}")
 
 
 def among(text: str, words: Sequence[str]) -> tuple[Any, ...]:
@@ -83,13 +85,21 @@ Positive = Annotated[float, *within(POSITIVE)]
 NotNegative = Annotated[float, *within(NOT_NEGATIVE)]
 Part = Annotated[float, *within(PART)]
 Count = Annotated[int, *within(COUNT)]
-TwoOrMore = Annotated[int, *within(Range(2, whole=True))]
-Workers = Annotated[Literal[-1] | Count, Kind("a whole number of at least 1, or -1 for all cores")]
+TwoOrMore = Annotated[int, *within(Range(2, LARGEST_COUNT, closed="both", whole=True))]
+Workers = Annotated[Literal[-1] | Count, Kind(f"a whole number from 1 to {LARGEST_COUNT}, or -1 for all cores")]
 Seed = Annotated[int, BeforeValidator(_whole), Field(ge=0, lt=2**32), Kind("a whole number from 0 to 4294967295")]
 Memory = Annotated[ByteSize, Field(gt=0), Kind("a size such as 500MB or 2GiB, or a number of bytes")]
 
 # Text
 Name = Annotated[str, Field(pattern=r"\S"), Kind("text with at least one visible character")]
+ExperimentName = Annotated[
+    str, Field(pattern=r"\S", max_length=500), Kind("text with a visible character, at most 500 in all")
+]
+RegisteredName = Annotated[
+    str,
+    Field(pattern=r"^\w[^/:]*$", max_length=256),
+    Kind("text without / and : that begins with a letter or digit, at most 256 characters"),
+]
 Separator = Annotated[str, BeforeValidator(_tab), Field(min_length=1, max_length=1), Kind("a single character")]
 Address = Annotated[str, Field(pattern=r"^\w+://\S+$"), Kind("an address such as tcp://10.0.0.1:8786")]
 Estimator = Annotated[
@@ -111,7 +121,9 @@ Names = Annotated[
     Kind("a list of names, such as [logistic, softmax]"),
 ]
 Layers = Annotated[
-    tuple[Count, ...], BeforeValidator(as_tuple), Kind("a list of whole numbers of at least 1, such as [16, 8]")
+    tuple[Count, ...],
+    BeforeValidator(as_tuple),
+    Kind(f"a list of whole numbers from 1 to {LARGEST_COUNT}, such as [16, 8]"),
 ]
 ClassWeights = Annotated[
     Literal["balanced"] | dict[str, Positive],

@@ -56,6 +56,8 @@ def unknown_key(key: str, schema: type[BaseModel] = JobConfig) -> str:
         return f"{key}: {above} does not hold this yet. Add it with a plus sign: +{key}=VALUE"
     if not _is_section(annotation):
         return f"{key}: {above} is {kind_of(annotation).text} and has no keys of its own."
+    if above == key:  # --hydra-help knows Hydra's own keys only
+        return f"{key}: it cannot be set here."
     wrong = key.split(".")[len(parts)]
     beside = {name: ".".join([*parts, name]) for name in sorted(annotation.model_fields)}
     anywhere = {leaf.rpartition(".")[2]: leaf for leaf in leaves(schema)}
@@ -63,6 +65,11 @@ def unknown_key(key: str, schema: type[BaseModel] = JobConfig) -> str:
     likely = [beside[match] for match in near(wrong, beside)] or [anywhere[match] for match in near(name, anywhere)]
     meant = f" Did you mean '{likely[0]}'?" if likely else ""
     return f"{key}: there is no such key.{meant} ({', '.join(beside)})"
+
+
+def no_folder(key: str, error: OSError) -> str:
+    """The sentence for a folder that cannot be made."""
+    return f"{key}: {error.filename} cannot be made: {(error.strerror or str(error)).lower()}; choose another folder."
 
 
 def shown(value: Any) -> str:
@@ -83,7 +90,7 @@ def leaves(section: type[BaseModel] = JobConfig, prefix: str = "") -> Iterator[s
 
 
 def kind_of(annotation: Any) -> Kind:
-    """The kind that a type annotation stands for; ``Count | None`` reads "a whole number of at least 1 or null"."""
+    """The kind that a type annotation stands for; ``Count | None`` reads "null or a whole number from 1 to ..."."""
     if get_origin(annotation) is Annotated:
         told = next((item for item in annotation.__metadata__ if isinstance(item, Kind)), Kind(""))
         words = get_args(annotation.__origin__) if get_origin(annotation.__origin__) is Literal else ()

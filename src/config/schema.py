@@ -24,7 +24,7 @@ from src.config import kinds
 from src.config.kinds import Count, Kind, NotNegative, TwoOrMore, among, within
 from src.network.hyperparameters import CHOICES, hyperparameters
 from src.network.outputs import OUTPUTS
-from src.network.settings import EarlyStoppingSettings, ModelSettings, TrainingSettings
+from src.network.settings import LARGEST_COUNT, EarlyStoppingSettings, ModelSettings, TrainingSettings
 from src.words import counted
 
 DataName = Annotated[Literal["ex4", "iris", "wine", "breast_cancer", "digits", "csv"], Kind("a data set")]
@@ -44,7 +44,7 @@ BiasInit = Annotated[str, *among("an initializer of biases", CHOICES["bias_init"
 Dtype = Annotated[str, *among("a floating-point type", CHOICES["dtype"])]
 Optimizer = Annotated[str, *among("an optimizer", CHOICES["optimizer"])]
 Schedule = Annotated[str, *among("a schedule", CHOICES["schedule"])]
-BatchSize = Annotated[Literal["full"] | Count, Kind("'full' or a whole number of at least 1")]
+BatchSize = Annotated[Literal["full"] | Count, Kind(f"'full' or a whole number from 1 to {LARGEST_COUNT}")]
 KeptModels = Annotated[Literal["best", "all", "none"], Kind("a choice of jobs")]
 Backend = Annotated[Literal["threads", "processes", "dask"], Kind("a backend")]
 OnFailure = Annotated[Literal["continue", "stop"], Kind("an answer to a failed job")]
@@ -258,10 +258,10 @@ class TrackingConfig(Section):
     """Where and how much is recorded in MLflow."""
 
     uri: kinds.Name | None = Field(None, description="address of the store, null for SQLite in the checkout")
-    experiment: kinds.Name = Field("bp", description="MLflow experiment the runs belong to")
+    experiment: kinds.ExperimentName = Field("bp", description="MLflow experiment the runs belong to")
     models: KeptModels = Field("best", description="jobs that keep a fitted model and figures")
     curve_points: TwoOrMore = Field(50, description="points at most of a learning curve")
-    register: kinds.Name | None = Field(None, description="name under which the best model is registered")
+    register: kinds.RegisteredName | None = Field(None, description="name under which the best model is registered")
 
 
 class DaskConfig(Section):
@@ -275,6 +275,11 @@ class SweepConfig(Section):
 
     backend: Backend = Field("threads", description="what runs the stacks")
     n_jobs: kinds.Workers = Field(1, description="stacks trained at a time, -1 for one on each core")
+    max_fits: Count = Field(100_000, description="fits of a command (jobs x folds x repeats) before it is refused")
+    max_workers: Count | None = Field(None, description="n_jobs at most, null for 8 on each core")
+    max_memory: kinds.Memory | None = Field(
+        None, description="of a command before it is refused, null for what is free"
+    )
     max_stack_memory: kinds.Memory | None = Field(None, description="of a stack, null for a part of what is free")
     dry_run: bool = Field(False, description="print the plan and train nothing")
     on_failure: OnFailure = Field("continue", description="what becomes of the other jobs when one fails")

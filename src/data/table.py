@@ -4,13 +4,16 @@ import csv
 import io
 import os
 import re
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from src.data.column import Column
 from src.data.dataset import DataError
-from src.words import counted, did_you_mean, first_of, near, shortened
+from src.words import counted, did_you_mean, first_of, near, no_such_user, shortened, special_file
 
 # The usual separators, each with what sets it on a command line (the shell takes the outer quotes, Hydra the inner).
 _SEPARATORS = {
@@ -22,6 +25,7 @@ _SEPARATORS = {
 }
 _LINE_END = re.compile(r"\r\n|\r|\n")  # str.splitlines would also break lines where no editor does
 _TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".txt", ".data", ".dat"})
+_MEMORY_OF_FILE = 20  # bytes of memory for each of a file's, as every cell becomes a text of its own
 _PROBED_LINES = 100  # looked at to guess a separator
 
 
@@ -62,11 +66,12 @@ def read_table(path: str | Path, *, separator: str = ",", header: bool = True) -
     Raises
     ------
     DataError
-        The file is missing, a folder, not readable, not UTF-8 or empty; it has no rows, one column, rows of different
-        lengths, unnamed or repeated columns; a quote is not closed.
+        The file is missing, a folder, a device or the like, too large for what memory is free, not readable, not UTF-8
+        or empty; it has no rows, one column, rows of different lengths, unnamed or repeated columns; a quote is not
+        closed.
     """
     file = str(path)
-    text = _decode(_read_bytes(Path(path).expanduser(), file), file)
+    text = _decode(_read_bytes(file), file)
     _check_separator(separator)
     rows, lines = _split(text, separator, file)
     if not rows:
@@ -81,13 +86,29 @@ def read_table(path: str | Path, *, separator: str = ",", header: bool = True) -
     return Table(file, tuple(Column(name, column, starts) for name, column in zip(names, cells, strict=True)))
 
 
-def _read_bytes(path: Path, file: str) -> bytes:
+def _read_bytes(file: str) -> bytes:
     try:
-        if path.is_dir():
+        path = Path(file).expanduser()
+    except RuntimeError:
+        raise DataError(f"data.path: {no_such_user(file)}") from None
+    try:
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
             inside = sorted(entry.name for entry in path.iterdir() if entry.suffix.lower() in _TABLE_SUFFIXES)
             choices = f" (it holds {first_of(inside)})" if inside else ""
             raise DataError(f"data.path: {file} is a folder; give the path of a file{choices}.")
-        return path.read_bytes()
+        if not stat.S_ISREG(found.st_mode):  # it may have no end, or wait for ever
+            raise DataError(
+                f"data.path: {file} is no regular file ({special_file(found.st_mode)}); save its rows in a file."
+            )
+        free = psutil.virtual_memory().available
+        if found.st_size * _MEMORY_OF_FILE > free:
+            raise DataError(
+                f"data.path: {file} has {found.st_size:,} bytes; with {free:,} bytes of free memory at most "
+                f"{free // _MEMORY_OF_FILE:,} can be read. Take fewer rows."
+            )
+        # A file of the kernel's says that it has no bytes; it may have no end, or wait for ever.
+        return path.read_bytes() if found.st_size else b""
     except FileNotFoundError:
         raise DataError(f"data.path: there is no file {file}.{_files_near(path)}") from None
     except OSError as problem:

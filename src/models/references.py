@@ -110,11 +110,14 @@ def _class_of(estimator: str) -> type[BaseEstimator]:
             "such as sklearn.ensemble.RandomForestClassifier."
         )
     module, _, name = estimator.rpartition(".")
+    if "tests" in module.split("."):
+        raise ModelError(f"model.estimator: {estimator!r} is of scikit-learn's tests, not a classifier.{_meant(name)}")
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise ModelError(f"model.estimator: {estimator!r} does not exist.{_meant(name)}") from error
-    if not (isinstance(found, type) and issubclass(found, BaseEstimator)):
+    # Without constraints it is a base, or a mock.
+    if not (isinstance(found, type) and issubclass(found, BaseEstimator) and hasattr(found, "_parameter_constraints")):
         raise ModelError(f"model.estimator: {estimator!r} is not a classifier.{_meant(name)}")
     return found
 

@@ -24,13 +24,14 @@ class Range:
 
     low: int
     high: int | None = None
-    closed: Literal["left", "right", "neither"] = "left"
+    closed: Literal["left", "right", "both", "neither"] = "left"
     whole: bool = False
 
 
 POSITIVE, NOT_NEGATIVE = Range(0, closed="neither"), Range(0)
 SHARE, FACTOR, PART = Range(0, 1), Range(0, 1, closed="right"), Range(0, 1, closed="neither")
-COUNT, COUNT_OR_ZERO = Range(1, whole=True), Range(0, whole=True)
+LARGEST_COUNT = 2**32 - 1  # more than can be done, and no integer of NumPy's overflows
+COUNT, COUNT_OR_ZERO = (Range(low, LARGEST_COUNT, closed="both", whole=True) for low in (1, 0))
 
 
 def declared(default: Any, meaning: str, within: Range | None = None, of: Sequence[str] = ()) -> Any:

@@ -1,13 +1,18 @@
 """Checking the configurations of a sweep: quick, as nothing is imported that only training needs."""
 
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from src import config
 from src.config import ConfigError, JobConfig
+from src.config.schema import SweepConfig
 from src.errors import UserError
 from src.sweep.compose import Composed
+from src.words import counted
+
+WORKERS_PER_CORE = 8  # more only wait for each other
 
 
 def check_all(composed: Sequence[Composed]) -> list[JobConfig]:
@@ -16,14 +21,43 @@ def check_all(composed: Sequence[Composed]) -> list[JobConfig]:
     Raises
     ------
     ConfigError
-        With every problem of every configuration, each told once; for a sweep over how it is itself run or recorded.
+        With every problem of every configuration, each told once; for a sweep over how it is itself run or recorded;
+        for more fits than `sweep.max_fits`, or more workers than `sweep.max_workers`.
     """
     checked = gather([partial(config.check, each.config) for each in composed])
     for section in ("comparison", "tracking", "sweep"):
         values = [getattr(job, section) for job in checked]
         if any(value != values[0] for value in values):
             raise ConfigError(f"{section}: its keys hold for the whole command, so a sweep cannot vary them.")
+    _check_fits(checked)
+    _check_workers(checked[0].sweep)
     return checked
+
+
+def _check_fits(jobs: Sequence[JobConfig]) -> None:
+    fits, most = sum(map(fits_of, jobs)), jobs[0].sweep.max_fits
+    if fits > most:
+        raise ConfigError(
+            f"cv.folds, cv.repeats: {counted(len(jobs), 'job')} with these folds are {counted(fits, 'fit')}, more than "
+            f"{most:,} (sweep.max_fits). Use fewer, or raise sweep.max_fits."
+        )
+
+
+def fits_of(job: JobConfig) -> int:
+    """How many fits a job asks for, as far as the configuration says it: given folds are in the data."""
+    outer = 1 if job.has_given_folds else job.cv.folds * job.cv.repeats
+    return outer * (1 + (job.cv.inner_folds or 0))
+
+
+def _check_workers(sweep: SweepConfig) -> None:
+    cores = os.cpu_count() or 1
+    most = sweep.max_workers or WORKERS_PER_CORE * cores
+    if sweep.n_jobs > most and sweep.dask.scheduler is None:
+        limit = "sweep.max_workers" if sweep.max_workers else f"{WORKERS_PER_CORE} for each of {counted(cores, 'core')}"
+        raise ConfigError(
+            f"sweep.n_jobs: {counted(sweep.n_jobs, 'worker')} are more than {most:,} ({limit}). "
+            "Use fewer, or -1 for one on each core, or raise sweep.max_workers."
+        )
 
 
 def gather(calls: Sequence[Callable[[], Any]]) -> list[Any]:

@@ -7,6 +7,8 @@ from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
+import psutil
+from rich.filesize import decimal
 
 from src import config, data, models
 from src.comparison.jobs import flat_config, setting_key
@@ -16,9 +18,10 @@ from src.config.schema import CVConfig
 from src.data import Dataset
 from src.evaluation.crossval import EstimatorTask, FoldTask, NetworkTask
 from src.evaluation.folds import Fold, folds_digest, given_folds, inner_folds, make_folds
-from src.models import NETWORKS, ClassWeight
-from src.sweep.checking import check_all, gather
+from src.models import NETWORKS, ClassWeight, network_bytes
+from src.sweep.checking import check_all, fits_of, gather
 from src.sweep.compose import Composed
+from src.words import counted
 
 # Where a task stands in its job: the outer fold, and the fold inside it or None.
 Position = tuple[int, int | None]
@@ -195,6 +198,7 @@ class _Loader:
         dataset = self._dataset(job)
         _check_model(job, dataset)
         _check_class_weight(job, dataset)
+        _check_memory(job, dataset)
         key = (id(dataset), job.cv, job.seed)
         if key not in self._rows:
             self._rows[key] = _make_rows(dataset, job.cv, job.seed)
@@ -227,6 +231,26 @@ def _make_rows(dataset: Dataset, cv: CVConfig, seed: int) -> _Rows:
     if cv.inner_folds is not None:
         inner = tuple(inner_folds(target, fold, folds=cv.inner_folds, **common) for fold in folds)
     return _Rows(dataset, folds, inner, folds_digest(folds))
+
+
+def _check_memory(job: JobConfig, dataset: Dataset) -> None:
+    """Refuse a job whose folds, and whose networks in one stack, need more memory than there is."""
+    rows, fits = len(dataset.target), fits_of(job)
+    of_folds, of_networks = 8 * rows * fits, 0
+    if job.model.name in NETWORKS:
+        inputs = len(dataset.feature_names)  # at least: categories become several
+        settings = config.network_settings(job)
+        of_networks = fits * network_bytes(settings, len(dataset.class_names), inputs, rows)
+    needed, allowed = of_folds + of_networks, int(job.sweep.max_memory or psutil.virtual_memory().available)
+    if needed > allowed:
+        key, fewer = (
+            ("cv.folds", "fewer folds") if of_folds > of_networks else ("model.hidden_layer_sizes", "smaller layers")
+        )
+        limit = "sweep.max_memory" if job.sweep.max_memory else "what is free"
+        raise ConfigError(
+            f"{key}: {counted(fits, 'fit')} on {counted(rows, 'row')} of {dataset.name} need about {decimal(needed)} "
+            f"of memory, more than {decimal(allowed)} ({limit}). Ask for {fewer}, or raise sweep.max_memory."
+        )
 
 
 def _check_model(job: JobConfig, dataset: Dataset) -> None:

@@ -8,6 +8,7 @@ file at once break it.
 import contextlib
 import os
 import sqlite3
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ import sqlalchemy
 from filelock import FileLock, Timeout
 
 from src.tracking.errors import TrackingError
+from src.words import no_such_user, special_file
 
 ROOT = Path(__file__).resolve().parents[2]
 VARIABLE = "MLFLOW_TRACKING_URI"
@@ -57,7 +59,7 @@ def resolve_address(uri: str | None) -> str:
         return uri
     if scheme == "sqlite":
         return _sqlite_address(_absolute(uri, origin))
-    hint = "" if scheme else f" For a file write 'sqlite:///{Path(uri).expanduser().absolute()}'."
+    hint = "" if scheme else f" For a file write 'sqlite:///{_expanded(uri, origin).absolute()}'."
     raise TrackingError(f"{origin}: {uri!r} is no address of a store ({SCHEMES}).{hint}")
 
 
@@ -89,7 +91,16 @@ def _absolute(uri: str, origin: str) -> Path:
         raise TrackingError(
             f"{origin}: {uri!r} names no file; write sqlite:///FILE (four slashes for an absolute path)."
         )
-    return Path(os.path.abspath(Path(path).expanduser()))
+    if "\0" in path:
+        raise TrackingError(f"{origin}: {uri!r} names no file: it holds a NUL byte; leave %00 out.")
+    return Path(os.path.abspath(_expanded(path, origin)))
+
+
+def _expanded(path: str, origin: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise TrackingError(f"{origin}: {no_such_user(path)}") from None
 
 
 def lock_of(database: Path) -> FileLock:
@@ -107,17 +118,14 @@ def prepared_database(database: Path) -> Iterator[None]:
         If the folder is missing, the file is no database, or either is read-only.
     """
     folder = database.parent
-    if not folder.is_dir():
-        raise TrackingError(f"tracking.uri: the folder {folder} does not exist; create it or choose another file.")
-    if database.is_dir():
-        raise TrackingError(
-            f"tracking.uri: {database} is a folder; name a file in it, such as {database / 'mlflow.db'}."
-        )
     try:
+        if not folder.is_dir():
+            raise TrackingError(f"tracking.uri: the folder {folder} does not exist; create it or choose another file.")
+        _check_regular(database)
+        _check_folder(folder)  # whoever takes a lock where no file can be made tries again and again
         with lock_of(database):
             _check_header(database)
             _check_writing(database)
-            _check_folder(database.parent)
             yield
     except Timeout as error:
         raise TrackingError(
@@ -126,6 +134,36 @@ def prepared_database(database: Path) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise TrackingError(f"tracking.uri: {database} cannot be written: {_reason(error)}.") from error
+
+
+def _check_regular(database: Path) -> None:
+    """Refuse what is there and is no file, before it is opened: a pipe waits, a device is not to be replaced."""
+    try:
+        mode = database.stat().st_mode
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(mode):
+        raise TrackingError(
+            f"tracking.uri: {database} is a folder; name a file in it, such as {database / 'mlflow.db'}."
+        )
+    if not stat.S_ISREG(mode):
+        raise TrackingError(f"tracking.uri: {database} is no regular file ({special_file(mode)}); choose another file.")
+
+
+def exists(database: Path) -> bool:
+    """Say whether there is a file, which is an SQLite database or empty.
+
+    Raises
+    ------
+    TrackingError
+        For anything else.
+    """
+    try:
+        _check_regular(database)
+        _check_header(database)
+    except OSError as error:
+        raise TrackingError(f"tracking.uri: {database} cannot be read: {_reason(error)}.") from error
+    return database.is_file()
 
 
 def _check_header(database: Path) -> None:

@@ -22,6 +22,7 @@ from src.tracking.address import (
     REACH_SECONDS,
     check_server,
     database_path,
+    exists,
     first_line,
     is_empty,
     prepared_database,
@@ -327,7 +328,7 @@ def existing_store(uri: str | None = None) -> Store | None:
     database = database_path(address)
     if database is None:
         return open_store(uri)
-    return _opened(address) if database.is_file() and not is_empty(database) else None
+    return _opened(address) if exists(database) and not is_empty(database) else None
 
 
 def _opened(address: str) -> Store:

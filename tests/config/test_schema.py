@@ -86,6 +86,9 @@ REFUSED = {
     "tracking.register": [""],
     "sweep.backend": ["ray"],
     "sweep.n_jobs": [0, -2, 1.5, "all"],
+    "sweep.max_fits": [0, 1.5, "all"],
+    "sweep.max_workers": [0, -1, "all"],
+    "sweep.max_memory": [0, -1, "much", True],
     "sweep.max_stack_memory": [0, -1, "much", True],
     "sweep.dry_run": ["x"],
     "sweep.on_failure": ["ignore"],
@@ -114,9 +117,9 @@ NUMBERS = {
 @pytest.mark.parametrize("key", NUMBERS)
 def test_a_number_beyond_its_declared_range_is_refused(key: str) -> None:
     allowed = NUMBERS[key]
-    beyond = [allowed.low - (allowed.closed == "left")]
+    beyond = [allowed.low - (allowed.closed in ("left", "both"))]
     if allowed.high is not None:
-        beyond.append(allowed.high + (allowed.closed == "right"))
+        beyond.append(allowed.high + (allowed.closed in ("right", "both")))
     for value in beyond:
         (line,) = told(nested(key, value))
         assert line.startswith(f"{key}: {value} is not ")
@@ -194,8 +197,8 @@ def test_the_message_of_the_design_word_for_word() -> None:
             "training.learning_rate: '0.5' is not a finite number greater than 0. It is text: write it without quotes.",
         ),
         ({"model": {"activation": ["relu", "tahn"]}, "cv": {}}, "model.activation: 'tahn' is not an activation. Did"),
-        ({"cv": {"folds": True}}, "cv.folds: true is not a whole number of at least 2."),
-        ({"cv": {"inner_folds": 1}}, "cv.inner_folds: 1 is not null or a whole number of at least 2."),
+        ({"cv": {"folds": True}}, "cv.folds: true is not a whole number from 2 to 4294967295."),
+        ({"cv": {"inner_folds": 1}}, "cv.inner_folds: 1 is not null or a whole number from 2 to 4294967295."),
         (
             {"training": {"lerning_rate": 1}},
             "training.lerning_rate: there is no such key. Did you mean 'training.learn",

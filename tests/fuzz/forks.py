@@ -1,0 +1,293 @@
+"""The program's commands as processes of their own, each under limits, without a start-up of seconds for each.
+
+Importing MLflow and scikit-learn takes seconds. So one process imports them, opens no store and starts no thread, and
+forks itself for each command; what comes out is a process like any other, the leader of a group of its own.
+
+    python tests/fuzz/forks.py     # reads a request in JSON from each line of stdin, answers on stdout
+"""
+
+import atexit
+import contextlib
+import faulthandler
+import gc
+import importlib
+import io
+import json
+import os
+import resource
+import runpy
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, Self
+
+ROOT = Path(__file__).resolve().parents[2]
+IMPORTED = (
+    *("src.command.driver", "src.command.search", "src.command.rerun", "src.compare", "src.rerun", "src.studies"),
+    *("src.report.figures.scores", "src.report.figures.curves", "src.tracking.view", "matplotlib.pyplot"),
+    *("mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store", "mlflow.pyfunc"),
+    *("sklearn.ensemble", "sklearn.neighbors", "sklearn.datasets", "optuna", "skops.io"),
+)
+ENVIRONMENT = {
+    **{f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL")},
+    "MPLBACKEND": "Agg",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "PYTHONPATH": str(ROOT),
+    "MPLCONFIGDIR": f"{tempfile.gettempdir()}/matplotlib-of-the-fuzzer",  # its own could not be written
+}
+
+
+# For root, to whom file modes mean nothing: everything but the temporary folder and shared memory can only be read, in
+# what this process and its children see. A bad path once made the program replace /dev/null.
+CONFINE = """
+set -e
+mount --bind "$0" "$0"
+while read -r _ at _; do
+    case $at in "$0" | /dev/shm | /dev/pts) ;; *) mount -o remount,bind,ro "$at" ;; esac
+done < /proc/self/mounts
+exec "$@"
+"""
+
+
+def confined(command: Sequence[str]) -> list[str]:
+    """The command, unable to write outside the temporary folder if it is root's."""
+    if os.geteuid() != 0:
+        return list(command)
+    return ["unshare", "--mount", "sh", "-c", CONFINE, tempfile.gettempdir(), *command]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a command may take: seconds of processor time, seconds by the clock, bytes above what the imports take."""
+
+    processor: float = 10.0
+    clock: float = 30.0
+    memory: int = 1 << 30
+
+
+@dataclass
+class Running:
+    """A command that was started, and where its output goes."""
+
+    commands: "Commands"
+    pid: int
+    folder: Path
+
+    def send(self, number: int, *, to_all: bool = False) -> None:
+        """Send a signal to the command, or to its group."""
+        with contextlib.suppress(ProcessLookupError):
+            (os.killpg if to_all else os.kill)(self.pid, number)
+
+    def wait(self) -> int:
+        """Wait for its end; return its exit status, or the number of the signal that ended it, negative."""
+        return int(self.commands.ask(wait=self.pid))
+
+    def ended(self) -> bool:
+        """Whether it needs no more waiting."""
+        return bool(self.commands.ask(look=self.pid))
+
+    def _text(self, suffix: str) -> str:
+        file = self.folder / f"{self.pid}.{suffix}"
+        return file.read_bytes().decode(errors="backslashreplace") if file.exists() else ""
+
+    @property
+    def out(self) -> str:
+        return self._text("out")
+
+    @property
+    def err(self) -> str:
+        return self._text("err")
+
+    @property
+    def stuck(self) -> str:
+        """Where each thread was when a limit of time ended the command; empty if none did."""
+        return self._text("stuck")
+
+
+class Commands:
+    """Starts commands; leaving the block ends the process that they are forked from.
+
+    They can write to the temporary folder only, unless they are `free`.
+    """
+
+    def __init__(self, *, free: bool = False) -> None:
+        command = [sys.executable, __file__]
+        self._process = subprocess.Popen(
+            command if free else confined(command),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **ENVIRONMENT},
+        )
+
+    def ask(self, **request: Any) -> Any:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+    def start(
+        self,
+        folder: Path,
+        arguments: Sequence[str],
+        *,
+        module: str = "src.run",
+        environment: dict[str, str] | None = None,
+        limits: Limits | None = None,
+        largest_file: int | None = None,
+        clock: float = 0.0,
+    ) -> Running:
+        """Start ``python -m MODULE ARGUMENTS`` in a folder.
+
+        Parameters
+        ----------
+        environment : variables beside those of this process.
+        limits : what ends it; None for nothing.
+        largest_file : the bytes no file may grow beyond.
+        clock : seconds by which the time of day is wrong.
+        """
+        pid = self.ask(
+            folder=str(folder),
+            module=module,
+            arguments=list(arguments),
+            environment=environment or {},
+            limits=None if limits is None else vars(limits),
+            largest_file=largest_file,
+            clock=clock,
+        )
+        return Running(self, pid, folder)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def serve() -> None:
+    sys.path[0] = str(ROOT)
+    for module in IMPORTED:
+        importlib.import_module(module)
+    _warm_hydra()
+    gc.freeze()  # a collection in a command would touch, and so copy, every page
+    answers = os.fdopen(os.dup(1), "w")
+    ended: dict[int, int] = {}
+    alive = set()
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "look" in request:
+            pid, status = os.waitpid(request["look"], os.WNOHANG) if request["look"] in alive else (1, 0)
+            if pid and request["look"] in alive:
+                alive.remove(pid)
+                ended[pid] = os.waitstatus_to_exitcode(status)
+            answer: Any = bool(pid)
+        elif "wait" in request:
+            pid = request["wait"]
+            if pid in alive:
+                ended[pid] = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+                alive.remove(pid)
+            answer = ended[pid]
+        else:
+            answer = os.fork()
+            if answer == 0:
+                answers.close()
+                _end(_run(**request))
+            alive.add(answer)
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+    for pid in alive:  # of a caller that failed
+        os.kill(pid, signal.SIGKILL)
+
+
+def _warm_hydra() -> None:
+    """Let Hydra find its plugins, once for all commands."""
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.hydra_config import HydraConfig
+
+    kept, sys.argv = sys.argv, ["src.run", "--cfg", "job"]
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+        runpy.run_module("src.run", run_name="__main__", alter_sys=True)
+    sys.argv = kept
+    os.environ.pop("HYDRA_FULL_ERROR", None)
+    GlobalHydra.instance().clear()
+    HydraConfig.instance().cfg = None
+
+
+def _run(
+    folder: str,
+    module: str,
+    arguments: list[str],
+    environment: dict[str, str],
+    limits: dict[str, Any] | None,
+    largest_file: int | None,
+    clock: float,
+) -> int:
+    """Be the command; return its exit status."""
+    os.setsid()
+    os.chdir(folder)
+    sys.path.insert(0, folder)  # as -m does
+    os.environ.update(environment)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number, name in ((1, "out"), (2, "err")):
+        os.dup2(os.open(f"{os.getpid()}.{name}", os.O_CREAT | os.O_WRONLY), number)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    if limits is not None:
+        _limit(Limits(**limits))
+    if largest_file is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+    if clock:
+        real = time.time
+        time.time = lambda: real() + clock
+    sys.argv = [module, *arguments]
+    sys.modules.pop(module, None)
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        if isinstance(ended.code, str):
+            print(ended.code, file=sys.stderr)
+            return 1
+        return int(ended.code or 0)
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return 0
+
+
+def _end(status: int) -> NoReturn:
+    """End as an interpreter does, apart from freeing every object, which takes half a second."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def _limit(limits: Limits) -> None:
+    """A signal ends the command where time is up, after writing where it was."""
+    stuck = open(f"{os.getpid()}.stuck", "w")  # noqa: SIM115 - open as long as the process lives
+    for number, timer, seconds in (
+        (signal.SIGALRM, signal.ITIMER_REAL, limits.clock),
+        (signal.SIGPROF, signal.ITIMER_PROF, limits.processor),
+    ):
+        faulthandler.register(number, file=stuck, all_threads=True, chain=True)
+        signal.setitimer(timer, seconds)
+    with open("/proc/self/statm") as statm:
+        taken = int(statm.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (taken + limits.memory, taken + limits.memory))
+
+
+if __name__ == "__main__":
+    serve()
