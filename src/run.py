@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hydra
 from hydra.core.config_store import ConfigStore
@@ -19,6 +20,9 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
+
+if TYPE_CHECKING:
+    from src.config import JobConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 if not __package__:  # `python src/run.py`, the only form that Hydra's shell completion knows
@@ -76,8 +80,11 @@ def offer_experiments(folder: Path) -> None:
         ConfigStore.instance().store(group="experiments", name=file.stem, node=study, package="_global_")
 
 
-def explain(error: BaseException, arguments: Sequence[str]) -> tuple[str, int]:
-    """What to tell about an exception, one line for each problem, and the exit status it means."""
+def explain(error: BaseException, arguments: Sequence[str], schema: "type[JobConfig] | None" = None) -> tuple[str, int]:
+    """What to tell about an exception, one line for each problem, and the exit status it means.
+
+    `schema` is what the configuration should have been, if it is more than a job.
+    """
     from src.errors import UserError
 
     if isinstance(error, UserError):
@@ -88,7 +95,7 @@ def explain(error: BaseException, arguments: Sequence[str]) -> tuple[str, int]:
         group, _, name = error.missing_cfg_file.rpartition("/")
         return _no_such_choice(group, name, error.options), 2
     if isinstance(error, HydraException | OmegaConfBaseException | YAMLError) or _raised_by_hydra(error):
-        return _not_composed(error, arguments), 2
+        return _not_composed(error, arguments, schema), 2
     return f"{type(error).__name__}: {_one_line(error)} (Set HYDRA_FULL_ERROR=1 to see where.)", 1
 
 
@@ -108,16 +115,17 @@ def _no_such_choice(group: str, name: str, choices: Sequence[str]) -> str:
     return bad_value(group, name, Kind(f"a choice of {group}", tuple(choices)))
 
 
-def _not_composed(error: BaseException, arguments: Sequence[str]) -> str:
+def _not_composed(error: BaseException, arguments: Sequence[str], schema: "type[JobConfig] | None") -> str:
     """Why Hydra could not compose the configuration, in our words where its message is one we know."""
+    from src.config import JobConfig
     from src.config.messages import unknown_key
 
     message = _one_line(error)
     if unknown := re.match(r"(?:In '.*?': )?Could not override '(.+?)'", message):
         key = unknown[1]
-        return (
-            f"{key}: Hydra has no such key (--cfg hydra shows all)." if key.startswith("hydra.") else unknown_key(key)
-        )
+        if key.startswith("hydra."):
+            return f"{key}: Hydra has no such key (--cfg hydra shows all)."
+        return unknown_key(key, schema or JobConfig)
     if several := re.match(r"(?:Ambiguous value for argument|Sweep parameters) '(.+?)'", message):
         return f"{several[1]}: several values make a sweep, which needs the flag -m. A list is written [1,2]."
     if message.startswith("Config group override must be a string"):

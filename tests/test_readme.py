@@ -3,6 +3,9 @@
 import re
 from pathlib import Path
 
+import pytest
+
+from tests.commandline import command
 from tests.stores import Homework
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,6 +29,14 @@ def without_what_is_measured(text: str) -> list[str]:
 def test_the_picture_of_the_result_is_what_the_program_prints(homework: Homework) -> None:
     shown = block_after("what `python -m src.run experiments=homework5` prints")
     assert without_what_is_measured(shown) == without_what_is_measured(homework.ended.out)
+
+
+def test_the_update_shown_is_what_the_program_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    printed = [line.rstrip() for line in command("trace=derivation_4", module="src.trace").out.splitlines()]
+    shown = block_after("from what `python -m src.trace trace=derivation_4` prints").splitlines()
+    assert any(printed[start : start + len(shown)] == shown for start in range(len(printed)))
 
 
 def test_every_key_in_the_table_of_options_exists() -> None:

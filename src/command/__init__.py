@@ -31,6 +31,11 @@ def run_single(config: "DictConfig") -> float:
     # as typed: an override may hold an interpolation, which means something in its place only
     overrides: Any = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)
     jobs = _checked([Composed(tuple(overrides), plain(config))])
+    if jobs.distinct[0].checked.sweep.dry_run:
+        from src.command.dry_run import show_plan
+
+        show_plan(jobs, alone=True)
+        return float("nan")
 
     from src.command.driver import Command
 
@@ -63,21 +68,35 @@ def run_sweep(
     """
     from src.sweep.compose import compose_jobs
 
-    jobs = _checked(compose_jobs(loader, config, job_overrides))
+    jobs = _checked(compose_jobs(loader, config, job_overrides), searched=search is not None)
+    settings = jobs.distinct[0].checked
+    if settings.sweep.dry_run:
+        from src.command.driver import SearchOver
+        from src.command.dry_run import show_plan
+
+        show_plan(jobs, alone=False)
+        if search is not None:
+            raise SearchOver
+        return [None] * len(jobs.of_combination)
 
     from src.command.driver import Command
 
     if search is not None:
-        return search.run(jobs)
+        from src.command.search import without_nan
+
+        return without_nan(search.run(jobs), settings.comparison.metric)
     with Command() as command:
         return command.run(jobs)
 
 
-def _checked(composed: "Sequence[Composed]") -> "Jobs":
+def _checked(composed: "Sequence[Composed]", *, searched: bool = False) -> "Jobs":
     from src.sweep.checking import check_all
 
     check_all(composed)  # before the imports that take seconds: a misspelt value is told at once
 
+    from src.command.checking import check_command
     from src.sweep.jobs import make_jobs
 
-    return make_jobs(composed)
+    jobs = make_jobs(composed)
+    check_command(jobs.distinct, searched=searched)
+    return jobs

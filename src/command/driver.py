@@ -3,27 +3,19 @@
 One process writes. Workers return results; this process logs each as it arrives.
 """
 
-import math
 import sys
-from collections import Counter
-from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
 
-from src.command.checking import check_command
 from src.command.display import Counts, Display
 from src.command.interruption import Interruptions
-from src.command.record import Recorder, recorded_without_writing
-from src.comparison.jobs import RecordedJob, Setting, settings_of
-from src.comparison.outcome import Outcome, has_result
-from src.comparison.ranking import better
+from src.command.record import Recorder
+from src.comparison.outcome import Outcome
 from src.config import JobConfig
 from src.errors import UserError
-from src.evaluation.metrics import higher_is_better
 from src.report.summary import print_summary
 from src.sweep.backends import run_stacks
 from src.sweep.jobs import Job, Jobs
@@ -55,44 +47,6 @@ class SearchOver(Exception):  # noqa: N818 - it is no error
     """There is nothing more to search for: it was a dry run, or a job failed and `sweep.on_failure` says stop."""
 
 
-@dataclass(eq=False)
-class _Progress:
-    """What has become of the jobs so far, by their digests, and the best setting that has ended with all its seeds."""
-
-    metric: str
-    scores: dict[str, float] = field(default_factory=dict)
-    errors: dict[str, tuple[Job, str]] = field(default_factory=dict)
-    models: dict[str, str] = field(default_factory=dict)
-    best: Setting | None = None
-    _expected: Counter[str] = field(default_factory=Counter)
-    _ended: dict[str, list[RecordedJob]] = field(default_factory=dict)
-    _known: set[str] = field(default_factory=set)
-    _data: set[str] = field(default_factory=set)
-
-    @property
-    def best_score(self) -> float | None:
-        """That of the best setting, None if there is none yet."""
-        return None if self.best is None else self.best.score(self.metric)
-
-    def expect(self, jobs: Sequence[Job]) -> None:
-        """Learn of jobs to come."""
-        new = [job for job in jobs if job.digest not in self._known]
-        self._known.update(job.digest for job in new)
-        self._expected.update(job.setting for job in new)
-        self._data.update(job.dataset.digest for job in jobs)
-
-    def take(self, job: RecordedJob) -> None:
-        """Take in a job that has ended well."""
-        self.scores[job.digest] = job.value(self.metric)
-        ended = self._ended.setdefault(job.setting, [])
-        ended.append(job)
-        # Scores on different data sets are not ranked against each other.
-        if len(ended) == self._expected[job.setting] and len(self._data) == 1:
-            (setting,) = settings_of(ended)
-            if has_result(setting, self.metric) and (self.best is None or better(setting, self.best, self.metric)):
-                self.best = setting
-
-
 class Command:
     """The jobs of one command, in one batch or, in a search, in several; use as a context manager.
 
@@ -114,8 +68,9 @@ class Command:
         self._open = ExitStack()
         self._recorder: Recorder | None = None
         self._settings: JobConfig
-        self._progress: _Progress
         self._counts = Counts()
+        self._failures: list[str] = []
+        self._models: dict[str, str] = {}  # the address of each job's that is kept, by the job's digest
         self._stopped = False
 
     def __enter__(self) -> Self:
@@ -129,8 +84,8 @@ class Command:
         Returns
         -------
         list
-            For each combination the value of ``comparison.metric``, None where the job failed or was not run. Where a
-            network diverged it is NaN, and for a search, which could make nothing of that, the worst there is.
+            For each combination the value of ``comparison.metric``: NaN where a network diverged, None where the job
+            failed or was not run.
 
         Raises
         ------
@@ -139,50 +94,39 @@ class Command:
         RecordError
             If the store fails later.
         SearchOver
-            After a dry run of a search's first batch, and after a failure that stops it.
+            After a failure that stops a search.
         Interrupted
             On Ctrl-C or SIGTERM.
         """
         first = jobs.distinct[0].checked
-        check_command(jobs.distinct, searched=self.search is not None)
-        if first.sweep.dry_run:
-            there_already = [] if self.alone else recorded_without_writing(jobs)
-            print("\n".join(make_plan(jobs, there_already, first.sweep).details()))
-            if self.search is not None:
-                raise SearchOver
-            return [None] * len(jobs.of_combination)
         with self._interruptions.shield():
             if self._recorder is None:
-                self._settings, self._progress = first, _Progress(first.comparison.metric)
+                self._settings = first
                 self._recorder = Recorder(open_store(first.tracking.uri), first, self.alone, self.search)
-            reused = self._recorder.add(jobs)
-            self._counts.jobs, self._counts.reused = len(self._recorder.jobs), len(self._recorder.reused)
-        self._progress.expect(jobs.distinct)
-        for job in reused.values():
-            if job.digest not in self._progress.scores and job.status == "FINISHED":
-                self._progress.take(job)
-        self._counts.best = self._progress.best_score
+            recorder = self._recorder
+            reused = recorder.begin(jobs)
+            self._counts.jobs, self._counts.reused = len(recorder.jobs), len(recorder.reused)
+            self._counts.best = recorder.best.score
         plan = make_plan(jobs, reused, first.sweep)
         for line in plan.lines():
             print(line)
         sys.stdout.flush()
-        self._train(plan, self._recorder)
+        self._train(plan, recorder)
         if self._stopped and self.search is not None:
             raise SearchOver
-        scores = [self._progress.scores.get(jobs.distinct[number].digest) for number in jobs.of_combination]
-        return scores if self.search is None else [_without_nan(score, first.comparison.metric) for score in scores]
+        return [recorder.score(jobs.distinct[number].digest) for number in jobs.of_combination]
 
     @property
     def has_scores(self) -> bool:
         """Whether any job has ended well."""
-        return self._recorder is not None and bool(self._progress.scores)
+        return self._recorder is not None and any(job.status == "FINISHED" for job in self._recorder.ended)
 
     def _train(self, plan: Plan, recorder: Recorder) -> None:
         """Run the stacks, and log each job as soon as its folds are together."""
         sweep, counts = self._settings.sweep, self._counts
         collector = Collector(plan.missing)
         with (
-            Display(counts, plan.epochs, self._progress.metric) as display,
+            Display(counts, plan.epochs, self._settings.comparison.metric) as display,
             closing(run_stacks(plan.stacks, sweep, display.passed)) as stacks,
         ):
             for stack in stacks:
@@ -198,18 +142,17 @@ class Command:
         """Write a job that has ended and take its end into account, uninterrupted."""
         with self._interruptions.shield():
             try:
-                recorded = recorder.log(job, ended)
+                recorder.log(job, ended)
             except TrackingError as error:
                 raise self._lost(error) from error
             if ended.error is not None:
                 self._counts.failed += 1
-                self._progress.errors[job.digest] = job, f"{ended.error.type}: {ended.error.message}"
+                self._failures.append(f"job {job.typed} failed: {ended.error.type}: {ended.error.message}")
                 return
             self._counts.done += 1
-            self._progress.take(recorded)
-            self._counts.best = self._progress.best_score
+            self._counts.best = recorder.best.score
             if self._settings.tracking.models == "all":
-                self._progress.models[job.digest] = _kept(recorder, job, figures=True)
+                self._models[job.digest] = _kept(recorder, job, figures=True)
 
     def _told(self) -> str:
         """Say how many jobs are safe."""
@@ -224,7 +167,7 @@ class Command:
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
         """End the record, and print what it all came to."""
         with self._open:
-            if self._recorder is None:
+            if self._recorder is None or not self._recorder.is_open:
                 return
             if error is not None:
                 self._end_with(error, self._recorder)
@@ -265,14 +208,16 @@ class Command:
             cautions=cautions,
             reused=len(recorder.reused),
         )
-        if self._progress.errors:
-            raise JobsFailedError("\n".join(self._failures()))
+        if self._stopped:
+            self._failures.append(f"stopped after the failure (sweep.on_failure=stop): {self._told()}")
+        if self._failures:
+            raise JobsFailedError("\n".join(self._failures))
 
     def _keep(self, recorder: Recorder, outcome: Outcome) -> None:
         """Let each candidate's best setting keep a fitted pipeline, the best of all its figures too; register that."""
         if self._settings.tracking.models == "none":
             return
-        jobs, kept = {job.digest: job for job in recorder.jobs}, self._progress.models
+        jobs, kept = {job.digest: job for job in recorder.jobs}, self._models
         best = None if outcome.best is None else outcome.best.first.digest
         for setting in outcome.best_of_each:
             digest = setting.first.digest
@@ -281,19 +226,6 @@ class Command:
         name = self._settings.tracking.register
         if name is not None and best is not None:
             print(recorder.register(name, jobs[best], kept[best]))
-
-    def _failures(self) -> list[str]:
-        """Say of each job that failed its overrides and why."""
-        lines = [f"job {job.typed} failed: {error}" for job, error in self._progress.errors.values()]
-        if self._stopped:
-            lines.append(f"stopped after the failure (sweep.on_failure=stop): {self._told()}")
-        return lines
-
-
-def _without_nan(score: float | None, metric: str) -> float | None:
-    if score is None or not math.isnan(score):
-        return score
-    return -math.inf if higher_is_better(metric) else math.inf
 
 
 def _kept(recorder: Recorder, job: Job, *, figures: bool) -> str:

@@ -10,6 +10,7 @@ from src.comparison import naming
 from src.comparison.cautions import row_facts
 from src.comparison.jobs import RecordedJob, Setting
 from src.comparison.outcome import Outcome, compare_jobs
+from src.comparison.progress import BestSoFar
 from src.comparison.record import RecordedDataset, RecordedSweep, cut_off
 from src.config import JobConfig, flatten
 from src.config.identity import code_version, sweep_digest
@@ -27,8 +28,6 @@ from src.tracking.artifacts import yaml_bytes
 from src.tracking.processes import repair_dead_sweeps
 from src.tracking.reading import (
     StoredRecord,
-    experiment_ids,
-    finished_jobs,
     finished_runs,
     sweeps_of_digest,
     unfinished_sweep,
@@ -47,21 +46,10 @@ from src.tracking.runs import (
     reopen_sweep,
     start_sweep,
 )
-from src.tracking.store import Store, existing_store, experiment_id
+from src.tracking.store import Store, experiment_id
 from src.tracking.sweeps import OPTIONS, read_job
 
 HEADLINE = ("test/accuracy", "test/balanced_accuracy", "test/log_loss", "test/macro_f1", "test/roc_auc", "std/accuracy")
-
-
-def recorded_without_writing(jobs: Jobs) -> list[int]:
-    """Return the positions of the jobs that `Recorder.add` would find, for a dry run: not even a store is created."""
-    checked = jobs.distinct[0].checked
-    store = existing_store(checked.tracking.uri) if checked.sweep.reuse else None
-    if store is None:
-        return []
-    identity = experiment_ids(store).get(checked.tracking.experiment)
-    finished = {} if identity is None else finished_jobs(store, [identity])
-    return [number for number, job in enumerate(jobs.distinct) if job.digest in finished]
 
 
 @dataclass(eq=False)
@@ -84,6 +72,8 @@ class Recorder:
         The digests of those that were recorded before.
     complete
         The very sweep is recorded and finished: nothing is written.
+    best
+        The best setting of those that have ended with all their seeds.
     """
 
     store: Store
@@ -95,9 +85,13 @@ class Recorder:
     recorded: dict[str, RecordedJob] = field(default_factory=dict)
     reused: set[str] = field(default_factory=set)
     complete: bool = False
+    best: BestSoFar = field(init=False)
     _place: Sweep | NoSweep | None = None
 
-    def add(self, jobs: Jobs) -> dict[int, RecordedJob]:
+    def __post_init__(self) -> None:
+        self.best = BestSoFar(self.settings.comparison.metric)
+
+    def begin(self, jobs: Jobs) -> dict[int, RecordedJob]:
         """Prepare the record for these jobs: open the sweep's parent run with the list of them, or add to it.
 
         Sweeps that died are set right. A sweep that was interrupted or had failures is opened again.
@@ -109,7 +103,10 @@ class Recorder:
             before, as a search may propose it again.
         """
         known = {job.digest for job in self.jobs}
-        self.jobs += [job for job in jobs.distinct if job.digest not in known]
+        new = [job for job in jobs.distinct if job.digest not in known]
+        self.jobs += new
+        for job in new:
+            self.best.expect(job.setting, job.dataset.digest)
         self.names.update(zip([job.digest for job in self.jobs], run_names(self.jobs), strict=True))
         tracking, reuse = self.settings.tracking, self.settings.sweep.reuse
         if self.alone:
@@ -126,6 +123,7 @@ class Recorder:
         self._open(identity, complete=by_digest.keys() <= finished.keys() | self.recorded.keys())
         for digest, run in finished.items():
             self.recorded[digest] = read_job(self.store, run, by_digest[digest].checked)
+            self.best.add(self.recorded[digest])
         self.reused |= finished.keys() - known
         return {
             number: self.recorded[job.digest] for number, job in enumerate(jobs.distinct) if job.digest in self.recorded
@@ -167,6 +165,11 @@ class Recorder:
         )
 
     @property
+    def is_open(self) -> bool:
+        """Whether there is a place to record to."""
+        return self._place is not None
+
+    @property
     def place(self) -> Sweep | NoSweep:
         """The open sweep, or where a job is recorded that belongs to none."""
         assert self._place is not None, "no job was added yet"
@@ -193,7 +196,7 @@ class Recorder:
         made = ended_job(job, ended, self.names[job.digest])
         outcome = ended.error or ended.result
         assert outcome is not None
-        self.recorded[job.digest] = log_job(
+        recorded = self.recorded[job.digest] = log_job(
             self.store,
             self.place,
             made,
@@ -204,7 +207,14 @@ class Recorder:
             class_names=job.dataset.class_names,
             overrides=job.overrides,
         )
-        return self.recorded[job.digest]
+        if recorded.status == "FINISHED":
+            self.best.add(recorded)
+        return recorded
+
+    def score(self, digest: str) -> float | None:
+        """Its ``comparison.metric``: NaN where a network diverged, None where the job failed or was not run."""
+        job = self.recorded.get(digest)
+        return None if job is None or job.status != "FINISHED" else job.value(self.settings.comparison.metric)
 
     @property
     def ended(self) -> tuple[RecordedJob, ...]:

@@ -1,6 +1,7 @@
 """Searches: jobs that are proposed batch by batch, from the scores of those before."""
 
 import importlib.util
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -33,6 +34,12 @@ def check_installed() -> None:
 def direction_of(metric: str) -> str:
     """Return optuna's word for what is better."""
     return "maximize" if higher_is_better(metric) else "minimize"
+
+
+def without_nan(scores: Sequence[float | None], metric: str) -> list[float | None]:
+    """Return scores with the worst there is in place of NaN (a diverged network), which no search can use."""
+    worst = -math.inf if higher_is_better(metric) else math.inf
+    return [worst if score is not None and math.isnan(score) else score for score in scores]
 
 
 @contextmanager

@@ -17,15 +17,15 @@ from src.words import did_you_mean, near, shortened
 MOVED = {"sweep.metric": "comparison.metric", "tracking.question": "comparison.question"}
 
 
-def problems(error: ValidationError, config: Mapping[str, Any]) -> list[str]:
+def problems(error: ValidationError, config: Mapping[str, Any], schema: type[BaseModel] = JobConfig) -> list[str]:
     """All problems of ``config`` that pydantic found, one sentence for each key, in the schema's order."""
     found: dict[str, str] = {}
     for problem in error.errors(include_url=False):
         path = [str(part) for part in problem["loc"]]
         if problem["type"] == "extra_forbidden":
-            found[".".join(path)] = unknown_key(".".join(path))
+            found[".".join(path)] = unknown_key(".".join(path), schema)
             continue
-        parts, annotation = _resolve(path)
+        parts, annotation = _resolve(path, schema)
         key = ".".join(parts)
         if problem["type"] == "value_error":
             found[key] = f"{key}: {problem['ctx']['error']}" if key else str(problem["ctx"]["error"])
@@ -46,11 +46,11 @@ def bad_value(key: str, value: Any, kind: Kind) -> str:
     return sentence
 
 
-def unknown_key(key: str) -> str:
+def unknown_key(key: str, schema: type[BaseModel] = JobConfig) -> str:
     """The sentence for a dotted key that does not exist."""
     if key in MOVED:
         return f"{key}: this key is now called {MOVED[key]}."
-    parts, annotation = _resolve(key.split("."))
+    parts, annotation = _resolve(key.split("."), schema)
     above = ".".join(parts)
     if _takes_mapping(annotation):
         return f"{key}: {above} does not hold this yet. Add it with a plus sign: +{key}=VALUE"
@@ -58,7 +58,7 @@ def unknown_key(key: str) -> str:
         return f"{key}: {above} is {kind_of(annotation).text} and has no keys of its own."
     wrong = key.split(".")[len(parts)]
     beside = {name: ".".join([*parts, name]) for name in sorted(annotation.model_fields)}
-    anywhere = {leaf.rpartition(".")[2]: leaf for leaf in leaves()}
+    anywhere = {leaf.rpartition(".")[2]: leaf for leaf in leaves(schema)}
     name = key.rpartition(".")[2]
     likely = [beside[match] for match in near(wrong, beside)] or [anywhere[match] for match in near(name, anywhere)]
     meant = f" Did you mean '{likely[0]}'?" if likely else ""
@@ -104,10 +104,10 @@ def _takes_mapping(annotation: Any) -> bool:
     return get_origin(annotation) is dict or any(_takes_mapping(part) for part in get_args(annotation))
 
 
-def _resolve(path: Sequence[str]) -> tuple[list[str], Any]:
+def _resolve(path: Sequence[str], schema: type[BaseModel]) -> tuple[list[str], Any]:
     """The longest beginning of ``path`` that is a key of the schema, and what that key may hold."""
     parts: list[str] = []
-    annotation: Any = JobConfig
+    annotation: Any = schema
     for part in path:
         if not _is_section(annotation) or part not in annotation.model_fields:
             break

@@ -198,7 +198,9 @@ class TrainingConfig(Section):
     warmup: int = DECLARED
     class_weight: kinds.ClassWeights | None = Field(None, description="balanced, or a weight for each class")
     clip_norm: float | None = DECLARED
-    check_gradient: bool = Field(False, description="log the gradient's largest relative error")
+    check_gradient: bool = Field(
+        False, description="print the gradient's largest relative error; above 1e-6 the job fails"
+    )
     early_stopping: EarlyStoppingConfig = EarlyStoppingConfig()
 
     @field_validator("min_learning_rate", check_fields=False)

@@ -18,8 +18,17 @@ from src.evaluation.metrics import score
 from src.evaluation.results import Curve, FloatArray, FoldResult
 from src.models import ClassWeight, ConvergedLogistic, gradient_error, held_out, make_data, predict_probabilities
 from src.network import Settings, Trained
+from src.words import listed
+
+# Right derivatives differ from central differences by some 1e-9 of the gradient's length, whatever the network's dtype:
+# the check is made in float64.
+LARGEST_GRADIENT_ERROR = 1e-6
 
 Rows = tuple[FloatArray, FloatArray]  # those that train and those that test, each (samples, inputs)
+
+
+class GradientError(Exception):
+    """Back-propagation that is not the derivative of the loss."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -135,9 +144,12 @@ def fit_stack(tasks: Sequence[NetworkTask], on_epochs: Callable[[int], None] | N
     ------
     ValueError
         If they cannot share a stack.
+    GradientError
+        If `check_gradient` finds a wrong derivative, before anything is trained.
     """
     rows = {fold: task.rows() for fold, task in {task.fold: task for task in tasks}.items()}
     data = {seen: _data(task, rows[task.fold]) for seen, task in {_seen_by(task): task for task in tasks}.items()}
+    errors = [_gradient_error(task, rows[task.fold]) for task in tasks]
     started = time.perf_counter()
     trained = network.train(
         [task.settings for task in tasks],
@@ -146,7 +158,27 @@ def fit_stack(tasks: Sequence[NetworkTask], on_epochs: Callable[[int], None] | N
         on_epochs=on_epochs,
     )
     seconds = (time.perf_counter() - started) / len(tasks)
-    return [_network_result(task, rows[task.fold], each, seconds) for task, each in zip(tasks, trained, strict=True)]
+    return [
+        _network_result(task, rows[task.fold], each, seconds, error)
+        for task, each, error in zip(tasks, trained, errors, strict=True)
+    ]
+
+
+def _gradient_error(task: NetworkTask, rows: Rows) -> float | None:
+    """Return how far the untrained network's gradient is from central differences; None if that is not asked for."""
+    if not task.check_gradient:
+        return None
+    settings = task.settings
+    weights: Any = {"weight": task.train_weight, "class_weight": task.class_weight}
+    error = gradient_error(settings, task.classes, rows[0], task.train_codes, **weights)
+    if not error <= LARGEST_GRADIENT_ERROR:
+        names = [*dict.fromkeys(settings.activations), settings.output, settings.loss]
+        raise GradientError(
+            f"training.check_gradient: back-propagation is {error:.1e} of the gradient's length away from central "
+            f"differences, and {LARGEST_GRADIENT_ERROR:.0e} is the most that rounding explains: a derivative of "
+            f"{listed(names)} is wrong, or a unit stands on a kink (relu)."
+        )
+    return error
 
 
 def fit_fold(task: EstimatorTask) -> FoldResult:
@@ -181,12 +213,8 @@ def _data(task: NetworkTask, rows: Rows) -> network.Data:
     )
 
 
-def _network_result(task: NetworkTask, rows: Rows, trained: Trained, seconds: float) -> FoldResult:
+def _network_result(task: NetworkTask, rows: Rows, trained: Trained, seconds: float, error: float | None) -> FoldResult:
     p_train, p_test = (predict_probabilities(trained.shape, trained.parameters, part) for part in rows)
-    checked = None
-    if task.check_gradient:
-        weights: Any = {"weight": task.train_weight, "class_weight": task.class_weight}
-        checked = gradient_error(task.settings, task.classes, rows[0], task.train_codes, **weights)
     curve, own = trained.curve, np.isin(trained.curve.epochs, task.curve_epochs)
     return _result(
         task,
@@ -197,7 +225,7 @@ def _network_result(task: NetworkTask, rows: Rows, trained: Trained, seconds: fl
         curve=Curve(curve.epochs[own], curve.train_loss[own], curve.test_loss[own]) if own.any() else None,
         epochs=trained.epochs,
         diverged_epoch=trained.diverged_epoch,
-        gradient_error=checked,
+        gradient_error=error,
     )
 
 

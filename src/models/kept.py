@@ -6,6 +6,7 @@ project is made of.
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,7 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-# What a saved pipeline may be made of. Whatever else a file names is refused, not executed.
+# Whose classes a saved pipeline may be made of. Whatever else a file names is refused, not executed: functions too, as
+# an estimator may call one that it holds, and NumPy has some that evaluate text.
 TRUSTED = ("sklearn.", "src.models.", "numpy.", "scipy.")
 
 
@@ -25,7 +27,15 @@ def write_pipeline(pipeline: Any, path: Path) -> None:
 def read_pipeline(path: str | Path) -> Any:
     """Read a saved pipeline; raises skops' UntrustedTypesFoundException for a file that holds anything else."""
     named = _skops().get_untrusted_types(file=path)
-    return _skops().load(path, trusted=[name for name in named if name.startswith(TRUSTED)])
+    return _skops().load(path, trusted=[name for name in named if name.startswith(TRUSTED) and _is_class(name)])
+
+
+def _is_class(name: str) -> bool:
+    module, _, attribute = name.rpartition(".")
+    try:
+        return isinstance(getattr(import_module(module), attribute, None), type)
+    except ImportError:
+        return False
 
 
 def answer(pipeline: Any, rows: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:
@@ -45,12 +55,14 @@ def _skops() -> Any:
     """
     if "skops.io" not in sys.modules:
         generators = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
+        others = [f"{name}_TYPE_NAMES" for name in ("NUMPY_DTYPE", "NUMPY_UFUNC", "SCIPY_UFUNC")]
+        others += [f"SKLEARN_{name}_TYPE_NAMES" for name in ("ESTIMATOR", "INTERNAL")]
         trusted = ModuleType("skops.io._trusted_types")
         vars(trusted).update(
             PRIMITIVE_TYPE_NAMES=[f"builtins.{kind}" for kind in ("int", "float", "str", "bool")],
             CONTAINER_TYPE_NAMES=[f"builtins.{kind}" for kind in ("list", "set", "map", "tuple")],
             NUMPY_RANDOM_BIT_GENERATOR_TYPE_NAMES=[f"numpy.random.{name}" for name in generators],
-            __getattr__=lambda _: [],
+            **{key: [] for key in others},
         )
         sys.modules.setdefault(trusted.__name__, trusted)
     import skops.io

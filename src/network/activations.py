@@ -2,7 +2,8 @@
 
 Every function replaces the pre-activations z of a whole layer by a = f(z), and writes f'(z) to `slope`; `scratch` is
 room to calculate in. All are buffers of shape ``(stack, units, samples)``: new arrays of that size would cost more than
-the arithmetic. The derivative is taken from whatever costs least, mostly from a, as for the sigmoid in seed 001 (1.4).
+the arithmetic. The derivative is taken from whatever costs least, mostly from a, as for the sigmoid in
+derivation 1 (1.4).
 """
 
 from collections.abc import Callable
@@ -19,7 +20,7 @@ GELU_SCALE = float(np.sqrt(2 / np.pi))
 
 
 def logistic(z: Array, out: Array) -> None:
-    """Write 1 / (1 + exp(-z)): seed 001 (1.2), seed 002 (1). An overflowing exp gives its true limit, 0."""
+    """Write 1 / (1 + exp(-z)): derivation 1 (1.2), derivation 2 (1). An overflowing exp gives its true limit, 0."""
     np.negative(z, out=out)
     np.exp(out, out=out)
     np.add(out, 1, out=out)
@@ -42,7 +43,7 @@ def identity(z: Array, slope: Array, scratch: Array) -> None:
 
 
 def sigmoid(z: Array, slope: Array, scratch: Array) -> None:
-    """Take f(z) = 1 / (1 + exp(-z)), f' = a (1 - a): seed 001 (1.4), seed 002 (2)."""
+    """Take f(z) = 1 / (1 + exp(-z)), f' = a (1 - a): derivation 1 (1.4), derivation 2 (2)."""
     logistic(z, z)
     np.subtract(1, z, out=slope)
     np.multiply(slope, z, out=slope)

@@ -15,7 +15,7 @@ _limits_are_true = np.errstate(over="ignore", under="ignore")
 
 @_limits_are_true
 def objective(shape: Shape, parameters: Array, part: Part, l2: float = 0.0) -> float:
-    """Return J = (1/m) sum_i w_i loss_i + (lambda/2) sum W^2 (seed 003) of one network, biases not penalised.
+    """Return J = (1/m) sum_i w_i loss_i + (lambda/2) sum W^2 (derivation 3) of one network, biases not penalised.
 
     Parameters
     ----------
@@ -70,5 +70,10 @@ def gradient_error(settings: Settings, part: Part, parameters: Array | None = No
     row = row.astype(np.float64)
     analytic = gradient(shape, row, part, settings.l2)
     numeric = central_differences(shape, row, part, settings.l2)
-    largest = max(np.linalg.norm(analytic), np.linalg.norm(numeric))
-    return float(np.linalg.norm(analytic - numeric) / largest) if largest > 0 else 0.0
+    return relative_error(analytic, numeric)
+
+
+def relative_error(one: Array, other: Array) -> float:
+    """Return ||one - other|| / max(||one||, ||other||), 0 where both are 0."""
+    largest = max(np.linalg.norm(one), np.linalg.norm(other))
+    return float(np.linalg.norm(one - other) / largest) if largest > 0 else 0.0

@@ -10,14 +10,14 @@ Notation: x = a[0] enters layer 1, and layer l = 1, ..., L computes
     z[l][i] = sum_j W[l][i][j] a[l-1][j] + b[l][i],    a[l][i] = f(z[l][i]),    a[L] = h(x).
 
 W[l][i][j] leads from unit j of layer l - 1 to unit i of layer l, and delta[l][i] = dloss/dz[l][i]. Layers are numbered
-as in seed 004, and units from 0, as Python does. The sources differ in convention:
+as in derivation 4, and units from 0, as Python does. The four sources, named in README, differ in convention:
 
-- seed 001 numbers the nodes of the whole network: its w_ji leads from node i to node j. It writes net for z, y for the
-  output and t for the target. Its delta is the negative of this one (4.17), so its rule adds (4.5).
-- seed 002 has the same W_ij and delta, and calls the input layer 1: its W^(2) is W[1] here.
-- seed 003 calls the input layer 1 too, but W^(1) what leads away from it; where it derives, its W_ij leads from unit i
-  to unit j, and its f'(a) means f'(z).
-- seed 004 has W transposed: its w_32 leads from hidden unit 3 to output 2.
+- derivation 1 numbers the nodes of the whole network: its w_ji leads from node i to node j. It writes net for z, y for
+  the output and t for the target. Its delta is the negative of this one (4.17), so its rule adds (4.5).
+- derivation 2 has the same W_ij and delta, and calls the input layer 1: its W^(2) is W[1] here.
+- derivation 3 calls the input layer 1 too, but W^(1) what leads away from it; where it derives, its W_ij leads from
+  unit i to unit j, and its f'(a) means f'(z).
+- derivation 4 has W transposed: its w_32 leads from hidden unit 3 to output 2.
 """
 
 # ruff: noqa: E741, N802 -- l and J are the derivations' own letters
@@ -31,7 +31,7 @@ Matrix = list[Vector]
 
 
 def sigmoid(z: float) -> float:
-    """Return 1 / (1 + exp(-z)): seed 001 (1.2), seed 002 (1). For z < 0 both are multiplied by exp z: no overflow."""
+    """Return 1 / (1 + exp(-z)): derivation 1 (1.2), derivation 2 (1). For z < 0 both are times exp z: no overflow."""
     return 1 / (1 + exp(-z)) if z >= 0 else exp(z) / (1 + exp(z))
 
 
@@ -61,7 +61,7 @@ class Activation:
 
 ACTIVATIONS = {
     "identity": Activation(lambda z: z, lambda z: 1.0),
-    "sigmoid": Activation(sigmoid, lambda z: sigmoid(z) * (1 - sigmoid(z))),  # seed 001 (1.4), seed 002 (2)
+    "sigmoid": Activation(sigmoid, lambda z: sigmoid(z) * (1 - sigmoid(z))),  # derivation 1 (1.4), derivation 2 (2)
     "tanh": Activation(tanh, lambda z: 1 - tanh(z) ** 2),
     "relu": Activation(lambda z: z if z > 0 else 0.0, lambda z: 1.0 if z > 0 else 0.0),
     "leaky_relu": Activation(lambda z: z if z > 0 else 0.01 * z, lambda z: 1.0 if z > 0 else 0.01),
@@ -73,7 +73,7 @@ ACTIVATIONS = {
 
 
 def softmax(z: Vector) -> Vector:
-    """Return exp(z_c) / sum_c exp(z_c), seed 004; all are divided by exp(max z), which changes no quotient."""
+    """Return exp(z_c) / sum_c exp(z_c), derivation 4; all are divided by exp(max z), which changes no quotient."""
     largest = max(z)
     powers = [exp(z_c - largest) for z_c in z]
     total = sum(powers)
@@ -86,12 +86,12 @@ def unit_by_unit(f: Callable[[float], float]) -> Callable[[Vector], Vector]:
 
 
 def squared_error(z: Vector, a: Vector, y: Vector) -> float:
-    """Return 1/2 sum_i (a_i - y_i)^2: seed 001 (4.9), seed 002 (3), seed 003, seed 004."""
+    """Return 1/2 sum_i (a_i - y_i)^2: derivation 1 (4.9), derivation 2 (3), derivations 3 and 4."""
     return 0.5 * sum((a[i] - y[i]) ** 2 for i in range(len(y)))
 
 
 def softmax_cross_entropy(z: Vector, a: Vector, y: Vector) -> float:
-    """Return -sum_c y_c log a_c, seed 004, where -log a_c = log(sum_k exp z_k) - z_c: no logarithm of 0."""
+    """Return -sum_c y_c log a_c, derivation 4, where -log a_c = log(sum_k exp z_k) - z_c: no logarithm of 0."""
     largest = max(z)
     log_sum = log(sum(exp(z_k - largest) for z_k in z))
     return sum(y[c] * (log_sum - (z[c] - largest)) for c in range(len(y)))
@@ -103,24 +103,24 @@ def sigmoid_cross_entropy(z: Vector, a: Vector, y: Vector) -> float:
 
 
 def difference(a: Vector, y: Vector) -> Vector:
-    """Return delta = a - y, true for three pairs: softmax (where y sums to 1) and sigmoid with cross-entropy, seed 004,
-    and identity with squared error, seed 002 (7), as f' = 1.
+    """Return delta = a - y, true for three pairs: softmax (where y sums to 1) and sigmoid with cross-entropy,
+    derivation 4, and identity with squared error, derivation 2 (7), as f' = 1.
     """
     return [a[i] - y[i] for i in range(len(y))]
 
 
 def sigmoid_squared_error_delta(a: Vector, y: Vector) -> Vector:
-    """Return delta_i = a_i (1 - a_i) (a_i - y_i): seed 001 (4.16), seed 004."""
+    """Return delta_i = a_i (1 - a_i) (a_i - y_i): derivation 1 (4.16), derivation 4."""
     return [a[i] * (1 - a[i]) * (a[i] - y[i]) for i in range(len(y))]
 
 
 def tanh_squared_error_delta(a: Vector, y: Vector) -> Vector:
-    """Return delta_i = (1 - a_i^2) (a_i - y_i): seed 002 (7) with f = tanh."""
+    """Return delta_i = (1 - a_i^2) (a_i - y_i): derivation 2 (7) with f = tanh."""
     return [(1 - a[i] ** 2) * (a[i] - y[i]) for i in range(len(y))]
 
 
 def softmax_squared_error_delta(a: Vector, y: Vector) -> Vector:
-    """Return delta_i = sum_k (a_k - y_k) da_k/dz_i, where da_k/dz_i = a_k ([k = i] - a_i): seed 004."""
+    """Return delta_i = sum_k (a_k - y_k) da_k/dz_i, where da_k/dz_i = a_k ([k = i] - a_i): derivation 4."""
     units = range(len(y))
     return [sum((a[k] - y[k]) * a[k] * ((k == i) - a[i]) for k in units) for i in units]
 
@@ -167,7 +167,7 @@ class Network:
 
 
 def network_of(matrices: Sequence[Matrix], activations: Sequence[str], output: str, loss: str) -> Network:
-    """Return the network with these matrices [W b], one a layer: the bias stands last in its row, seed 001 (3.7)."""
+    """Return the network with these matrices [W b], one a layer, each bias last in its row: derivation 1 (3.7)."""
     W = {l: [row[:-1] for row in matrix] for l, matrix in enumerate(matrices, start=1)}
     b = {l: [row[-1] for row in matrix] for l, matrix in enumerate(matrices, start=1)}
     return Network(W, b, tuple(activations), output, loss)
@@ -194,7 +194,7 @@ class Pass:
 
 
 def forward(network: Network, x: Vector) -> tuple[dict[int, Vector], dict[int, Vector]]:
-    """Return z[l][i] and a[l][i] of every layer: seed 001 (3.2) to (3.4), seed 002 section 1, seed 003, seed 004."""
+    """Return z[l][i] and a[l][i] of every layer: derivation 1 (3.2) to (3.4), 2 section 1, derivations 3 and 4."""
     z: dict[int, Vector] = {}
     a = {0: x}
     for l, W in network.W.items():
@@ -208,8 +208,9 @@ def forward(network: Network, x: Vector) -> tuple[dict[int, Vector], dict[int, V
 def errors(network: Network, z: dict[int, Vector], a: dict[int, Vector], y: Vector) -> dict[int, Vector]:
     """Return delta[l][i] of every layer, the last layer's first.
 
-    The output's is its pair's: seed 001 (4.1), seed 002 (7), seed 004. A hidden unit's is the sum over the units k that
-    it leads to, delta[l][i] = f'(z[l][i]) sum_k W[l+1][k][i] delta[l+1][k]: seed 001 (4.3), (4.4), seed 002 (14).
+    The output's is its pair's: derivation 1 (4.1), derivation 2 (7), derivation 4. A hidden unit's is the sum over the
+    units k that it leads to, delta[l][i] = f'(z[l][i]) sum_k W[l+1][k][i] delta[l+1][k]: derivation 1 (4.3) and (4.4),
+    derivation 2 (14).
     """
     L = len(network.W)
     delta = {L: network.top.delta(a[L], y)}
@@ -261,16 +262,17 @@ class Update:
 
 
 def objective(network: Network, passes: Sequence[Pass], l2: float = 0.0) -> Objective:
-    """Return J = (1/m) sum_s w_s loss_s + (lambda/2) sum_l sum_i sum_j W[l][i][j]^2: seed 003; biases are free."""
+    """Return J = (1/m) sum_s w_s loss_s + (lambda/2) sum_l sum_i sum_j W[l][i][j]^2: derivation 3; biases are free."""
     data = sum(each.sample.weight * each.loss for each in passes) / len(passes)
     squares = sum(w * w for W in network.W.values() for row in W for w in row)
     return Objective(data, l2 / 2 * squares)
 
 
 def gradient(network: Network, passes: Sequence[Pass], l2: float = 0.0) -> Gradient:
-    """Return the derivatives of J, sums over the m samples s: seed 001 (4.12), seed 002 (9), (11), section 6, seed 003.
+    """Return the derivatives of J, sums over the m samples s.
 
-    They are dJ/dW = (1/m) sum_s w_s delta[l][i] a[l-1][j] + lambda W[l][i][j], dJ/db = (1/m) sum_s w_s delta[l][i].
+    They are dJ/dW = (1/m) sum_s w_s delta[l][i] a[l-1][j] + lambda W[l][i][j], dJ/db = (1/m) sum_s w_s delta[l][i]:
+    derivation 1 (4.12), derivation 2 (9), (11) and section 6, derivation 3.
     """
     m, data, penalty, total, b = len(passes), {}, {}, {}, {}
     for l, W in network.W.items():
@@ -284,7 +286,7 @@ def gradient(network: Network, passes: Sequence[Pass], l2: float = 0.0) -> Gradi
 
 
 def step(network: Network, descent: Gradient, learning_rate: float) -> Network:
-    """Return the network after W <- W - alpha dJ/dW, b <- b - alpha dJ/db: seed 001 (4.10), seed 002 section 6."""
+    """Return the network after W <- W - alpha dJ/dW, b <- b - alpha dJ/db: derivation 1 (4.10), 2 section 6."""
     W, b = {}, {}
     for l, W_l in network.W.items():
         units, below = range(len(W_l)), range(len(W_l[0]))

@@ -29,7 +29,7 @@ def draw_weights(random: np.random.Generator, init: str, scale: float, fan_out: 
     """Return one layer's weights W, shape ``(fan_out, fan_in)``, float64.
 
     `uniform` is uniform(-scale, scale), `normal` is normal(0, scale), `standard_normal` is Nielsen's N(0, 1)
-    (network.py, to which seed 002 refers); the others scale themselves by the layer's fan-in and fan-out.
+    (network.py, to which derivation 2 refers); the others scale themselves by the layer's fan-in and fan-out.
     """
     size = (fan_out, fan_in)
     if init == "zeros":

@@ -20,7 +20,7 @@ Update = Callable[[Array, Array, Array, Array, Numbers, Memory], None]
 
 
 def sgd(p: Array, g: Array, rate: Array, step: Array, h: Numbers, memory: Memory) -> None:
-    """Set W <- W - alpha g: seed 002 section 6, seed 003, seed 001 (4.10)."""
+    """Set W <- W - alpha g: derivation 2 section 6, derivation 3, derivation 1 (4.10)."""
     np.multiply(g, rate, out=g)
     np.subtract(p, g, out=p)
 
@@ -127,9 +127,9 @@ class Optimizer:
     def step(self, p: Array, g: Array, rate: Array) -> None:
         """Update the parameters p by the gradient g of the data loss, at the learning rate ``(stack, 1)``.
 
-        The penalty (lambda/2) sum W^2 adds lambda W to the gradient (seed 002 section 6, seed 003); adamw instead
-        shrinks the weights by alpha lambda W apart from its moments (Loshchilov and Hutter 2019). Clipping scales
-        the gradient of J to a norm of at most `clip_norm` (Pascanu, Mikolov and Bengio 2013).
+        The penalty (lambda/2) sum W^2 adds lambda W to the gradient (derivation 2 section 6, derivation 3); adamw
+        instead shrinks the weights by alpha lambda W apart from its moments (Loshchilov and Hutter 2019). Clipping
+        scales the gradient of J to a norm of at most `clip_norm` (Pascanu, Mikolov and Bengio 2013).
         """
         self.step_count += 1
         if self.decay is not None and not self.decoupled:

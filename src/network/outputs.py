@@ -24,14 +24,14 @@ class Output:
 
 
 def softmax(z: Array) -> None:
-    """Replace z by exp(z_c) / sum_c exp(z_c), seed 004; shifted by the largest z, which changes no quotient."""
+    """Replace z by exp(z_c) / sum_c exp(z_c), derivation 4; shifted by the largest z, which changes no quotient."""
     np.subtract(z, np.maximum.reduce(z, axis=1, keepdims=True), out=z)
     np.exp(z, out=z)
     np.divide(z, np.add.reduce(z, axis=1, keepdims=True), out=z)
 
 
 def sigmoid(z: Array) -> None:
-    """Replace each z by 1 / (1 + exp(-z)): seed 001 (1.2), seed 002 (1)."""
+    """Replace each z by 1 / (1 + exp(-z)): derivation 1 (1.2), derivation 2 (1)."""
     logistic(z, z)
 
 
@@ -47,31 +47,31 @@ def identity(z: Array) -> None:
 def difference(a: Array, y: Array) -> None:
     """Replace a by delta = a - y.
 
-    True for softmax and sigmoid with cross-entropy (seed 004), and for identity with squared error, whose f' is 1
-    (seed 002 (5) and (6)).
+    True for softmax and sigmoid with cross-entropy (derivation 4), and for identity with squared error, whose f' is 1
+    (derivation 2 (5) and (6)).
     """
     np.subtract(a, y, out=a)
 
 
 def sigmoid_squared_error(a: Array, y: Array) -> None:
-    """Replace a by delta = a (1 - a) (a - y): seed 004, seed 001 (4.16)."""
+    """Replace a by delta = a (1 - a) (a - y): derivation 4, derivation 1 (4.16)."""
     np.multiply(a * (1 - a), a - y, out=a)
 
 
 def tanh_squared_error(a: Array, y: Array) -> None:
-    """Replace a by delta = (1 - a^2) (a - y): seed 002 (7) with f = tanh."""
+    """Replace a by delta = (1 - a^2) (a - y): derivation 2 (7) with f = tanh."""
     np.multiply(1 - a * a, a - y, out=a)
 
 
 def softmax_squared_error(a: Array, y: Array) -> None:
-    """Replace a by delta = J^T (a - y), with the softmax Jacobian J_ij = a_i ([i = j] - a_j) of seed 004."""
+    """Replace a by delta = J^T (a - y), with the softmax Jacobian J_ij = a_i ([i = j] - a_j) of derivation 4."""
     error = a - y
     shared = np.add.reduce(a * error, axis=1, keepdims=True)
     np.multiply(a, error - shared, out=a)
 
 
 def softmax_cross_entropy_loss(z: Array, y: Array) -> Array:
-    """Return -sum_c y_c log a_c = sum_c y_c (logsumexp(z) - z_c): seed 004."""
+    """Return -sum_c y_c log a_c = sum_c y_c (logsumexp(z) - z_c): derivation 4."""
     np.subtract(z, np.maximum.reduce(z, axis=1, keepdims=True), out=z)
     log_sum = np.log(np.add.reduce(np.exp(z), axis=1, keepdims=True))
     np.subtract(log_sum, z, out=z)
@@ -90,7 +90,7 @@ def sigmoid_cross_entropy_loss(z: Array, y: Array) -> Array:
 
 
 def squared_error_loss(activate: Callable[[Array], None]) -> Callable[[Array, Array], Array]:
-    """Return the loss 1/2 ||h(x) - y||^2 of this output: seed 001 (4.9), seed 002 (3), seed 003."""
+    """Return the loss 1/2 ||h(x) - y||^2 of this output: derivation 1 (4.9), derivation 2 (3), derivation 3."""
 
     def loss(z: Array, y: Array) -> Array:
         activate(z)

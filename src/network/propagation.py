@@ -1,7 +1,7 @@
 """Forward and backward propagation of a stack of networks: the four equations of back-propagation.
 
 Activations have shape ``(stack, units + 1, samples)``; the last unit is the bias unit, whose output is always 1, so
-that [W b] [a; 1] = W a + b is one matrix product (seed 001 (3.5) to (3.8)). Element-wise work runs over whole
+that [W b] [a; 1] = W a + b is one matrix product (derivation 1 (3.5) to (3.8)). Element-wise work runs over whole
 contiguous buffers, the bias unit among them; what it computes there is never read, as the unit is set to 1 again.
 Each network of the stack is a slice of its own in every product, so its numbers do not depend on its neighbours.
 """
@@ -30,7 +30,7 @@ class Propagation:
     def forward(self, matrices: list[Array], x: Array) -> Array:
         """Return the output layer's pre-activations z, shape ``(stack, outputs, samples)``: a buffer, used again.
 
-        z^(l) = W^(l) a^(l-1) + b^(l) and a^(l) = f(z^(l)): seed 002 section 1, seed 003, seed 004.
+        z^(l) = W^(l) a^(l-1) + b^(l) and a^(l) = f(z^(l)): derivation 2 section 1, derivations 3 and 4.
         x has shape ``(stack, inputs + 1, samples)`` with the bias unit last.
         """
         below = x
@@ -47,20 +47,24 @@ class Propagation:
         """Write dJ/d[W b] of every layer to `gradients`, given the output error delta^(L), after `forward`."""
         for layer in reversed(range(len(matrices))):
             below = self.activations[layer - 1] if layer > 0 else x
-            # dJ/dW = delta (a^(l-1))^T, dJ/db = delta, summed over the samples: seed 002 (10) and (12), seed 001 (4.12)
+            # Summed over the samples, dJ/dW = delta (a^(l-1))^T and dJ/db = delta: derivation 2 (10) and (12),
+            # derivation 1 (4.12)
             np.matmul(delta, below.transpose(0, 2, 1), out=gradients[layer])
             if layer > 0:
                 delta = self._propagate_error(matrices[layer], delta, layer - 1)
 
     def _propagate_error(self, matrix: Array, delta: Array, layer: int) -> Array:
-        """Return delta^(l) = (W^(l+1))^T delta^(l+1) * f'(z^(l)): seed 002 (8) and (15), seed 001 (4.3), seed 004."""
+        """Return delta^(l) = (W^(l+1))^T delta^(l+1) * f'(z^(l)).
+
+        Derivation 2 (8) and (15), derivation 1 (4.3), derivation 4.
+        """
         error = self.deltas[layer]
         np.matmul(matrix.transpose(0, 2, 1), delta, out=error)
         np.multiply(error, self.slopes[layer], out=error)
         return error[:, :-1]
 
     def gradient(self, matrices: list[Array], batch: Part, out: list[Array]) -> None:
-        """Write the gradient of (1/K) sum_i w_i loss_i over the K samples of a batch to `out`: seed 002 section 6."""
+        """Write the gradient of (1/K) sum_i w_i loss_i over a batch of K samples to `out`: derivation 2 section 6."""
         delta = self.forward(matrices, batch.x)
         self.top.activate(delta)
         self.top.error(delta, batch.y)
@@ -70,7 +74,7 @@ class Propagation:
         self.backward(matrices, batch.x, delta, out)
 
     def losses(self, matrices: list[Array], batch: Part) -> Array:
-        """Return w_i loss_i of each sample, shape ``(stack, samples)``: seed 003, seed 004."""
+        """Return w_i loss_i of each sample, shape ``(stack, samples)``: derivations 3 and 4."""
         losses = self.top.loss(self.forward(matrices, batch.x), batch.y)
         return losses if batch.weight is None else losses * batch.weight[:, 0]
 

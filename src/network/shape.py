@@ -22,7 +22,7 @@ class Shape:
 
     @cached_property
     def matrix_shapes(self) -> tuple[tuple[int, int], ...]:
-        """``(units_out, units_in + 1)`` of each layer's matrix [W b], the bias in the last column: seed 001 (3.7)."""
+        """``(units_out, units_in + 1)`` of each layer's matrix [W b], the bias last: derivation 1 (3.7)."""
         return tuple((out, size + 1) for size, out in zip(self.layer_sizes[:-1], self.layer_sizes[1:], strict=True))
 
     @cached_property

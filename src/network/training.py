@@ -187,7 +187,7 @@ class Training:
             self.optimizer.step(self.parameters, self.gradient, rate)
 
     def _loss(self, part: StackedPart) -> Array:
-        """Return the data loss (1/m) sum_i w_i loss_i of each network, shape ``(stack,)``: seed 003, seed 004."""
+        """Return the data loss (1/m) sum_i w_i loss_i of each network, shape ``(stack,)``: derivations 3 and 4."""
         total = np.zeros(len(self.active), self.dtype)
         for batch in part.in_order(max(self.batches.size, LOSS_SAMPLES)):
             total += np.add.reduce(self._pass(batch).losses(self.matrices, batch), axis=1)
@@ -265,7 +265,7 @@ def _stacked_or_none(parts: Sequence[Part | None], dtype: str) -> StackedPart | 
 def predict(shape: Shape, parameters: Array, x: Array) -> Array:
     """Return one network's outputs h(x), shape ``(outputs, samples)``, for x of shape ``(features, samples)``."""
     matrices = shape.matrices(parameters[None])
-    inputs = np.ones((1, len(x) + 1, x.shape[1]), parameters.dtype)  # the bias unit last: seed 001 (3.5)
+    inputs = np.ones((1, len(x) + 1, x.shape[1]), parameters.dtype)  # the bias unit last: derivation 1 (3.5)
     inputs[0, :-1] = x
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
         output: Array = Propagation(shape, 1, x.shape[1], parameters.dtype.name).predict(matrices, inputs)[0]

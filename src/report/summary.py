@@ -13,6 +13,7 @@ from src.report.terminal import Cells, FittedTable, encodable
 from src.report.verdicts import across_tables
 from src.report.words import plain
 
+_CHECK = "check/gradient_error"
 SHOWN_JOBS = 12  # of a leaderboard beside other tables; the files hold it whole
 
 
@@ -35,6 +36,9 @@ def print_summary(
     console.print()
     _print_tables(console, [*across_tables(outcome), report.published if report else None])
     _say(console, best_line(outcome), "bold")
+    checked = [job.metrics[_CHECK] for setting in outcome.settings for job in setting.jobs if _CHECK in job.metrics]
+    if checked:
+        _say(console, f"Gradient check: largest relative error against central differences {max(checked):.1e}.")
     if report is not None:
         _say(console, report.answer)
     for caution in cautions if report is None else report.caveats:

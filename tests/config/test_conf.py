@@ -67,7 +67,7 @@ def annotated(file: Path) -> list[str]:
 
 @pytest.mark.parametrize(
     "file",
-    [CONF / "config.yaml", *sorted(CONF.glob("*/*.yaml")), *sorted((ROOT / "experiments").glob("*.yaml"))],
+    [*sorted(CONF.glob("*.yaml")), *sorted(CONF.glob("*/*.yaml")), *sorted((ROOT / "experiments").rglob("*.yaml"))],
     ids=str,
 )
 def test_every_line_says_what_it_is(file: Path) -> None:

@@ -1,7 +1,7 @@
 """derivation.py is right: its functions by values worked out on paper, its derivatives by central differences.
 
 The engine is compared with it in `test_gradients.py`, both with the derivations' own examples in
-`test_seed_examples.py`, and both at the ends of the range of numbers in `test_numerical_range.py`.
+`test_worked_examples.py`, and both at the ends of the range of numbers in `test_numerical_range.py`.
 """
 
 from math import log, tanh

@@ -82,7 +82,7 @@ def plain_training(settings, xs, ys, w, b):
 
 @pytest.mark.parametrize("clip_norm", [None, 0.3, 1e6], ids=["no_clipping", "clipped", "never_reached"])
 @pytest.mark.parametrize("l2", [0.0, 0.2])
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)  # a method of PlainOptimizer for each
 def test_updates_are_those_of_plain_numbers(optimizer, l2, clip_norm, train_one):
     xs, ys, w, b = [0.5, -1.0, 2.0, 1.5], [1.0, 0.3, -0.7, 0.2], 0.8, -0.4
     numbers = {"momentum": 0.8, "beta1": 0.7, "beta2": 0.95, "rho": 0.85, "epsilon": 1e-3, "learning_rate": 0.05}

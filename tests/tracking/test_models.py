@@ -19,8 +19,9 @@ import pytest
 import skops.io
 import yaml
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from src.data import load, make_preprocessor
@@ -168,6 +169,17 @@ def test_a_file_that_holds_anything_but_a_pipeline_is_not_loaded(iris, tmp_path)
     pyfunc.save_model(tmp_path / "model", fitted(iris, MODELS["network"]()), iris.features, iris.class_names)
     skops.io.dump(fractions.Fraction(1, 2), tmp_path / "model" / "artifacts" / "pipeline.skops")
     with pytest.raises(UntrustedTypesFoundException, match="Fraction"):
+        mlflow.pyfunc.load_model(str(tmp_path / "model"))
+
+
+def test_a_pipeline_that_would_call_a_function_on_its_rows_is_not_loaded(iris, tmp_path):
+    """A NumPy function that evaluates text, held by an estimator of scikit-learn: another person's code."""
+    from numpy.f2py.crackfortran import myeval
+
+    pyfunc.save_model(tmp_path / "model", fitted(iris, MODELS["network"]()), iris.features, iris.class_names)
+    hostile = make_pipeline(CountVectorizer(preprocessor=myeval), LogisticRegression())
+    skops.io.dump(hostile, tmp_path / "model" / "artifacts" / "pipeline.skops")
+    with pytest.raises(UntrustedTypesFoundException, match="myeval"):
         mlflow.pyfunc.load_model(str(tmp_path / "model"))
 
 

@@ -4,11 +4,11 @@ Each hand formula is computed here with plain floats, in its own source's notati
 compared: with what derivation.py computes in the notation they share, and with what the engine computes. The four
 sources differ in convention:
 
-- seed 001 numbers the nodes of the whole network, calls the output y and the target t, and its error term is the
+- derivation 1 numbers the nodes of the whole network, calls the output y and the target t, and its error term is the
   negative of the derivative, delta = -dE/dnet, so that its rule adds: w <- w + eta delta x.
-- seed 002 has W_ij from unit j of the layer below to unit i, and layers from 2 to L.
-- seed 003 averages over m samples and adds the penalty.
-- seed 004 has W transposed, w_lj from hidden unit l to output j, and no biases in its example.
+- derivation 2 has W_ij from unit j of the layer below to unit i, and layers from 2 to L.
+- derivation 3 averages over m samples and adds the penalty.
+- derivation 4 has W transposed, w_lj from hidden unit l to output j, and no biases in its example.
 """
 
 # ruff: noqa: E741, RUF012 -- l is the source's index of a hidden unit; the examples' numbers are never changed
@@ -37,8 +37,8 @@ def exactly(number):
     return pytest.approx(number, rel=1e-13, abs=1e-15)
 
 
-class TestSeed001:
-    """The 3-4-2 network of seed 001: nodes 1 to 3 are inputs, 4 to 7 hidden, 8 and 9 outputs."""
+class TestDerivation1:
+    """The 3-4-2 network of derivation 1: nodes 1 to 3 are inputs, 4 to 7 hidden, 8 and 9 outputs."""
 
     ETA = 0.7
     ONLINE = Settings((4,), "sigmoid", "sigmoid", "squared_error", batch_size=1, learning_rate=ETA, epochs=1, seed=3)
@@ -135,7 +135,7 @@ class TestSeed001:
         assert [*hidden.tolist(), *output.tolist()] == [pytest.approx(row, rel=1e-12) for row in rows.values()]
 
 
-def test_seed_002_one_update_with_a_batch_of_K_samples_and_penalty(way):
+def test_derivation_2_one_update_with_a_batch_of_K_samples_and_penalty(way):
     """Section 6: W <- W - alpha [(1/K) Delta W + lambda W], b <- b - alpha (1/K) Delta b, for a 3-4-2 network."""
     alpha, lam, s1, s2, s3 = 0.8, 0.3, 3, 4, 2
     random = np.random.default_rng(2)
@@ -171,7 +171,7 @@ def test_seed_002_one_update_with_a_batch_of_K_samples_and_penalty(way):
             assert row[-1] == exactly(b[layer][i] - alpha * Delta_b[layer][i] / K)
 
 
-class TestSeed003:
+class TestDerivation3:
     """The objective over m samples with its penalty, and its derivative, for a network with two hidden layers."""
 
     SIZES = (2, 3, 4, 2)
@@ -234,8 +234,8 @@ class TestSeed003:
                 assert row == exactly([*dW[layer][i], db[layer][i]])
 
 
-class TestSeed004:
-    """The 5-4-3 network of seed 004: sigmoid hidden units, softmax output, cross-entropy; v is 5 x 4 and w is 4 x 3."""
+class TestDerivation4:
+    """The 5-4-3 network of derivation 4: sigmoid hidden units, softmax output, cross-entropy; v is 5 x 4, w 4 x 3."""
 
     SETTINGS = Settings((4,), "sigmoid", "softmax", "cross_entropy", learning_rate=0.6, epochs=1)
     Y = (0.0, 1.0, 0.0)  # the class is 2

@@ -1,0 +1,262 @@
+"""One update of a network as headings, sentences, formulas and tables, in the symbols of one of the derivations.
+
+The three forms in `forms` show these blocks. Formulas are written as `formula` reads them.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from src.network.tracing import Parameters, Trace
+from src.report.trace.notation import CODE, Equation, Notation
+from src.report.trace.terms import (
+    TracedUpdate,
+    error_of_unit,
+    number,
+    of_batch,
+    of_one_sample,
+    step_of,
+    sum_of_inputs,
+    term,
+)
+from src.words import counted, listed
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading; the first is the title."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """A sentence."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Formula:
+    """Formulas, each on a line of its own, and what stands before the first: where a derivation has it."""
+
+    formulas: tuple[str, ...]
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of formulas, words and numbers; the columns from `numbers` on are numbers, set to the right."""
+
+    caption: str
+    headers: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numbers: int = 1
+
+
+Block = Heading | Line | Formula | Table
+
+
+def blocks_of(shown: TracedUpdate) -> Iterator[Block]:
+    """Yield everything that is shown, in the order of an update."""
+    trace, n = shown.trace, shown.notation
+    equations = all_equations(trace, n)
+    layers = range(1, n.last + 1)
+
+    def equation(name: str) -> Formula:
+        return Formula((equations[name].formula,), where(n, equations[name]))
+
+    yield Heading(f"One update of a {'-'.join(map(str, trace.layer_sizes))} network")
+    yield from (Line(sentence) for sentence in _introduction(shown))
+    yield Heading("Samples")
+    yield from _samples(shown)
+    yield Heading("Forward")
+    yield equation("forward")
+    yield from (_forward(shown, layer) for layer in layers)
+    yield Heading("Loss")
+    yield equation("loss")
+    yield _losses(shown)
+    yield equation("objective")
+    yield _objective(shown)
+    yield Heading("Backward")
+    yield equation("output error")
+    if n.last > 1:
+        yield equation("hidden error")
+    yield from (_backward(shown, layer) for layer in reversed(layers))
+    yield Heading("Gradient")
+    yield equation("gradient")
+    if len(shown.labels) > 1 or trace.settings.l2 > 0:
+        yield equation("batch and penalty")
+    yield from (_gradient(shown, layer) for layer in layers)
+    yield Line(
+        f"The engine's gradient and central differences differ by {trace.gradient_error:.1e} of their length. Above "
+        "1e-06 a derivative would be wrong, or a unit would stand on a kink (relu)."
+    )
+    yield Heading("Step")
+    yield equation("step")
+    yield from (_step(shown, layer) for layer in layers)
+    yield Heading("One weight, term by term")
+    yield from _term_by_term(shown, equations)
+    yield Heading("Where each equation stands")
+    yield Table(
+        "Functions in src/network; derivation.py is there to be read beside the derivations",
+        ("what", f"derivation {n.number}", "sum by sum", "by matrices"),
+        tuple((what, equations[what].where or "–", *code) for what, code in CODE.items()),
+        numbers=4,
+    )
+
+
+def where(n: Notation, equation: Equation) -> str:
+    """Say where the derivation has an equation."""
+    return f"derivation {n.number}, {equation.where}" if equation.where else f"not in derivation {n.number}"
+
+
+def all_equations(trace: Trace, n: Notation) -> dict[str, Equation]:
+    """Return the notation's equations, with the loss and the output's error of the network's pair of the two."""
+    pair = trace.before.output, trace.before.loss
+    a, y = n.output_letters("i")
+    losses = {
+        ("softmax", "cross_entropy"): f"−Σ_{{i}} {y} log {a}",
+        ("sigmoid", "cross_entropy"): f"−Σ_{{i}} [{y} log {a} + (1 − {y}) log(1 − {a})]",
+    }
+    errors = {
+        ("sigmoid", "squared_error"): f"{a} (1 − {a}) {n.difference(a, y)}",
+        ("tanh", "squared_error"): f"(1 − {a}²) {n.difference(a, y)}",
+        ("softmax", "squared_error"): f"Σ_{{k}} {n.difference(*n.output_letters('k'))} "
+        f"{n.output_letters('k')[0]} ([k = i] − {a})",
+    }
+    where_loss, where_error = n.where_output.get(pair, ("", ""))
+    return {
+        **n.equations(),
+        "loss": Equation(f"{n.loss} = {losses.get(pair, f'½ Σ_{{i}} {n.difference(a, y)}²')}", where_loss),
+        "output error": Equation(f"{n.output_delta} = {errors.get(pair, n.difference(a, y))}", where_error),
+    }
+
+
+def _introduction(shown: TracedUpdate) -> Iterator[str]:
+    trace, n = shown.trace, shown.notation
+    layers = [
+        counted(trace.layer_sizes[0], "input"),
+        *(f"{size} {name}" for size, name in zip(trace.layer_sizes[1:], _functions(trace), strict=True)),
+    ]
+    yield f"Its layers: {listed(layers)}; its loss: {trace.before.loss.replace('_', ' ')}."
+    yield from shown.origin
+    yield (
+        f"The batch is {counted(len(shown.labels), 'sample')}; learning rate {n.rate} = {trace.learning_rate:g}, "
+        f"penalty λ = {trace.settings.l2:g}. Beside each number of the derivation stands the engine's."
+    )
+    negative = "; its error δ is the negative of the others', so that its rule adds" if n.sign < 0 else ""
+    yield f"Symbols and equation numbers are those of derivation {n.number}, {n.source}{negative}."
+
+
+def _functions(trace: Trace) -> tuple[str, ...]:
+    return (*trace.before.activations, trace.before.output)
+
+
+def _caption(shown: TracedUpdate, layer: int) -> str:
+    name = "Output layer" if layer == shown.notation.last else f"Hidden layer {layer}"
+    return f"{name}, {_functions(shown.trace)[layer - 1]}"
+
+
+def _samples(shown: TracedUpdate) -> Iterator[Formula]:
+    n = shown.notation
+    for sample, label in zip(shown.trace.samples, shown.labels, strict=True):
+        x = ", ".join(f"{n.a(0, unit)} = {term(value)}" for unit, value in enumerate(sample.x))
+        y = ", ".join(f"{n.target(unit)} = {term(value)}" for unit, value in enumerate(sample.y))
+        weight = "" if sample.weight == 1 else f";  weight {term(sample.weight)}"
+        yield Formula((f"{x};  {y}{weight}",), label)
+
+
+def _table_by_unit(
+    shown: TracedUpdate, layer: int, headers: Sequence[str], cells: Callable[[int, int], Sequence[str]]
+) -> Table:
+    """A row for each sample and each unit of a layer, the sample's name first if there are several."""
+    several = len(shown.labels) > 1
+    rows = [
+        (*([label] if several else []), *cells(sample, unit))
+        for sample, label in enumerate(shown.labels)
+        for unit in range(shown.trace.layer_sizes[layer])
+    ]
+    return Table(_caption(shown, layer), (*(["sample"] if several else []), *headers), tuple(rows), 2 if several else 1)
+
+
+def _forward(shown: TracedUpdate, layer: int) -> Table:
+    trace, n = shown.trace, shown.notation
+    z, a = (symbol.partition("_")[0] for symbol in (n.z(layer, 0), n.a(layer, 0)))
+
+    def cells(sample: int, unit: int) -> Sequence[str]:
+        one, engine = trace.update.passes[sample], trace.engine.passes[sample]
+        values = one.z[layer][unit], one.a[layer][unit], engine.a[layer][unit]
+        return f"{n.z(layer, unit)}, {n.a(layer, unit)}", *map(number, values)
+
+    return _table_by_unit(shown, layer, ("unit", z, a, f"{a}, engine"), cells)
+
+
+def _losses(shown: TracedUpdate) -> Table:
+    passes = zip(shown.labels, shown.trace.update.passes, shown.trace.engine.passes, strict=True)
+    rows = [(label, number(one.loss), number(engine.loss)) for label, one, engine in passes]
+    return Table("Loss of each sample", ("sample", "loss", "engine"), tuple(rows))
+
+
+def _objective(shown: TracedUpdate) -> Table:
+    found = shown.trace.update.objective
+    values = found.data, found.penalty, found.J, shown.trace.engine.J
+    headers = ("objective", "data", "penalty", "sum", "engine")
+    return Table("What is minimised", headers, ((shown.notation.objective, *map(number, values)),))
+
+
+def _backward(shown: TracedUpdate, layer: int) -> Table:
+    trace, n = shown.trace, shown.notation
+
+    def cells(sample: int, unit: int) -> Sequence[str]:
+        both = trace.update.passes[sample], trace.engine.passes[sample]
+        return n.delta(layer, unit), *(number(n.sign * each.delta[layer][unit]) for each in both)
+
+    return _table_by_unit(shown, layer, ("error", "δ", "engine"), cells)
+
+
+def _table_by_weight(shown: TracedUpdate, layer: int, columns: dict[str, Parameters]) -> Table:
+    """A row for each weight and bias of a layer."""
+    rows = [
+        (shown.notation.parameter(place), *(number(column.at(place)) for column in columns.values()))
+        for place in shown.trace.before_update.places(layer)
+    ]
+    return Table(_caption(shown, layer), ("weight", *columns), tuple(rows))
+
+
+def _gradient(shown: TracedUpdate, layer: int) -> Table:
+    trace, gradient = shown.trace, shown.trace.update.gradient
+    parts: dict[str, Parameters] = {}
+    if trace.settings.l2 > 0:
+        no_biases = {each: [0.0] * len(b) for each, b in gradient.b.items()}
+        parts["data"] = Parameters(gradient.W_data, gradient.b)
+        parts["penalty"] = Parameters(gradient.W_penalty, no_biases)
+    derivative = f"∂{shown.notation.objective}/∂w"
+    others = {"engine": trace.engine.gradient, "differences": trace.differences}
+    return _table_by_weight(shown, layer, {**parts, derivative: trace.gradient, **others})
+
+
+def _step(shown: TracedUpdate, layer: int) -> Table:
+    trace = shown.trace
+    columns = {"before": trace.before_update, "after": trace.after_update, "engine": trace.engine.after}
+    return _table_by_weight(shown, layer, columns)
+
+
+def _term_by_term(shown: TracedUpdate, equations: dict[str, Equation]) -> Iterator[Block]:
+    trace, n, place = shown.trace, shown.notation, shown.place
+    name, error = n.parameter(place), "output error" if place.layer == n.last else "hidden error"
+    derivative = f"∂{n.objective}/∂{name}"
+    for one, label in zip(trace.update.passes, shown.labels, strict=True):
+        if not shown.is_one_sample:
+            yield Line(f"{label}:")
+        z, delta = n.z(place.layer, place.unit), n.delta(place.layer, place.unit)
+        yield Formula(sum_of_inputs(shown, one).lines(z), where(n, equations["forward"]))
+        yield Formula(error_of_unit(shown, one).lines(delta), where(n, equations[error]))
+        of_sample = derivative if shown.is_one_sample else f"∂{n.loss}/∂{name}"
+        yield Formula(of_one_sample(shown, one).lines(of_sample), where(n, equations["gradient"]))
+    if not shown.is_one_sample:
+        yield Line("The batch:")
+        yield Formula(of_batch(shown).lines(derivative), where(n, equations["batch and penalty"]))
+    yield Formula(step_of(shown).lines(name, "←"), where(n, equations["step"]))
+    columns = trace.gradient, trace.engine.gradient, trace.differences
+    values = tuple(number(column.at(place)) for column in columns)
+    yield Table("The same three times", ("", "sum by sum", "engine", "differences"), ((derivative, *values),))

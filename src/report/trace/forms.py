@@ -1,0 +1,100 @@
+"""The three forms of a traced update: on the terminal, in Markdown, and as one HTML page."""
+
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from src.report.terminal import Cells, FittedTable, encodable
+from src.report.trace.blocks import Block, Formula, Heading, Line, Table, blocks_of
+from src.report.trace.formula import is_formula, to_latex, to_mathml, to_text
+from src.report.trace.terms import TracedUpdate
+from src.report.words import markdown, plain
+
+_TEMPLATES = Path(__file__).parents[1] / "templates"
+
+
+def print_trace(console: Console, shown: TracedUpdate) -> None:
+    """Print the update for the width and the letters of the console."""
+    before: Block | None = None
+    for block in blocks_of(shown):
+        if before is not None and _stands_apart(before, block):
+            console.print()
+        before = block
+        match block:
+            case Heading():
+                console.print(Text(encodable(block.text, console.options), style="bold"))
+            case Line():
+                console.print(Text(encodable(plain(block.text), console.options)))
+            case Formula():
+                if block.label:
+                    console.print(Text(encodable(plain(block.label), console.options), style="dim"))
+                for formula in block.formulas:
+                    console.print(Padding(Text(_formula(formula, console)), (0, 0, 0, 2), expand=False))
+            case Table():
+                rows = tuple(tuple(_letters(cell, console) for cell in row) for row in block.rows)
+                headers = tuple(_letters(header, console) for header in block.headers)
+                console.print(FittedTable(Cells(headers, _numeric(block), rows), title=block.caption))
+
+
+def _stands_apart(before: Block, block: Block) -> bool:
+    """Whether a blank line comes between two blocks: not after a heading, nor between sentences."""
+    return not isinstance(before, Heading) and not (isinstance(before, Line) and isinstance(block, Line))
+
+
+def _letters(text: str, console: Console) -> str:
+    return _formula(text, console) if is_formula(text) else encodable(plain(text), console.options)
+
+
+def _formula(formula: str, console: Console) -> str:
+    return encodable(to_text(formula, ascii_only=console.options.ascii_only), console.options)
+
+
+def _numeric(table: Table) -> tuple[bool, ...]:
+    return tuple(column >= table.numbers for column in range(len(table.headers)))
+
+
+def to_markdown(shown: TracedUpdate) -> str:
+    """The update in Markdown, its formulas in LaTeX between dollars."""
+
+    def cell(text: str) -> str:
+        return to_latex(text) if is_formula(text) else markdown(text)
+
+    parts: list[str] = []
+    for block in blocks_of(shown):
+        match block:
+            case Heading():
+                parts.append(f"{'##' if parts else '#'} {markdown(block.text)}")
+            case Line():
+                parts.append(markdown(block.text))
+            case Formula():
+                parts += [f"*{markdown(block.label)}*"] if block.label else []
+                parts += [to_latex(formula) for formula in block.formulas]
+            case Table():
+                rule = ["---:" if right else ":---" for right in _numeric(block)]
+                rows = [map(cell, block.headers), rule, *(map(cell, row) for row in block.rows)]
+                parts += [f"**{markdown(block.caption)}**", "\n".join(f"| {' | '.join(row)} |" for row in rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def to_html(shown: TracedUpdate) -> str:
+    """One page that needs no other file and no network, its formulas in MathML."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "plain": plain,
+        "formula": lambda text: Markup(to_mathml(text)),
+        "cell": lambda text: Markup(to_mathml(text)) if is_formula(text) else plain(text),
+        "numeric": _numeric,
+    }
+    title, *blocks = blocks_of(shown)
+    kinds = [(type(block).__name__, block) for block in blocks]
+    return environment.get_template("trace.html").render(title=title, blocks=kinds)

@@ -1,0 +1,82 @@
+"""``python -m src.trace``: one update of a network, every number of it, beside the equations of the derivations.
+
+Exit status: 0 it is shown, 2 it cannot be (the reason is told in one sentence).
+"""
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from src.run import ROOT, explain, offer_experiments
+
+EXAMPLES = """\
+examples:
+  python -m src.trace                                            one row of ex4, the default network
+  python -m src.trace data=iris trace.rows=[0,50,100] training.l2=0.1 trace.weight=[3,2,1]
+  python -m src.trace trace=derivation_1 trace.weight=[8,4]      the 3-4-2 network of derivation 1, and its w_84
+  python -m src.trace trace=derivation_4 trace.weight=[2,3,2]    the 5-4-3 network of derivation 4, and its w_32
+
+keys: those of a job (conf/config.yaml) and those of trace (conf/trace.yaml)
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The program. Returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m src.trace",
+        description="Print one update of a network: every number, by the derivations, the engine and differences.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as for python -m src.run")
+    overrides = parser.parse_args(arguments).overrides
+    try:
+        _trace(overrides)
+    except Exception as error:
+        from src.config.trace import TracedConfig
+
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":
+            traceback.print_exception(error)
+        message, status = explain(error, overrides, TracedConfig)
+        sys.stderr.writelines(f"error: {line}\n" for line in message.splitlines())
+        return status
+    return 0
+
+
+def _trace(overrides: list[str]) -> None:
+    from hydra import compose, initialize_config_dir
+    from rich.console import Console
+
+    offer_experiments(ROOT / "experiments")
+    _offer_traces()
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        config = compose("trace_of_a_job", overrides)
+
+    from src.command.trace import traced_update, write
+    from src.report.trace.forms import print_trace
+    from src.sweep.compose import plain
+
+    shown = traced_update(plain(config))
+    print_trace(Console(), shown)
+    for path in write(shown, Path(config.trace.output)):
+        print(f"Written to {path}")
+
+
+def _offer_traces() -> None:
+    """Add the keys of trace to a job's, and make each file of experiments/traces a choice of them."""
+    from hydra.core.config_store import ConfigStore
+    from omegaconf import OmegaConf
+
+    index = OmegaConf.load(ROOT / "conf" / "config.yaml")
+    keys = {"trace": OmegaConf.load(ROOT / "conf" / "trace.yaml")}
+    index.defaults.insert(index.defaults.index({"experiments": None}), {"trace": None})  # a named trace over all keys
+    ConfigStore.instance().store(name="trace_of_a_job", node=OmegaConf.merge(index, keys))
+    for file in (ROOT / "experiments" / "traces").glob("*.yaml"):
+        ConfigStore.instance().store(group="trace", name=file.stem, node=OmegaConf.load(file), package="_global_")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
