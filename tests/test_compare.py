@@ -10,7 +10,7 @@ from src.tracking import reading
 from src.tracking.records import ANSWER, NOTE
 from src.tracking.store import Store, open_store
 from tests.commandline import Ended, command
-from tests.stores import Homework, empty_store
+from tests.stores import Homework, empty_store, leave_figures_empty
 from tests.sweeps import Given, record_sweep
 
 BP, LOGISTIC = (0.80, 0.85, 0.90, 0.75, 0.80), (0.78, 0.80, 0.86, 0.75, 0.79)
@@ -26,7 +26,8 @@ def compare(*arguments: str) -> Ended:
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """An empty store, which is the default, and a working directory."""
+    """An empty store, which is the default, and a working directory; figures stay empty."""
+    leave_figures_empty(monkeypatch)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", empty_store(tmp_path))
     return open_store()

@@ -1,18 +1,19 @@
 """Which of the libraries that take long to import each command imports: those that it uses.
 
-Each command is a process of its own, as every library is imported here already.
+The commands run in processes of their own, as every library is imported here already.
 """
 
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from src.run import ROOT
-from src.tracking.store import open_store
+from tests.stores import empty_store
 
 # What takes a tenth of a second or more to import, on any command's way or beside it.
 HEAVY = (
@@ -21,11 +22,15 @@ HEAVY = (
 )
 PROGRAM = """
 import json, runpy, sys
-file, sys.argv = sys.argv[1], ["src.run", *sys.argv[2:]]
-try:
-    runpy.run_module("src.run", run_name="__main__", alter_sys=True)
-finally:
-    open(file, "w").write(json.dumps(sorted(sys.modules)))
+seen = []
+for sys.argv[1:] in json.loads(sys.argv[1]):
+    sys.argv[0] = "src.run"
+    try:
+        runpy.run_module("src.run", run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        assert not ended.code, sys.argv
+    seen.append(sorted(sys.modules))
+open("modules.json", "w").write(json.dumps(seen))
 """
 # scikit-learn imports scipy.stats (0.8 s) itself.
 READING = {"pandas", "pydantic"}
@@ -35,40 +40,34 @@ KEEPING = {"matplotlib", "skops", "sqlalchemy"}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With an empty store: MLflow itself makes its tables."""
+    """With an empty store."""
     made = tmp_path_factory.mktemp("imports")
-    open_store(f"sqlite:///{made}/mlflow.db")
+    empty_store(made)
     return made
 
 
-def imported(folder: Path, *arguments: str) -> set[str]:
-    """The heavy ones that the command has imported when it ends, which must be well."""
-    modules = folder / "modules.json"
+def imported(folder: Path, *commands: Sequence[str]) -> list[set[str]]:
+    """The heavy ones that a process has imported when each of its commands ends, which must be well."""
     places = (
         f"hydra.run.dir={folder}/run",
         f"hydra.sweep.dir={folder}/sweep",
         f"tracking.uri=sqlite:///{folder}/mlflow.db",
     )
-    command = [sys.executable, "-c", PROGRAM, str(modules), *arguments, "training.epochs=2", *places]
+    lines = json.dumps([[*command, "training.epochs=2", *places] for command in commands])
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=True)
-    return set(json.loads(modules.read_text())) & set(HEAVY)
+    subprocess.run([sys.executable, "-c", PROGRAM, lines], cwd=folder, env=environment, capture_output=True, check=True)
+    return [set(seen) & set(HEAVY) for seen in json.loads((folder / "modules.json").read_text())]
 
 
-@pytest.mark.parametrize("showing", [["--help"], ["--cfg", "job"]])
-def test_showing_imports_what_hydra_does(folder: Path, showing: list[str]) -> None:
-    assert imported(folder, *showing) == set()
-
-
-def test_a_dry_run_of_a_job_neither_fits_nor_draws_nor_looks_into_the_record(folder: Path) -> None:
-    assert imported(folder, "sweep.dry_run=true") <= {*READING, "sqlalchemy"}
-
-
-def test_a_job_imports_what_keeps_its_model_and_draws_its_figures_and_no_mlflow(folder: Path) -> None:
-    assert imported(folder) == TRAINING | KEEPING
-
-
-def test_a_sweep_that_is_there_already_is_read_and_told_without_what_fits_or_draws(folder: Path) -> None:
+def test_each_command_imports_what_it_uses(folder: Path) -> None:
+    """One process for all, each with more to do than those before it: what they have imported is there already."""
     sweep = ("-m", "model=logistic,softmax", "tracking.experiment=again")
-    assert imported(folder, *sweep) == TRAINING | KEEPING
-    assert imported(folder, *sweep) <= READING | {"sqlalchemy"}
+    shown, composed, planned, job, swept = imported(
+        folder, ["--help"], ["--cfg", "job"], ["sweep.dry_run=true"], [], sweep
+    )
+    assert shown == composed == set()
+    assert planned <= {*READING, "sqlalchemy"}, "a dry run neither fits nor draws"
+    assert job == TRAINING | KEEPING, "no mlflow"
+    assert swept == job
+    (again,) = imported(folder, sweep)
+    assert again <= READING | {"sqlalchemy"}, "a sweep that is there already is read and told, nothing fitted or drawn"

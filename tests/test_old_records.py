@@ -18,7 +18,7 @@ from src.tracking.artifacts import local_folder
 from src.tracking.records import RunRow
 from src.tracking.store import Store, open_store
 from tests.commandline import Ended, command
-from tests.stores import empty_store
+from tests.stores import empty_store, leave_figures_empty
 from tests.sweeps import Given, record_sweep
 
 BP, LOGISTIC = (0.80, 0.85, 0.90, 0.75, 0.80), (0.78, 0.80, 0.86, 0.75, 0.79)
@@ -78,6 +78,7 @@ def make_old(store: Store, sweep_id: str) -> list[RunRow]:
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    leave_figures_empty(monkeypatch)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", empty_store(tmp_path))
     return open_store()

@@ -23,10 +23,10 @@ from mlflow.entities import Run
 from tests.processes import Commands, Running
 from tests.stores import empty_store
 
-JOBS = 60
+JOBS = 36
 # Stacks of three jobs, so that results come little by little.
 GRID = (
-    *("-m", "training.learning_rate=range(0.05,1.01,0.05)", "training.l2=0,1e-3,1e-2", "training.epochs=300"),
+    *("-m", "training.learning_rate=range(0.05,0.61,0.05)", "training.l2=0,1e-3,1e-2", "training.epochs=150"),
     *("cv.folds=3", "tracking.models=none", "sweep.max_stack_memory=300KB"),
 )
 # Networks that take some seconds, or do not end while a test lasts.
@@ -34,7 +34,7 @@ LARGE = (
     *("-m", "data=digits", "model.hidden_layer_sizes=[64]", "training.learning_rate=0.1,0.2,0.3,0.4"),
     *("cv.folds=3", "tracking.models=none"),
 )
-SLOW = (*LARGE, "training.epochs=500")
+SLOW = (*LARGE, "training.epochs=300")
 ENDLESS = (*LARGE, "training.epochs=100000")
 
 
@@ -97,7 +97,7 @@ def no_store(tmp_path: Path, commands: Commands) -> Store:
     return Store(tmp_path, commands)
 
 
-def until(happened: Callable[[], object], command: Running, pause: float = 0.005) -> None:
+def until(happened: Callable[[], object], command: Running, pause: float = 0.02) -> None:
     """Wait for something that happens while a command runs, looking again after each pause (s)."""
     while not happened():
         assert psutil.Process(command.pid).status() != psutil.STATUS_ZOMBIE, f"ended before: {command.err}"
@@ -323,7 +323,7 @@ def test_a_full_disk_in_the_middle(store: Store, uninterrupted: dict[str, str]) 
     ended_well(store.start("-m", "model=softmax", "tracking.experiment=before", "tracking.models=none"))
     with closing(sqlite3.connect(store.database)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    command = store.start(*GRID, largest_file=store.database.stat().st_size + 400_000)
+    command = store.start(*GRID, largest_file=store.database.stat().st_size + 250_000)
     lost(command, store, "", others=1)
     assert 1 < store.count() < JOBS
     whole_again(store, uninterrupted)

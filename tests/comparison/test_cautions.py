@@ -124,6 +124,13 @@ def test_what_chance_may_do_is_not_told(scores: tuple[float, ...], rows: int) ->
     assert far(scores, rows=rows) == []
 
 
+@pytest.mark.parametrize("worst, told", [(0.77, 1), (0.78, 0)])
+def test_far_is_four_standard_errors_of_the_median_by_laplaces_rule(worst: float, told: int) -> None:
+    share = (90 + 1) / (100 + 2)  # of 100 test rows, 90 are right
+    assert (worst < 0.9 - 4 * (share * (1 - share) / 100) ** 0.5) == told
+    assert len(far((0.9, 0.9, worst, 0.9, 0.9))) == told
+
+
 def test_losses_of_twice_the_median_are_not_told() -> None:
     losses = (0.10, 0.10, 0.10, 0.10, 0.19)
     assert far(tuple(1 - loss for loss in losses), "log_loss") == []

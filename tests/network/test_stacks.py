@@ -130,7 +130,7 @@ EVERY_EPOCH = range(1, 7)
 
 
 @pytest.mark.slow
-@settings(max_examples=250)
+@settings(max_examples=150)
 @given(stacks())
 def test_alone_is_in_a_stack(stack):
     networks, data = stack

@@ -1,5 +1,6 @@
 """Jobs as the command line makes them, without a record."""
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
@@ -25,8 +26,10 @@ def loader() -> Iterator[ConfigLoader]:
 def jobs_of(loader: ConfigLoader) -> Callable[..., Jobs]:
     """Make the jobs of a sweep: what is common to all, and what distinguishes each."""
 
+    of_no_sweep: DictConfig = loader.load_configuration("config", [], run_mode=RunMode.MULTIRUN)
+
     def make(common: Sequence[str], *each: Sequence[str]) -> Jobs:
-        base: DictConfig = loader.load_configuration("config", list(common), run_mode=RunMode.MULTIRUN)
+        base = copy.deepcopy(of_no_sweep)
         base.hydra.overrides.task = list(common)
         return make_jobs(compose_jobs(loader, base, [[*common, *overrides] for overrides in each or [()]]))
 

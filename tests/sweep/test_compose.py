@@ -86,8 +86,8 @@ ASSIGNMENTS = [
 OVERRIDES = st.sampled_from([*ASSIGNMENTS, "~training.l2", "~model.params", "~no.such.key", "~experiments"])
 
 
-@settings(max_examples=20)
-@given(job_overrides=st.lists(st.lists(OVERRIDES, max_size=4), min_size=1, max_size=4))
+@settings(max_examples=15)
+@given(job_overrides=st.lists(st.lists(OVERRIDES, max_size=4), min_size=1, max_size=3))
 def test_whatever_is_typed_the_jobs_or_the_refusal_are_hydras(
     loader: ConfigLoader, sweep_config: DictConfig, job_overrides: list[list[str]]
 ) -> None:
