@@ -6,18 +6,29 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from src.config import JobConfig, canonical, check, digest, flatten, ignored, model_parameters, network_settings
-from src.config.identity import NOT_NUMERICAL, NUMERICAL, SRC, code_version, search_digest, sweep_digest
+from src.config.identity import (
+    FIXED,
+    NOT_NUMERICAL,
+    NUMERICAL,
+    REFERENCES,
+    SRC,
+    code_version,
+    search_digest,
+    sweep_digest,
+)
 from src.config.messages import leaves
+from src.config.schema import ModelName
 from src.network.hyperparameters import CHOICES, hyperparameters
 from src.network.settings import TrainingSettings
 
+MODELS = get_args(get_args(ModelName)[0])
 # Some valid values of each key that may shape a result; the first is the default.
 VALUES: dict[str, list[Any]] = {
     "data.name": ["ex4", "iris", "csv"],
@@ -30,7 +41,7 @@ VALUES: dict[str, list[Any]] = {
     "data.groups": [None, "person", 3],
     "data.fold": [None, "site", 4],
     "data.scale": ["standard", "minmax", "none"],
-    "model.name": ["bp", "logistic", "softmax", "sklearn_logistic", "sklearn"],
+    "model.name": list(MODELS),
     "model.hidden_layer_sizes": [[4], [], [8], [8, 4]],
     "model.activation": ["sigmoid", "relu", ["tanh"], ["tanh", "relu"], ["relu", "relu"]],
     "model.output": ["softmax", "sigmoid", "tanh", "identity"],
@@ -199,6 +210,10 @@ def test_early_stopping_is_a_mapping_or_off() -> None:
     expected = {"patience": 3, "min_delta": 0.0, "validation_fraction": 0.1}
     assert model_parameters(on)["early_stopping"] == expected
     assert canonical(on)["training"]["early_stopping"] == expected
+
+
+def test_a_model_is_a_network_or_says_what_it_reads() -> None:
+    assert set(MODELS) == {"bp", *FIXED, *REFERENCES}
 
 
 def test_reference_models_keep_only_what_they_use() -> None:

@@ -115,7 +115,7 @@ TWO_STEPS = {
 }
 
 
-@pytest.mark.parametrize("optimizer", TWO_STEPS)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_two_steps_worked_out_on_paper(optimizer, train_one):
     l2 = 0.5 if optimizer == "adamw" else 0.0
     settings = Settings(**{**vars(LINE), "optimizer": optimizer, "learning_rate": 0.1, "epochs": 2, "l2": l2})
