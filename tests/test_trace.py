@@ -282,7 +282,7 @@ def test_a_record_never_knows_the_keys_of_trace():
         f"trace.{key}" for key in yaml.safe_load((ROOT / "conf" / "trace.yaml").read_text())
     }
     told = command("trace.rows=[0]")
-    assert (told.status, "trace.rows: there is no such key." in told.err) == (2, True)
+    assert (told.status, "error: trace: there is no such key." in told.err) == (2, True)
     assert (
         check_traced({"trace": yaml.safe_load((ROOT / "conf" / "trace.yaml").read_text())}).trace
         == TracedConfig().trace

@@ -29,7 +29,7 @@ from src.models import BPClassifier
         ({"l2": -1e-3}, "'l2' parameter"),
         ({"batch_size": 0}, "'batch_size' parameter"),
         ({"batch_size": "auto"}, "'batch_size' parameter"),
-        ({"epochs": 2.5}, r"'epochs' parameter of BPClassifier must be an int in the range \[1, inf\). Got 2.5"),
+        ({"epochs": 2.5}, r"'epochs' parameter of BPClassifier must be an int in the range \[1, 4294967295\]. Got 2.5"),
         ({"schedule": "linear"}, "'schedule' parameter"),
         ({"early_stopping": True}, "'early_stopping' parameter"),
         ({"clip_norm": 0}, "'clip_norm' parameter"),

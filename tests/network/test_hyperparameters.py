@@ -54,6 +54,6 @@ def test_a_default_is_one_of_the_values(name):
         assert one.default in one.choices
     elif one.within is not None and one.default is not None:
         low, high, closed = one.within.low, one.within.high, one.within.closed
-        assert one.default >= low if closed == "left" else one.default > low
-        assert high is None or (one.default <= high if closed == "right" else one.default < high)
+        assert one.default >= low if closed in ("left", "both") else one.default > low
+        assert high is None or (one.default <= high if closed in ("right", "both") else one.default < high)
         assert isinstance(one.default, int if one.within.whole else float)
