@@ -23,7 +23,7 @@ PHASES = {
     "planning": ["src.command.driver:make_plan"],
     "training": ["src.sweep.backends:run_workload"],
     "logging": [
-        "src.command.record:Recorder.add",
+        "src.command.record:Recorder.begin",
         "src.command.driver:Command._log",
         "src.command.record:Recorder.finish",
     ],
