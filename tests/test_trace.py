@@ -274,9 +274,9 @@ def test_the_last_weight_named_in_the_refusal_exists():
 
 
 def test_a_record_never_knows_the_keys_of_trace():
-    from src.config import JobConfig
+    from src.config import JobConfig, validated
     from src.config.messages import leaves
-    from src.config.trace import TracedConfig, check_traced
+    from src.config.trace import TracedConfig
 
     assert set(leaves(TracedConfig)) - set(leaves(JobConfig)) == {
         f"trace.{key}" for key in yaml.safe_load((ROOT / "conf" / "trace.yaml").read_text())
@@ -284,7 +284,7 @@ def test_a_record_never_knows_the_keys_of_trace():
     told = command("trace.rows=[0]")
     assert (told.status, "error: trace: there is no such key." in told.err) == (2, True)
     assert (
-        check_traced({"trace": yaml.safe_load((ROOT / "conf" / "trace.yaml").read_text())}).trace
+        validated({"trace": yaml.safe_load((ROOT / "conf" / "trace.yaml").read_text())}, TracedConfig).trace
         == TracedConfig().trace
     )
 

@@ -9,8 +9,8 @@ import numpy as np
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from src.config import ConfigError, JobConfig, network_settings
-from src.config.trace import Layers, SampleConfig, TraceConfig, TracedConfig, check_traced
+from src.config import ConfigError, JobConfig, network_settings, validated
+from src.config.trace import Layers, SampleConfig, TraceConfig, TracedConfig
 from src.data import make_preprocessor
 from src.evaluation.crossval import NetworkTask
 from src.models import NETWORKS, make_data
@@ -36,7 +36,7 @@ def traced_update(config: Mapping[str, Any]) -> TracedUpdate:
         For a model that is no network, or one too large to be read; for another step than gradient descent; for rows,
         weights or a file that are not there or do not fit.
     """
-    asked = check_traced(config)
+    asked = validated(config, TracedConfig)
     settings = _settings(asked)
     if asked.trace.samples is None:
         job_config = {key: value for key, value in config.items() if key != "trace"}

@@ -1,7 +1,7 @@
 """The configuration: what a valid job is (schema), how problems are told (messages), what identifies it (identity)."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -21,7 +21,11 @@ __all__ = [
     "model_parameters",
     "network_settings",
     "recorded",
+    "validated",
 ]
+
+
+Schema = TypeVar("Schema", bound=JobConfig)
 
 
 class ConfigError(UserError):
@@ -36,10 +40,15 @@ def check(config: Mapping[str, Any]) -> JobConfig:
     ConfigError
         With all problems of the configuration at once.
     """
+    return validated(config, JobConfig)
+
+
+def validated(config: Mapping[str, Any], schema: type[Schema]) -> Schema:
+    """What a plain nested mapping describes by a schema; raises as `check`."""
     try:
-        return JobConfig.model_validate(config)
+        return schema.model_validate(config)
     except ValidationError as error:
-        raise ConfigError("\n".join(problems(error, config))) from None
+        raise ConfigError("\n".join(problems(error, config, schema))) from None
 
 
 def recorded(config: Mapping[str, Any]) -> JobConfig:

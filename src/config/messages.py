@@ -17,7 +17,7 @@ from src.words import did_you_mean, near, shortened
 MOVED = {"sweep.metric": "comparison.metric", "tracking.question": "comparison.question"}
 
 
-def problems(error: ValidationError, config: Mapping[str, Any], schema: type[BaseModel] = JobConfig) -> list[str]:
+def problems(error: ValidationError, config: Mapping[str, Any], schema: type[BaseModel]) -> list[str]:
     """All problems of ``config`` that pydantic found, one sentence for each key, in the schema's order."""
     found: dict[str, str] = {}
     for problem in error.errors(include_url=False):

@@ -3,14 +3,12 @@
 They stand outside the schema of a job, so that they are no part of what identifies or records one.
 """
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, NonNegativeInt, ValidationError
+from pydantic import BeforeValidator, Field, NonNegativeInt
 
-from src.config import ConfigError, kinds
+from src.config import kinds
 from src.config.kinds import Count, Kind
-from src.config.messages import problems
 from src.config.schema import JobConfig, Section
 
 Numbers = Annotated[tuple[float, ...], BeforeValidator(kinds.as_tuple), Kind("a list of numbers")]
@@ -72,17 +70,3 @@ class TracedConfig(JobConfig):
     """A job's configuration, and what is shown of its network's first update."""
 
     trace: TraceConfig = TraceConfig()
-
-
-def check_traced(config: Mapping[str, Any]) -> TracedConfig:
-    """The job and the trace that a plain nested mapping describes; keys that are absent have the schema's defaults.
-
-    Raises
-    ------
-    ConfigError
-        With all problems of the configuration at once.
-    """
-    try:
-        return TracedConfig.model_validate(config)
-    except ValidationError as error:
-        raise ConfigError("\n".join(problems(error, config, TracedConfig))) from None

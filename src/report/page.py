@@ -6,23 +6,21 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jinja2
 from pydantic_core import to_jsonable_python
 
 from src.comparison.candidates import Candidate
 from src.comparison.outcome import Outcome
+from src.report.html import filled
 from src.report.tables import best_line, candidate_cells, leaderboard_cells, leaderboard_csv, setting_rows
 from src.report.terminal import Cells, cells_markdown
 from src.report.verdicts import across_tables, answer, comparison_cells, comparison_csv
-from src.report.words import markdown, plain
+from src.report.words import markdown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_TEMPLATES = Path(__file__).parent / "templates"
 _ROWS_AT_FIRST = 25
 
 
@@ -121,15 +119,9 @@ class ComparisonReport:
 
 def to_html(report: ComparisonReport) -> str:
     """One page that needs no other file and no network: light and dark, printable, for narrow screens too."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"plain": plain, "command": _command, "base64": lambda svg: base64.b64encode(svg).decode()}
-    return environment.get_template("comparison.html").render(
+    return filled(
+        "comparison.html",
+        {"command": _command, "base64": lambda svg: base64.b64encode(svg).decode()},
         report=report,
         board=leaderboard_cells(report.outcome, report.reused),
         best=best_line(report.outcome),

@@ -1,20 +1,19 @@
 """The three forms of a traced update: on the terminal, in Markdown, and as one HTML page."""
 
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
-import jinja2
 from markupsafe import Markup
 from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from src.report.html import filled
 from src.report.terminal import Cells, FittedTable, encodable
 from src.report.trace.blocks import Block, Formula, Heading, Line, Table, blocks_of
 from src.report.trace.formula import is_formula, to_latex, to_mathml, to_text
 from src.report.trace.terms import TracedUpdate
 from src.report.words import markdown, plain
-
-_TEMPLATES = Path(__file__).parents[1] / "templates"
 
 
 def print_trace(console: Console, shown: TracedUpdate) -> None:
@@ -82,19 +81,10 @@ def to_markdown(shown: TracedUpdate) -> str:
 
 def to_html(shown: TracedUpdate) -> str:
     """One page that needs no other file and no network, its formulas in MathML."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "plain": plain,
+    title, *blocks = blocks_of(shown)
+    filters: dict[str, Callable[..., Any]] = {
         "formula": lambda text: Markup(to_mathml(text)),
         "cell": lambda text: Markup(to_mathml(text)) if is_formula(text) else plain(text),
         "numeric": _numeric,
     }
-    title, *blocks = blocks_of(shown)
-    kinds = [(type(block).__name__, block) for block in blocks]
-    return environment.get_template("trace.html").render(title=title, blocks=kinds)
+    return filled("trace.html", filters, title=title, blocks=[(type(block).__name__, block) for block in blocks])

@@ -1,0 +1,22 @@
+"""HTML pages from the files in `templates`, where all text is escaped."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from src.report.words import plain
+
+
+def filled(template: str, filters: dict[str, Callable[..., Any]], **values: Any) -> str:
+    """Return a template filled with values, which reach its `filters` beside `plain`; raises for a value not given."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"plain": plain, **filters}
+    return environment.get_template(template).render(values)
