@@ -83,33 +83,39 @@ class StackedPart:
     def gather(self, order: IntArray) -> Part:
         """Return samples for every network: of each source in use those numbered in its row of `order`."""
         where = order + self.begin[:, None]
-        # x as `layer_values` lie, y as `output_values` lie
-        x = np.take(self.x, where, axis=0)
-        x = self._of_each(x).transpose(0, 2, 1) if is_wide(x.shape[2]) else self._of_each(x.transpose(0, 2, 1).copy())
+        return self._laid_out(np.take(self.x, where, axis=0), self.source_of, where)
+
+    def _gather_all(self) -> Part:
+        """Return all samples in their own order for every network; wide ones are not copied if that can be helped."""
+        where = np.arange(self.count) + self.begin[:, None]
+        parts = self.x.reshape(-1, self.count, self.x.shape[1])
+        return self._laid_out(parts, self.begin[self.source_of] // self.count, where)
+
+    def _laid_out(self, x: Array, of: IntArray, where: IntArray) -> Part:
+        """Return for every network the samples `x[of]`, as `layer_values` lie, with y, as `output_values` lie."""
+        x = _of_each(x, of).transpose(0, 2, 1) if is_wide(x.shape[2]) else _of_each(x.transpose(0, 2, 1).copy(), of)
         y = np.take(np.take(self.y, where, axis=1), self.source_of, axis=1).transpose(1, 0, 2)
         weight = None if self.weight is None else np.take(np.take(self.weight, where), self.source_of, axis=0)[:, None]
         return Part(x, y, weight)
 
-    def _of_each(self, read: Array) -> Array:
-        """Return what each network's source gives; nothing moves where all share one, or where each has its own."""
-        networks = len(self.source_of)
-        if len(read) == 1:
-            return np.broadcast_to(read, (networks, *read.shape[1:]))
-        if np.array_equal(self.source_of, np.arange(networks)):
-            return read
-        return np.take(read, self.source_of, axis=0)
-
     def in_order(self, size: int) -> Iterator[Part]:
         """Yield all samples in their own order, at most `size` at a time; if they are no more, they are kept."""
-        if self.whole is not None and self.count <= size:
+        if self.count <= size:
+            self.whole = self.whole or self._gather_all()
             yield self.whole
             return
         for start in range(0, self.count, size):
             numbers = np.arange(start, min(start + size, self.count))
-            part = self.gather(np.broadcast_to(numbers, (len(self.sources), len(numbers))))
-            if part.count == self.count:
-                self.whole = part
-            yield part
+            yield self.gather(np.broadcast_to(numbers, (len(self.sources), len(numbers))))
+
+
+def _of_each(read: Array, of: IntArray) -> Array:
+    """Return `read[of]`; nothing moves where all networks share one, or where each has its own."""
+    if len(read) == 1:
+        return np.broadcast_to(read, (len(of), *read.shape[1:]))
+    if np.array_equal(of, np.arange(len(read))):
+        return read
+    return np.take(read, of, axis=0)
 
 
 def _distinct(names: Sequence[Hashable]) -> tuple[list[int], IntArray]:
@@ -136,8 +142,9 @@ class Batches:
             for part, each, done in zip(parts, settings, epochs_done, strict=True)
         ]
         self.part = StackedPart(parts, first.dtype, sources)
-        self.randoms = [settings[network].random(SHUFFLING) for network in self.part.first_of_source]
-        if self.shuffles:  # a network that is trained on draws its orders from where it paused
+        if self.shuffles:
+            self.randoms = [settings[network].random(SHUFFLING) for network in self.part.first_of_source]
+            # a network that is trained on draws its orders from where it paused
             for network, random in zip(self.part.first_of_source, self.randoms, strict=True):
                 for _ in range(epochs_done[network]):
                     random.permutation(samples)

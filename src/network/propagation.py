@@ -26,6 +26,7 @@ class Propagation:
         self.slopes = [layer_values(stack, units + 1, samples, dtype) for units in hidden_sizes]
         self.deltas = [layer_values(stack, units + 1, samples, dtype) for units in hidden_sizes]
         self.output = output_values(stack, outputs, samples, dtype)
+        self.seen: Array | None = None  # the x that the hidden layers stand for; to be forgotten when weights change
 
     def forward(self, matrices: list[Array], x: Array) -> Array:
         """Return the output layer's pre-activations z, shape ``(stack, outputs, samples)``: a buffer, used again.
@@ -33,14 +34,16 @@ class Propagation:
         z^(l) = W^(l) a^(l-1) + b^(l) and a^(l) = f(z^(l)): derivation 2 section 1, derivations 3 and 4.
         x has shape ``(stack, inputs + 1, samples)`` with the bias unit last.
         """
-        below = x
-        for layer, activate in enumerate(self.hidden):
-            a = self.activations[layer]
-            np.matmul(matrices[layer], below, out=self.z[layer])
-            activate(a, self.slopes[layer], self.deltas[layer])  # the deltas are free until `backward`
-            self.bias_units[layer].fill(1)
-            below = a
-        np.matmul(matrices[-1], below, out=self.output)
+        if x is not self.seen:
+            below = x
+            for layer, activate in enumerate(self.hidden):
+                a = self.activations[layer]
+                np.matmul(matrices[layer], below, out=self.z[layer])
+                activate(a, self.slopes[layer], self.deltas[layer])  # the deltas are free until `backward`
+                self.bias_units[layer].fill(1)
+                below = a
+            self.seen = x
+        np.matmul(matrices[-1], self.activations[-1] if self.hidden else x, out=self.output)
         return self.output
 
     def backward(self, matrices: list[Array], x: Array, delta: Array, gradients: list[Array]) -> None:

@@ -1,5 +1,6 @@
 """Training a stack of networks: epochs of batches, with each network watched on its own."""
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from src.network.shape import Shape, shape_of
 from src.network.stopping import EarlyStopping
 
 # A block of a stack is trained to its end before the next, so that its buffers stay in the processor's cache.
-BLOCK_BYTES = 2**23
+BLOCK_BYTES = 2**22
 
 # A loss is taken over so many samples at a time (or a batch, if that is larger), so that its buffers stay small.
 LOSS_SAMPLES = 256
@@ -87,11 +88,12 @@ def train(
     _check_alike(settings, data)
     states: list[State | None] = [None] * len(settings) if start is None else list(start)
     shape = shape_of(settings[0], *data[0].train.sizes[:2])
-    size = max(1, BLOCK_BYTES // bytes_per_network(shape, settings[0], data[0].train.sizes[2]))
+    stack_bytes = len(settings) * bytes_per_network(shape, settings[0], data[0].train.sizes[2])
+    blocks = min(len(settings), -(-stack_bytes // BLOCK_BYTES))  # rounded up; all about equally large
+    edges = [len(settings) * block // blocks for block in range(blocks + 1)]
     trained: list[Trained] = []
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
-        for first in range(0, len(settings), size):
-            block = slice(first, first + size)
+        for block in itertools.starmap(slice, itertools.pairwise(edges)):
             training = Training(shape, list(settings[block]), data[block], states[block])
             trained += training.run(epochs or settings[0].epochs, frozenset(curve_epochs), on_epochs)
     return trained
@@ -185,6 +187,8 @@ class Training:
         for batch in self.batches.epoch():
             self._pass(batch).gradient(self.matrices, batch, self.gradient_matrices)
             self.optimizer.step(self.parameters, self.gradient, rate)
+            for each in self.passes.values():
+                each.seen = None  # that was with other weights
 
     def _loss(self, part: StackedPart) -> Array:
         """Return the data loss (1/m) sum_i w_i loss_i of each network, shape ``(stack,)``: derivations 3 and 4."""
@@ -196,7 +200,8 @@ class Training:
     def _record(self, epoch: int) -> None:
         """Add a point to the curve of every active network."""
         point = np.searchsorted(self.curve_epochs, epoch)
-        for curve, part in enumerate((self.batches.part, self.test, self.validation)):
+        parts = (self.batches.part, self.test, self.validation)
+        for curve, part in reversed(list(enumerate(parts))):  # what is trained on last: an update may go on from it
             if part is not None:
                 self.curves[self.active, curve, point] = self._loss(part)
 

@@ -6,6 +6,7 @@ trained, or that its training was paused.
 """
 
 import dataclasses
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -177,6 +178,28 @@ def test_the_number_of_blocks_changes_nothing(stack, block_bytes):
         in_blocks = train(networks, data, curve_epochs=EVERY_EPOCH)
     for one, other in zip(in_one_block, in_blocks, strict=True):
         assert_same(one, other)
+
+
+@pytest.mark.slow
+@settings(max_examples=60)
+@given(stacks())
+def test_a_loss_that_is_looked_at_changes_no_weight(stack):
+    networks, data = stack
+    looked_at = train(networks, data, curve_epochs=EVERY_EPOCH)
+    for one, other in zip(looked_at, train(networks, data), strict=True):
+        assert_same_bits(one.parameters, other.parameters)
+
+
+def test_full_batches_of_a_wide_table_are_trained_on_with_one_copy_of_it(make_part):
+    table = make_part(features := 50, outputs := 2, samples := 4000)
+    few_units = Settings((4,), "relu", epochs=2)
+    tracemalloc.start()
+    train([few_units], [Data(table)], curve_epochs=[1, 2])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    copies = peak / (8 * features * samples)
+    layers = (3 * (4 + 1) + 6 * outputs) / features  # a, f' and delta; outputs, targets and their like
+    assert copies < 1 + layers + 0.3
 
 
 @pytest.mark.slow
