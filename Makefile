@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 PORT ?= 5000
+PEERS ?=
 
 STAMP := .venv/.installed
 IN_VENV := .venv/bin/python
@@ -53,9 +54,11 @@ ui: $(STAMP) ## open the results in MLflow on 127.0.0.1 (PORT=5000)
 	  --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(ROOT)/mlflow.db}" \
 	  --default-artifact-root "$(ROOT)/mlartifacts"
 
-# Run as files: they import their neighbours by plain names.
-bench: $(STAMP) ## measure speed beside scikit-learn and, where installed, PyTorch and JAX
-	@for file in tests/benchmarks/bench_*.py; do PYTHONPATH=. $(IN_VENV) "$$file" || exit; done
+# Run as files: they import their neighbours by plain names. PEERS is a folder that holds torch, jax and what they need.
+bench: $(STAMP) ## measure speed beside what others would use, and write README's section on it (20 minutes)
+	@PYTHONPATH=.:$(PEERS) $(IN_VENV) tests/benchmarks/bench_engine.py
+	@$(IN_VENV) tests/benchmarks/bench_sweep.py
+	@$(IN_VENV) tests/benchmarks/show.py
 
 # A store of their own, made anew, so that every number on the page was measured by this command.
 experiments: export MLFLOW_TRACKING_URI = sqlite:///$(ROOT)/experiments/.store/mlflow.db

@@ -30,7 +30,11 @@ class Case:
 
     @property
     def name(self) -> str:
-        return f"{self.inputs}-{self.hidden}-{self.outputs}, batch {self.batch}, stack {self.stack}"
+        return f"{self.layers}, batch {self.batch}, stack {self.stack}"
+
+    @property
+    def layers(self) -> str:
+        return f"{self.inputs}-{self.hidden}-{self.outputs}"
 
 
 @dataclass(frozen=True)
@@ -90,45 +94,73 @@ def engine(case, dtype, activation="relu"):
     return Contender(f"engine {dtype} {activation}", case.stack, case.updates, run)
 
 
-def engine_in_batches(case, dtype, folds):
-    """Ten shuffled batches an epoch; the networks are those of a sweep, which share the parts of so many folds."""
-    epochs = max(1, case.updates // 10)
+def engine_in_batches(case, dtype, folds, batches=10):
+    """Shuffled batches, so many an epoch; the networks are a sweep's, which share the parts of so many folds."""
+    epochs = max(1, case.updates // batches)
     settings = settings_of(case, dtype, folds=folds, batch_size=case.batch, epochs=epochs)
-    data = stack_data(case, batches=10, parts=folds)
+    data = stack_data(case, batches=batches, parts=folds)
 
     def run():
         train(settings, data)
 
-    return Contender(f"engine {dtype} shuffled", case.stack, 10 * epochs, run)
+    return Contender(f"engine {dtype} shuffled", case.stack, batches * epochs, run)
 
 
 def scikit_learn(case, batches=1):
-    from sklearn.neural_network import MLPClassifier
-
     x, _ = samples(case, batches, parts=1)
     codes = np.arange(batches * case.batch) % case.outputs  # it wants to meet every class
     epochs = max(1, case.updates // batches)
+    network = mlp_classifier(case.hidden, case.batch, epochs, shuffle=batches > 1)
 
     def run():
-        network = MLPClassifier(
-            (case.hidden,),
-            activation="relu",
-            solver="sgd",
-            momentum=0,
-            nesterovs_momentum=False,
-            alpha=0,
-            batch_size=case.batch,
-            learning_rate_init=LEARNING_RATE,
-            max_iter=epochs,
-            n_iter_no_change=epochs + 1,
-            shuffle=batches > 1,
-            random_state=0,
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that it has not converged
-            network.fit(x[0].T, codes)
+        fit_quietly(network, x[0].T, codes)
 
     return Contender("scikit-learn float64" + " shuffled" * (batches > 1), 1, epochs * batches, run)
+
+
+def mlp_classifier(units, batch_size, epochs, *, shuffle):
+    """Return scikit-learn's network that makes the engine's updates, for so many epochs whatever its loss does."""
+    from sklearn.neural_network import MLPClassifier
+
+    return MLPClassifier(
+        (units,),
+        activation="relu",
+        solver="sgd",
+        momentum=0,
+        nesterovs_momentum=False,
+        alpha=0,
+        batch_size=batch_size,
+        learning_rate_init=LEARNING_RATE,
+        max_iter=epochs,
+        n_iter_no_change=epochs + 1,
+        shuffle=shuffle,
+        random_state=0,
+    )
+
+
+def fit_quietly(classifier, x, y):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it has not converged
+        classifier.fit(x, y)
+
+
+def our_classifier(table, units, epochs):
+    """The estimator on full batches of a table ``(rows, columns)``."""
+    from src.models import BPClassifier
+
+    network = BPClassifier(hidden_layer_sizes=(units,), activation="relu", learning_rate=LEARNING_RATE, epochs=epochs)
+    return _on_table("engine", network, table)
+
+
+def their_classifier(table, units, epochs):
+    """scikit-learn's, the same."""
+    return _on_table("scikit-learn", mlp_classifier(units, table[0], epochs, shuffle=False), table)
+
+
+def _on_table(name, network, table):
+    x = np.random.default_rng(0).standard_normal(table)
+    codes = (x[:, 0] > 0).astype(int)
+    return Contender(name, 1, 1, lambda: fit_quietly(network, x, codes))  # a whole fit is what is timed
 
 
 def pytorch(case):

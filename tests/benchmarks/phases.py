@@ -2,73 +2,124 @@
 
     python tests/benchmarks/phases.py FILE -m training.learning_rate=0.1,0.3
 
-The functions that do a sweep's work are timed from outside, so that the product itself carries no clocks.
+The functions that do the work are timed from outside, so that the product itself carries no clocks, and each is given
+its clock when its module is imported, so that nothing is imported sooner than in the product. A phase's seconds are its
+own: what is imported, or belongs to another phase, is taken out. What other threads and processes do meanwhile is in
+no phase.
 """
 
+import builtins
 import functools
 import json
 import resource
 import runpy
 import sys
+import threading
 import time
 from collections import defaultdict
 from pathlib import Path
 
-STARTED = time.perf_counter()
-
-# what a person would call it -> the functions that do it, none of which calls another but where said
+# what a person would call it -> the functions that do it, where they are defined
 PHASES = {
     "composing": ["src.sweep.compose:compose_jobs"],
     "checking": ["src.sweep.checking:check_all", "src.sweep.jobs:make_jobs"],
-    "planning": ["src.command.driver:make_plan"],
-    "training": ["src.sweep.backends:run_workload"],
+    "planning": ["src.sweep.plan:make_plan"],
+    "store opened": ["src.tracking.store:open_store"],
+    "training": ["src.sweep.stacks:run_workload"],
     "logging": [
         "src.command.record:Recorder.begin",
         "src.command.driver:Command._log",
         "src.command.record:Recorder.finish",
     ],
     "models kept": ["src.command.record:Recorder.keep"],
-    "comparison page": ["src.command.record:Recorder.report"],
-    "table printed": ["src.command.driver:print_summary"],
-    "store opened": ["src.command.driver:open_store"],
-    "sweep": ["src.command.driver:Command._train"],  # holds training and the logging of jobs
+    "answer printed": ["src.report.summary:print_summary"],
+    # after the last job, what is neither of those above: what the answer is worked out from, figures, the page
+    "comparison page": ["src.command.driver:Command._finish"],
+    "waiting, display": ["src.command.driver:Command.run"],
 }
 
 
-def timed(function, phase, seconds):
-    @functools.wraps(function)
-    def timing(*args, **kwargs):
-        before = time.perf_counter()
-        try:
-            return function(*args, **kwargs)
-        finally:
-            seconds[phase] += time.perf_counter() - before
+class Clock:
+    """Seconds of each phase, in the main thread; and when functions were first begun and last ended."""
 
-    return timing
+    def __init__(self):
+        self.seconds = defaultdict(float)
+        self.first_begun, self.last_ended = {}, {}
+        self._within = [0.0]  # seconds taken by what is timed inside of what is timed now
+        self._main = threading.main_thread()
+
+    def time(self, phase, path, function):
+        """Return the function with this clock on it."""
+
+        @functools.wraps(function)
+        def timed(*args, **kwargs):
+            if threading.current_thread() is not self._main:
+                return function(*args, **kwargs)
+            begun = time.perf_counter()
+            self.first_begun.setdefault(path, begun)
+            self._within.append(0.0)
+            try:
+                return function(*args, **kwargs)
+            finally:
+                ended = self.last_ended[path] = time.perf_counter()
+                self.seconds[phase] += ended - begun - self._within.pop()
+                self._within[-1] += ended - begun
+
+        return timed
 
 
-def watch(seconds):
-    """Put a clock on each function of the phases, where its callers look it up."""
-    for phase, functions in PHASES.items():
-        for path in functions:
-            module, _, name = path.partition(":")
-            owner = functools.reduce(getattr, name.split(".")[:-1], __import__(module, fromlist=["_"]))
-            leaf = name.rpartition(".")[2]
-            setattr(owner, leaf, timed(getattr(owner, leaf), phase, seconds))
+def watch(clock):
+    """Put the clock on imports, and on each function of the phases once its module is there."""
+    waiting = {path: phase for phase, paths in PHASES.items() for path in paths}
+    plain_import = clock.time("imports", "import", builtins.__import__)
+
+    def importing(*args, **kwargs):
+        module = plain_import(*args, **kwargs)
+        for path in [path for path in waiting if is_there(path)]:
+            owner, leaf = place_of(path)
+            setattr(owner, leaf, clock.time(waiting.pop(path), path, getattr(owner, leaf)))
+        return module
+
+    builtins.__import__ = importing
+
+
+def is_there(path):
+    module = sys.modules.get(path.partition(":")[0])
+    return module is not None and not module.__spec__._initializing
+
+
+def place_of(path):
+    """Return what holds the function, a module or a class, and the function's name there."""
+    module, _, name = path.partition(":")
+    *outer, leaf = name.split(".")
+    return functools.reduce(getattr, outer, sys.modules[module]), leaf
+
+
+def between(clock, begun, ended):
+    """Return the seconds from the first begin of a function to the last end of another."""
+    if begun not in clock.first_begun or ended not in clock.last_ended:
+        return 0.0
+    return clock.last_ended[ended] - clock.first_begun[begun]
 
 
 def main():
+    started = time.perf_counter()
     file, *arguments = sys.argv[1:]
-    seconds = defaultdict(float)
-    watch(seconds)
-    seconds["imports"] = time.perf_counter() - STARTED
+    clock = Clock()
+    watch(clock)
     sys.argv = ["src.run", *arguments]
     try:
         runpy.run_module("src.run", run_name="__main__", alter_sys=True)
     except SystemExit as ended:
         if ended.code:
             raise
-    seconds["all"] = time.perf_counter() - STARTED
+    seconds = clock.seconds
+    seconds["Hydra"] = time.perf_counter() - started - sum(seconds.values())
+    # from the first stack to the last record: `make_plan` is what comes before
+    seconds["sweep"] = between(clock, "src.sweep.plan:make_plan", "src.command.driver:Command._log")
+    last_job = clock.last_ended.get("src.command.driver:Command._log")
+    told = clock.last_ended.get("src.report.summary:print_summary")
+    seconds["answer after the last job"] = told - last_job if told and last_job else 0.0
     seconds["peak bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     Path(file).write_text(json.dumps(seconds))
 
