@@ -7,6 +7,7 @@ command; what comes out is a process like any other, the leader of a group of it
 """
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -22,6 +23,13 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+# What a sweep imports on its way, of which some is imported where it is first used.
+IMPORTED = (
+    *("src.command.driver", "src.command.checking", "src.command.search", "src.models.references"),
+    *("src.report.pictures", "src.report.figures.curves", "src.report.figures.predictions", "src.tracking.database"),
+    *("hydra._internal.hydra", "narwhals._pandas_like.dataframe", "pyarrow.pandas_compat", "sklearn.pipeline"),
+    *("sklearn.preprocessing", "sqlalchemy.dialects.sqlite"),
+)
 
 
 @dataclass
@@ -101,10 +109,18 @@ class Commands:
 
 def serve() -> None:
     sys.path.insert(0, str(ROOT))
-    ours = ("src.command.driver", "src.command.search", "src.models.references", "src.report.figures.scores")
-    for module in (*ours, "sklearn.pipeline", "sklearn.preprocessing", "hydra._internal.hydra"):
+    for module in IMPORTED:
         importlib.import_module(module)
+    from tests.composing import composed_once, warm_hydra
+
     leave_figures_empty()
+    with composed_once():
+        warm_hydra()
+        gc.freeze()  # a collection in a command would touch, and so copy, every page
+        answer_requests()
+
+
+def answer_requests() -> None:
     answers = os.fdopen(os.dup(1), "w")
     alive = set()
     for line in sys.stdin:
