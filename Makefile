@@ -53,7 +53,7 @@ ui: $(STAMP) ## open the results in MLflow on 127.0.0.1 (PORT=5000)
 	  --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(ROOT)/mlflow.db}" \
 	  --default-artifact-root "$(ROOT)/mlartifacts"
 
-# Run as files: they import their neighbours by plain names.
+# Run as files: they import their neighbors by plain names.
 bench: $(STAMP) ## measure speed beside scikit-learn and, where installed, PyTorch and JAX
 	@for file in tests/benchmarks/bench_*.py; do PYTHONPATH=. $(IN_VENV) "$$file" || exit; done
 
