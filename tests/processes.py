@@ -17,10 +17,10 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 ROOT = Path(__file__).resolve().parents[1]
 # What a sweep imports on its way, of which some is imported where it is first used.
@@ -112,15 +112,16 @@ def serve() -> None:
     for module in IMPORTED:
         importlib.import_module(module)
     from tests.composing import composed_once, warm_hydra
+    from tests.fuzz.forks import end
 
     leave_figures_empty()
     with composed_once():
         warm_hydra()
         gc.freeze()  # a collection in a command would touch, and so copy, every page
-        answer_requests()
+        answer_requests(end)
 
 
-def answer_requests() -> None:
+def answer_requests(end: Callable[[int], NoReturn]) -> None:
     answers = os.fdopen(os.dup(1), "w")
     alive = set()
     for line in sys.stdin:
@@ -132,7 +133,7 @@ def answer_requests() -> None:
             answer = os.fork()
             if answer == 0:
                 answers.close()
-                sys.exit(run(**request))
+                end(run(**request))
             alive.add(answer)
         answers.write(json.dumps(answer) + "\n")
         answers.flush()

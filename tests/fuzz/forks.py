@@ -209,7 +209,7 @@ def _answer_requests() -> None:
             answer = os.fork()
             if answer == 0:
                 answers.close()
-                _end(_run(**request))
+                end(_run(**request))
             alive.add(answer)
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
@@ -260,7 +260,7 @@ def _run(
     return 0
 
 
-def _end(status: int) -> NoReturn:
+def end(status: int) -> NoReturn:
     """End as an interpreter does, apart from freeing every object, which takes half a second."""
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
