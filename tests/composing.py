@@ -20,6 +20,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
+LIST_FILES, PUT_TOGETHER = defaults_list._create_defaults_list, ConfigLoaderImpl._compose_config_from_defaults_list
 
 
 def _places(repo: IConfigRepository) -> tuple[str, ...]:
@@ -36,7 +37,6 @@ def composed_once() -> Iterator[None]:
     That is before any value is overridden. What is not remembered is asked of Hydra; what is returned is a copy.
     """
     parse = yaml.load
-    list_files, put_together = defaults_list._create_defaults_list, ConfigLoaderImpl._compose_config_from_defaults_list
     parsed: dict[str, bytes] = {}
     lists: dict[str, Any] = {}
     configs: dict[str, Any] = {}
@@ -54,10 +54,10 @@ def composed_once() -> Iterator[None]:
         chosen = {name: value for name, value in vars(overrides).items() if name != "config_overrides"}
         places = _places(repo)
         if overrides.append_group_defaults or not places:
-            return list_files(repo, config_name, overrides, **how)
+            return LIST_FILES(repo, config_name, overrides, **how)
         key = repr((places, config_name, chosen, how))
         if key not in lists:
-            made = list_files(repo, config_name, overrides, **how)
+            made = LIST_FILES(repo, config_name, overrides, **how)
             lists[key] = made, copy.deepcopy(chosen)
         made, after = lists[key]
         vars(overrides).update(copy.deepcopy(after))  # which of them were used
@@ -66,16 +66,26 @@ def composed_once() -> Iterator[None]:
     def composed(self: Any, defaults: Any, repo: Any) -> Any:
         places = _places(repo)
         if not places:
-            return put_together(self, defaults, repo)
+            return PUT_TOGETHER(self, defaults, repo)
         key = repr((places, [vars(default) for default in defaults]))
         if key not in configs:
-            configs[key] = put_together(self, defaults, repo)
+            configs[key] = PUT_TOGETHER(self, defaults, repo)
         return copy.deepcopy(configs[key])
 
     with (
         mock.patch.object(yaml, "load", load),
         mock.patch.object(defaults_list, "_create_defaults_list", listed),
         mock.patch.object(ConfigLoaderImpl, "_compose_config_from_defaults_list", composed),
+    ):
+        yield
+
+
+@contextmanager
+def composed_anew() -> Iterator[None]:
+    """Remember nothing inside this block."""
+    with (
+        mock.patch.object(defaults_list, "_create_defaults_list", LIST_FILES),
+        mock.patch.object(ConfigLoaderImpl, "_compose_config_from_defaults_list", PUT_TOGETHER),
     ):
         yield
 
