@@ -54,7 +54,7 @@ ui: $(STAMP) ## open the results in MLflow on 127.0.0.1 (PORT=5000)
 	  --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(ROOT)/mlflow.db}" \
 	  --default-artifact-root "$(ROOT)/mlartifacts"
 
-# Run as files: they import their neighbours by plain names. PEERS is a folder that holds torch, jax and what they need.
+# Run as files: they import their neighbors by plain names. PEERS is a folder that holds torch, jax and what they need.
 bench: $(STAMP) ## measure speed beside what others would use, and write README's section on it (20 minutes)
 	@PYTHONPATH=.:$(PEERS) $(IN_VENV) tests/benchmarks/bench_engine.py
 	@$(IN_VENV) tests/benchmarks/bench_sweep.py

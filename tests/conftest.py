@@ -1,12 +1,10 @@
 """What holds for every test: no telemetry, no write among the user's runs, examples that repeat, one BLAS thread."""
 
-import copy
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from unittest import mock
+from typing import TYPE_CHECKING
 
 # Read when NumPy and MLflow are first imported, so they are set before anything else; child processes inherit them.
 os.environ.update(
@@ -20,8 +18,8 @@ os.environ.update(
 
 import hypothesis
 import pytest
-import yaml
 
+from tests.composing import composed_once
 from tests.processes import Commands
 
 if TYPE_CHECKING:
@@ -31,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 OWN_STORE = ROOT / "mlflow.db"
 # Files whose single tests take seconds, the longest first: begun last, they would let one core wait for the other.
 LONGEST = (
-    *("test_sweep_faults", "test_browser", "test_server", "test_backends"),
+    *("test_sweep_faults", "test_torture", "test_browser", "test_server", "test_backends"),
     *("test_answers", "test_best", "test_search", "test_new_optimizer"),
 )
 
@@ -60,21 +58,8 @@ def _store_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _yaml_parsed_once() -> Iterator[None]:
-    """Parse a text of YAML once: Hydra reads the same forty files anew for each job of a command."""
-    parsed: dict[str, Any] = {}
-    parse = yaml.load
-
-    def load(stream: Any, Loader: Any) -> Any:
-        if Loader.__name__ != "OmegaConfLoader" or not hasattr(stream, "read"):
-            return parse(stream, Loader)
-        text = stream.read()
-        if text not in parsed:
-            stream.seek(0)  # as it is: an error names the file
-            parsed[text] = parse(stream, Loader)
-        return copy.deepcopy(parsed[text])
-
-    with mock.patch.object(yaml, "load", load):
+def _composed_once() -> Iterator[None]:
+    with composed_once():
         yield
 
 

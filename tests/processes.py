@@ -7,6 +7,7 @@ command; what comes out is a process like any other, the leader of a group of it
 """
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -16,12 +17,19 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 ROOT = Path(__file__).resolve().parents[1]
+# What a sweep imports on its way, of which some is imported where it is first used.
+IMPORTED = (
+    *("src.command.driver", "src.command.checking", "src.command.search", "src.models.references"),
+    *("src.report.pictures", "src.report.figures.curves", "src.report.figures.predictions", "src.tracking.database"),
+    *("hydra._internal.hydra", "narwhals._pandas_like.dataframe", "pyarrow.pandas_compat", "sklearn.pipeline"),
+    *("sklearn.preprocessing", "sqlalchemy.dialects.sqlite"),
+)
 
 
 @dataclass
@@ -101,10 +109,19 @@ class Commands:
 
 def serve() -> None:
     sys.path.insert(0, str(ROOT))
-    ours = ("src.command.driver", "src.command.search", "src.models.references", "src.report.figures.scores")
-    for module in (*ours, "sklearn.pipeline", "sklearn.preprocessing", "hydra._internal.hydra"):
+    for module in IMPORTED:
         importlib.import_module(module)
+    from tests.composing import composed_once, warm_hydra
+    from tests.fuzz.forks import end
+
     leave_figures_empty()
+    with composed_once():
+        warm_hydra()
+        gc.freeze()  # a collection in a command would touch, and so copy, every page
+        answer_requests(end)
+
+
+def answer_requests(end: Callable[[int], NoReturn]) -> None:
     answers = os.fdopen(os.dup(1), "w")
     alive = set()
     for line in sys.stdin:
@@ -116,7 +133,7 @@ def serve() -> None:
             answer = os.fork()
             if answer == 0:
                 answers.close()
-                sys.exit(run(**request))
+                end(run(**request))
             alive.add(answer)
         answers.write(json.dumps(answer) + "\n")
         answers.flush()

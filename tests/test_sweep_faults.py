@@ -34,7 +34,7 @@ LARGE = (
     *("-m", "data=digits", "model.hidden_layer_sizes=[64]", "training.learning_rate=0.1,0.2,0.3,0.4"),
     *("cv.folds=3", "tracking.models=none"),
 )
-SLOW = (*LARGE, "training.epochs=300")
+SLOW = (*LARGE, "training.epochs=200")
 ENDLESS = (*LARGE, "training.epochs=100000")
 
 
@@ -209,14 +209,18 @@ def workers_of(command: Running) -> list[psutil.Process]:
     return psutil.Process(command.pid).children(recursive=True)
 
 
-def training(command: Running, backend: str) -> bool:
-    """Whether networks are trained: what comes before takes the command, and its workers, less than 3 s.
+def until_it_trains(store: Store, command: Running, backend: str) -> None:
+    """Wait until networks are trained: a worker imports before for less than 3 s.
 
-    To be asked now and then only, as it looks through all processes.
+    It is asked now and then only, as it looks through all processes.
     """
-    in_workers = backend in ("processes", "dask")
-    trainers = workers_of(command) if in_workers else [psutil.Process(command.pid)]
-    return sum(_seconds_worked(process) > 3 for process in trainers) >= (2 if in_workers else 1)
+    until(lambda: store.opened(command), command)
+    if backend in ("processes", "dask"):
+        until(lambda: sum(_seconds_worked(each) > 3 for each in workers_of(command)) >= 2, command, pause=0.1)
+    else:
+        process = psutil.Process(command.pid)
+        begun = _seconds_worked(process)
+        until(lambda: _seconds_worked(process) > begun + 0.5, command, pause=0.1)
 
 
 def _seconds_worked(process: psutil.Process) -> float:
@@ -231,8 +235,7 @@ def test_ctrl_c_ends_everything_quietly(store: Store, backend: str) -> None:
     if backend == "dask":
         pytest.importorskip("distributed")
     command = store.start(*ENDLESS, *BACKENDS[backend])
-    until(lambda: store.opened(command), command)
-    until(lambda: training(command, backend), command, pause=0.1)
+    until_it_trains(store, command, backend)
     workers = workers_of(command)
     command.send(signal.SIGINT, to_all=True)
     assert command.wait() == 128 + signal.SIGINT
@@ -246,8 +249,7 @@ def test_ctrl_c_ends_everything_quietly(store: Store, backend: str) -> None:
 
 def test_no_worker_outlives_a_sweep_that_was_killed(store: Store) -> None:
     command = store.start(*ENDLESS, *BACKENDS["processes"])
-    until(lambda: store.opened(command), command)
-    until(lambda: training(command, "processes"), command, pause=0.1)
+    until_it_trains(store, command, "processes")
     workers = workers_of(command)
     command.send(signal.SIGKILL)
     assert command.wait() == -signal.SIGKILL
@@ -258,8 +260,7 @@ def test_no_worker_outlives_a_sweep_that_was_killed(store: Store) -> None:
 def test_a_worker_killed_in_the_middle_of_a_stack_costs_no_job(store: Store) -> None:
     """So it is with Dask's workers: tests/sweep/test_backends.py kills one of them."""
     command = store.start(*SLOW, *BACKENDS["processes"])
-    until(lambda: store.opened(command), command)
-    until(lambda: training(command, "processes"), command, pause=0.1)
+    until_it_trains(store, command, "processes")
     busiest = max(workers_of(command), key=_seconds_worked)
     busiest.kill()
     assert store.count() < 4  # it was in the middle

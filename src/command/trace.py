@@ -115,7 +115,7 @@ def _rows(job: Job, rows: Sequence[int], settings: Settings) -> tuple[Part, tupl
     part = Part(whole.x[:, chosen], whole.y[:, chosen], None if whole.weight is None else whole.weight[chosen])
     labels = tuple(f"row {row}, class {data.class_names[data.target[row]]}" for row in rows)
     inputs = listed([str(name) for name in preprocessor.get_feature_names_out()], most=6)
-    scaled = {"none": "as they are", "standard": "standardised", "minmax": "scaled to [0, 1]"}[job.checked.data.scale]
+    scaled = {"none": "as they are", "standard": "standardized", "minmax": "scaled to [0, 1]"}[job.checked.data.scale]
     one = f"; the one output stands for class {data.class_names[1]}" if len(part.y) == 1 else ""
     return part, labels, f"Samples: rows of {data.name}, {scaled} by all its {count:,} rows; inputs {inputs}{one}."
 

@@ -50,13 +50,13 @@ class RowFacts:
 
 def row_facts(data: Dataset) -> RowFacts:
     """What of a data set's rows bears on a comparison."""
-    labelled = data.features.assign(**{"": data.target})
+    labeled = data.features.assign(**{"": data.target})
     counts = np.bincount(data.target)
     rarest = int(counts.argmin())
     named = [name for name in data.feature_names if _IDENTIFIER.search(name)]
     return RowFacts(
         rows=len(data.target),
-        duplicates=int(labelled.duplicated(keep=False).sum()),
+        duplicates=int(labeled.duplicated(keep=False).sum()),
         identifiers=tuple(name for name in named if not data.features[name].is_unique),
         rarest=(int(counts[rarest]), data.class_names[rarest]),
     )

@@ -37,7 +37,7 @@ class BPClassifier(ClassifierMixin, BaseEstimator, TrainingSettings, ModelSettin
     init, init_scale, bias_init : initial weights and biases; see `src.network.initializers`.
     dtype : float64 or float32.
     optimizer, learning_rate, momentum, beta1, beta2, rho, epsilon : see `src.network.optimizers`.
-    l2 : lambda in J = (1/m) sum loss_i + (lambda/2) sum W^2 (derivation 3); biases are not penalised.
+    l2 : lambda in J = (1/m) sum loss_i + (lambda/2) sum W^2 (derivation 3); biases are not penalized.
     batch_size : rows in an update, or 'full'.
     epochs : passes over the training rows.
     schedule, decay, decay_every, power, min_learning_rate, warmup, plateau_patience : see `src.network.schedules`.

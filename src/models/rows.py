@@ -1,4 +1,4 @@
-"""Labelled rows as a network sees them: targets, weights, the part held out; and its outputs as probabilities."""
+"""Labeled rows as a network sees them: targets, weights, the part held out; and its outputs as probabilities."""
 
 from collections.abc import Mapping
 from typing import Any, Literal

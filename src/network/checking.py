@@ -15,7 +15,7 @@ _limits_are_true = np.errstate(over="ignore", under="ignore")
 
 @_limits_are_true
 def objective(shape: Shape, parameters: Array, part: Part, l2: float = 0.0) -> float:
-    """Return J = (1/m) sum_i w_i loss_i + (lambda/2) sum W^2 (derivation 3) of one network, biases not penalised.
+    """Return J = (1/m) sum_i w_i loss_i + (lambda/2) sum W^2 (derivation 3) of one network, biases not penalized.
 
     Parameters
     ----------

@@ -237,7 +237,7 @@ class Objective:
 
     @property
     def J(self) -> float:
-        """What is minimised."""
+        """What is minimized."""
         return self.data + self.penalty
 
 

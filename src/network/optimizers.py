@@ -1,9 +1,9 @@
-"""Optimisers: how a gradient becomes an update of the parameters.
+"""Optimizers: how a gradient becomes an update of the parameters.
 
 Each is one function that changes `p`, the parameters of a stack, in place. All arrays have shape
 ``(stack, parameter_count)``; the numbers of each network are columns ``(stack, 1)``. `g` is the gradient of the
 objective J, penalty included, and may be used as scratch; `rate` is this epoch's learning rate; `step` counts the
-updates from 1; `h` holds the optimiser's own numbers, by the names declared in `settings.py`; `memory` what it
+updates from 1; `h` holds the optimizer's own numbers, by the names declared in `settings.py`; `memory` what it
 remembers, all zeros at the start.
 """
 
@@ -96,12 +96,12 @@ OPTIMIZERS: dict[str, tuple[Update, tuple[str, ...]]] = {
 
 
 class Optimizer:
-    """One optimiser for a stack: penalty, clipping and update, with the memory of every network.
+    """One optimizer for a stack: penalty, clipping and update, with the memory of every network.
 
     Parameters
     ----------
     settings : the stack's networks, alike in `optimizer` and in whether they clip.
-    weight_mask : 1 for a weight and 0 for a bias, shape ``(parameter_count,)``: biases are not penalised.
+    weight_mask : 1 for a weight and 0 for a bias, shape ``(parameter_count,)``: biases are not penalized.
     """
 
     def __init__(self, settings: list[Settings], weight_mask: Array) -> None:
@@ -113,8 +113,8 @@ class Optimizer:
         self.memory: Memory = {name: np.zeros(size, first.dtype) for name in remembered}
         self.step_count = np.zeros((len(settings), 1), first.dtype)
         self.clip_norm = None if first.clip_norm is None else column(settings, "clip_norm")
-        penalised = any(each.l2 > 0 for each in settings)
-        self.decay = column(settings, "l2") * weight_mask.astype(first.dtype) if penalised else None
+        penalized = any(each.l2 > 0 for each in settings)
+        self.decay = column(settings, "l2") * weight_mask.astype(first.dtype) if penalized else None
 
     def keep(self, rows: IntArray) -> None:
         """Keep only these networks of the stack."""

@@ -3,7 +3,7 @@
 Activations have shape ``(stack, units + 1, samples)``; the last unit is the bias unit, whose output is always 1, so
 that [W b] [a; 1] = W a + b is one matrix product (derivation 1 (3.5) to (3.8)). Element-wise work runs over whole
 contiguous buffers, the bias unit among them; what it computes there is never read, as the unit is set to 1 again.
-Each network of the stack is a slice of its own in every product, so its numbers do not depend on its neighbours.
+Each network of the stack is a slice of its own in every product, so its numbers do not depend on its neighbors.
 """
 
 import numpy as np

@@ -148,7 +148,7 @@ class Training:
                     values[row] = state.memory.get(name, values[row])
 
     def _memory(self) -> dict[str, Array]:
-        """Return what optimiser and schedule remember of each network."""
+        """Return what optimizer and schedule remember of each network."""
         return self.optimizer.memory | self.schedule.memory
 
     def _allocate(self) -> None:

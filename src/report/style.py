@@ -28,7 +28,7 @@ from src.report.words import plain
 Arguments = ParamSpec("Arguments")
 
 # Okabe and Ito's palette (Color Universal Design, 2008) without its yellow, which fades on white; ordered so that
-# neighbours differ in lightness too.
+# neighbors differ in lightness too.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES: tuple[Any, ...] = ("-", (0, (5, 1.6)), (0, (6, 1.6, 1.2, 1.6)), (0, (1.3, 1.3)), (0, (3, 1, 1, 1, 1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
@@ -112,7 +112,7 @@ def panel_columns(count: int, most: int = 3) -> int:
 
 
 def model_panels(names: Iterable[str], columns: int, ylabel: str, **how: Any) -> tuple[Figure, list[Axes]]:
-    """A panel for each model under its name, the vertical axes labelled once a row; `how` as for `panels`.
+    """A panel for each model under its name, the vertical axes labeled once a row; `how` as for `panels`.
 
     A name takes up to two lines: names that begin alike have to be told apart.
     """

@@ -11,7 +11,6 @@ import contextlib
 import faulthandler
 import gc
 import importlib
-import io
 import json
 import os
 import resource
@@ -34,6 +33,8 @@ IMPORTED = (
     *("src.report.figures.scores", "src.report.figures.curves", "src.tracking.view", "matplotlib.pyplot"),
     *("mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store", "mlflow.pyfunc"),
     *("sklearn.ensemble", "sklearn.neighbors", "sklearn.datasets", "optuna", "skops.io"),
+    *("src.command.checking", "src.report.pictures", "src.report.figures.predictions", "src.tracking.database"),
+    *("narwhals._pandas_like.dataframe", "pyarrow.pandas_compat", "sqlalchemy.dialects.sqlite"),
 )
 ENVIRONMENT = {
     **{f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL")},
@@ -178,8 +179,15 @@ def serve() -> None:
     sys.path[0] = str(ROOT)
     for module in IMPORTED:
         importlib.import_module(module)
-    _warm_hydra()
-    gc.freeze()  # a collection in a command would touch, and so copy, every page
+    from tests.composing import composed_once, warm_hydra
+
+    with composed_once():
+        warm_hydra()
+        gc.freeze()  # a collection in a command would touch, and so copy, every page
+        _answer_requests()
+
+
+def _answer_requests() -> None:
     answers = os.fdopen(os.dup(1), "w")
     ended: dict[int, int] = {}
     alive = set()
@@ -201,26 +209,12 @@ def serve() -> None:
             answer = os.fork()
             if answer == 0:
                 answers.close()
-                _end(_run(**request))
+                end(_run(**request))
             alive.add(answer)
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
     for pid in alive:  # of a caller that failed
         os.kill(pid, signal.SIGKILL)
-
-
-def _warm_hydra() -> None:
-    """Let Hydra find its plugins, once for all commands."""
-    from hydra.core.global_hydra import GlobalHydra
-    from hydra.core.hydra_config import HydraConfig
-
-    kept, sys.argv = sys.argv, ["src.run", "--cfg", "job"]
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
-        runpy.run_module("src.run", run_name="__main__", alter_sys=True)
-    sys.argv = kept
-    os.environ.pop("HYDRA_FULL_ERROR", None)
-    GlobalHydra.instance().clear()
-    HydraConfig.instance().cfg = None
 
 
 def _run(
@@ -266,7 +260,7 @@ def _run(
     return 0
 
 
-def _end(status: int) -> NoReturn:
+def end(status: int) -> NoReturn:
     """End as an interpreter does, apart from freeing every object, which takes half a second."""
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()

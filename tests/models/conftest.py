@@ -11,7 +11,7 @@ from src.data import load
 Table = tuple[Any, Any]
 
 
-def standardised(name: str) -> Table:
+def standardized(name: str) -> Table:
     dataset = load(name)  # type: ignore[arg-type]
     return StandardScaler().fit_transform(dataset.features.to_numpy(dtype=float)), dataset.target
 
@@ -19,13 +19,13 @@ def standardised(name: str) -> Table:
 @pytest.fixture(scope="session")
 def iris() -> Table:
     """Features (150, 4) of mean 0 and deviation 1, and three classes 0, 1, 2 (150,)."""
-    return standardised("iris")
+    return standardized("iris")
 
 
 @pytest.fixture(scope="session")
 def ex4() -> Table:
     """Features (80, 2) of mean 0 and deviation 1, and two classes 0, 1 (80,)."""
-    return standardised("ex4")
+    return standardized("ex4")
 
 
 @pytest.fixture(scope="session")

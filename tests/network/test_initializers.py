@@ -1,4 +1,4 @@
-"""Initial weights follow the law their initialiser names, and depend on seed and stream alone."""
+"""Initial weights follow the law their initializer names, and depend on seed and stream alone."""
 
 from math import sqrt
 

@@ -32,7 +32,7 @@ J_OF_NEWTON = (
 )
 
 
-def standardised(name):
+def standardized(name):
     """Return features of mean 0 and deviation 1, shape (samples, features), the classes, and the scaler."""
     dataset = load(name)
     scaler = StandardScaler()
@@ -52,7 +52,7 @@ class TestEx4:
 
     @pytest.fixture
     def students(self):
-        return standardised("ex4")
+        return standardized("ex4")
 
     def newton(self):
         """Return theta and J before each of Newton's steps from theta = 0, on the unscaled scores."""
@@ -124,7 +124,7 @@ class TestBinary:
     """The converged network is scikit-learn's LogisticRegression with C = 1 / (lambda m)."""
 
     def test_sigmoid_output(self, name, l2, train_one, matrices_of):
-        x, target, _ = standardised(name)
+        x, target, _ = standardized(name)
         expected = reference(x, target, l2)
         trained = train_one(Settings(**LOGISTIC, **CONVERGED, l2=l2), binary(x, target))
         assert_optimal(trained, binary(x, target), l2)
@@ -134,7 +134,7 @@ class TestBinary:
 
     def test_softmax_output_has_two_rows_of_weights_and_so_half_the_penalty(self, name, l2, train_one, matrices_of):
         # At the optimum w_1 = -w_0 = w / 2, so (lambda / 2)(w_0^2 + w_1^2) = (lambda / 4) w^2: lambda / 2 for w.
-        x, target, _ = standardised(name)
+        x, target, _ = standardized(name)
         expected = reference(x, target, l2 / 2)
         trained = train_one(Settings(**SOFTMAX, **CONVERGED, l2=l2), one_hot(x, target))
         assert_optimal(trained, one_hot(x, target), l2)
@@ -148,7 +148,7 @@ class TestBinary:
 @pytest.mark.parametrize("name", ["iris", "wine"])
 @pytest.mark.parametrize("weighted", [False, True], ids=["unweighted", "weighted"])
 def test_softmax_over_three_classes_is_multinomial_logistic_regression(name, l2, weighted, train_one, matrices_of):
-    x, target, _ = standardised(name)
+    x, target, _ = standardized(name)
     weight = np.random.default_rng(0).uniform(0.2, 2, len(x)) if weighted else np.ones(len(x))
     weight /= weight.mean()
     expected = reference(x, target, l2, weight)
@@ -157,7 +157,7 @@ def test_softmax_over_three_classes_is_multinomial_logistic_regression(name, l2,
     assert_optimal(trained, part, l2)
     [rows] = matrices_of(trained.shape, trained.parameters)
     np.testing.assert_allclose(rows[:, :-1], expected.coef_, rtol=1e-7, atol=1e-8)
-    # The biases of a softmax are free in their sum, which nothing penalises: only differences mean anything.
+    # The biases of a softmax are free in their sum, which nothing penalizes: only differences mean anything.
     np.testing.assert_allclose(np.diff(rows[:, -1]), np.diff(expected.intercept_), rtol=1e-7, atol=1e-8)
     h = predict(trained.shape, trained.parameters, part.x)
     np.testing.assert_allclose(h.T, expected.predict_proba(x), rtol=0, atol=1e-8)
@@ -165,7 +165,7 @@ def test_softmax_over_three_classes_is_multinomial_logistic_regression(name, l2,
 
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam"])
 def test_every_optimizer_finds_the_same_minimum(optimizer, train_one):
-    x, target, _ = standardised("iris")
+    x, target, _ = standardized("iris")
     part, l2 = one_hot(x, target), 0.1
     rate = {"rmsprop": 1.0, "adagrad": 0.5, "adam": 0.1}.get(optimizer, 0.5)
     schedule = {"schedule": "exponential", "decay": 0.98} if optimizer == "rmsprop" else {}

@@ -1,8 +1,8 @@
-"""Each optimiser takes the steps that its paper describes.
+"""Each optimizer takes the steps that its paper describes.
 
 The network is one line through the data, h(x) = w x + b with squared error, so that its gradient can be written down:
 dJ/dw = (1/m) sum (w x + b - y) x + lambda w and dJ/db = (1/m) sum (w x + b - y). The updates are written below for
-plain numbers. (`test_torch.py` compares with PyTorch's optimisers on a whole network.)
+plain numbers. (`test_torch.py` compares with PyTorch's optimizers on a whole network.)
 """
 
 from dataclasses import dataclass

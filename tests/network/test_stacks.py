@@ -1,6 +1,6 @@
 """A network in a stack is the network it would be alone, to the last bit.
 
-Whatever `stack_key` lets differ between neighbours does differ here, and neighbours stop early, diverge, share their
+Whatever `stack_key` lets differ between neighbors does differ here, and neighbors stop early, diverge, share their
 samples or bring their own; the network itself must not notice. Nor may it notice in how many blocks the stack is
 trained, or that its training was paused.
 """
@@ -264,7 +264,7 @@ class TestDivergence:
         return epoch
 
     @pytest.mark.parametrize("dtype, largest", [("float64", 1.7e308), ("float32", 3.4e38)])
-    def test_it_is_told_with_its_epoch_and_the_neighbours_go_on(self, dtype, largest):
+    def test_it_is_told_with_its_epoch_and_the_neighbors_go_on(self, dtype, largest):
         networks = [
             dataclasses.replace(self.LINE, dtype=dtype, learning_rate=rate, stream=(0, n))
             for n, rate in enumerate([0.1, 1e10, 0.3, 1e25])
@@ -278,10 +278,10 @@ class TestDivergence:
             assert np.isnan(predict(trained[n].shape, trained[n].parameters, self.NOTHING.x)).all()
             assert trained[n].curve.epochs.tolist() == list(range(1, trained[n].epochs + 1))
         without_them = train([networks[0], networks[2]], data[:2], curve_epochs=range(1, 61))
-        for n, neighbour in zip((0, 2), without_them, strict=True):
+        for n, neighbor in zip((0, 2), without_them, strict=True):
             assert trained[n].diverged_epoch is None
             assert trained[n].epochs == 60
-            assert_same(trained[n], neighbour)
+            assert_same(trained[n], neighbor)
 
     def test_a_watched_loss_that_overflows_is_a_divergence_too(self):
         # b^2 / 2 overflows long before b does

@@ -94,8 +94,8 @@ def test_curves_of_many_samples_are_the_mean_over_all_of_them(make_part):
 
 
 def test_curves_are_the_data_losses_after_the_epochs_asked_for(data):
-    penalised = dataclasses.replace(BASE, l2=0.1, epochs=7, batch_size=5)
-    [trained] = train([penalised], [data], curve_epochs=[2, 7])
+    penalized = dataclasses.replace(BASE, l2=0.1, epochs=7, batch_size=5)
+    [trained] = train([penalized], [data], curve_epochs=[2, 7])
     assert trained.curve.epochs.tolist() == [2, 7]
     for part, losses in zip(
         (data.train, data.validation, data.test),
@@ -104,6 +104,6 @@ def test_curves_are_the_data_losses_after_the_epochs_asked_for(data):
     ):
         expected = []
         for epochs in (2, 7):
-            [after] = train([dataclasses.replace(penalised, epochs=epochs)], [data])
+            [after] = train([dataclasses.replace(penalized, epochs=epochs)], [data])
             expected.append(objective(after.shape, after.parameters, part))
         np.testing.assert_allclose(losses, expected, rtol=1e-13)

@@ -18,12 +18,9 @@ import psutil
 from tests.fuzz.forks import Commands, Running
 from tests.torture.record import Record, read_record
 
-JOBS = 60
 # Stacks of three jobs, so that results come little by little; every candidate's best job keeps its figures.
-GRID = (
-    *("-m", "training.learning_rate=range(0.05,1.01,0.05)", "training.l2=0,1e-3,1e-2", "training.epochs=300"),
-    *("cv.folds=3", "sweep.max_stack_memory=300KB"),
-)
+GRID = ("-m", "training.l2=0,1e-3,1e-2", "training.epochs=300", "cv.folds=3", "sweep.max_stack_memory=300KB")
+RATES = 20  # learning rates, each with three jobs
 BACKENDS = {
     "threads": ("sweep.n_jobs=2",),
     "processes": ("sweep.backend=processes", "sweep.n_jobs=2"),
@@ -46,11 +43,16 @@ class Sweep:
     backend: str
     seconds: float  # that it takes undisturbed
     seed: str
+    rates: int = RATES
     moments: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
         self.disk.mkdir(parents=True)
         self.moments = random.Random(self.seed)
+
+    @property
+    def jobs(self) -> int:
+        return 3 * self.rates
 
     @property
     def disk(self) -> Path:
@@ -62,7 +64,11 @@ class Sweep:
         return self.disk / "store.db"
 
     def start(self, *, largest_file: int | None = None, clock: float = 0.0) -> Running:
-        arguments = (*GRID, *BACKENDS[self.backend], f"tracking.uri=sqlite:///{self.database}")
+        rates = ",".join(f"{number / 20:g}" for number in range(1, self.rates + 1))
+        arguments = (
+            *(*GRID, f"training.learning_rate={rates}", *BACKENDS[self.backend]),
+            f"tracking.uri=sqlite:///{self.database}",
+        )
         environment = {MARK: str(self.folder)}
         return self.commands.start(
             self.folder, arguments, environment=environment, largest_file=largest_file, clock=clock
@@ -122,18 +128,20 @@ class Sweep:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def undisturbed(folder: Path, commands: Commands, backends: list[str]) -> dict[str, tuple[Record, float]]:
+def undisturbed(
+    folder: Path, commands: Commands, backends: list[str], rates: int = RATES
+) -> dict[str, tuple[Record, float]]:
     """What a sweep records that nobody disturbs, and the seconds it takes, on each backend."""
     made: dict[str, tuple[Record, float]] = {}
     for backend in backends:
-        sweep = Sweep(folder / f"undisturbed-{backend}", commands, backend, 0.0, "")
+        sweep = Sweep(folder / f"undisturbed-{backend}", commands, backend, 0.0, "", rates)
         began = time.monotonic()
         running = sweep.start()
         if (status := ended(running)) != 0:
             raise RuntimeError(f"an undisturbed sweep on {backend} ended with status {status}: {running.err}")
         made[backend] = read_record(sweep.database), time.monotonic() - began
         print(f"undisturbed, {backend}: {made[backend][1]:.1f} s", flush=True)
-        if len(made[backend][0].finished) != JOBS or made[backend][0].metrics != made[backends[0]][0].metrics:
+        if len(made[backend][0].finished) != sweep.jobs or made[backend][0].metrics != made[backends[0]][0].metrics:
             raise RuntimeError(f"an undisturbed sweep on {backend} is not that on {backends[0]}")
     return made
 
@@ -261,7 +269,7 @@ def three_at_once(sweep: Sweep, _: int) -> tuple[int, list[str]]:
 
 def _recorded_some(sweep: Sweep, running: Running) -> bool:
     """Wait until some jobs are recorded, a number drawn; say whether the command is still running."""
-    after = sweep.moments.randrange(1, JOBS - 10)
+    after = sweep.moments.randrange(1, sweep.jobs - 10)
     while sweep.recorded() < after and not running.ended():
         time.sleep(0.005)
     return not running.ended()

@@ -9,6 +9,8 @@ from tests.fuzz.forks import Commands
 from tests.torture.record import Record, record_of
 from tests.torture.rounds import DISTURBANCES, Sweep, undisturbed
 
+RATES = 6  # of the twenty that `make torture` sweeps over
+
 
 @pytest.fixture(scope="module")
 def commands() -> Iterator[Commands]:
@@ -18,7 +20,7 @@ def commands() -> Iterator[Commands]:
 
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory: pytest.TempPathFactory, commands: Commands) -> tuple[Record, float]:
-    return undisturbed(tmp_path_factory.mktemp("torture-"), commands, ["threads"])["threads"]
+    return undisturbed(tmp_path_factory.mktemp("torture-"), commands, ["threads"], RATES)["threads"]
 
 
 @pytest.mark.parametrize("disturbance", ["kill", "set clock"])
@@ -26,7 +28,7 @@ def test_a_sweep_is_whole_again(
     disturbance: str, tmp_path: Path, commands: Commands, expected: tuple[Record, float]
 ) -> None:
     disturb, _ = DISTURBANCES[disturbance]
-    sweep = Sweep(tmp_path / "torture-again" / "sweep", commands, "threads", expected[1], disturbance)
+    sweep = Sweep(tmp_path / "torture-again" / "sweep", commands, "threads", expected[1], disturbance, RATES)
     _, found = disturb(sweep, 2)
     assert found == []
     assert sweep.finish() == []

@@ -1,7 +1,9 @@
 import fractions
+import importlib
 import io
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -116,9 +118,11 @@ def test_nothing_of_a_model_is_pickled_and_its_requirements_are_exact(iris, tmp_
     with zipfile.ZipFile(tmp_path / "model" / "artifacts" / "pipeline.skops") as archive:
         assert {Path(name).suffix for name in archive.namelist()} == {".npy", ".json"}
     requirements = (tmp_path / "model" / "requirements.txt").read_text().splitlines()
-    assert all("==" in line for line in requirements)
-    locked = (ROOT / "requirements.lock").read_text()
-    assert all(f"{line} " in locked or f"{line} \\" in locked for line in requirements)
+    exact = dict(line.split("==") for line in requirements)
+    modules = {name: importlib.import_module({"scikit-learn": "sklearn"}.get(name, name)) for name in exact}
+    assert exact == {name: module.__version__ for name, module in modules.items()}
+    locked = set(re.findall(r"^([\w-]+)==", (ROOT / "requirements.lock").read_text(), re.M))
+    assert exact.keys() <= locked
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -27,13 +27,13 @@ _MOST_BANDS = 4
 
 def _rows(labels: Sequence[str], data: Sequence[str]) -> tuple[list[str], list[int]]:
     """Labels from the top, those of several data sets below the name of each; where the rows stand among them."""
-    labelled: list[str] = []
+    labeled: list[str] = []
     places: list[int] = []
     for name, group in grouped(zip(data, labels, strict=True)).items():
-        labelled += [name] * (len(set(data)) > 1)
-        places += range(len(labelled), len(labelled) + len(group))
-        labelled += group
-    return labelled, places
+        labeled += [name] * (len(set(data)) > 1)
+        places += range(len(labeled), len(labeled) + len(group))
+        labeled += group
+    return labeled, places
 
 
 def _name_rows(ax: Axes, labels: Sequence[str], places: Sequence[int]) -> None:

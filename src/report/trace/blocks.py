@@ -201,7 +201,7 @@ def _objective(shown: TracedUpdate) -> Table:
     found = shown.trace.update.objective
     values = found.data, found.penalty, found.J, shown.trace.engine.J
     headers = ("objective", "data", "penalty", "sum", "engine")
-    return Table("What is minimised", headers, ((shown.notation.objective, *map(number, values)),))
+    return Table("What is minimized", headers, ((shown.notation.objective, *map(number, values)),))
 
 
 def _backward(shown: TracedUpdate, layer: int) -> Table:
