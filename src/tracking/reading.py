@@ -72,18 +72,6 @@ def find_runs(store: Store, experiment_ids: Sequence[str], tags: Mapping[str, st
         return store.find_runs(experiment_ids, tags)
 
 
-def finished_jobs(store: Store, experiment_ids: Sequence[str]) -> dict[str, str]:
-    """Return the run of each finished job, by job digest; the newest where there are several.
-
-    Raises
-    ------
-    TrackingError
-        If the store fails.
-    """
-    with telling("runs cannot be read"):
-        return store.finished_jobs(experiment_ids)
-
-
 def finished_runs(store: Store, experiment_id: str, digests: Collection[str]) -> dict[str, RunRow]:
     """Return the runs of those jobs that are finished, by job digest; the newest where there are several.
 
@@ -144,8 +132,7 @@ def artifact(store: Store, run: RunRow, path: str) -> bytes:
 
 def recorded_config(store: Store, run: RunRow) -> dict[str, Any]:
     """Return the whole resolved configuration a job was run with."""
-    config: dict[str, Any] = artifacts.read_yaml(artifact(store, run, artifacts.CONFIG))
-    return config
+    return artifacts.read_config(artifact(store, run, artifacts.CONFIG))
 
 
 def recorded_overrides(store: Store, run: RunRow) -> list[str]:

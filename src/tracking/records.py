@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any, Literal
 
 import numpy as np
@@ -40,6 +41,9 @@ SEARCH = "search"  # "true" on a sweep whose jobs a search proposed
 MOST_IDENTIFIERS = 5  # columns that a data set's profile names
 MODEL_TYPE = "classifier"  # as MLflow's page shows it
 DATASET_CONTEXT = "training"  # what the data was used for, as MLflow's page shows it
+
+
+_JSON = json.JSONEncoder(ensure_ascii=False, default=str)
 
 
 @dataclass(frozen=True)
@@ -105,10 +109,7 @@ def param_values(params: Mapping[str, Any]) -> dict[str, str]:
     A character that MLflow does not allow in a key (from a class's name, say) becomes ``_``. A value of more than 6000
     characters is cut and ends in an ellipsis; config.yaml keeps it whole.
     """
-    texts = {
-        key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-        for key, value in params.items()
-    }
+    texts = {key: value if isinstance(value, str) else _JSON.encode(value) for key, value in params.items()}
     return {cut(re.sub(r"[^\w.\- :]", "_", key), NAME_LENGTH): cut(text, PARAM_LENGTH) for key, text in texts.items()}
 
 
@@ -124,15 +125,15 @@ def failure_tags(failure: Failure) -> dict[str, str]:
 
 def job_params(config: JobConfig) -> dict[str, str]:
     """Write a job's configuration with dotted keys, without those that mean nothing for the job."""
-    used = used_keys(config)
+    used = set(used_keys(config))
     shaping = ("data.", "model.", "training.", "cv.")
-    return param_values(
-        {
-            key: value
-            for key, value in flatten(config.model_dump(mode="json")).items()
-            if not key.startswith(shaping) or any(key == one or key.startswith(f"{one}.") for one in used)
-        }
-    )
+    params = flatten(config.model_dump(mode="json"))
+    unused = {key for key in params if key.startswith(shaping) and used.isdisjoint(accumulate(key.split("."), _dotted))}
+    return param_values({key: value for key, value in params.items() if key not in unused})
+
+
+def _dotted(section: str, key: str) -> str:
+    return f"{section}.{key}"
 
 
 def metric_points(result: JobResult, curve_points: int) -> list[Point]:
