@@ -150,7 +150,7 @@ class Database(Store):
         self.engine = engine
         self.tables = tables
 
-    def _select(self, name: str, *columns: str, **equal: Any) -> Sequence[sa.Row[Any]]:
+    def _select(self, name: str, *columns: str, **equal: Any) -> Sequence[Any]:
         """Some columns of a table's rows, those in which others equal what is given."""
         table = self.tables[name].c
         query = sa.select(*(table[column] for column in columns))
@@ -252,7 +252,9 @@ class Database(Store):
         links = [_link("DATASET", dataset_id, "RUN", run_id) for run_id in run_ids]
         context = {"name": "mlflow.data.context", "value": DATASET_CONTEXT}
         connection.execute(self._insert("inputs"), links)
-        connection.execute(self._insert("input_tags"), [{"input_uuid": each["input_uuid"], **context} for each in links])
+        connection.execute(
+            self._insert("input_tags"), [{"input_uuid": each["input_uuid"], **context} for each in links]
+        )
 
     def change_run(
         self,
@@ -303,6 +305,7 @@ class Database(Store):
         runs = self.tables["runs"].c
         query = sa.select(*(runs[column] for column in _RUN), runs.lifecycle_stage).where(*conditions)
         rows: dict[str, RunRow] = {}
+        texts: Any
         with self.engine.connect() as connection:
             # One state of the store for all statements; Python's driver of SQLite begins one before a write only.
             if self.engine.dialect.name == "sqlite":
@@ -315,8 +318,8 @@ class Database(Store):
             for ids, name in itertools.product(_chunks(list(rows)), ("tags", "params", "latest_metrics")):
                 table = self.tables[name].c
                 number = sa.case((table.is_nan.is_(False), table.value)) if name == "latest_metrics" else table.value
-                query = sa.select(table.run_uuid, table.key, number).where(table.run_uuid.in_(ids))
-                for run_id, key, value in connection.execute(query):
+                texts = sa.select(table.run_uuid, table.key, number).where(table.run_uuid.in_(ids))
+                for run_id, key, value in connection.execute(texts):
                     getattr(rows[run_id], name.removeprefix("latest_"))[key] = math.nan if value is None else value
         return list(rows.values())
 

@@ -65,8 +65,8 @@ def logged_model(store: Store, run_id: str) -> str | None:
         If the store fails.
     """
     with telling(f"the run {run_id} cannot be read"):
-        model_id = store.logged_model(run_id)
-    return None if model_id is None else f"models:/{model_id}"
+        kept = store.logged_model(run_id)
+    return None if kept is None else f"models:/{kept[0]}"
 
 
 def read_model(folder: Path) -> Any:

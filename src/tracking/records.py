@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import accumulate
 from typing import Any, Literal
 
@@ -110,7 +111,12 @@ def param_values(params: Mapping[str, Any]) -> dict[str, str]:
     characters is cut and ends in an ellipsis; config.yaml keeps it whole.
     """
     texts = {key: value if isinstance(value, str) else _JSON.encode(value) for key, value in params.items()}
-    return {cut(re.sub(r"[^\w.\- :]", "_", key), NAME_LENGTH): cut(text, PARAM_LENGTH) for key, text in texts.items()}
+    return {_param_name(key): cut(text, PARAM_LENGTH) for key, text in texts.items()}
+
+
+@cache
+def _param_name(key: str) -> str:
+    return cut(re.sub(r"[^\w.\- :]", "_", key), NAME_LENGTH)
 
 
 def tag_values(tags: Mapping[str, str]) -> dict[str, str]:
@@ -128,16 +134,14 @@ def job_params(config: JobConfig) -> dict[str, str]:
     used = set(used_keys(config))
     shaping = ("data.", "model.", "training.", "cv.")
     params = flatten(config.model_dump(mode="json"))
-    unused = {key for key in params if key.startswith(shaping) and used.isdisjoint(accumulate(key.split("."), _dotted))}
-    return param_values({key: value for key, value in params.items() if key not in unused})
+    meaningless = {
+        key for key in params if key.startswith(shaping) and used.isdisjoint(accumulate(key.split("."), "{}.{}".format))
+    }
+    return param_values({key: value for key, value in params.items() if key not in meaningless})
 
 
-def _dotted(section: str, key: str) -> str:
-    return f"{section}.{key}"
-
-
-def metric_points(result: JobResult, curve_points: int) -> list[Point]:
-    """List a job's metrics as (name, value, step).
+def metric_points(metrics: Mapping[str, float], result: JobResult, curve_points: int) -> list[Point]:
+    """List a job's metrics as (name, value, step); `metrics` are `result.metrics()`.
 
     Returns
     -------
@@ -146,7 +150,7 @@ def metric_points(result: JobResult, curve_points: int) -> list[Point]:
         fold as the step, ``curve/train_loss`` and ``curve/test_loss`` with the epoch as the step (at most
         `curve_points` of them). Each (name, step) once. NaN is kept; MLflow stores an infinity as the largest float.
     """
-    points = [(name, value, 0) for name, value in result.metrics().items()] + result.fold_metrics()
+    points = [(name, value, 0) for name, value in metrics.items()] + result.fold_metrics()
     curve = result.mean_curve()
     if curve is None or curve_points < 1:
         return points

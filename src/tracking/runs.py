@@ -202,7 +202,7 @@ def job_run(
     if isinstance(outcome, Failure):
         tags |= failure_tags(outcome)
     else:
-        points = metric_points(outcome, job.config.tracking.curve_points)
+        points = metric_points(job.metrics, outcome, job.config.tracking.curve_points)
         if epochs := [fold.diverged_epoch for fold in outcome.folds if fold.diverged_epoch is not None]:
             tags |= {"diverged": "true", "diverged_epoch": str(min(epochs))}
     run = RunRow(

@@ -15,7 +15,7 @@ from src.tracking import reading
 from src.tracking.artifacts import local_folder
 from src.tracking.errors import TrackingError
 from src.tracking.runs import finish_sweep, log_jobs, reopen_sweep, start_sweep
-from tests.tracking.conftest import logged
+from tests.tracking.conftest import finished, logged
 
 
 def fresh(store):
@@ -271,7 +271,7 @@ def test_a_write_that_fails_half_way_leaves_nothing_of_the_run(store, sweep, mak
 def test_jobs_written_together_are_all_recorded_or_none_is(store, sweep, make_job):
     jobs = [make_job(digest=digest * 64, name=digest) for digest in "abc"]
     written = list(log_jobs(store, [job.job for job in jobs], [job.run(sweep) for job in jobs]))
-    found = reading.finished_jobs(store, [sweep.experiment_id])
+    found = finished(store, sweep.experiment_id)
     assert found == {job.digest: job.run_id for job in written}
     assert all(
         reading.recorded_overrides(store, reading.get_run(store, run)) == jobs[0].overrides for run in found.values()
@@ -281,11 +281,11 @@ def test_jobs_written_together_are_all_recorded_or_none_is(store, sweep, make_jo
     runs = [more[0].run(sweep), dataclasses.replace(more[1].run(sweep), files={"a": b"", "a/b": b""})]
     with pytest.raises(TrackingError, match="cannot be written"):
         list(log_jobs(store, [job.job for job in more], runs))
-    assert reading.finished_jobs(store, [sweep.experiment_id]) == found
+    assert finished(store, sweep.experiment_id) == found
 
 
 def test_two_writers_at_once_lose_nothing(store, sweep, make_job):
     jobs = [make_job(digest=str(number)) for number in range(24)]
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda job: logged(store, sweep, job), jobs))
-    assert reading.finished_jobs(store, [sweep.experiment_id]).keys() == {job.job.digest for job in jobs}
+    assert finished(store, sweep.experiment_id).keys() == {job.job.digest for job in jobs}
