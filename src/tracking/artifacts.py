@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -61,9 +62,9 @@ def job_files(
     return files
 
 
-def yaml_bytes(value: Any) -> bytes:
-    """Write plain data (as JSON has it) as YAML, keys in their order."""
-    text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None)
+def yaml_bytes(value: Any, flow: bool | None = None) -> bytes:
+    """Write plain data (as JSON has it) as YAML, keys in their order; by `flow` the innermost stand on one line."""
+    text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=flow)
     return text.encode()
 
 
@@ -80,7 +81,8 @@ def config_bytes(config: JobConfig) -> bytes:
 
 @lru_cache(SECTIONS)
 def _section_bytes(key: str, value: str) -> bytes:
-    return yaml_bytes({key: json.loads(value)})
+    plain = json.loads(value)
+    return yaml_bytes({key: plain}, flow=None if isinstance(plain, dict) else False)
 
 
 def read_config(content: bytes) -> dict[str, Any]:
@@ -139,21 +141,13 @@ def predictions(result: JobResult, class_names: Sequence[str]) -> bytes:
     A diverged network predicts nothing: its probabilities are ``nan`` and its predicted class is empty.
     """
     header = ["repeat", "fold", "row", "target", "predicted", *map(probability_column, class_names)]
-    rows: list[list[Any]] = []
+    names = np.array([*class_names, ""], dtype=object)
+    rows: list[Sequence[Any]] = []
     for fold in result.folds:
         best = np.argmax(np.nan_to_num(fold.probabilities), axis=1)
         best[~np.isfinite(fold.probabilities).all(axis=1)] = -1
-        columns = zip(
-            fold.test_index.tolist(),
-            fold.test_target.tolist(),
-            best.tolist(),
-            fold.probabilities.tolist(),
-            strict=True,
-        )
-        rows.extend(
-            [fold.repeat, fold.fold, row, class_names[true], class_names[guess] if guess >= 0 else "", *probabilities]
-            for row, true, guess, probabilities in columns
-        )
+        columns = (fold.test_index, names[fold.test_target], names[best], *fold.probabilities.T)
+        rows += zip(repeat(fold.repeat), repeat(fold.fold), *(column.tolist() for column in columns), strict=False)
     return table(header, rows)
 
 

@@ -1,4 +1,7 @@
-"""Fitted pipelines as the models of runs: loaded by `mlflow.pyfunc.load_model`, served by `mlflow models serve`."""
+"""Fitted pipelines as the models of runs: loaded by `mlflow.pyfunc.load_model`, served by `mlflow models serve`.
+
+Every function that is given a store raises TrackingError if it fails.
+"""
 
 import json
 from collections.abc import Sequence
@@ -36,11 +39,6 @@ def log_model(store: Store, run_id: str, pipeline: Any, features: pd.DataFrame, 
     -------
     str
         The model's address, ``models:/ID``.
-
-    Raises
-    ------
-    TrackingError
-        If the store fails.
     """
     with telling(f"the model of run {run_id} cannot be kept"):
         run = get_run(store, run_id)
@@ -57,13 +55,7 @@ def log_model(store: Store, run_id: str, pipeline: Any, features: pd.DataFrame, 
 
 
 def logged_model(store: Store, run_id: str) -> str | None:
-    """Return the address of the model that a run keeps, None if it keeps none.
-
-    Raises
-    ------
-    TrackingError
-        If the store fails.
-    """
+    """Return the address of the model that a run keeps, None if it keeps none."""
     with telling(f"the run {run_id} cannot be read"):
         kept = store.logged_model(run_id)
     return None if kept is None else f"models:/{kept[0]}"
@@ -82,13 +74,7 @@ def example_answers(pipeline: Any, features: pd.DataFrame, class_names: Sequence
 
 
 def register_model(store: Store, name: str, model: str, run_id: str, note: str | None = None) -> int:
-    """Register a logged model (``models:/ID``) under a name, and return its version there.
-
-    Raises
-    ------
-    TrackingError
-        If the store fails.
-    """
+    """Register a logged model (``models:/ID``) under a name, and return its version there."""
     from mlflow.exceptions import MlflowException
 
     client = store.client

@@ -117,34 +117,6 @@ def fold_scores(store: Store, run: RunRow) -> dict[str, FloatArray]:
     return artifacts.read_fold_scores(artifact(store, run, artifacts.FOLD_SCORES))
 
 
-def class_scores(store: Store, run: RunRow) -> pd.DataFrame | None:
-    """Return a finished job's scores of each class over its out-of-fold predictions.
-
-    Returns
-    -------
-    DataFrame or None
-        class (text), precision, recall, f1 (NaN if a network diverged), support (rows); None for an old record.
-    """
-    # A record without a Brier score is older than class_scores.csv.
-    if run.status != "FINISHED" or "test/brier_score" not in run.metrics:
-        return None
-    return _numbers(artifact(store, run, artifacts.CLASS_SCORES), labels=["class"])
-
-
-def dataset(store: Store, run_id: str) -> RecordedDataset | None:
-    """Return what MLflow holds of the data that a job's run was on, None if it holds nothing."""
-    with telling(f"the data set of the run {run_id} cannot be read"):
-        found = store.dataset(run_id)
-    return None if found is None else recorded_dataset(found)
-
-
-def curves(store: Store, run: RunRow) -> pd.DataFrame | None:
-    """Return a job's learning curves as `src.tracking.artifacts.curves`; None for a model without epochs."""
-    if run.status != "FINISHED" or "curve/train_loss" not in run.metrics:
-        return None
-    return _numbers(artifact(store, run, artifacts.CURVES), ["repeat", "fold", "epoch"])
-
-
 def predictions(store: Store, run: RunRow) -> pd.DataFrame:
     """Return a job's out-of-fold predictions.
 
@@ -176,15 +148,17 @@ class StoredRecord:
     store: Store
 
     def dataset(self, run_id: str) -> RecordedDataset | None:
-        """Return the data that the job was run on."""
-        return dataset(self.store, run_id)
+        """Return what MLflow holds of the data that the job was run on, None if it holds nothing."""
+        with telling(f"the data set of the run {run_id} cannot be read"):
+            found = self.store.dataset(run_id)
+        return None if found is None else recorded_dataset(found)
 
     def curves(self, run_id: str) -> tuple[Curve, ...]:
-        """Return the learning curve of each fold, of a diverged one with NaN at its end."""
+        """Return the learning curve of each fold, of a diverged one with NaN at its end; none without epochs."""
         run = get_run(self.store, run_id)
-        table = curves(self.store, run)
-        if table is None:
+        if run.status != "FINISHED" or "curve/train_loss" not in run.metrics:
             return ()
+        table = _numbers(artifact(self.store, run, artifacts.CURVES), ["repeat", "fold", "epoch"])
         folds = fold_scores(self.store, run)
         made = []
         for repeat, fold, end in zip(*(folds[name] for name in ("repeat", "fold", "diverged_epoch")), strict=True):
@@ -205,8 +179,18 @@ class StoredRecord:
         return OutOfFold(fold.astype(np.int64), target.astype(np.int64), probabilities, classes)
 
     def class_scores(self, run_id: str) -> pd.DataFrame | None:
-        """Return the scores by class, None where an older version recorded the job."""
-        return class_scores(self.store, get_run(self.store, run_id))
+        """Return the scores of each class over the out-of-fold predictions of a finished job.
+
+        Returns
+        -------
+        DataFrame or None
+            class (text), precision, recall, f1 (NaN if a network diverged), support (rows); None for an old record.
+        """
+        run = get_run(self.store, run_id)
+        # A record without a Brier score is older than class_scores.csv.
+        if run.status != "FINISHED" or "test/brier_score" not in run.metrics:
+            return None
+        return _numbers(artifact(self.store, run, artifacts.CLASS_SCORES), labels=["class"])
 
     def pipeline(self, run_id: str) -> Any | None:
         """Return the fitted pipeline, None if the run keeps none."""

@@ -22,8 +22,8 @@ from src.tracking.address import (
     REACH_SECONDS,
     check_server,
     database_path,
-    exists,
     first_line,
+    holds_tables,
     is_empty,
     prepared_database,
     remove_database,
@@ -312,7 +312,7 @@ def existing_store(uri: str | None = None) -> Store | None:
     database = database_path(address)
     if database is None:
         return open_store(uri)
-    return _opened(address) if exists(database) and not is_empty(database) else None
+    return _opened(address) if holds_tables(database) else None
 
 
 def _opened(address: str) -> Store:

@@ -106,7 +106,7 @@ def test_what_mlflows_own_client_writes_is_read_back(store, make_job, make_resul
 def test_the_facts_of_the_rows_are_read_back(store, sweep, make_job):
     facts = RowFacts(20, 4, ("patient_id", 'the "user"', "優 id"), (7, "優"))
     job = make_job(dataset=dataclasses.replace(make_job().dataset, facts=facts))
-    described = reading.dataset(store, job.log(store, sweep).run_id)
+    described = reading.StoredRecord(store).dataset(job.log(store, sweep).run_id)
     assert described.facts == facts
     assert (described.rows, described.classes) == (20, 2)
 
