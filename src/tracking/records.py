@@ -167,20 +167,10 @@ def dataset_row(dataset: RecordedDataset, digest: str) -> DatasetRow:
     """Describe data in the form MLflow's page shows: source, schema of the columns, size."""
     columns = [{"type": kind, "name": name, "required": True} for name, kind in dataset.columns.items()]
     facts = dataset.facts
-    profile = {
-        "num_rows": dataset.rows,
-        "num_features": len(columns),
-        "num_classes": dataset.classes,
-        **(
-            {
-                "duplicate_rows": facts.duplicates,
-                "identifiers": facts.identifiers[:MOST_IDENTIFIERS],
-                "rarest_class": facts.rarest,
-            }
-            if facts
-            else {}
-        ),
-    }
+    profile: dict[str, Any] = {"num_rows": dataset.rows, "num_features": len(columns), "num_classes": dataset.classes}
+    if facts is not None:
+        identifiers = facts.identifiers[:MOST_IDENTIFIERS]
+        profile |= {"duplicate_rows": facts.duplicates, "identifiers": identifiers, "rarest_class": facts.rarest}
     return DatasetRow(
         name=cut(dataset.name, DATASET_NAME_LENGTH),
         digest=digest[:DATASET_DIGEST_LENGTH],
