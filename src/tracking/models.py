@@ -24,16 +24,7 @@ VERSIONS_TAG = "mlflow.modelVersions"  # where MLflow's page looks for a logged 
 def log_model(store: Store, run_id: str, pipeline: Any, features: pd.DataFrame, class_names: Sequence[str]) -> str:
     """Keep a fitted pipeline as the model of a run.
 
-    Parameters
-    ----------
-    store, run_id
-        The run it belongs to.
-    pipeline
-        Fitted; takes rows of `features`, knows its classes by name.
-    features
-        The data set's features; the first rows become the input example.
-    class_names
-        In the order in which the answer's columns are to stand.
+    `pipeline`, `features` and `class_names` are as `src.tracking.pyfunc.save_model` takes them.
 
     Returns
     -------

@@ -45,10 +45,7 @@ def is_dead(run: RunRow) -> bool:
 def repair_dead_sweeps(store: Store, *experiment_ids: str) -> tuple[RunRow, ...]:
     """Set every sweep that claims to be RUNNING though its process is gone to KILLED, and its unfinished runs with it.
 
-    Returns
-    -------
-    tuple
-        The runs of these sweeps, as they were.
+    Returns the runs of these sweeps, as they were.
 
     Raises
     ------

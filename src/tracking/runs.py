@@ -91,12 +91,8 @@ def start_sweep(
 
     Parameters
     ----------
-    store
-        Where.
-    experiment
-        The MLflow experiment's name; created if there is none.
-    name
-        The run's name.
+    experiment, name
+        The MLflow experiment's name, created if there is none, and the run's.
     digest
         Identifies the same sweep when it is typed again.
     jobs
@@ -118,36 +114,25 @@ def start_sweep(
         params=param_values(params or {}),
     )
     with telling("the sweep cannot be opened"):
-        listed = {JOBS: _listing(jobs), **provenance.files(), **(files or {})}
-        (run,) = store.add_runs([NewRun(run, files=listed)])
+        (run,) = store.add_runs([NewRun(run, files={**_listing(jobs), **provenance.files(), **(files or {})})])
     return Sweep(run, shared)
 
 
 def list_jobs(store: Store, sweep: Sweep, jobs: Sequence[Mapping[str, Any]]) -> None:
     """Replace an open sweep's list of jobs, as a search does when it has found more of them."""
     with telling(f"the jobs of the sweep {sweep.run.name!r} cannot be listed"):
-        store.put(sweep.run, {JOBS: _listing(jobs)})
+        store.put(sweep.run, _listing(jobs))
         store.change_run(sweep.run_id, tags={COUNT: str(len(jobs))})
 
 
-def _listing(jobs: Sequence[Mapping[str, Any]]) -> bytes:
-    return json.dumps(list(jobs), ensure_ascii=False, indent=1, default=str).encode()
+def _listing(jobs: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
+    return {JOBS: json.dumps(list(jobs), ensure_ascii=False, indent=1, default=str).encode()}
 
 
 def reopen_sweep(store: Store, run_id: str, tags: Mapping[str, str]) -> Sweep | None:
-    """Open an unfinished sweep again, for this process.
+    """Open an unfinished sweep again, for this process; None if another living process has taken it up meanwhile.
 
-    Parameters
-    ----------
-    store, run_id
-        The sweep's parent run.
-    tags
-        Provenance of the runs to come; the parent keeps that of its start.
-
-    Returns
-    -------
-    Sweep or None
-        None if another living process has taken the sweep up in the meantime.
+    `tags` are the provenance of the runs to come; the parent keeps that of its start.
     """
     # Only one process takes up a sweep; over the network there is no lock to hold.
     alone = contextlib.nullcontext() if store.database is None else lock_of(store.database)
@@ -250,8 +235,6 @@ def finish_sweep(
 
     Parameters
     ----------
-    store, sweep
-        The open sweep.
     status
         FINISHED if all its jobs are, FAILED if one failed, KILLED if it was interrupted.
     metrics

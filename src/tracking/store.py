@@ -359,16 +359,23 @@ def _usable(address: str) -> Iterator[None]:
 
 
 def _check_answer(store: Store) -> None:
+    """Ask a server one thing, once and for a short time: MLflow reads anew for each request how often and how long."""
     from mlflow.exceptions import MlflowException
 
     limits = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": str(REACH_SECONDS)}
+    before = {name: os.environ.pop(name, None) for name in limits}
+    os.environ.update(limits)
     try:
-        with _environment(limits):
-            store.client.search_experiments(max_results=1)
+        store.client.search_experiments(max_results=1)
     except MlflowException as error:
         raise TrackingError(
             f"tracking.uri: no MLflow server answers at {shown(store.address)}: {_short(error)}."
         ) from error
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
 
 
 def _short(error: Exception) -> str:
@@ -385,21 +392,6 @@ def _short(error: Exception) -> str:
         if re.search(pattern, str(error)):
             return reason
     return first_line(error)[:200]
-
-
-@contextlib.contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Set variables that MLflow reads anew for each request, and put them back."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def experiment_id(store: Store, name: str) -> str:

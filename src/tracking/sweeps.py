@@ -3,14 +3,13 @@
 Every function raises TrackingError if the store fails, or what is asked for is not there.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache, partial
+from collections.abc import Sequence
 
 import numpy as np
 
 from src.comparison.jobs import FloatArray, RecordedJob
 from src.comparison.naming import data_name
-from src.comparison.record import RecordedSweep
+from src.comparison.record import RecordedDataset, RecordedSweep
 from src.config import ConfigError, JobConfig, recorded
 from src.config.schema import ComparisonConfig
 from src.tracking import artifacts
@@ -87,11 +86,10 @@ def read_sweep(store: Store, sweep: RunRow) -> RecordedSweep:
     runs = reused | own
     # A search finds its jobs as it goes on: those are in no list.
     order = dict.fromkeys([*listed, *reversed(own)])
-    rows_of = cache(partial(_rows, store, {run.tags.get(DATA_DIGEST, ""): run for run in runs.values()}))
     jobs, unreadable = [], []
     for run in (runs[digest] for digest in order if digest in runs):
         try:
-            jobs.append(read_job(store, run, rows_of=rows_of))
+            jobs.append(read_job(store, run))
         except ConfigError as problem:
             reason = "; ".join(str(problem).splitlines())
             unreadable.append(f"The job {run.name} was recorded by another version, and is left out: {reason}")
@@ -118,17 +116,8 @@ def sweep_options(store: Store, sweep: RunRow) -> ComparisonConfig:
     return recorded({"comparison": {key: text for key, text in known.items() if text not in (None, "null")}}).comparison
 
 
-def read_job(
-    store: Store, run: RunRow, config: JobConfig | None = None, rows_of: Callable[[str], int | None] | None = None
-) -> RecordedJob:
-    """Read what is recorded of a job.
-
-    Parameters
-    ----------
-    config
-        The job's, where it is known; None to read that too.
-    rows_of
-        The number of rows of a data set by its digest, asked for jobs that were recorded without their folds' sizes.
+def read_job(store: Store, run: RunRow, config: JobConfig | None = None) -> RecordedJob:
+    """Read what is recorded of a job, but for its `config` where that is known.
 
     Raises
     ------
@@ -138,7 +127,7 @@ def read_job(
     checked = recorded(recorded_config(store, run)) if config is None else config
     folds = fold_scores(store, run) if run.status == FINISHED else {}
     if folds and "n_test" not in folds:
-        folds |= _average_sizes(checked, None if rows_of is None else rows_of(run.tags.get(DATA_DIGEST, "")))
+        folds |= _average_sizes(checked, StoredRecord(store).dataset(run.run_id))
     return RecordedJob(
         run_id=run.run_id,
         name=run.name,
@@ -155,17 +144,12 @@ def read_job(
     )
 
 
-def _average_sizes(config: JobConfig, rows: int | None) -> dict[str, FloatArray]:
+def _average_sizes(config: JobConfig, data: RecordedDataset | None) -> dict[str, FloatArray]:
     """The sizes of folds that an older version did not record: n/K rows test, on average."""
-    if rows is None:
+    if data is None:
         raise ConfigError("the sizes of its folds are not recorded")
-    n_test = np.full(config.cv.folds * config.cv.repeats, rows / config.cv.folds)
-    return {"n_test": n_test, "n_train": rows - n_test}
-
-
-def _rows(store: Store, runs: Mapping[str, RunRow], data_digest: str) -> int | None:
-    described = StoredRecord(store).dataset(runs[data_digest].run_id)
-    return None if described is None else described.rows
+    n_test = np.full(config.cv.folds * config.cv.repeats, data.rows / config.cv.folds)
+    return {"n_test": n_test, "n_train": data.rows - n_test}
 
 
 def _parent(store: Store, run_id: str) -> RunRow:
