@@ -31,15 +31,7 @@ SQLITE_HEADER = b"SQLite format 3\x00"
 def resolve_address(uri: str | None) -> str:
     """Decide which store is meant: `uri`, else the environment's MLFLOW_TRACKING_URI, else mlflow.db in the repository.
 
-    Parameters
-    ----------
-    uri
-        The configuration's ``tracking.uri``.
-
-    Returns
-    -------
-    str
-        The address; that of an SQLite file made absolute (a relative one means the working directory).
+    The address of an SQLite file is made absolute; a relative one means the working directory.
 
     Raises
     ------

@@ -4,13 +4,14 @@ import dataclasses
 
 import numpy as np
 import pytest
+import yaml
 
 from src.comparison.cautions import RowFacts
 from src.config import check, flatten
 from src.evaluation.metrics import METRICS
 from src.evaluation.results import Failure, JobResult
 from src.tracking import reading
-from src.tracking.artifacts import yaml_bytes
+from src.tracking.artifacts import config_bytes, read_config, yaml_bytes
 from src.tracking.records import PARENT, SEARCH
 from src.tracking.runs import finish_sweep, start_sweep
 from src.tracking.store import Store
@@ -30,6 +31,15 @@ SKLEARN = {
         "params": {"max_depth": None, "min_samples_leaf": 1e-3, "max_features": "1", "splitter": "best"},
     }
 }
+
+
+@pytest.mark.parametrize("config", [ODD, SKLEARN, {}])
+def test_a_configuration_is_plain_yaml_and_read_back_section_by_section(config):
+    plain = check(config).model_dump(mode="json")
+    written = config_bytes(check(config))
+    assert yaml.safe_load(written) == plain
+    for text in (written, written, yaml.safe_dump(plain).encode(), yaml.safe_dump(plain, width=20).encode()):
+        assert read_config(text) == plain
 
 
 def with_inner_scores(result):
