@@ -87,11 +87,10 @@ def _folder_name(title: str) -> str:
 
 
 def _write(folder: Path, files: dict[str, bytes]) -> None:
+    from src.tracking.artifacts import write_files
+
     try:
-        for name, content in files.items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+        write_files(folder, files)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UserError(f"--output: {folder} cannot be written: {reason}; choose another folder.") from error

@@ -2,7 +2,7 @@
 
 from src.sweep.jobs import Jobs
 from src.sweep.plan import make_plan
-from src.tracking.reading import experiment_ids, finished_jobs
+from src.tracking.reading import experiment_ids, finished_runs
 from src.tracking.store import existing_store
 
 
@@ -19,5 +19,6 @@ def _recorded(jobs: Jobs) -> list[int]:
     if store is None:
         return []
     identity = experiment_ids(store).get(checked.tracking.experiment)
-    finished = {} if identity is None else finished_jobs(store, [identity])
+    digests = {job.digest for job in jobs.distinct}
+    finished = {} if identity is None else finished_runs(store, identity, digests)
     return [number for number, job in enumerate(jobs.distinct) if job.digest in finished]

@@ -72,7 +72,9 @@ def rerun(run_id: str, uri: str | None = None) -> Rerun:
     (job,) = make_jobs([Composed(tuple(recorded_overrides(store, run)), config)]).distinct
     result = _trained(job)
     before = {**run.metrics, **_by_fold(fold_scores(store, run))}
-    points = sorted(metric_points(result, job.checked.tracking.curve_points), key=lambda point: point[2])
+    points = sorted(
+        metric_points(result.metrics(), result, job.checked.tracking.curve_points), key=lambda point: point[2]
+    )
     last = {name: value for name, value, _ in points}  # what MLflow gives as a run's metrics
     return _compared(before, {**last, **_by_fold(result.columns())}, run, job)
 

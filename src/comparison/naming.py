@@ -45,10 +45,17 @@ def varying(flats: Sequence[Mapping[str, Any]]) -> list[str]:
     (`model.init`, where each model has its own).
     """
     keys = dict.fromkeys(key for flat in flats for key in flat)
-    counts = {key: len({value_text(flat[key]) for flat in flats if key in flat}) for key in keys}
+    counts = {key: _how_many([flat[key] for flat in flats if key in flat]) for key in keys}
     found = [key for key, count in counts.items() if count > 1 and not _follows_from_name(key, flats)]
     first = {DATA: 0, MODEL: 1}
     return sorted(found, key=lambda key: (first.get(key, 2), -counts[key], key != "training.learning_rate"))
+
+
+def _how_many(values: Sequence[Any]) -> int:
+    """The number of different values as they are spelled; most keys of thousands of jobs have one, seen at once."""
+    if len(set(map(type, values))) == 1 and values.count(values[0]) == len(values):
+        return 1
+    return len(set(map(value_text, values)))
 
 
 def _follows_from_name(key: str, flats: Sequence[Mapping[str, Any]]) -> bool:

@@ -231,13 +231,14 @@ def trouble_word(setting: Setting) -> str:
 
 def _trouble(outcome: Outcome) -> list[str]:
     """A line for each job that has no full result: what became of it."""
-    keys = varying([job.flat for job in outcome.jobs])
+    troubled = [job for job in outcome.jobs if job.status != "FINISHED" or job.diverged]
+    keys = varying([job.flat for job in outcome.jobs]) if troubled else []
     lines, diverged = [], []
-    for job in outcome.jobs:
+    for job in troubled:
         who = plain(job_label(job.flat, keys))
         if job.status != "FINISHED":
             lines.append(f"{job.status.lower()}: {who}" + (f": {plain(job.error, 200)}" if job.error else ""))
-        elif job.diverged:
+        else:
             diverged.append(f"diverged: {who}, in {counted(job.diverged, 'fold')}")
     more = [f"diverged: {len(diverged) - _MOST_DIVERGED} more jobs"] if len(diverged) > _MOST_DIVERGED else []
     return lines + diverged[:_MOST_DIVERGED] + more

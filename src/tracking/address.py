@@ -31,15 +31,7 @@ SQLITE_HEADER = b"SQLite format 3\x00"
 def resolve_address(uri: str | None) -> str:
     """Decide which store is meant: `uri`, else the environment's MLFLOW_TRACKING_URI, else mlflow.db in the repository.
 
-    Parameters
-    ----------
-    uri
-        The configuration's ``tracking.uri``.
-
-    Returns
-    -------
-    str
-        The address; that of an SQLite file made absolute (a relative one means the working directory).
+    The address of an SQLite file is made absolute; a relative one means the working directory.
 
     Raises
     ------
@@ -121,10 +113,10 @@ def prepared_database(database: Path) -> Iterator[None]:
     try:
         if not folder.is_dir():
             raise TrackingError(f"tracking.uri: the folder {folder} does not exist; create it or choose another file.")
-        _check_regular(database)
-        _check_folder(folder)  # whoever takes a lock where no file can be made tries again and again
+        _check_file(database)
+        with tempfile.TemporaryFile(dir=folder):  # whoever takes a lock where no file can be made tries again and again
+            pass
         with lock_of(database):
-            _check_header(database)
             _check_writing(database)
             yield
     except Timeout as error:
@@ -136,8 +128,8 @@ def prepared_database(database: Path) -> Iterator[None]:
         raise TrackingError(f"tracking.uri: {database} cannot be written: {_reason(error)}.") from error
 
 
-def _check_regular(database: Path) -> None:
-    """Refuse what is there and is no file, before it is opened: a pipe waits, a device is not to be replaced."""
+def _check_file(database: Path) -> None:
+    """Refuse what is there and is no database, nor empty; a pipe, which would wait, and a device are not opened."""
     try:
         mode = database.stat().st_mode
     except FileNotFoundError:
@@ -148,31 +140,25 @@ def _check_regular(database: Path) -> None:
         )
     if not stat.S_ISREG(mode):
         raise TrackingError(f"tracking.uri: {database} is no regular file ({special_file(mode)}); choose another file.")
-
-
-def exists(database: Path) -> bool:
-    """Say whether there is a file, which is an SQLite database or empty.
-
-    Raises
-    ------
-    TrackingError
-        For anything else.
-    """
-    try:
-        _check_regular(database)
-        _check_header(database)
-    except OSError as error:
-        raise TrackingError(f"tracking.uri: {database} cannot be read: {_reason(error)}.") from error
-    return database.is_file()
-
-
-def _check_header(database: Path) -> None:
-    if not database.exists():
-        return
     with database.open("rb") as file:
         start = file.read(len(SQLITE_HEADER))
     if start not in (b"", SQLITE_HEADER):
         raise TrackingError(f"tracking.uri: {database} is no SQLite database; choose another file.")
+
+
+def holds_tables(database: Path) -> bool:
+    """Say whether there is an SQLite file with tables; nothing is created.
+
+    Raises
+    ------
+    TrackingError
+        For a file of any other kind.
+    """
+    try:
+        _check_file(database)
+    except OSError as error:
+        raise TrackingError(f"tracking.uri: {database} cannot be read: {_reason(error)}.") from error
+    return database.is_file() and not is_empty(database)
 
 
 def _check_writing(database: Path) -> None:
@@ -212,11 +198,6 @@ def replace_database(new: Path, old: Path) -> None:
     with contextlib.closing(sqlite3.connect(old)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
     remove_database(new)
-
-
-def _check_folder(folder: Path) -> None:
-    with tempfile.TemporaryFile(dir=folder):
-        pass
 
 
 def _reason(error: OSError) -> str:

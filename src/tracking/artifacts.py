@@ -2,7 +2,11 @@
 
 import csv
 import io
+import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +16,7 @@ import numpy as np
 import yaml
 
 from src.comparison.jobs import FloatArray
+from src.config import JobConfig
 from src.evaluation.results import Failure, JobResult
 
 JOBS = "jobs.json"
@@ -25,13 +30,14 @@ TRACEBACK = "traceback.txt"
 # Columns of fold_scores.csv that are counts.
 WHOLE = ("repeat", "fold", "n_train", "n_test", "parameters", "epochs", "diverged_epoch")
 
+SECTIONS = 1000  # of configurations are remembered: to write or read a whole one takes 0.6 ms, and most are the same
 # libyaml's dumper and loader are eight times faster than those in Python; a build without it writes the same text.
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def job_files(
-    config: Mapping[str, Any],
+    config: JobConfig,
     overrides: Sequence[str],
     outcome: JobResult | Failure,
     folds: Mapping[str, FloatArray],
@@ -45,7 +51,7 @@ def job_files(
         Contents by path: config.yaml and overrides.yaml; for a job with a result fold_scores.csv, class_scores.csv,
         predictions.csv and, if it was trained epoch by epoch, curves.csv; for a failed one traceback.txt.
     """
-    files = {CONFIG: yaml_bytes(config), OVERRIDES: yaml_bytes(list(overrides))}
+    files = {CONFIG: config_bytes(config), OVERRIDES: yaml_bytes(list(overrides))}
     if isinstance(outcome, Failure):
         return {**files, TRACEBACK: outcome.traceback.encode()}
     files[FOLD_SCORES] = fold_scores(folds)
@@ -56,9 +62,9 @@ def job_files(
     return files
 
 
-def yaml_bytes(value: Any) -> bytes:
-    """Write plain data as YAML, keys in their order."""
-    text: str = yaml.dump(_plain(value), Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None)
+def yaml_bytes(value: Any, flow: bool | None = None) -> bytes:
+    """Write plain data (as JSON has it) as YAML, keys in their order; by `flow` the innermost stand on one line."""
+    text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=flow)
     return text.encode()
 
 
@@ -67,13 +73,28 @@ def read_yaml(content: bytes) -> Any:
     return yaml.load(content, Loader=_Loader)
 
 
-def _plain(value: Any) -> Any:
-    """Turn tuples and mappings of any kind into what YAML has; other values pass."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return [_plain(item) for item in value]
-    return value
+def config_bytes(config: JobConfig) -> bytes:
+    """Write a job's whole configuration as YAML; what it shares with the jobs before is not written out anew."""
+    plain = config.model_dump(mode="json")
+    return b"".join(_section_bytes(key, json.dumps(value)) for key, value in plain.items())
+
+
+@lru_cache(SECTIONS)
+def _section_bytes(key: str, value: str) -> bytes:
+    plain = json.loads(value)
+    return yaml_bytes({key: plain}, flow=None if isinstance(plain, dict) else False)
+
+
+def read_config(content: bytes) -> dict[str, Any]:
+    """Read the plain mapping that `config_bytes` wrote, or an older version: YAML, each section read once."""
+    sections = re.split(rb"\n(?=\w)", content)
+    return {key: value for section in sections for key, value in _read_section(section).items()}
+
+
+@lru_cache(SECTIONS)
+def _read_section(content: bytes) -> Mapping[str, Any]:
+    section: Mapping[str, Any] = read_yaml(content)
+    return section
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
@@ -120,21 +141,13 @@ def predictions(result: JobResult, class_names: Sequence[str]) -> bytes:
     A diverged network predicts nothing: its probabilities are ``nan`` and its predicted class is empty.
     """
     header = ["repeat", "fold", "row", "target", "predicted", *map(probability_column, class_names)]
-    rows: list[list[Any]] = []
+    names = np.array([*class_names, ""], dtype=object)
+    rows: list[Sequence[Any]] = []
     for fold in result.folds:
         best = np.argmax(np.nan_to_num(fold.probabilities), axis=1)
         best[~np.isfinite(fold.probabilities).all(axis=1)] = -1
-        columns = zip(
-            fold.test_index.tolist(),
-            fold.test_target.tolist(),
-            best.tolist(),
-            fold.probabilities.tolist(),
-            strict=True,
-        )
-        rows.extend(
-            [fold.repeat, fold.fold, row, class_names[true], class_names[guess] if guess >= 0 else "", *probabilities]
-            for row, true, guess, probabilities in columns
-        )
+        columns = (fold.test_index, names[fold.test_target], names[best], *fold.probabilities.T)
+        rows += zip(repeat(fold.repeat), repeat(fold.fold), *(column.tolist() for column in columns), strict=False)
     return table(header, rows)
 
 

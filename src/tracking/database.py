@@ -12,7 +12,6 @@ import math
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,7 +31,6 @@ from src.tracking.records import (
     USER,
     DatasetRow,
     NewRun,
-    Point,
     RunRow,
     Status,
 )
@@ -46,26 +44,30 @@ MODEL_READY = 2  # as MLflow numbers the states of a model
 RUNS_AT_ONCE = 100  # in one transaction: what a process that dies in it has not recorded
 WORKSPACE = "default"  # where experiments are unless MLflow's server is told to keep several
 
-# The columns of each table that are filled or read here.
+# A row of the table runs: where each field of a `RunRow` stands, and what is the same for every new run.
+_RUN = {
+    **{"run_uuid": "run_id", "experiment_id": "experiment_id", "name": "name", "status": "status"},
+    **{"start_time": "started", "end_time": "ended", "artifact_uri": "artifact_uri"},
+}
+_NEW_RUN = {
+    **{"source_type": "UNKNOWN", "source_name": "", "source_version": "", "entry_point_name": ""},
+    **{"lifecycle_stage": "active", "deleted_time": None},
+}
+_DATASET = {name: f"dataset_{name}" for name in ("source_type", "source", "schema", "profile")}
 _METRIC = ("key", "value", "timestamp", "step", "is_nan", "run_uuid")
+# The columns of each table that are filled or read here.
 _COLUMNS = {
     "experiments": (
         *("experiment_id", "name", "workspace", "artifact_location", "lifecycle_stage"),
         *("creation_time", "last_update_time"),
     ),
     "experiment_tags": ("key", "value", "experiment_id"),
-    "runs": (
-        *("run_uuid", "name", "source_type", "source_name", "entry_point_name", "user_id", "status", "start_time"),
-        *("end_time", "deleted_time", "source_version", "lifecycle_stage", "artifact_uri", "experiment_id"),
-    ),
+    "runs": (*_RUN, *_NEW_RUN, "user_id"),
     "tags": ("key", "value", "run_uuid"),
     "params": ("key", "value", "run_uuid"),
     "metrics": _METRIC,
     "latest_metrics": _METRIC,
-    "datasets": (
-        *("dataset_uuid", "experiment_id", "name", "digest", "dataset_source_type", "dataset_source"),
-        *("dataset_schema", "dataset_profile"),
-    ),
+    "datasets": ("dataset_uuid", "experiment_id", "name", "digest", *_DATASET.values()),
     "inputs": ("input_uuid", "source_type", "source_id", "destination_type", "destination_id"),  # and outputs
     "input_tags": ("input_uuid", "name", "value"),
     "logged_models": (
@@ -73,7 +75,6 @@ _COLUMNS = {
         *("last_updated_timestamp_ms", "status", "lifecycle_stage", "model_type", "source_run_id"),
     ),
 }
-_OF_RUN = ("runs", "tags", "params", "metrics", "latest_metrics")  # what a new run has rows in, in this order
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
@@ -107,7 +108,9 @@ def known_database(address: str) -> "Database | None":
 def _engine(address: str) -> sa.Engine:
     if not address.startswith("sqlite"):
         return sa.create_engine(address)
-    engine = sa.create_engine(address, connect_args={"timeout": BUSY_SECONDS}, poolclass=sa.NullPool)
+    engine = sa.create_engine(
+        address, connect_args={"timeout": BUSY_SECONDS}, poolclass=sa.NullPool, paramstyle="named"
+    )
 
     @sa.event.listens_for(engine, "connect")
     def settle(connection: Any, _: Any) -> None:
@@ -147,34 +150,27 @@ class Database(Store):
         self.engine = engine
         self.tables = tables
 
-    @contextmanager
-    def _reading(self) -> Iterator[sa.Connection]:
-        """One state of the store for all statements within."""
+    def _select(self, name: str, *columns: str, **equal: Any) -> Sequence[Any]:
+        """Some columns of a table's rows, those in which others equal what is given."""
+        table = self.tables[name].c
+        query = sa.select(*(table[column] for column in columns))
         with self.engine.connect() as connection:
-            if self.engine.dialect.name == "sqlite":
-                connection.exec_driver_sql("BEGIN")  # Python's driver begins a transaction before a write only
-                yield connection
-            else:
-                yield connection.execution_options(isolation_level="REPEATABLE READ")
+            return connection.execute(query.where(*(table[key] == value for key, value in equal.items()))).all()
 
-    def experiments(self) -> dict[str, str]:
-        """Return the ids of the experiments that are not deleted, by name."""
-        table = self.tables["experiments"]
-        query = sa.select(table.c.name, table.c.experiment_id).where(
-            table.c.workspace == WORKSPACE, table.c.lifecycle_stage == "active"
-        )
-        with self._reading() as connection:
-            return {name: str(identity) for name, identity in connection.execute(query)}
+    def _insert(self, table: str) -> Any:
+        return _INSERT[self.engine.dialect.name](self.tables[table])
 
-    def experiment(self, name: str) -> tuple[str, bool] | None:
-        """Return the id of an experiment and whether it was deleted, None if there is none of this name."""
-        table = self.tables["experiments"]
-        query = sa.select(table.c.experiment_id, table.c.lifecycle_stage).where(
-            table.c.workspace == WORKSPACE, table.c.name == name
-        )
-        with self._reading() as connection:
-            found = connection.execute(query).one_or_none()
-        return None if found is None else (str(found[0]), found[1] != "active")
+    def _replacing(self, table: str, *key: str, newer: Sequence[str] = ()) -> Any:
+        """Insert rows of a table, each in the place of one with the same key if there is one (and is older)."""
+        insert = self._insert(table)
+        others = {name: insert.excluded[name] for name in _COLUMNS[table] if name not in key}
+        new, old = (sa.tuple_(*(of[name] for name in newer)) for of in (insert.excluded, self.tables[table].c))
+        return insert.on_conflict_do_update(index_elements=key, set_=others, where=new > old if newer else None)
+
+    def experiments(self) -> dict[str, tuple[str, bool]]:
+        """Return the id of each experiment, by its name, and whether it was deleted."""
+        found = self._select("experiments", "name", "experiment_id", "lifecycle_stage", workspace=WORKSPACE)
+        return {name: (str(identity), stage != "active") for name, identity, stage in found}
 
     def create_experiment(self, name: str, location: str | None) -> None:
         """Create an experiment whose artifacts go to `location`, unless there is one of this name."""
@@ -183,22 +179,16 @@ class Database(Store):
             return
         now = int(time.time() * 1000)
         row = {
-            "name": name,
-            "workspace": WORKSPACE,
-            "artifact_location": location,
-            "lifecycle_stage": "active",
-            "creation_time": now,
-            "last_update_time": now,
+            **{"name": name, "workspace": WORKSPACE, "artifact_location": location, "lifecycle_stage": "active"},
+            **{"creation_time": now, "last_update_time": now},
         }
         with self.engine.begin() as connection:
             connection.execute(self._insert("experiments").on_conflict_do_nothing(), row)
 
     def experiment_tags(self, experiment_id: str) -> dict[str, str]:
         """Return an experiment's tags."""
-        table = self.tables["experiment_tags"]
-        query = sa.select(table.c.key, table.c.value).where(table.c.experiment_id == int(experiment_id))
-        with self._reading() as connection:
-            return {key: value for key, value in connection.execute(query)}
+        found = self._select("experiment_tags", "key", "value", experiment_id=int(experiment_id))
+        return {key: value for key, value in found}
 
     def tag_experiment(self, experiment_id: str, tags: Mapping[str, str]) -> None:
         """Set tags of an experiment."""
@@ -209,6 +199,12 @@ class Database(Store):
     def runs_at_once(self, experiment_id: str) -> int:
         """How many runs of an experiment `add_runs` had best be given together."""
         return RUNS_AT_ONCE if self._local_artifacts(experiment_id) else 1
+
+    def _local_artifacts(self, experiment_id: str) -> str | None:
+        """Where an experiment keeps its artifacts, if that is on this machine and it is not deleted."""
+        known = {"experiment_id": int(experiment_id), "lifecycle_stage": "active"}
+        found = [str(location) for (location,) in self._select("experiments", "artifact_location", **known)]
+        return found[0] if found and local_folder(found[0]) is not None else None
 
     def add_runs(self, runs: Iterable[NewRun]) -> Iterator[RunRow]:
         """Write new runs of one experiment: the files of all first, then all rows at once, and then yield each.
@@ -222,77 +218,43 @@ class Database(Store):
             yield from super().add_runs(itertools.chain([first], runs))  # the client says what is wrong, or uploads
             return
         written: list[RunRow] = []
-        rows: dict[str, list[dict[str, Any]]] = {name: [] for name in _OF_RUN}
+        rows: dict[str, list[dict[str, Any]]] = {}
         used: dict[DatasetRow, list[str]] = {}
         for new in itertools.chain([first], runs):
             run = replace(new.run, run_id=uuid.uuid4().hex, tags={**new.run.tags, RUN_NAME: new.run.name})
             run = replace(run, artifact_uri=_below(location, run.run_id, "artifacts"))
             self.put(run, new.files)
             written.append(run)
-            for name, values in zip(_OF_RUN, _rows_of(run, new.points), strict=True):
-                rows[name] += values
+            for name, values in _rows_of(run, new).items():
+                rows.setdefault(name, []).extend(values)
             if new.dataset is not None:
                 used.setdefault(new.dataset, []).append(run.run_id)
         with self.engine.begin() as connection:
             for name, values in rows.items():
-                if values:
-                    connection.execute(self._insert(name), values)
+                if values:  # a hundred jobs have 30,000: to prepare each, as `execute` does, takes longer than to write
+                    statement = sa.insert(self.tables[name]).compile(dialect=self.engine.dialect)
+                    connection.exec_driver_sql(str(statement), values)
             for dataset, run_ids in used.items():
                 self._use_dataset(connection, first.run.experiment_id, dataset, run_ids)
         yield from written
-
-    def add_run(
-        self,
-        run: RunRow,
-        points: Sequence[Point] = (),
-        dataset: DatasetRow | None = None,
-        files: Mapping[str, bytes] | None = None,
-    ) -> RunRow:
-        """Write a new run as `add_runs` does."""
-        if self._local_artifacts(run.experiment_id) is None:
-            return super().add_run(run, points, dataset, files)
-        (written,) = self.add_runs([NewRun(run, points, dataset, files or {})])
-        return written
-
-    def _local_artifacts(self, experiment_id: str) -> str | None:
-        """Where an experiment keeps its artifacts, if that is on this machine and it is not deleted."""
-        table = self.tables["experiments"]
-        query = sa.select(table.c.artifact_location).where(
-            table.c.experiment_id == int(experiment_id), table.c.lifecycle_stage == "active"
-        )
-        with self._reading() as connection:
-            found: str | None = connection.execute(query).scalar()
-        return None if found is None or local_folder(found) is None else found
 
     def _use_dataset(
         self, connection: sa.Connection, experiment_id: str, dataset: DatasetRow, run_ids: Sequence[str]
     ) -> None:
         """Insert the data set unless the experiment knows it, and the runs' use of it."""
-        table = self.tables["datasets"]
+        table = self.tables["datasets"].c
         identity = {"experiment_id": int(experiment_id), "name": dataset.name, "digest": dataset.digest}
-        known = sa.select(table.c.dataset_uuid).where(*(table.c[key] == value for key, value in identity.items()))
-        dataset_id = connection.execute(known).scalar()
-        if dataset_id is None:
-            described = {
-                f"dataset_{key}": getattr(dataset, key) for key in ("source_type", "source", "schema", "profile")
-            }
-            values = {"dataset_uuid": uuid.uuid4().hex, **identity, **described}
-            # another process may be as quick
-            connection.execute(self._insert("datasets").on_conflict_do_nothing(), values)
-            dataset_id = connection.execute(known).scalar_one()
-        used = [
-            {
-                "input_uuid": uuid.uuid4().hex,
-                "source_type": "DATASET",
-                "source_id": dataset_id,
-                "destination_type": "RUN",
-                "destination_id": run_id,
-            }
-            for run_id in run_ids
-        ]
-        connection.execute(self._insert("inputs"), used)
+        described = {column: getattr(dataset, name) for name, column in _DATASET.items()}
+        row = {"dataset_uuid": uuid.uuid4().hex, **identity, **described}
+        connection.execute(self._insert("datasets").on_conflict_do_nothing(), row)
+        known = sa.select(table.dataset_uuid).where(*(table[key] == value for key, value in identity.items()))
+        dataset_id = connection.execute(known).scalar_one()
+        links = [_link("DATASET", dataset_id, "RUN", run_id) for run_id in run_ids]
         context = {"name": "mlflow.data.context", "value": DATASET_CONTEXT}
-        connection.execute(self._insert("input_tags"), [{"input_uuid": each["input_uuid"], **context} for each in used])
+        connection.execute(self._insert("inputs"), links)
+        connection.execute(
+            self._insert("input_tags"), [{"input_uuid": each["input_uuid"], **context} for each in links]
+        )
 
     def change_run(
         self,
@@ -306,11 +268,11 @@ class Database(Store):
     ) -> None:
         """Set tags, remove others that it has, add metrics (at step 0, the time is `now`), and last set its status."""
         runs, tagged = self.tables["runs"], self.tables["tags"]
-        changed = {"status": status, **({"end_time": now} if status != "RUNNING" else {})} if status else {}
         points = [_metric(run_id, now, name, value, 0) for name, value in (metrics or {}).items()]
         texts = [{"key": key, "value": value, "run_uuid": run_id} for key, value in (tags or {}).items()]
         with self.engine.begin() as connection:
-            if changed:
+            if status is not None:
+                changed = {"status": status, **({"end_time": now} if status != "RUNNING" else {})}
                 connection.execute(sa.update(runs).where(runs.c.run_uuid == run_id).values(changed))
             if without:
                 connection.execute(sa.delete(tagged).where(tagged.c.run_uuid == run_id, tagged.c.key.in_(without)))
@@ -320,107 +282,76 @@ class Database(Store):
                 connection.execute(self._insert("metrics").on_conflict_do_nothing(), points)
                 connection.execute(self._replacing("latest_metrics", "key", "run_uuid", newer=NEWER), points)
 
-    def _insert(self, table: str) -> Any:
-        return _INSERT[self.engine.dialect.name](self.tables[table])
-
-    def _replacing(self, table: str, *key: str, newer: Sequence[str] = ()) -> Any:
-        """Insert rows of a table, each in the place of one with the same key if there is one (and is older)."""
-        insert = self._insert(table)
-        others = {name: insert.excluded[name] for name in _COLUMNS[table] if name not in key}
-        new, old = (sa.tuple_(*(of[name] for name in newer)) for of in (insert.excluded, self.tables[table].c))
-        return insert.on_conflict_do_update(index_elements=key, set_=others, where=new > old if newer else None)
-
     def find_runs(
-        self, experiment_ids: Sequence[str], tags: Mapping[str, str] | None = None, status: Status | None = None
+        self, experiment_ids: Sequence[str], tags: Mapping[str, str | None] | None = None, status: Status | None = None
     ) -> list[RunRow]:
-        """Return the experiments' runs that carry all of `tags`, the newest first; deleted runs are left out."""
-        runs, tagged = self.tables["runs"], self.tables["tags"]
-        conditions = [runs.c.experiment_id.in_(map(int, experiment_ids)), runs.c.lifecycle_stage == "active"]
-        conditions += [runs.c.status == status] if status else []
-        conditions += [
-            sa.exists().where(tagged.c.run_uuid == runs.c.run_uuid, tagged.c.key == key, tagged.c.value == value)
-            for key, value in (tags or {}).items()
-        ]
-        return self._selected(*conditions)
+        """Return the experiments' runs with all of `tags` (None: without the tag), the newest first, none deleted."""
+        runs, tagged = self.tables["runs"].c, self.tables["tags"].c
+        conditions = [runs.experiment_id.in_(map(int, experiment_ids)), runs.lifecycle_stage == "active"]
+        conditions += [runs.status == status] if status else []
+        for key, value in (tags or {}).items():
+            carries = sa.exists().where(tagged.run_uuid == runs.run_uuid, tagged.key == key)
+            conditions.append(~carries if value is None else carries.where(tagged.value == value))
+        return self._runs_where(*conditions)
 
     def runs(self, run_ids: Sequence[str]) -> list[RunRow]:
         """Return the runs of these ids, in their order, deleted ones too; one that is not there is left out."""
-        found = [row for ids in _chunks(run_ids) for row in self._selected(self.tables["runs"].c.run_uuid.in_(ids))]
-        by_id = {row.run_id: row for row in found}
+        identity = self.tables["runs"].c.run_uuid
+        by_id = {row.run_id: row for ids in _chunks(run_ids) for row in self._runs_where(identity.in_(ids))}
         return [by_id[run_id] for run_id in run_ids if run_id in by_id]
 
-    def _selected(self, *conditions: Any) -> list[RunRow]:
+    def _runs_where(self, *conditions: Any) -> list[RunRow]:
         """The runs that fulfil the conditions, the newest first, with their tags, params and latest metrics."""
-        runs, latest = self.tables["runs"], self.tables["latest_metrics"]
-        columns = {
-            **{"run_id": "run_uuid", "experiment_id": "experiment_id", "name": "name", "status": "status"},
-            **{"started": "start_time", "ended": "end_time", "artifact_uri": "artifact_uri"},
-        }
-        query = (
-            sa.select(*(runs.c[column].label(name) for name, column in columns.items()), runs.c.lifecycle_stage)
-            .where(*conditions)
-            .order_by(runs.c.start_time.desc(), runs.c.run_uuid)
-        )
+        runs = self.tables["runs"].c
+        query = sa.select(*(runs[column] for column in _RUN), runs.lifecycle_stage).where(*conditions)
         rows: dict[str, RunRow] = {}
-        with self._reading() as connection:
-            for row in connection.execute(query).mappings():
-                own = {name: row[name] for name in columns}
-                own["experiment_id"] = str(row["experiment_id"])
-                rows[row["run_id"]] = RunRow(**own, deleted=row["lifecycle_stage"] != "active")
-            for ids in _chunks(list(rows)):
-                for name in ("tags", "params"):
-                    table = self.tables[name]
-                    texts = sa.select(table.c.run_uuid, table.c.key, table.c.value).where(table.c.run_uuid.in_(ids))
-                    for run_id, key, value in connection.execute(texts):
-                        getattr(rows[run_id], name)[key] = value
-                values = sa.select(latest.c.run_uuid, latest.c.key, latest.c.value, latest.c.is_nan)
-                for run_id, key, value, is_nan in connection.execute(values.where(latest.c.run_uuid.in_(ids))):
-                    rows[run_id].metrics[key] = math.nan if is_nan else value
+        texts: Any
+        with self.engine.connect() as connection:
+            # One state of the store for all statements; Python's driver of SQLite begins one before a write only.
+            if self.engine.dialect.name == "sqlite":
+                connection.exec_driver_sql("BEGIN")
+            else:
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            for *own, stage in connection.execute(query.order_by(runs.start_time.desc(), runs.run_uuid)):
+                row = RunRow(**dict(zip(_RUN.values(), own, strict=True)), deleted=stage != "active")
+                rows[row.run_id] = replace(row, experiment_id=str(row.experiment_id))
+            for ids, name in itertools.product(_chunks(list(rows)), ("tags", "params", "latest_metrics")):
+                table = self.tables[name].c
+                number = sa.case((table.is_nan.is_(False), table.value)) if name == "latest_metrics" else table.value
+                texts = sa.select(table.run_uuid, table.key, number).where(table.run_uuid.in_(ids))
+                for run_id, key, value in connection.execute(texts):
+                    getattr(rows[run_id], name.removeprefix("latest_"))[key] = math.nan if value is None else value
         return list(rows.values())
-
-    def finished_jobs(self, experiment_ids: Sequence[str]) -> dict[str, str]:
-        """Return the run of each finished job, by job digest; the newest where there are several."""
-        runs, tagged = self.tables["runs"], self.tables["tags"]
-        query = (
-            sa.select(tagged.c.value, runs.c.run_uuid)
-            .join_from(tagged, runs, tagged.c.run_uuid == runs.c.run_uuid)
-            .where(runs.c.lifecycle_stage == "active", runs.c.status == "FINISHED", tagged.c.key == JOB_DIGEST)
-            .where(runs.c.experiment_id.in_(map(int, experiment_ids)))
-            .order_by(runs.c.start_time)
-        )
-        with self._reading() as connection:
-            return {digest: run_id for digest, run_id in connection.execute(query)}
 
     def finished_runs(self, experiment_id: str, digests: Collection[str]) -> dict[str, RunRow]:
         """Return the runs of those jobs that are finished, by job digest; the newest where there are several."""
-        ids = {run_id: digest for digest, run_id in self.finished_jobs([experiment_id]).items() if digest in digests}
-        return {ids[run.run_id]: run for run in self.runs(list(ids))}
+        runs, tagged = self.tables["runs"].c, self.tables["tags"].c
+        query = (
+            sa.select(tagged.value, runs.run_uuid)
+            .join_from(self.tables["tags"], self.tables["runs"], tagged.run_uuid == runs.run_uuid)
+            .where(runs.lifecycle_stage == "active", runs.status == "FINISHED", tagged.key == JOB_DIGEST)
+            .where(runs.experiment_id == int(experiment_id))
+            .order_by(runs.start_time)
+        )
+        with self.engine.connect() as connection:
+            newest = {digest: run_id for digest, run_id in connection.execute(query) if digest in digests}
+        return dict(zip(newest, self.runs(list(newest.values())), strict=True))
 
     def dataset(self, run_id: str) -> DatasetRow | None:
         """Return the data that a run was on, None if it says nothing of it."""
-        table, inputs = self.tables["datasets"], self.tables["inputs"]
-        names = ("name", "digest", "dataset_source_type", "dataset_source", "dataset_schema", "dataset_profile")
-        query = (
-            sa.select(*(table.c[name] for name in names))
-            .join_from(table, inputs, inputs.c.source_id == table.c.dataset_uuid)
-            .where(inputs.c.source_type == "DATASET", inputs.c.destination_type == "RUN")
-            .where(inputs.c.destination_id == run_id)
-        )
-        with self._reading() as connection:
-            found = connection.execute(query).first()
-        return None if found is None else DatasetRow(*found)
+        link = {"source_type": "DATASET", "destination_type": "RUN", "destination_id": run_id}
+        for (dataset_id,) in self._select("inputs", "source_id", **link):
+            (found,) = self._select("datasets", "name", "digest", *_DATASET.values(), dataset_uuid=dataset_id)
+            return DatasetRow(*found)
+        return None
 
-    def logged_model(self, run_id: str) -> str | None:
-        """Return the id of the model that a run keeps, None if it keeps none."""
-        inputs = self.tables["inputs"]
-        query = sa.select(inputs.c.destination_id).where(
-            inputs.c.source_type == "RUN_OUTPUT",
-            inputs.c.source_id == run_id,
-            inputs.c.destination_type == "MODEL_OUTPUT",
-        )
-        with self._reading() as connection:
-            found: str | None = connection.execute(query).scalar()
-        return found
+    def logged_model(self, run_id: str) -> tuple[str, str] | None:
+        """Return the id of the model that a run keeps, and where its files are; None if it keeps none."""
+        link = {"source_type": "RUN_OUTPUT", "source_id": run_id, "destination_type": "MODEL_OUTPUT"}
+        for (model_id,) in self._select("inputs", "destination_id", **link):
+            ((location,),) = self._select("logged_models", "artifact_location", model_id=model_id)
+            return model_id, location
+        return None
 
     def add_model(self, run: RunRow, name: str, write: Callable[[str, Path], None]) -> str:
         """Keep a classifier as a model of a run; return its id. `write` is given the id and the folder to make.
@@ -438,35 +369,14 @@ class Database(Store):
         write(model_id, folder)
         now = int(time.time() * 1000)
         model = {
-            "model_id": model_id,
-            "experiment_id": int(run.experiment_id),
-            "name": name,
-            "artifact_location": place,
-            "creation_timestamp_ms": now,
-            "last_updated_timestamp_ms": now,
-            "status": MODEL_READY,
-            "lifecycle_stage": "active",
-            "model_type": MODEL_TYPE,
-            "source_run_id": run.run_id,
-        }
-        output = {
-            "input_uuid": uuid.uuid4().hex,
-            "source_type": "RUN_OUTPUT",
-            "source_id": run.run_id,
-            "destination_type": "MODEL_OUTPUT",
-            "destination_id": model_id,
+            **{"model_id": model_id, "experiment_id": int(run.experiment_id), "name": name, "artifact_location": place},
+            **{"creation_timestamp_ms": now, "last_updated_timestamp_ms": now, "status": MODEL_READY},
+            **{"lifecycle_stage": "active", "model_type": MODEL_TYPE, "source_run_id": run.run_id},
         }
         with self.engine.begin() as connection:
             connection.execute(self._insert("logged_models"), model)
-            connection.execute(self._insert("inputs"), output)
+            connection.execute(self._insert("inputs"), _link("RUN_OUTPUT", run.run_id, "MODEL_OUTPUT", model_id))
         return model_id
-
-    def model_location(self, model_id: str) -> str:
-        """Return where the files of a logged model are."""
-        table = self.tables["logged_models"]
-        query = sa.select(table.c.artifact_location).where(table.c.model_id == model_id)
-        with self._reading() as connection:
-            return str(connection.execute(query).scalar_one())
 
 
 def _below(location: str, *folders: str) -> str:
@@ -477,37 +387,17 @@ def _below(location: str, *folders: str) -> str:
     return urlunsplit(parts._replace(path="/".join([parts.path.rstrip("/"), *folders])))
 
 
-def _rows_of(run: RunRow, points: Sequence[Point]) -> Iterator[list[dict[str, Any]]]:
-    """The rows of a run in each of the tables `_OF_RUN`."""
-    yield [_run_values(run)]
-    for texts in (run.tags, run.params):
-        yield [{"key": key, "value": value, "run_uuid": run.run_id} for key, value in texts.items()]
-    metrics = [_metric(run.run_id, run.ended or run.started, *point) for point in points]
-    yield metrics
-    last: dict[str, dict[str, Any]] = {}
-    for metric in metrics:
-        if metric["key"] not in last or metric["step"] > last[metric["key"]]["step"]:
-            last[metric["key"]] = metric
-    yield list(last.values())
-
-
-def _run_values(run: RunRow) -> dict[str, Any]:
-    return {
-        "run_uuid": run.run_id,
-        "name": run.name,
-        "source_type": "UNKNOWN",
-        "source_name": "",
-        "entry_point_name": "",
-        "user_id": run.tags.get(USER, "unknown"),
-        "status": run.status,
-        "start_time": run.started,
-        "end_time": run.ended,
-        "deleted_time": None,
-        "source_version": "",
-        "lifecycle_stage": "active",
-        "artifact_uri": run.artifact_uri,
-        "experiment_id": int(run.experiment_id),
-    }
+def _rows_of(run: RunRow, new: NewRun) -> dict[str, list[dict[str, Any]]]:
+    """The rows of a new run in each table, that of runs first."""
+    own = {column: getattr(run, name) for column, name in _RUN.items()}
+    own |= {**_NEW_RUN, "experiment_id": int(run.experiment_id), "user_id": run.tags.get(USER, "unknown")}
+    tags, params = (
+        [{"key": key, "value": value, "run_uuid": run.run_id} for key, value in texts.items()]
+        for texts in (run.tags, run.params)
+    )
+    metrics = [_metric(run.run_id, run.ended or run.started, *point) for point in new.points]
+    latest = {row["key"]: row for row in sorted(metrics, key=lambda row: row["step"])}
+    return {"runs": [own], "tags": tags, "params": params, "metrics": metrics, "latest_metrics": list(latest.values())}
 
 
 def _metric(run_id: str, timestamp: int, name: str, value: float, step: int) -> dict[str, Any]:
@@ -515,6 +405,12 @@ def _metric(run_id: str, timestamp: int, name: str, value: float, step: int) -> 
     is_nan = math.isnan(value)
     stored = 0.0 if is_nan else max(-LARGEST, min(LARGEST, value))
     return {"key": name, "value": stored, "timestamp": timestamp, "step": step, "is_nan": is_nan, "run_uuid": run_id}
+
+
+def _link(source_type: str, source_id: str, destination_type: str, destination_id: str) -> dict[str, str]:
+    """A row of the table inputs."""
+    row = {"source_type": source_type, "source_id": source_id, "destination_type": destination_type}
+    return {"input_uuid": uuid.uuid4().hex, **row, "destination_id": destination_id}
 
 
 def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -1,4 +1,7 @@
-"""Fitted pipelines as the models of runs: loaded by `mlflow.pyfunc.load_model`, served by `mlflow models serve`."""
+"""Fitted pipelines as the models of runs: loaded by `mlflow.pyfunc.load_model`, served by `mlflow models serve`.
+
+Every function that is given a store raises TrackingError if it fails.
+"""
 
 import json
 from collections.abc import Sequence
@@ -21,26 +24,12 @@ VERSIONS_TAG = "mlflow.modelVersions"  # where MLflow's page looks for a logged 
 def log_model(store: Store, run_id: str, pipeline: Any, features: pd.DataFrame, class_names: Sequence[str]) -> str:
     """Keep a fitted pipeline as the model of a run.
 
-    Parameters
-    ----------
-    store, run_id
-        The run it belongs to.
-    pipeline
-        Fitted; takes rows of `features`, knows its classes by name.
-    features
-        The data set's features; the first rows become the input example.
-    class_names
-        In the order in which the answer's columns are to stand.
+    `pipeline`, `features` and `class_names` are as `src.tracking.pyfunc.save_model` takes them.
 
     Returns
     -------
     str
         The model's address, ``models:/ID``.
-
-    Raises
-    ------
-    TrackingError
-        If the store fails.
     """
     with telling(f"the model of run {run_id} cannot be kept"):
         run = get_run(store, run_id)
@@ -57,16 +46,10 @@ def log_model(store: Store, run_id: str, pipeline: Any, features: pd.DataFrame, 
 
 
 def logged_model(store: Store, run_id: str) -> str | None:
-    """Return the address of the model that a run keeps, None if it keeps none.
-
-    Raises
-    ------
-    TrackingError
-        If the store fails.
-    """
+    """Return the address of the model that a run keeps, None if it keeps none."""
     with telling(f"the run {run_id} cannot be read"):
-        model_id = store.logged_model(run_id)
-    return None if model_id is None else f"models:/{model_id}"
+        kept = store.logged_model(run_id)
+    return None if kept is None else f"models:/{kept[0]}"
 
 
 def read_model(folder: Path) -> Any:
@@ -82,13 +65,7 @@ def example_answers(pipeline: Any, features: pd.DataFrame, class_names: Sequence
 
 
 def register_model(store: Store, name: str, model: str, run_id: str, note: str | None = None) -> int:
-    """Register a logged model (``models:/ID``) under a name, and return its version there.
-
-    Raises
-    ------
-    TrackingError
-        If the store fails.
-    """
+    """Register a logged model (``models:/ID``) under a name, and return its version there."""
     from mlflow.exceptions import MlflowException
 
     client = store.client

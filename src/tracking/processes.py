@@ -3,7 +3,6 @@
 import os
 import socket
 import time
-from dataclasses import dataclass
 
 import psutil
 
@@ -43,17 +42,10 @@ def is_dead(run: RunRow) -> bool:
         return True
 
 
-@dataclass(frozen=True)
-class DeadSweep:
-    """A sweep whose process died, now KILLED; `unfinished` are the runs of its jobs that were cut off with it."""
-
-    run_id: str
-    name: str
-    unfinished: tuple[str, ...]
-
-
-def repair_dead_sweeps(store: Store, experiment_id: str) -> tuple[DeadSweep, ...]:
+def repair_dead_sweeps(store: Store, *experiment_ids: str) -> tuple[RunRow, ...]:
     """Set every sweep that claims to be RUNNING though its process is gone to KILLED, and its unfinished runs with it.
+
+    Returns the runs of these sweeps, as they were.
 
     Raises
     ------
@@ -61,12 +53,8 @@ def repair_dead_sweeps(store: Store, experiment_id: str) -> tuple[DeadSweep, ...
         If the store fails.
     """
     with telling("dead sweeps cannot be set right"):
-        running = store.find_runs([experiment_id], status="RUNNING")
-        repaired = []
-        for sweep in running:
-            if sweep.parent_id is None and is_dead(sweep):
-                unfinished = tuple(run.run_id for run in running if run.parent_id == sweep.run_id)
-                for run_id in (*unfinished, sweep.run_id):
-                    store.change_run(run_id, status="KILLED", now=int(time.time() * 1000))
-                repaired.append(DeadSweep(sweep.run_id, sweep.name, unfinished))
-        return tuple(repaired)
+        running = store.find_runs(experiment_ids, status="RUNNING")
+        dead = {run.run_id: run for run in running if run.parent_id is None and is_dead(run)}
+        for run in [*(run for run in running if run.parent_id in dead), *dead.values()]:
+            store.change_run(run.run_id, status="KILLED", now=int(time.time() * 1000))
+        return tuple(dead.values())

@@ -3,13 +3,14 @@
 Everything is read once for each process: a sweep of a thousand jobs asks git three times, not three thousand.
 """
 
+import contextlib
 import functools
 import os
 import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -75,17 +76,6 @@ def _git(folder: Path, *arguments: str) -> bytes | None:
     return ended.stdout if ended.returncode == 0 else None
 
 
-def library_versions(names: Iterable[str] = LIBRARIES) -> dict[str, str]:
-    """Return the versions of the libraries that are installed."""
-    found = {}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:  # an extra that is not installed
-            continue
-    return found
-
-
 def command_line() -> str:
     """Return the command as it can be typed again in the repository's root, without this machine's paths."""
     return shlex.join(["python", *sys.orig_argv[1:]])
@@ -109,16 +99,17 @@ def _blas() -> str:
     return ", ".join(sorted(found)) or "unknown"
 
 
-def tags() -> dict[str, str]:
+@functools.cache
+def tags() -> Mapping[str, str]:
     """Return the provenance of everything this process computes, as tags of a run.
 
-    ``git_dirty`` is ``true``, ``false`` or, outside a checkout, ``unknown``: not known is not clean.
+    ``git_dirty`` is ``true``, ``false`` or, outside a checkout, ``unknown``: not known is not clean. ``versions`` are
+    of the libraries that are installed.
     """
-    return dict(_tags())
-
-
-@functools.cache
-def _tags() -> Mapping[str, str]:
+    versions = []
+    for name in LIBRARIES:
+        with contextlib.suppress(PackageNotFoundError):  # an extra that is not installed
+            versions.append(f"{name} {version(name)}")
     state = git_state()
     dirty = {True: "true", False: "false", None: "unknown"}[state.dirty]
     return {
@@ -132,7 +123,7 @@ def _tags() -> Mapping[str, str]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "blas": _blas(),
-        "versions": ", ".join(f"{name} {number}" for name, number in library_versions().items()),
+        "versions": ", ".join(versions),
     }
 
 

@@ -1,4 +1,7 @@
-"""Runs back out of the store: sweeps to continue, and what a job recorded beside its scores."""
+"""Runs back out of the store: sweeps to continue, and what a job recorded beside its scores.
+
+Every function raises TrackingError if the store fails, or what is asked for is not there.
+"""
 
 import io
 import json
@@ -23,19 +26,11 @@ from src.words import did_you_mean
 
 
 def experiment_ids(store: Store, names: Sequence[str] | None = None) -> dict[str, str]:
-    """Return the ids of the experiments called `names`, by name; of all if None.
-
-    Raises
-    ------
-    TrackingError
-        If there is no experiment of such a name; it lists those there are.
-    """
+    """Return the ids of the experiments called `names`, by name; of all that are not deleted if None."""
     with telling("experiments cannot be read"):
-        known = store.experiments()
-    if names is None:
-        return known
-    missing = [name for name in names if name not in known]
-    if missing:
+        known = {name: identity for name, (identity, deleted) in store.experiments().items() if not deleted}
+    names = list(known) if names is None else names
+    if missing := [name for name in names if name not in known]:
         raise TrackingError(
             f"there is no MLflow experiment {missing[0]!r} in {shown(store.address)}.{did_you_mean(missing[0], known)} "
             f"({', '.join(sorted(known)) or 'it holds none'})"
@@ -44,13 +39,7 @@ def experiment_ids(store: Store, names: Sequence[str] | None = None) -> dict[str
 
 
 def get_run(store: Store, run_id: str) -> RunRow:
-    """Return one run.
-
-    Raises
-    ------
-    TrackingError
-        If there is none of that id, or it was deleted.
-    """
+    """Return one run; a deleted one is refused."""
     with telling(f"the run {run_id!r} cannot be read"):
         found = store.runs([run_id])
     if not found:
@@ -60,52 +49,22 @@ def get_run(store: Store, run_id: str) -> RunRow:
     return found[0]
 
 
-def find_runs(store: Store, experiment_ids: Sequence[str], tags: Mapping[str, str] | None = None) -> list[RunRow]:
-    """Return the experiments' runs that carry all of `tags`, the newest first; deleted runs are left out.
-
-    Raises
-    ------
-    TrackingError
-        If the store fails.
-    """
+def find_runs(store: Store, experiment_ids: Sequence[str], tags: Mapping[str, str | None]) -> list[RunRow]:
+    """Return the experiments' runs with all of `tags` (None: without the tag), the newest first, none deleted."""
     with telling("runs cannot be read"):
         return store.find_runs(experiment_ids, tags)
 
 
-def finished_jobs(store: Store, experiment_ids: Sequence[str]) -> dict[str, str]:
-    """Return the run of each finished job, by job digest; the newest where there are several.
-
-    Raises
-    ------
-    TrackingError
-        If the store fails.
-    """
-    with telling("runs cannot be read"):
-        return store.finished_jobs(experiment_ids)
-
-
 def finished_runs(store: Store, experiment_id: str, digests: Collection[str]) -> dict[str, RunRow]:
-    """Return the runs of those jobs that are finished, by job digest; the newest where there are several.
-
-    Raises
-    ------
-    TrackingError
-        If the store fails.
-    """
+    """Return the runs of those jobs that are finished, by job digest; the newest where there are several."""
     with telling("runs cannot be read"):
         return store.finished_runs(experiment_id, digests)
 
 
 def sweeps(store: Store, experiments: Sequence[str] | None = None) -> list[RunRow]:
-    """Return the experiments' sweeps (parent runs), the newest first.
-
-    Raises
-    ------
-    TrackingError
-        If there is no experiment of such a name, or the store fails.
-    """
+    """Return the experiments' sweeps (parent runs), the newest first."""
     ids = list(experiment_ids(store, experiments).values())
-    return [run for run in find_runs(store, ids) if SWEEP_DIGEST in run.tags and run.parent_id is None]
+    return [run for run in find_runs(store, ids, {PARENT: None}) if SWEEP_DIGEST in run.tags]
 
 
 def children(store: Store, sweep: RunRow) -> list[RunRow]:
@@ -115,7 +74,7 @@ def children(store: Store, sweep: RunRow) -> list[RunRow]:
 
 def sweeps_of_digest(store: Store, experiment_id: str, digest: str) -> list[RunRow]:
     """Return the parent runs of one sweep, the newest first: it was typed before as often as there are runs."""
-    return [run for run in find_runs(store, [experiment_id], {SWEEP_DIGEST: digest}) if run.parent_id is None]
+    return find_runs(store, [experiment_id], {SWEEP_DIGEST: digest, PARENT: None})
 
 
 def unfinished_sweep(store: Store, experiment_id: str, digest: str) -> RunRow | None:
@@ -128,13 +87,7 @@ def unfinished_sweep(store: Store, experiment_id: str, digest: str) -> RunRow | 
 
 
 def artifact(store: Store, run: RunRow, path: str) -> bytes:
-    """Return the content of one of a run's artifacts.
-
-    Raises
-    ------
-    TrackingError
-        If the run has no such artifact, or it cannot be read.
-    """
+    """Return the content of one of a run's artifacts."""
     try:
         with telling("it cannot be read"):
             return store.read(run, path)
@@ -144,8 +97,7 @@ def artifact(store: Store, run: RunRow, path: str) -> bytes:
 
 def recorded_config(store: Store, run: RunRow) -> dict[str, Any]:
     """Return the whole resolved configuration a job was run with."""
-    config: dict[str, Any] = artifacts.read_yaml(artifact(store, run, artifacts.CONFIG))
-    return config
+    return artifacts.read_config(artifact(store, run, artifacts.CONFIG))
 
 
 def recorded_overrides(store: Store, run: RunRow) -> list[str]:
@@ -163,40 +115,6 @@ def recorded_jobs(store: Store, sweep: RunRow) -> list[dict[str, Any]]:
 def fold_scores(store: Store, run: RunRow) -> dict[str, FloatArray]:
     """Return a job's `JobResult.columns`; an old record may lack some of them."""
     return artifacts.read_fold_scores(artifact(store, run, artifacts.FOLD_SCORES))
-
-
-def class_scores(store: Store, run: RunRow) -> pd.DataFrame | None:
-    """Return a finished job's scores of each class over its out-of-fold predictions.
-
-    Returns
-    -------
-    DataFrame or None
-        class (text), precision, recall, f1 (NaN if a network diverged), support (rows); None for an old record.
-    """
-    # A record without a Brier score is older than class_scores.csv.
-    if run.status != "FINISHED" or "test/brier_score" not in run.metrics:
-        return None
-    return _numbers(artifact(store, run, artifacts.CLASS_SCORES), labels=["class"])
-
-
-def dataset(store: Store, run_id: str) -> RecordedDataset | None:
-    """Return what MLflow holds of the data that a job's run was on, None if it holds nothing.
-
-    Raises
-    ------
-    TrackingError
-        If the store fails.
-    """
-    with telling(f"the data set of the run {run_id} cannot be read"):
-        found = store.dataset(run_id)
-    return None if found is None else recorded_dataset(found)
-
-
-def curves(store: Store, run: RunRow) -> pd.DataFrame | None:
-    """Return a job's learning curves (repeat, fold, epoch, train_loss, test_loss); None for a model without epochs."""
-    if run.status != "FINISHED" or "curve/train_loss" not in run.metrics:
-        return None
-    return _numbers(artifact(store, run, artifacts.CURVES), ["repeat", "fold", "epoch"])
 
 
 def predictions(store: Store, run: RunRow) -> pd.DataFrame:
@@ -230,15 +148,17 @@ class StoredRecord:
     store: Store
 
     def dataset(self, run_id: str) -> RecordedDataset | None:
-        """Return the data that the job was run on."""
-        return dataset(self.store, run_id)
+        """Return what MLflow holds of the data that the job was run on, None if it holds nothing."""
+        with telling(f"the data set of the run {run_id} cannot be read"):
+            found = self.store.dataset(run_id)
+        return None if found is None else recorded_dataset(found)
 
     def curves(self, run_id: str) -> tuple[Curve, ...]:
-        """Return the learning curve of each fold, of a diverged one with NaN at its end."""
+        """Return the learning curve of each fold, of a diverged one with NaN at its end; none without epochs."""
         run = get_run(self.store, run_id)
-        table = curves(self.store, run)
-        if table is None:
+        if run.status != "FINISHED" or "curve/train_loss" not in run.metrics:
             return ()
+        table = _numbers(artifact(self.store, run, artifacts.CURVES), ["repeat", "fold", "epoch"])
         folds = fold_scores(self.store, run)
         made = []
         for repeat, fold, end in zip(*(folds[name] for name in ("repeat", "fold", "diverged_epoch")), strict=True):
@@ -259,8 +179,18 @@ class StoredRecord:
         return OutOfFold(fold.astype(np.int64), target.astype(np.int64), probabilities, classes)
 
     def class_scores(self, run_id: str) -> pd.DataFrame | None:
-        """Return the scores by class, None where an older version recorded the job."""
-        return class_scores(self.store, get_run(self.store, run_id))
+        """Return the scores of each class over the out-of-fold predictions of a finished job.
+
+        Returns
+        -------
+        DataFrame or None
+            class (text), precision, recall, f1 (NaN if a network diverged), support (rows); None for an old record.
+        """
+        run = get_run(self.store, run_id)
+        # A record without a Brier score is older than class_scores.csv.
+        if run.status != "FINISHED" or "test/brier_score" not in run.metrics:
+            return None
+        return _numbers(artifact(self.store, run, artifacts.CLASS_SCORES), labels=["class"])
 
     def pipeline(self, run_id: str) -> Any | None:
         """Return the fitted pipeline, None if the run keeps none."""

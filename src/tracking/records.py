@@ -4,6 +4,8 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import accumulate
 from typing import Any, Literal
 
 import numpy as np
@@ -40,6 +42,9 @@ SEARCH = "search"  # "true" on a sweep whose jobs a search proposed
 MOST_IDENTIFIERS = 5  # columns that a data set's profile names
 MODEL_TYPE = "classifier"  # as MLflow's page shows it
 DATASET_CONTEXT = "training"  # what the data was used for, as MLflow's page shows it
+
+
+_JSON = json.JSONEncoder(ensure_ascii=False, default=str)
 
 
 @dataclass(frozen=True)
@@ -105,11 +110,13 @@ def param_values(params: Mapping[str, Any]) -> dict[str, str]:
     A character that MLflow does not allow in a key (from a class's name, say) becomes ``_``. A value of more than 6000
     characters is cut and ends in an ellipsis; config.yaml keeps it whole.
     """
-    texts = {
-        key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-        for key, value in params.items()
-    }
-    return {cut(re.sub(r"[^\w.\- :]", "_", key), NAME_LENGTH): cut(text, PARAM_LENGTH) for key, text in texts.items()}
+    texts = {key: value if isinstance(value, str) else _JSON.encode(value) for key, value in params.items()}
+    return {_param_name(key): cut(text, PARAM_LENGTH) for key, text in texts.items()}
+
+
+@cache
+def _param_name(key: str) -> str:
+    return cut(re.sub(r"[^\w.\- :]", "_", key), NAME_LENGTH)
 
 
 def tag_values(tags: Mapping[str, str]) -> dict[str, str]:
@@ -124,19 +131,17 @@ def failure_tags(failure: Failure) -> dict[str, str]:
 
 def job_params(config: JobConfig) -> dict[str, str]:
     """Write a job's configuration with dotted keys, without those that mean nothing for the job."""
-    used = used_keys(config)
+    used = set(used_keys(config))
     shaping = ("data.", "model.", "training.", "cv.")
-    return param_values(
-        {
-            key: value
-            for key, value in flatten(config.model_dump(mode="json")).items()
-            if not key.startswith(shaping) or any(key == one or key.startswith(f"{one}.") for one in used)
-        }
-    )
+    params = flatten(config.model_dump(mode="json"))
+    meaningless = {
+        key for key in params if key.startswith(shaping) and used.isdisjoint(accumulate(key.split("."), "{}.{}".format))
+    }
+    return param_values({key: value for key, value in params.items() if key not in meaningless})
 
 
-def metric_points(result: JobResult, curve_points: int) -> list[Point]:
-    """List a job's metrics as (name, value, step).
+def metric_points(metrics: Mapping[str, float], result: JobResult, curve_points: int) -> list[Point]:
+    """List a job's metrics as (name, value, step); `metrics` are `result.metrics()`.
 
     Returns
     -------
@@ -145,7 +150,7 @@ def metric_points(result: JobResult, curve_points: int) -> list[Point]:
         fold as the step, ``curve/train_loss`` and ``curve/test_loss`` with the epoch as the step (at most
         `curve_points` of them). Each (name, step) once. NaN is kept; MLflow stores an infinity as the largest float.
     """
-    points = [(name, value, 0) for name, value in result.metrics().items()] + result.fold_metrics()
+    points = [(name, value, 0) for name, value in metrics.items()] + result.fold_metrics()
     curve = result.mean_curve()
     if curve is None or curve_points < 1:
         return points
@@ -162,20 +167,10 @@ def dataset_row(dataset: RecordedDataset, digest: str) -> DatasetRow:
     """Describe data in the form MLflow's page shows: source, schema of the columns, size."""
     columns = [{"type": kind, "name": name, "required": True} for name, kind in dataset.columns.items()]
     facts = dataset.facts
-    profile = {
-        "num_rows": dataset.rows,
-        "num_features": len(columns),
-        "num_classes": dataset.classes,
-        **(
-            {
-                "duplicate_rows": facts.duplicates,
-                "identifiers": facts.identifiers[:MOST_IDENTIFIERS],
-                "rarest_class": facts.rarest,
-            }
-            if facts
-            else {}
-        ),
-    }
+    profile: dict[str, Any] = {"num_rows": dataset.rows, "num_features": len(columns), "num_classes": dataset.classes}
+    if facts is not None:
+        identifiers = facts.identifiers[:MOST_IDENTIFIERS]
+        profile |= {"duplicate_rows": facts.duplicates, "identifiers": identifiers, "rarest_class": facts.rarest}
     return DatasetRow(
         name=cut(dataset.name, DATASET_NAME_LENGTH),
         digest=digest[:DATASET_DIGEST_LENGTH],

@@ -1,4 +1,7 @@
-"""A sweep's parent run and the runs of its jobs, from start to a true status. One process writes."""
+"""A sweep's parent run and the runs of its jobs, from start to a true status. One process writes.
+
+Every function raises TrackingError if the store fails, or holds no such run.
+"""
 
 import contextlib
 import getpass
@@ -69,13 +72,7 @@ class NoSweep:
 
 
 def no_sweep(store: Store, experiment: str, tags: Mapping[str, str]) -> NoSweep:
-    """Prepare the record of a job that belongs to no sweep; `tags` are its provenance.
-
-    Raises
-    ------
-    TrackingError
-        If the store fails.
-    """
+    """Prepare the record of a job that belongs to no sweep; `tags` are its provenance."""
     return NoSweep(experiment_id(store, experiment), {USER: _user(), **tags})
 
 
@@ -94,12 +91,8 @@ def start_sweep(
 
     Parameters
     ----------
-    store
-        Where.
-    experiment
-        The MLflow experiment's name; created if there is none.
-    name
-        The run's name.
+    experiment, name
+        The MLflow experiment's name, created if there is none, and the run's.
     digest
         Identifies the same sweep when it is typed again.
     jobs
@@ -110,11 +103,6 @@ def start_sweep(
         What holds for the whole sweep, with dotted keys.
     files
         More artifacts by path.
-
-    Raises
-    ------
-    TrackingError
-        If the store fails.
     """
     shared = {USER: _user(), **tags, SWEEP_DIGEST: digest}
     run = RunRow(
@@ -126,48 +114,29 @@ def start_sweep(
         params=param_values(params or {}),
     )
     with telling("the sweep cannot be opened"):
-        run = store.add_run(run, files={JOBS: _listing(jobs), **provenance.files(), **(files or {})})
+        (run,) = store.add_runs([NewRun(run, files={**_listing(jobs), **provenance.files(), **(files or {})})])
     return Sweep(run, shared)
 
 
 def list_jobs(store: Store, sweep: Sweep, jobs: Sequence[Mapping[str, Any]]) -> None:
-    """Replace an open sweep's list of jobs, as a search does when it has found more of them.
-
-    Raises
-    ------
-    TrackingError
-        If the store fails.
-    """
+    """Replace an open sweep's list of jobs, as a search does when it has found more of them."""
     with telling(f"the jobs of the sweep {sweep.run.name!r} cannot be listed"):
-        store.put(sweep.run, {JOBS: _listing(jobs)})
+        store.put(sweep.run, _listing(jobs))
         store.change_run(sweep.run_id, tags={COUNT: str(len(jobs))})
 
 
-def _listing(jobs: Sequence[Mapping[str, Any]]) -> bytes:
-    return json.dumps(list(jobs), ensure_ascii=False, indent=1, default=str).encode()
+def _listing(jobs: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
+    return {JOBS: json.dumps(list(jobs), ensure_ascii=False, indent=1, default=str).encode()}
 
 
 def reopen_sweep(store: Store, run_id: str, tags: Mapping[str, str]) -> Sweep | None:
-    """Open an unfinished sweep again, for this process.
+    """Open an unfinished sweep again, for this process; None if another living process has taken it up meanwhile.
 
-    Parameters
-    ----------
-    store, run_id
-        The sweep's parent run.
-    tags
-        Provenance of the runs to come; the parent keeps that of its start.
-
-    Returns
-    -------
-    Sweep or None
-        None if another living process has taken the sweep up in the meantime.
-
-    Raises
-    ------
-    TrackingError
-        If there is no such run, or the store fails.
+    `tags` are the provenance of the runs to come; the parent keeps that of its start.
     """
-    with telling(f"the sweep {run_id} cannot be continued"), _one_at_a_time(store):
+    # Only one process takes up a sweep; over the network there is no lock to hold.
+    alone = contextlib.nullcontext() if store.database is None else lock_of(store.database)
+    with telling(f"the sweep {run_id} cannot be continued"), alone:
         run = get_run(store, run_id)
         if run.status == "RUNNING" and not is_dead(run):
             return None
@@ -175,11 +144,6 @@ def reopen_sweep(store: Store, run_id: str, tags: Mapping[str, str]) -> Sweep | 
         store.change_run(run_id, tags=process_tags(), without=ended_by, status="RUNNING")
     kept = {key: value for key, value in run.tags.items() if key in (USER, SWEEP_DIGEST)}
     return Sweep(run, {**kept, **tags})
-
-
-def _one_at_a_time(store: Store) -> contextlib.AbstractContextManager[Any]:
-    """Keep other processes from taking up the same sweep; over the network there is no lock to hold."""
-    return contextlib.nullcontext() if store.database is None else lock_of(store.database)
 
 
 def job_run(
@@ -223,7 +187,7 @@ def job_run(
     if isinstance(outcome, Failure):
         tags |= failure_tags(outcome)
     else:
-        points = metric_points(outcome, job.config.tracking.curve_points)
+        points = metric_points(job.metrics, outcome, job.config.tracking.curve_points)
         if epochs := [fold.diverged_epoch for fold in outcome.folds if fold.diverged_epoch is not None]:
             tags |= {"diverged": "true", "diverged_epoch": str(min(epochs))}
     run = RunRow(
@@ -235,7 +199,7 @@ def job_run(
         tags=tag_values(tags),
         params=job_params(job.config),
     )
-    files = job_files(job.config.model_dump(mode="json"), overrides, outcome, job.folds, class_names)
+    files = job_files(job.config, overrides, outcome, job.folds, class_names)
     if isinstance(place, NoSweep):
         files |= place.files
     return NewRun(run, points, dataset_row(dataset, job.data_digest), files)
@@ -271,8 +235,6 @@ def finish_sweep(
 
     Parameters
     ----------
-    store, sweep
-        The open sweep.
     status
         FINISHED if all its jobs are, FAILED if one failed, KILLED if it was interrupted.
     metrics
@@ -285,11 +247,6 @@ def finish_sweep(
         The run's description (Markdown), where the answer stands.
     failure
         What ended the sweep itself, beyond its jobs.
-
-    Raises
-    ------
-    TrackingError
-        If the store fails.
     """
     all_tags = {**(tags or {}), **({NOTE: note} if note else {}), **(failure_tags(failure) if failure else {})}
     trace = {TRACEBACK: failure.traceback.encode()} if failure else {}
@@ -299,50 +256,20 @@ def finish_sweep(
         store.change_run(sweep.run_id, tags=tag_values(all_tags), metrics=metrics, status=status, now=now)
 
 
-def describe(store: Store, run_id: str, note: str, tags: Mapping[str, str] | None = None) -> None:
-    """Give a run its description (Markdown), and more tags.
-
-    Raises
-    ------
-    TrackingError
-        If there is no such run, or the store fails.
-    """
-    with telling(f"the run {run_id} cannot be described"):
-        store.change_run(run_id, tags=tag_values({**(tags or {}), NOTE: note}))
-
-
 def add_files(store: Store, run_id: str, files: Mapping[str, bytes]) -> None:
-    """Add artifacts, by path, to a run that has ended.
-
-    Raises
-    ------
-    TrackingError
-        If there is no such run, or they cannot be written.
-    """
+    """Add artifacts, by path, to a run that has ended."""
     with telling(f"artifacts cannot be added to run {run_id}"):
         store.put(get_run(store, run_id), files)
 
 
 def has_files(store: Store, run_id: str, folder: str) -> bool:
-    """Say whether a run has artifacts in a folder.
-
-    Raises
-    ------
-    TrackingError
-        If there is no such run, or the store fails.
-    """
+    """Say whether a run has artifacts in a folder."""
     with telling(f"the artifacts of run {run_id} cannot be listed"):
         return store.holds(get_run(store, run_id), folder)
 
 
 def add_metrics(store: Store, run_id: str, metrics: Mapping[str, float]) -> None:
-    """Add metrics, by name, to a run that has ended.
-
-    Raises
-    ------
-    TrackingError
-        If there is no such run, or they cannot be written.
-    """
+    """Add metrics, by name, to a run that has ended."""
     with telling(f"metrics cannot be added to run {run_id}"):
         store.change_run(run_id, metrics=metrics, now=int(time.time() * 1000))
 

@@ -22,8 +22,8 @@ from src.tracking.address import (
     REACH_SECONDS,
     check_server,
     database_path,
-    exists,
     first_line,
+    holds_tables,
     is_empty,
     prepared_database,
     remove_database,
@@ -32,7 +32,7 @@ from src.tracking.address import (
     shown,
 )
 from src.tracking.errors import TrackingError
-from src.tracking.records import DATASET_CONTEXT, JOB_DIGEST, MODEL_TYPE, DatasetRow, NewRun, Point, RunRow, Status
+from src.tracking.records import DATASET_CONTEXT, JOB_DIGEST, MODEL_TYPE, DatasetRow, NewRun, RunRow, Status
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -68,15 +68,12 @@ class Store:
         logging.getLogger("alembic").setLevel(logging.WARNING)
         return MlflowClient(self.address, registry_uri=self.address)
 
-    def experiments(self) -> dict[str, str]:
-        """Return the ids of the experiments that are not deleted, by name."""
-        found = self.client.search_experiments(max_results=50000)
-        return {experiment.name: str(experiment.experiment_id) for experiment in found}
+    def experiments(self) -> dict[str, tuple[str, bool]]:
+        """Return the id of each experiment, by its name, and whether it was deleted."""
+        from mlflow.entities import ViewType
 
-    def experiment(self, name: str) -> tuple[str, bool] | None:
-        """Return the id of an experiment and whether it was deleted, None if there is none of this name."""
-        found = self.client.get_experiment_by_name(name)
-        return None if found is None else (str(found.experiment_id), found.lifecycle_stage != "active")
+        found = self.client.search_experiments(ViewType.ALL, max_results=50000)
+        return {each.name: (str(each.experiment_id), each.lifecycle_stage != "active") for each in found}
 
     def create_experiment(self, name: str, location: str | None) -> None:
         """Create an experiment whose artifacts go to `location`, unless there is one of this name."""
@@ -102,38 +99,29 @@ class Store:
         return 1
 
     def add_runs(self, runs: Iterable[NewRun]) -> Iterator[RunRow]:
-        """Write new runs; yield each, with its id, when it is written."""
-        for new in runs:
-            yield self.add_run(new.run, new.points, new.dataset, new.files)
-
-    def add_run(
-        self,
-        run: RunRow,
-        points: Sequence[Point] = (),
-        dataset: DatasetRow | None = None,
-        files: Mapping[str, bytes] | None = None,
-    ) -> RunRow:
-        """Write a new run with everything that belongs to it; return it with its id.
+        """Write new runs with everything that belongs to them; yield each, with its id, when it is written.
 
         Over the client a run is RUNNING until it is whole, so that a process that dies in between leaves no run that
         claims to have finished; `src.tracking.processes` sets it right later.
         """
         from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 
-        made = self.client.create_run(run.experiment_id, start_time=run.started, tags=run.tags, run_name=run.name)
-        run = replace(run, run_id=made.info.run_id, artifact_uri=made.info.artifact_uri)
-        time = run.started if run.ended is None else run.ended
-        metrics = [Metric(name, value, time, step) for name, value, step in points]
-        if metrics or run.params:
-            params = [Param(key, value) for key, value in run.params.items()]
-            self.client.log_batch(run.run_id, metrics=metrics, params=params)
-        if dataset is not None:
-            used = DatasetInput(Dataset(**vars(dataset)), [InputTag("mlflow.data.context", DATASET_CONTEXT)])
-            self.client.log_inputs(run.run_id, [used])
-        self.put(run, files or {})
-        if run.ended is not None:
-            self.client.set_terminated(run.run_id, run.status, run.ended)
-        return run
+        for new in runs:
+            run = new.run
+            made = self.client.create_run(run.experiment_id, start_time=run.started, tags=run.tags, run_name=run.name)
+            run = replace(run, run_id=made.info.run_id, artifact_uri=made.info.artifact_uri)
+            time = run.started if run.ended is None else run.ended
+            metrics = [Metric(name, value, time, step) for name, value, step in new.points]
+            if metrics or run.params:
+                params = [Param(key, value) for key, value in run.params.items()]
+                self.client.log_batch(run.run_id, metrics=metrics, params=params)
+            if new.dataset is not None:
+                used = DatasetInput(Dataset(**vars(new.dataset)), [InputTag("mlflow.data.context", DATASET_CONTEXT)])
+                self.client.log_inputs(run.run_id, [used])
+            self.put(run, new.files)
+            if run.ended is not None:
+                self.client.set_terminated(run.run_id, run.status, run.ended)
+            yield run
 
     def change_run(
         self,
@@ -160,12 +148,13 @@ class Store:
             self.client.set_terminated(run_id, status, now)
 
     def find_runs(
-        self, experiment_ids: Sequence[str], tags: Mapping[str, str] | None = None, status: Status | None = None
+        self, experiment_ids: Sequence[str], tags: Mapping[str, str | None] | None = None, status: Status | None = None
     ) -> list[RunRow]:
-        """Return the experiments' runs that carry all of `tags`, the newest first; deleted runs are left out."""
-        quoted = {key: value.replace("'", "''") for key, value in (tags or {}).items()}
-        conditions = [f"tags.`{key}` = '{value}'" for key, value in quoted.items()]
-        conditions += [f"attributes.status = '{status}'"] if status else []
+        """Return the experiments' runs with all of `tags` (None: without the tag), the newest first, none deleted."""
+        conditions = [f"attributes.status = '{status}'"] if status else []
+        for key, value in (tags or {}).items():
+            is_so = "IS NULL" if value is None else "= '{}'".format(value.replace("'", "''"))
+            conditions.append(f"tags.`{key}` {is_so}")
         found: list[RunRow] = []
         token: str | None = ""
         while experiment_ids and token is not None:
@@ -193,11 +182,6 @@ class Store:
                     raise
         return found
 
-    def finished_jobs(self, experiment_ids: Sequence[str]) -> dict[str, str]:
-        """Return the run of each finished job, by job digest; the newest where there are several."""
-        runs = self.find_runs(experiment_ids, status="FINISHED")
-        return {run.tags[JOB_DIGEST]: run.run_id for run in reversed(runs) if JOB_DIGEST in run.tags}
-
     def finished_runs(self, experiment_id: str, digests: Collection[str]) -> dict[str, RunRow]:
         """Return the runs of those jobs that are finished, by job digest; the newest where there are several."""
         runs = self.find_runs([experiment_id], status="FINISHED")
@@ -211,10 +195,13 @@ class Store:
         found = inputs.dataset_inputs[0].dataset
         return DatasetRow(**{name: getattr(found, name) for name in DatasetRow.__dataclass_fields__})
 
-    def logged_model(self, run_id: str) -> str | None:
-        """Return the id of the model that a run keeps, None if it keeps none."""
+    def logged_model(self, run_id: str) -> tuple[str, str] | None:
+        """Return the id of the model that a run keeps, and where its files are; None if it keeps none."""
         outputs = self.client.get_run(run_id).outputs
-        return str(outputs.model_outputs[0].model_id) if outputs and outputs.model_outputs else None
+        if not outputs or not outputs.model_outputs:
+            return None
+        model_id = str(outputs.model_outputs[0].model_id)
+        return model_id, str(self.client.get_logged_model(model_id).artifact_location)
 
     def add_model(self, run: RunRow, name: str, write: Callable[[str, Path], None]) -> str:
         """Keep a classifier as a model of a run; return its id. `write` is given the id and the folder to make."""
@@ -232,16 +219,13 @@ class Store:
         self.client.log_outputs(run.run_id, [LoggedModelOutput(model.model_id, step=0)])
         return str(model.model_id)
 
-    def model_location(self, model_id: str) -> str:
-        """Return where the files of a logged model are."""
-        return str(self.client.get_logged_model(model_id).artifact_location)
-
     def model_folder(self, run_id: str, temporary: Path) -> Path | None:
         """Return a folder with the model that a run keeps, downloaded if need be; None if it keeps none."""
-        model_id = self.logged_model(run_id)
-        if model_id is None:
+        kept = self.logged_model(run_id)
+        if kept is None:
             return None
-        folder = artifacts.local_folder(self.model_location(model_id))
+        model_id, location = kept
+        folder = artifacts.local_folder(location)
         if folder is not None:
             return folder
         from mlflow.artifacts import download_artifacts
@@ -328,7 +312,7 @@ def existing_store(uri: str | None = None) -> Store | None:
     database = database_path(address)
     if database is None:
         return open_store(uri)
-    return _opened(address) if exists(database) and not is_empty(database) else None
+    return _opened(address) if holds_tables(database) else None
 
 
 def _opened(address: str) -> Store:
@@ -375,16 +359,23 @@ def _usable(address: str) -> Iterator[None]:
 
 
 def _check_answer(store: Store) -> None:
+    """Ask a server one thing, once and for a short time: MLflow reads anew for each request how often and how long."""
     from mlflow.exceptions import MlflowException
 
     limits = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": str(REACH_SECONDS)}
+    before = {name: os.environ.pop(name, None) for name in limits}
+    os.environ.update(limits)
     try:
-        with _environment(limits):
-            store.client.search_experiments(max_results=1)
+        store.client.search_experiments(max_results=1)
     except MlflowException as error:
         raise TrackingError(
             f"tracking.uri: no MLflow server answers at {shown(store.address)}: {_short(error)}."
         ) from error
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
 
 
 def _short(error: Exception) -> str:
@@ -403,21 +394,6 @@ def _short(error: Exception) -> str:
     return first_line(error)[:200]
 
 
-@contextlib.contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Set variables that MLflow reads anew for each request, and put them back."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
 def experiment_id(store: Store, name: str) -> str:
     """Return the id of the experiment called `name`, creating it if there is none.
 
@@ -429,17 +405,18 @@ def experiment_id(store: Store, name: str) -> str:
         If an experiment of that name was deleted, or the name is refused.
     """
     with telling("the experiment cannot be opened"):
-        found = store.experiment(name)
-        if found is None:
+        known = store.experiments()
+        if name not in known:
             folder = None if store.database is None else store.database.parent / "mlartifacts" / _folder_name(name)
             store.create_experiment(name, None if folder is None else folder.as_uri())
-            found = store.experiment(name)  # another process may have been as quick
-    if found is None or found[1]:
+            known = store.experiments()  # another process may have been as quick
+    identity, deleted = known[name]
+    if deleted:
         raise TrackingError(
             f"tracking.experiment: {name!r} was deleted; choose another name, "
-            f"or restore it with `mlflow experiments restore --experiment-id {found[0] if found else '?'}`."
+            f"or restore it with `mlflow experiments restore --experiment-id {identity}`."
         )
-    return found[0]
+    return identity
 
 
 def _folder_name(name: str) -> str:

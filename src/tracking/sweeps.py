@@ -1,22 +1,24 @@
-"""Which sweeps a comparison is about, and what is recorded of the jobs of each, typed."""
+"""Which sweeps a comparison is about, and what is recorded of the jobs of each, typed.
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache, partial
+Every function raises TrackingError if the store fails, or what is asked for is not there.
+"""
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from src.comparison.jobs import FloatArray, RecordedJob
 from src.comparison.naming import data_name
-from src.comparison.record import RecordedSweep
+from src.comparison.record import RecordedDataset, RecordedSweep
 from src.config import ConfigError, JobConfig, recorded
 from src.config.schema import ComparisonConfig
 from src.tracking import artifacts
 from src.tracking.errors import TrackingError
 from src.tracking.processes import repair_dead_sweeps
 from src.tracking.reading import (
+    StoredRecord,
     artifact,
     children,
-    dataset,
     experiment_ids,
     finished_runs,
     fold_scores,
@@ -52,37 +54,25 @@ def find_sweeps(store: Store, experiments: Sequence[str] = (), run_ids: Sequence
     Raises
     ------
     TrackingError
-        If an experiment holds no sweep, a run is no sweep, a sweep is still running, there is no such experiment or
-        run, or the store fails.
+        If an experiment holds no sweep, a run is no sweep, or a sweep is still running.
     """
-    ids = experiment_ids(store, experiments or None)
-    named = [_parent(store, run_id) for run_id in run_ids]
-    # Without names every experiment may hold the latest sweep; with sweeps named alone, none is looked for.
-    searched = {} if run_ids and not experiments else ids
-    repaired = [
-        dead.run_id
-        for experiment in dict.fromkeys([*(run.experiment_id for run in named), *searched.values()])
-        for dead in repair_dead_sweeps(store, experiment)
-    ]
-    found = [get_run(store, run.run_id) if run.run_id in repaired else run for run in named]
-    found += [_latest(store, name) for name in experiments]
-    if not found:
-        found = [_latest(store, None)]
-    chosen = list({run.run_id: run for run in found}.values())
-    for run in chosen:
-        _check_ended(run)
-    return chosen
+    repair_dead_sweeps(store, *experiment_ids(store).values())
+    found = [_parent(store, run_id) for run_id in run_ids]
+    names: Sequence[str | None] = experiments or ([] if run_ids else [None])
+    found += [_latest(store, name) for name in names]
+    for sweep in found:
+        if sweep.status == "RUNNING":
+            raise TrackingError(
+                f"the sweep {sweep.name} ({sweep.run_id}) is still running; wait for its end, or name an earlier "
+                "sweep with --sweep."
+            )
+    return list({sweep.run_id: sweep for sweep in found}.values())
 
 
 def read_sweep(store: Store, sweep: RunRow) -> RecordedSweep:
     """Read what is recorded of a sweep, its reused jobs included.
 
     Where a job was run several times, because the sweep was taken up again, its finished run counts.
-
-    Raises
-    ------
-    TrackingError
-        If the store fails, or the sweep's list of jobs cannot be read.
     """
     listed = [str(job["digest"]) for job in recorded_jobs(store, sweep)]
     own: dict[str, RunRow] = {}
@@ -96,11 +86,10 @@ def read_sweep(store: Store, sweep: RunRow) -> RecordedSweep:
     runs = reused | own
     # A search finds its jobs as it goes on: those are in no list.
     order = dict.fromkeys([*listed, *reversed(own)])
-    rows_of = cache(partial(_rows, store, {run.tags.get(DATA_DIGEST, ""): run for run in runs.values()}))
     jobs, unreadable = [], []
     for run in (runs[digest] for digest in order if digest in runs):
         try:
-            jobs.append(read_job(store, run, rows_of=rows_of))
+            jobs.append(read_job(store, run))
         except ConfigError as problem:
             reason = "; ".join(str(problem).splitlines())
             unreadable.append(f"The job {run.name} was recorded by another version, and is left out: {reason}")
@@ -127,29 +116,18 @@ def sweep_options(store: Store, sweep: RunRow) -> ComparisonConfig:
     return recorded({"comparison": {key: text for key, text in known.items() if text not in (None, "null")}}).comparison
 
 
-def read_job(
-    store: Store, run: RunRow, config: JobConfig | None = None, rows_of: Callable[[str], int | None] | None = None
-) -> RecordedJob:
-    """Read what is recorded of a job.
-
-    Parameters
-    ----------
-    config
-        The job's, where it is known; None to read that too.
-    rows_of
-        The number of rows of a data set by its digest, asked for jobs that were recorded without their folds' sizes.
+def read_job(store: Store, run: RunRow, config: JobConfig | None = None) -> RecordedJob:
+    """Read what is recorded of a job, but for its `config` where that is known.
 
     Raises
     ------
     ConfigError
         If the configuration is one that this version cannot read.
-    TrackingError
-        If an artifact is missing.
     """
     checked = recorded(recorded_config(store, run)) if config is None else config
     folds = fold_scores(store, run) if run.status == FINISHED else {}
     if folds and "n_test" not in folds:
-        folds |= _average_sizes(checked, None if rows_of is None else rows_of(run.tags.get(DATA_DIGEST, "")))
+        folds |= _average_sizes(checked, StoredRecord(store).dataset(run.run_id))
     return RecordedJob(
         run_id=run.run_id,
         name=run.name,
@@ -166,17 +144,12 @@ def read_job(
     )
 
 
-def _average_sizes(config: JobConfig, rows: int | None) -> dict[str, FloatArray]:
+def _average_sizes(config: JobConfig, data: RecordedDataset | None) -> dict[str, FloatArray]:
     """The sizes of folds that an older version did not record: n/K rows test, on average."""
-    if rows is None:
+    if data is None:
         raise ConfigError("the sizes of its folds are not recorded")
-    n_test = np.full(config.cv.folds * config.cv.repeats, rows / config.cv.folds)
-    return {"n_test": n_test, "n_train": rows - n_test}
-
-
-def _rows(store: Store, runs: Mapping[str, RunRow], data_digest: str) -> int | None:
-    described = dataset(store, runs[data_digest].run_id)
-    return None if described is None else described.rows
+    n_test = np.full(config.cv.folds * config.cv.repeats, data.rows / config.cv.folds)
+    return {"n_test": n_test, "n_train": data.rows - n_test}
 
 
 def _parent(store: Store, run_id: str) -> RunRow:
@@ -208,11 +181,3 @@ def _latest(store: Store, experiment: str | None) -> RunRow:
     names = [name for name, identity in experiment_ids(store).items() if identity in others]
     hint = f"; others do: {', '.join(names)}" if names else ", nor does any other"
     raise TrackingError(f"the experiment {experiment!r} holds no sweep to compare{hint}.")
-
-
-def _check_ended(sweep: RunRow) -> None:
-    if sweep.status == "RUNNING":
-        raise TrackingError(
-            f"the sweep {sweep.name} ({sweep.run_id}) is still running; wait for its end, or name an earlier "
-            "sweep with --sweep."
-        )

@@ -46,8 +46,6 @@ def prepare_view(
 
     Parameters
     ----------
-    store, experiment_id, sweep_id
-        The sweep's parent run.
     varying
         The params in which its jobs differ, the most telling first; each becomes a column (the first 30).
     metrics

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
+from yaml import YAMLError
 
 from src.config import JobConfig, check, flatten
 from src.config.messages import leaves
@@ -31,6 +33,19 @@ def job(*overrides: str) -> JobConfig:
     plain = OmegaConf.to_container(composed(*overrides), resolve=True)
     assert isinstance(plain, dict)
     return check({str(key): value for key, value in plain.items()})
+
+
+def test_a_study_is_read_when_it_is_chosen_and_no_sooner(tmp_path: Path) -> None:
+    (tmp_path / "broken.yaml").write_text("seed: [")
+    (tmp_path / "mine.yaml").write_text("seed: 7")
+    offer_experiments(tmp_path)
+    try:
+        assert (composed("experiments=mine").seed, composed("experiments=mine").experiments) == (7, "mine")
+        with pytest.raises(YAMLError):
+            composed("experiments=broken")
+    finally:
+        for name in ("broken.yaml", "mine.yaml"):
+            del ConfigStore.instance().repo["experiments"][name]
 
 
 def test_the_defaults_of_conf_are_those_of_the_schema() -> None:

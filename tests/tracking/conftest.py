@@ -16,6 +16,7 @@ from src.comparison.record import RecordedDataset
 from src.config import check
 from src.evaluation.metrics import METRICS, score
 from src.evaluation.results import Curve, Failure, FoldResult, JobResult
+from src.tracking.records import JOB_DIGEST, SWEEP_DIGEST
 from src.tracking.runs import NoSweep, Sweep, start_sweep
 from src.tracking.store import Store, open_store
 from tests.stores import empty_store
@@ -113,6 +114,12 @@ def make_job() -> Callable[..., Ended]:
 def logged(store: Store, place: Sweep | NoSweep, job: Ended) -> str:
     """Write one ended job; return its run's id."""
     return job.log(store, place).run_id
+
+
+def finished(store: Store, experiment_id: str) -> dict[str, str]:
+    """The run of each finished job of an experiment, by the job's digest; the newest where there are several."""
+    runs = store.find_runs([experiment_id], {SWEEP_DIGEST: "s" * 64}, "FINISHED")
+    return {run.tags[JOB_DIGEST]: run.run_id for run in reversed(runs)}
 
 
 @pytest.fixture

@@ -120,7 +120,7 @@ def test_a_job_alone_has_no_parent_and_carries_the_diff_itself(store, make_job, 
     assert run.tags["command"] == "python -m src.run"
     assert "sweep_digest" not in run.tags
     assert reading.artifact(store, run, "git.diff") == b"--- a\n+++ b\n"
-    assert [found.run_id for found in find_runs(store, [alone.experiment_id])] == [run.run_id]
+    assert [found.run_id for found in find_runs(store, [alone.experiment_id], {})] == [run.run_id]
 
 
 def test_a_huge_diff_is_cut(monkeypatch):

@@ -15,7 +15,7 @@ from src.tracking import reading
 from src.tracking.artifacts import local_folder
 from src.tracking.errors import TrackingError
 from src.tracking.runs import finish_sweep, log_jobs, reopen_sweep, start_sweep
-from tests.tracking.conftest import logged
+from tests.tracking.conftest import finished, logged
 
 
 def fresh(store):
@@ -101,10 +101,11 @@ def test_files_give_back_the_same_bits(store, sweep, make_job):
     assert predictions["target"].tolist() == [("no", "yes")[row % 2] for row in rows]
     assert predictions["predicted"].tolist() == [("no", "yes")[i] for i in probabilities.argmax(axis=1)]
 
-    curves = reading.curves(store, run)
-    assert (
-        curves["train_loss"].tolist() == np.concatenate([fold.curve.train_loss for fold in job.result.folds]).tolist()
+    curves = reading.StoredRecord(store).curves(run.run_id)
+    recorded, made = (
+        [each.train_loss for each in some] for some in (curves, [fold.curve for fold in job.result.folds])
     )
+    assert np.concatenate(recorded).tolist() == np.concatenate(made).tolist()
 
 
 def test_class_names_of_every_kind_survive_the_predictions_file(store, sweep, make_job):
@@ -132,7 +133,7 @@ def test_a_diverged_job_is_finished_and_says_so(store, sweep, make_job, make_res
 def test_classes_are_scored_by_their_names(store, sweep, make_job, make_result):
     job = make_job()
     names = ("NA", "优, 秀")
-    table = reading.class_scores(store, reading.get_run(store, logged(store, sweep, make_job(class_names=names))))
+    table = reading.StoredRecord(store).class_scores(logged(store, sweep, make_job(class_names=names)))
     assert list(table.columns) == ["class", "precision", "recall", "f1", "support"]
     assert tuple(table["class"]) == names
     scores = job.result.class_scores()
@@ -141,7 +142,7 @@ def test_classes_are_scored_by_their_names(store, sweep, make_job, make_result):
     assert table["support"].tolist() == [10, 10]
 
     diverged = make_job(outcome=make_result(diverged=True), class_names=names)
-    table = reading.class_scores(store, reading.get_run(store, logged(store, sweep, diverged)))
+    table = reading.StoredRecord(store).class_scores(logged(store, sweep, diverged))
     assert table[["precision", "recall", "f1"]].isna().all(axis=None)
     assert tuple(table["class"]) == names
 
@@ -153,17 +154,18 @@ def test_a_record_from_before_class_scores_and_sizes_is_read(store, sweep, make_
     (folder / "fold_scores.csv").write_text(
         "repeat,fold,epochs,diverged_epoch,fit_seconds,test/accuracy,train/accuracy\n0,0,5,,0.5,0.75,1.0\n"
     )
-    old = dataclasses.replace(run, metrics={"test/accuracy": 0.75})
-    assert reading.class_scores(store, old) is None
-    assert reading.fold_scores(store, old)["test/accuracy"].tolist() == [0.75]
+    assert reading.fold_scores(store, run)["test/accuracy"].tolist() == [0.75]
     with pytest.raises(TrackingError, match=r"has no artifact 'class_scores\.csv'"):  # a new record has lost it
-        reading.class_scores(store, run)
+        reading.StoredRecord(store).class_scores(run.run_id)
+    with sqlite3.connect(store.database) as connection:
+        connection.execute("DELETE FROM latest_metrics WHERE key = 'test/brier_score'")
+    assert reading.StoredRecord(store).class_scores(run.run_id) is None
 
 
 def test_a_model_without_epochs_has_no_curves(store, sweep, make_job, make_result):
     run = reading.get_run(store, logged(store, sweep, make_job(outcome=make_result(curve=False))))
     assert not [name for name in run.metrics if name.startswith("curve/")]
-    assert reading.curves(store, run) is None
+    assert reading.StoredRecord(store).curves(run.run_id) == ()
 
 
 def test_a_model_that_does_not_tell_its_parameters_has_empty_cells(store, sweep, make_job, make_result):
@@ -183,7 +185,7 @@ def test_a_failed_job_keeps_its_error_and_traceback(store, sweep, make_job):
     assert (run.tags["error_type"], run.tags["error_message"]) == ("ValueError", "the data set vanished")
     assert b'raise ValueError("the data set vanished")' in reading.artifact(store, run, "traceback.txt")
     assert not run.metrics
-    assert reading.class_scores(store, run) is None
+    assert reading.StoredRecord(store).class_scores(run.run_id) is None
 
 
 def test_params_over_the_limit_are_cut_and_whole_in_the_configuration(store, sweep, make_job):
@@ -271,7 +273,7 @@ def test_a_write_that_fails_half_way_leaves_nothing_of_the_run(store, sweep, mak
 def test_jobs_written_together_are_all_recorded_or_none_is(store, sweep, make_job):
     jobs = [make_job(digest=digest * 64, name=digest) for digest in "abc"]
     written = list(log_jobs(store, [job.job for job in jobs], [job.run(sweep) for job in jobs]))
-    found = reading.finished_jobs(store, [sweep.experiment_id])
+    found = finished(store, sweep.experiment_id)
     assert found == {job.digest: job.run_id for job in written}
     assert all(
         reading.recorded_overrides(store, reading.get_run(store, run)) == jobs[0].overrides for run in found.values()
@@ -281,11 +283,11 @@ def test_jobs_written_together_are_all_recorded_or_none_is(store, sweep, make_jo
     runs = [more[0].run(sweep), dataclasses.replace(more[1].run(sweep), files={"a": b"", "a/b": b""})]
     with pytest.raises(TrackingError, match="cannot be written"):
         list(log_jobs(store, [job.job for job in more], runs))
-    assert reading.finished_jobs(store, [sweep.experiment_id]) == found
+    assert finished(store, sweep.experiment_id) == found
 
 
 def test_two_writers_at_once_lose_nothing(store, sweep, make_job):
     jobs = [make_job(digest=str(number)) for number in range(24)]
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda job: logged(store, sweep, job), jobs))
-    assert reading.finished_jobs(store, [sweep.experiment_id]).keys() == {job.job.digest for job in jobs}
+    assert finished(store, sweep.experiment_id).keys() == {job.job.digest for job in jobs}

@@ -70,7 +70,7 @@ def test_a_sweep_over_the_network_is_the_same_record(server, make_job, make_resu
     done = make_job(digest="a")
     run_id = logged(store, sweep, done)
     logged(store, sweep, make_job(digest="b", outcome=make_result(diverged=True)))
-    assert reading.finished_jobs(store, [sweep.experiment_id]).keys() == {"a", "b"}
+    assert reading.finished_runs(store, sweep.experiment_id, {"a", "b", "c"}).keys() == {"a", "b"}
 
     run = reading.get_run(store, run_id)
     expected = done.result.metrics()

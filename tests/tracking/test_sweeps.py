@@ -4,13 +4,14 @@ import dataclasses
 
 import numpy as np
 import pytest
+import yaml
 
 from src.comparison.cautions import RowFacts
 from src.config import check, flatten
 from src.evaluation.metrics import METRICS
 from src.evaluation.results import Failure, JobResult
 from src.tracking import reading
-from src.tracking.artifacts import yaml_bytes
+from src.tracking.artifacts import config_bytes, read_config, yaml_bytes
 from src.tracking.records import PARENT, SEARCH
 from src.tracking.runs import finish_sweep, start_sweep
 from src.tracking.store import Store
@@ -30,6 +31,15 @@ SKLEARN = {
         "params": {"max_depth": None, "min_samples_leaf": 1e-3, "max_features": "1", "splitter": "best"},
     }
 }
+
+
+@pytest.mark.parametrize("config", [ODD, SKLEARN, {}])
+def test_a_configuration_is_plain_yaml_and_read_back_section_by_section(config):
+    plain = check(config).model_dump(mode="json")
+    written = config_bytes(check(config))
+    assert yaml.safe_load(written) == plain
+    for text in (written, written, yaml.safe_dump(plain).encode(), yaml.safe_dump(plain, width=20).encode()):
+        assert read_config(text) == plain
 
 
 def with_inner_scores(result):
@@ -106,7 +116,7 @@ def test_what_mlflows_own_client_writes_is_read_back(store, make_job, make_resul
 def test_the_facts_of_the_rows_are_read_back(store, sweep, make_job):
     facts = RowFacts(20, 4, ("patient_id", 'the "user"', "優 id"), (7, "優"))
     job = make_job(dataset=dataclasses.replace(make_job().dataset, facts=facts))
-    described = reading.dataset(store, job.log(store, sweep).run_id)
+    described = reading.StoredRecord(store).dataset(job.log(store, sweep).run_id)
     assert described.facts == facts
     assert (described.rows, described.classes) == (20, 2)
 

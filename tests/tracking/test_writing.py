@@ -14,12 +14,11 @@ from src.tracking import database, reading
 from src.tracking.address import ROOT
 from src.tracking.database import Database, known_database
 from src.tracking.processes import repair_dead_sweeps
-from src.tracking.records import JOB_DIGEST, DatasetRow, RunRow
+from src.tracking.records import JOB_DIGEST, DatasetRow, NewRun, RunRow
 from src.tracking.runs import (
     Sweep,
     add_files,
     add_metrics,
-    describe,
     finish_sweep,
     list_jobs,
     no_sweep,
@@ -28,7 +27,7 @@ from src.tracking.runs import (
 )
 from src.tracking.store import Store, experiment_id, open_store
 from tests.stores import empty_store
-from tests.tracking.conftest import logged, result
+from tests.tracking.conftest import finished, logged, result
 
 IDS = {"run_uuid", "input_uuid", "dataset_uuid", "source_id", "destination_id"}
 NOW = 1_800_000_000.123
@@ -80,15 +79,16 @@ def a_sweep_that_ends_and_goes_on(store, make_job):
 
 def a_run_that_gets_more(store, make_job):
     run_id = logged(store, a_sweep(store), make_job())
-    describe(store, run_id, "a note", {"answer": "it does"})
-    describe(store, run_id, "another note")
+    store.change_run(run_id, tags={"mlflow.note.content": "a note", "answer": "it does"})
+    store.change_run(run_id, tags={"mlflow.note.content": "another note"})
     add_metrics(store, run_id, {"fitted/accuracy": 0.9, "fitted/log_loss": float("nan")})
     add_files(store, run_id, {"figures/a.png": b"a"})
 
 
 def a_dead_sweep(store, make_job):
     sweep = a_sweep(store)
-    store.add_run(RunRow(sweep.experiment_id, "cut off", "RUNNING", 5, tags={"mlflow.parentRunId": sweep.run_id}))
+    cut_off = RunRow(sweep.experiment_id, "cut off", "RUNNING", 5, tags={"mlflow.parentRunId": sweep.run_id})
+    list(store.add_runs([NewRun(cut_off)]))
     store.change_run(sweep.run_id, tags={"process_id": "999999999"})
     assert len(repair_dead_sweeps(store, sweep.experiment_id)) == 1
 
@@ -111,8 +111,8 @@ def odd_metrics(store, make_job):
         ("b", 1e-320, 1),
     ]
     run = RunRow(experiment_id(store, "bp"), "odd, 優", "FINISHED", 1, 2, {"mlflow.user": "me"}, {"p": ""})
-    store.add_run(run, points, DatasetRow("n", "d", "local", "{}", "{}", "{}"))
-    store.add_run(run, points, DatasetRow("n", "d", "local", "other", "{}", "{}"))
+    for source in ("{}", "other"):
+        list(store.add_runs([NewRun(run, points, DatasetRow("n", "d", "local", source, "{}", "{}"))]))
 
 
 def a_model(store, make_job):
@@ -123,8 +123,9 @@ def a_model(store, make_job):
 
     run = reading.get_run(store, logged(store, a_sweep(store), make_job()))
     model_id = store.add_model(run, "model", write)
-    assert store.logged_model(run.run_id) == model_id
-    assert store.model_location(model_id).endswith(f"/models/{model_id}/artifacts")
+    kept, location = store.logged_model(run.run_id)
+    assert kept == model_id
+    assert location.endswith(f"/models/{model_id}/artifacts")
 
 
 WRITES = [
@@ -199,7 +200,7 @@ def test_unknown_tables_are_written_and_read_by_the_client_and_that_is_said_once
     assert said.startswith("MLflow's table metrics has other columns than are known here (value): runs are written by")
     ids = [logged(opened[0], sweep, make_job(digest=str(i), outcome=make_result(diverged=i == 1))) for i in range(2)]
     for reader in (opened[1], store):
-        assert reading.finished_jobs(reader, [sweep.experiment_id]) == {"0": ids[0], "1": ids[1]}
+        assert finished(reader, sweep.experiment_id) == {"0": ids[0], "1": ids[1]}
         found = reading.find_runs(reader, [sweep.experiment_id], {JOB_DIGEST: "1"})
         assert [run.run_id for run in found] == [ids[1]]
 
@@ -216,7 +217,7 @@ def test_artifacts_that_are_not_kept_on_this_machine_are_left_to_the_client(stor
     place = Sweep(dataclasses.replace(sweep.run, experiment_id=elsewhere), sweep.tags)
     run_id = logged(store, place, make_job())
     assert uploaded == [run_id]
-    assert [run.run_id for run in reading.find_runs(store, [elsewhere])] == [run_id]
+    assert [run.run_id for run in store.find_runs([elsewhere])] == [run_id]
 
 
 def test_runs_are_the_same_asked_directly_and_by_the_client(store, sweep, make_job, make_result):
@@ -227,7 +228,7 @@ def test_runs_are_the_same_asked_directly_and_by_the_client(store, sweep, make_j
     deleted = logged(store, sweep, make_job(digest="deleted"))
     store.client.delete_run(deleted)
     by_client = Store(store.address)
-    direct = reading.find_runs(store, [sweep.experiment_id])
+    direct = store.find_runs([sweep.experiment_id])
     ids = [run.run_id for run in direct[::-1]]
 
     def in_order(runs):
@@ -239,14 +240,17 @@ def test_runs_are_the_same_asked_directly_and_by_the_client(store, sweep, make_j
     assert in_order(by_client.find_runs([sweep.experiment_id])) == in_order(direct)
     assert in_order(by_client.runs([*ids, deleted, "none"])) == in_order(store.runs([*ids, deleted, "none"]))
     assert [run.run_id for run in store.runs([*ids, deleted, "none"])] == [*ids, deleted]
-    finished = store.finished_jobs([sweep.experiment_id])
-    assert finished.keys() == {"0", "1", "2"}
-    assert by_client.finished_jobs([sweep.experiment_id]) == finished
     wanted = {"0", "2", "never"}
     found = [each.finished_runs(sweep.experiment_id, wanted) for each in (store, by_client)]
+    known = finished(store, sweep.experiment_id)
+    assert known.keys() == {"0", "1", "2"}
     assert [{digest: run.run_id for digest, run in each.items()} for each in found] == [
-        {digest: finished[digest] for digest in ("0", "2")}
+        {digest: known[digest] for digest in ("0", "2")}
     ] * 2
+    direct, by_client_too = (
+        each.find_runs([sweep.experiment_id], {"mlflow.parentRunId": None}) for each in (store, by_client)
+    )
+    assert [run.run_id for run in direct] == [run.run_id for run in by_client_too] == [sweep.run_id]
     assert store.experiments() == by_client.experiments()
     assert store.dataset(ids[0]) == by_client.dataset(ids[0])
     assert store.logged_model(ids[0]) is by_client.logged_model(ids[0]) is None
@@ -257,7 +261,8 @@ def test_the_newest_of_several_runs_of_a_job_is_found(store, sweep, make_job):
     logged(store, sweep, make_job(started=now - 10))
     newest = logged(store, sweep, make_job(started=now))
     logged(store, sweep, make_job(started=now - 20))
-    assert list(reading.finished_jobs(store, [sweep.experiment_id]).values()) == [newest]
+    digest = make_job().job.digest
+    assert reading.finished_runs(store, sweep.experiment_id, {digest})[digest].run_id == newest
 
 
 def test_an_experiment_or_run_that_is_not_there_is_told(store, sweep):
