@@ -87,19 +87,19 @@ def load_csv(asked: CsvFile) -> Dataset:
     of_role = {role: table.columns[at] for role, at in roles.items()}
     labels, weights, groups, fold = (of_role.get(role) for role in ("target", "weights", "groups", "fold"))
     assert labels is not None
-    _refuse(
+    refuse(
         table.file,
         *(_header_problems(table, labels, columns) if asked.header else ()),
         *_target_problems(labels),
         *(_weight_problems(weights) if weights else ()),
         *(_split_problems(groups, "groups", "group") if groups else ()),
         *(_split_problems(fold, "fold", "fold") if fold else ()),
-        *(_missing_problems(columns) if asked.missing == "refuse" else ()),
+        *(missing_problems(columns) if asked.missing == "refuse" else ()),
         *_feature_problems(columns, asked.header),
     )
     if fold:
-        _refuse(table.file, *_lost_classes(fold, labels), *(_torn_groups(fold, groups) if groups else ()))
-    features = pd.DataFrame({column.name: _values(column, is_numeric) for column, is_numeric in columns.items()})
+        refuse(table.file, *_lost_classes(fold, labels), *(_torn_groups(fold, groups) if groups else ()))
+    features = pd.DataFrame({column.name: column_values(column, is_numeric) for column, is_numeric in columns.items()})
     features.columns = features.columns.astype(object)  # the same whichever text type pandas prefers
     return Dataset(
         name=Path(asked.path).stem,
@@ -115,7 +115,7 @@ def load_csv(asked: CsvFile) -> Dataset:
     )
 
 
-def _refuse(file: str, *problems: str) -> None:
+def refuse(file: str, *problems: str) -> None:
     """Raise DataError with a line for each problem, if there are any."""
     if problems:
         raise DataError("\n".join(f"{file}, {problem}" for problem in problems))
@@ -273,14 +273,14 @@ def _torn_groups(fold: Column, groups: Column) -> Iterator[str]:
         )
 
 
-def _missing_problems(columns: Iterable[Column]) -> Iterator[str]:
+def missing_problems(columns: Iterable[Column], otherwise: str = "set data.missing=impute") -> Iterator[str]:
+    """What is wrong with columns in which values are missing, and how to mend it or what to do otherwise."""
     holes = [column for column in columns if column.missing_lines]
     lines = sorted({line for column in holes for line in column.missing_lines})
     if lines:
         yield (
             f"{_lines(lines)}: values are missing ({plural('column', len(holes))} "
-            f"{first_of(repr(column.name) for column in holes)}): write the values, remove the rows, or set "
-            "data.missing=impute."
+            f"{first_of(repr(column.name) for column in holes)}): write the values, remove the rows, or {otherwise}."
         )
 
 
@@ -289,10 +289,11 @@ def _feature_problems(columns: Mapping[Column, bool], header: bool) -> Iterator[
         if len(column.missing_lines) == len(column.cells):
             yield f"column {column.name!r}: no value in any row: remove the column."
         else:
-            yield from _number_problems(column, header) if is_numeric else _category_problems(column)
+            yield from number_problems(column, header) if is_numeric else _category_problems(column)
 
 
-def _number_problems(column: Column, header: bool) -> Iterator[str]:
+def number_problems(column: Column, header: bool) -> Iterator[str]:
+    """What is wrong with a column of numbers."""
     bad = [row for row in column.rows() if row[2] is None or not abs(row[2]) <= _LARGEST]
     text = [(line, cell) for line, cell, number in bad if number is None]
     beyond = [(line, cell) for line, cell, number in bad if number is not None]
@@ -321,7 +322,7 @@ def _category_problems(column: Column) -> Iterator[str]:
         )
 
 
-def _values(column: Column, is_numeric: bool) -> pd.Series:
+def column_values(column: Column, is_numeric: bool) -> pd.Series:
     """The column as float64, or as text of dtype object; NaN where a value is missing."""
     if is_numeric:
         return pd.Series(column.numbers, dtype=np.float64)

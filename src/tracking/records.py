@@ -36,6 +36,7 @@ FOLDS_DIGEST = "folds_digest"
 CODE_VERSION = "code_version"
 ERROR = "error_message"
 ANSWER = "answer"  # a sweep's answer in a sentence or two
+BEST_RUN = "best_run"  # on a sweep: the run of the best setting's first seed
 SEARCH = "search"  # "true" on a sweep whose jobs a search proposed
 MOST_IDENTIFIERS = 5  # columns that a data set's profile names
 MODEL_TYPE = "classifier"  # as MLflow's page shows it
