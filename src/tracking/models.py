@@ -115,8 +115,9 @@ def find_model(store: Store, named: str) -> KeptModel:
         There is no such model, it is none of this program's, or its file holds what no such model is made of.
     """
     with tempfile.TemporaryDirectory() as temporary, telling(f"the model {named!r} cannot be read"):
-        if (Path(named) / DESCRIPTION).is_file():
-            return _read(Path(named), named)
+        there = artifacts.local_folder(named)
+        if there is not None and (there / DESCRIPTION).is_file():
+            return _read(there, named)
         if named.startswith("models:/"):
             return _read(store.download(named, Path(temporary)), named)
         run = get_run(store, named)
