@@ -37,7 +37,7 @@ REFERENCES = {
     "sklearn": ("model.estimator", "model.params"),
     "sklearn_logistic": ("training.l2", "training.class_weight"),
 }
-_CSV = ("path", "target", "header", "separator", "missing", "categorical", "weights", "groups", "fold")
+_CSV = ("path", "target", "header", "separator", "missing", "categorical", "drop", "weights", "groups", "fold")
 _DECLARED = hyperparameters(Settings)
 
 

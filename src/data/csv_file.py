@@ -31,7 +31,7 @@ class CsvFile:
     path
         The file, in UTF-8.
     target
-        The column of the labels. None is the last column that is not one of weights, groups or given folds.
+        The column of the labels. None is the last column that is not dropped or one of weights, groups or given folds.
     header
         Whether the first row holds the columns' names. Without a header they are called x0, x1, ...
     separator
@@ -40,6 +40,8 @@ class CsvFile:
         'refuse' raises when a feature's value is missing; 'impute' leaves NaN for `make_preprocessor` to fill in.
     categorical
         Columns to treat as categories although they hold numbers. A column without a number is always categorical.
+    drop
+        Columns that are left out: neither features nor anything else.
     weights
         The column of the samples' weights, which is not a feature.
     groups
@@ -55,6 +57,7 @@ class CsvFile:
     separator: str = ","
     missing: Literal["refuse", "impute"] = "refuse"
     categorical: Sequence[str | int] = ()
+    drop: Sequence[str | int] = ()
     weights: str | int | None = None
     groups: str | int | None = None
     fold: str | int | None = None
@@ -76,13 +79,14 @@ def load_csv(asked: CsvFile) -> Dataset:
         mend it.
     """
     table = read_table(asked.path, separator=asked.separator, header=asked.header)
-    roles = _roles(table, asked)
     categorical = {table.position(column, "data.categorical") for column in asked.categorical}
-    _check_roles(table, roles, categorical)
+    dropped = {table.position(column, "data.drop") for column in asked.drop}
+    roles = _roles(table, asked, dropped)
+    _check_roles(table, roles, categorical, dropped)
     columns = {
         column: at not in categorical and column.is_numeric
         for at, column in enumerate(table.columns)
-        if at not in roles.values()
+        if at not in roles.values() and at not in dropped
     }
     of_role = {role: table.columns[at] for role, at in roles.items()}
     labels, weights, groups, fold = (of_role.get(role) for role in ("target", "weights", "groups", "fold"))
@@ -121,16 +125,18 @@ def refuse(file: str, *problems: str) -> None:
         raise DataError("\n".join(f"{file}, {problem}" for problem in problems))
 
 
-def _roles(table: Table, asked: CsvFile) -> dict[str, int]:
-    """The position of each column that is no feature, the target's first."""
+def _roles(table: Table, asked: CsvFile, dropped: Collection[int]) -> dict[str, int]:
+    """The position of each column that is used and no feature, the target's first."""
     special = {"weights": asked.weights, "groups": asked.groups, "fold": asked.fold}
     roles = {key: table.position(column, f"data.{key}") for key, column in special.items() if column is not None}
     last = len(table.columns) - 1
-    free = max(set(range(last + 1)) - set(roles.values()), default=last)
+    free = max(set(range(last + 1)) - set(roles.values()) - set(dropped), default=last)
     return {"target": free if asked.target is None else table.position(asked.target, "data.target"), **roles}
 
 
-def _check_roles(table: Table, roles: Mapping[str, int], categorical: Collection[int]) -> None:
+def _check_roles(
+    table: Table, roles: Mapping[str, int], categorical: Collection[int], dropped: Collection[int]
+) -> None:
     """Raise DataError when a column would have two roles, or when no column is left to learn from.
 
     Groups and given folds may share a column: then each group is one fold.
@@ -144,7 +150,10 @@ def _check_roles(table: Table, roles: Mapping[str, int], categorical: Collection
         if role_at.get(at) in ("the target", "the column of weights"):
             raise DataError(f"data.{key}: {table.names[at]!r} is {role_at[at]}; the {word} need a column of their own.")
         role_at[at] = f"the column of {word}"
-    for at in sorted(role_at.keys() & categorical):
+    for at in sorted(role_at.keys() & set(dropped)):
+        raise DataError(f"data.drop: {table.names[at]!r} is {role_at[at]}; only features can be listed.")
+    role_at |= dict.fromkeys(dropped, "dropped")
+    for at in sorted(role_at.keys() & set(categorical)):
         raise DataError(f"data.categorical: {table.names[at]!r} is {role_at[at]}; only features can be listed.")
     if len(role_at) == len(table.columns):
         taken = first_of(f"{table.names[at]!r} is {role}" for at, role in role_at.items())

@@ -171,6 +171,7 @@ def dataset_row(dataset: RecordedDataset, digest: str) -> DatasetRow:
             {
                 "duplicate_rows": facts.duplicates,
                 "identifiers": facts.identifiers[:MOST_IDENTIFIERS],
+                "numberings": facts.numberings[:MOST_IDENTIFIERS],
                 "rarest_class": facts.rarest,
             }
             if facts
@@ -193,8 +194,8 @@ def recorded_dataset(row: DatasetRow) -> RecordedDataset:
     facts = None
     if "duplicate_rows" in profile:
         rarest, label = profile["rarest_class"]
-        identifiers = tuple(profile["identifiers"])
-        facts = RowFacts(profile["num_rows"], profile["duplicate_rows"], identifiers, (rarest, label))
+        identifiers, numberings = (tuple(profile.get(key, ())) for key in ("identifiers", "numberings"))
+        facts = RowFacts(profile["num_rows"], profile["duplicate_rows"], identifiers, (rarest, label), numberings)
     return RecordedDataset(
         name=row.name,
         source=json.loads(row.source)["uri"],
