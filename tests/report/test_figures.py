@@ -389,7 +389,7 @@ def test_panel_titles_break_between_words() -> None:
     with styled():
         _, axes = model_panels(names, 3, "loss")
     assert [ax.get_title(loc="left").split("\n") for ax in axes] == [
-        ["HistGradientBoosting", "Classifier"],
+        ["HistGradient", "BoostingClassifier"],
         ["sklearn_logistic", "with quite a long …"],
         ["bp"],
     ]
