@@ -6,6 +6,7 @@ Exit status: 0 the comparison is made, 2 it cannot be made (the reason is told i
 import argparse
 import sys
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 
 from src.errors import UserError, tell
@@ -46,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         "--baseline", action="append", metavar="NAME", help="what the others are compared with; may be given again"
     )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="what is printed (default: text)")
-    parser.add_argument("--output", type=Path, metavar="FOLDER", help=f"where the files go (default: {FOLDER}/NAME)")
+    parser.add_argument("--output", type=Path, metavar="FOLDER", help=f"where the files go (default: {FOLDER}/NAME-ID)")
     parser.add_argument("--uri", help="address of the store; if absent, MLFLOW_TRACKING_URI or the repository's own")
     return parser
 
@@ -70,7 +71,10 @@ def _compare(given: argparse.Namespace) -> int:
     sweeps = [read_sweep(store, run) for run in find_sweeps(store, given.experiments, given.sweep)]
     options = check({"comparison": {**sweeps[0].options.model_dump(), **changed}}).comparison
     report = build_report(StoredRecord(store), sweeps, compare_sweeps(sweeps, options))
-    folder = given.output or FOLDER / _folder_name(report.title)
+    asked_of = [sweep.run_id for sweep in sweeps] + [options.model_dump_json()]
+    folder = (
+        given.output or FOLDER / f"{_folder_name(report.title)}-{sha256('.'.join(asked_of).encode()).hexdigest()[:8]}"
+    )
     _write(folder, files(report))
     if given.format == "json":
         sys.stdout.write(to_json(report))

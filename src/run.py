@@ -34,6 +34,7 @@ if not __package__:  # `python src/run.py`, the only form that Hydra's shell com
 copyreg.pickle(ConfigStore, lambda _: (ConfigStore.instance, ()))
 
 
+_DRAWN = re.compile(r"\b(interval|tag)\(")
 # The words of a value: quoted, or between what Hydra's grammar gives a meaning to.
 _WORDS = re.compile(r"""'[^']*'|"[^"]*"|[^'",:=\[\]{}()]+""")
 
@@ -154,6 +155,9 @@ def _not_composed(error: BaseException, arguments: Sequence[str], schema: "type[
         return unknown_key(key, schema or JobConfig)
     if several := re.match(r"(?:Ambiguous value for argument|Sweep parameters) '(.+?)'", message):
         return f"{several[1]}: several values make a sweep, which needs the flag -m. A list is written [1,2]."
+    if message.startswith("BasicSweeper does not support sweep type"):
+        drawn = next((argument for argument in arguments if _DRAWN.search(argument)), "interval(...)")
+        return f"{drawn}: values are drawn by a search only. Add hydra/sweeper=optuna, or list the values."
     if absent := re.match(r"provider=hydra.searchpath .*path=(.+) is not available", message):
         return f"hydra.searchpath: {absent[1]} does not exist."
     if (merged := re.match(r"Error merging override ((\S+?)=.*)", message)) and "ListConfig" in str(error.__cause__):
