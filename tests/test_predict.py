@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from src.data import load
+from src.run import ROOT
 from tests.stores import Record
 
 COLOURS = ("red", "green", "blue")
@@ -80,6 +81,18 @@ def test_sweep_run_address_and_folder_name_the_same_model(record, flowers):
     assert len(first) == len(flowers)
     for other in others:
         pd.testing.assert_frame_equal(other, first)
+
+
+def test_every_choice_of_a_model_keeps_one_that_answers(tmp_path):
+    record = Record.empty(tmp_path)
+    choices = sorted(file.stem for file in (ROOT / "conf" / "model").glob("*.yaml"))
+    swept = record.run("-m", f"model={','.join(choices)}", "tracking.models=all", "training.epochs=5", "cv.folds=2")
+    assert swept.status == 0, swept.err
+    load("ex4").features.head().to_csv(tmp_path / "rows.csv", index=False)
+    jobs = [run for run in record.client.search_runs(["1"]) if "model.name" in run.data.params]
+    assert len(jobs) == len(choices) - 1  # model=sklearn is a random forest
+    for run in jobs:
+        assert len(predicted(record, run.info.run_id, "rows.csv")) == 5
 
 
 def test_answers_go_to_a_file(record, flowers):
