@@ -6,6 +6,7 @@ Exit status: 0 the comparison is made, 2 it cannot be made (the reason is told i
 import argparse
 import sys
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 
 from src.errors import UserError, tell
@@ -46,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         "--baseline", action="append", metavar="NAME", help="what the others are compared with; may be given again"
     )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="what is printed (default: text)")
-    parser.add_argument("--output", type=Path, metavar="FOLDER", help=f"where the files go (default: {FOLDER}/NAME)")
+    parser.add_argument("--output", type=Path, metavar="FOLDER", help=f"where the files go (default: {FOLDER}/NAME-ID)")
     parser.add_argument("--uri", help="address of the store; if absent, MLFLOW_TRACKING_URI or the repository's own")
     return parser
 
@@ -63,14 +64,15 @@ def _compare(given: argparse.Namespace) -> int:
     from src.tracking.store import open_store
     from src.tracking.sweeps import find_sweeps, read_sweep
 
-    asked = {"metric": given.metric, "baselines": given.baseline or None}
-    changed = {key: value for key, value in asked.items() if value is not None}
+    typed = {"metric": given.metric, "baselines": given.baseline or None}
+    changed = {key: value for key, value in typed.items() if value is not None}
     check({"comparison": changed})  # before the store is opened: a misspelt value is told at once
     store = open_store(given.uri)
     sweeps = [read_sweep(store, run) for run in find_sweeps(store, given.experiments, given.sweep)]
     options = check({"comparison": {**sweeps[0].options.model_dump(), **changed}}).comparison
     report = build_report(StoredRecord(store), sweeps, compare_sweeps(sweeps, options))
-    folder = given.output or FOLDER / _folder_name(report.title)
+    asked = [*(sweep.run_id for sweep in sweeps), options.model_dump_json()]
+    folder = given.output or FOLDER / _folder_name(report.title, asked)
     _write(folder, files(report))
     if given.format == "json":
         sys.stdout.write(to_json(report))
@@ -80,10 +82,10 @@ def _compare(given: argparse.Namespace) -> int:
     return 0 if refusal is None else tell(f"nothing is compared: {refusal}")
 
 
-def _folder_name(title: str) -> str:
-    """A sweep's name as a folder's: without what a file system or a shell gives a meaning to."""
+def _folder_name(title: str, asked: Sequence[str]) -> str:
+    """A sweep's name without what a file system or a shell gives a meaning to, and what tells it from its namesakes."""
     kept = "".join(char if char.isalnum() or char in "-_" else " " for char in title)
-    return "-".join(kept.split())[:80] or "sweep"
+    return f"{'-'.join(kept.split())[:80] or 'sweep'}-{sha256(' '.join(asked).encode()).hexdigest()[:8]}"
 
 
 def _write(folder: Path, files: dict[str, bytes]) -> None:

@@ -34,6 +34,11 @@ if not __package__:  # `python src/run.py`, the only form that Hydra's shell com
 copyreg.pickle(ConfigStore, lambda _: (ConfigStore.instance, ()))
 
 
+_DRAWN = re.compile(r"\b(interval|tag)\(")
+# The words of a value: quoted, or between what Hydra's grammar gives a meaning to.
+_WORDS = re.compile(r"""'[^']*'|"[^"]*"|[^'",:=\[\]{}()]+""")
+
+
 class _PastHydra(BaseException):
     """Carries a job's exception through Hydra, which prints lines of its own over an ordinary one."""
 
@@ -58,7 +63,8 @@ def main() -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors; otherwise it prints them and exits with 1
     warnings.filterwarnings("error", "provider=hydra.searchpath")  # a folder that is not there
     warnings.filterwarnings("ignore", "Experimental rerun CLI option")
-    sys.argv[1:] = sorted(sys.argv[1:], key=lambda argument: argument not in ("-m", "--multirun"))  # it may stand last
+    arguments = sorted(sys.argv[1:], key=lambda argument: argument not in ("-m", "--multirun"))  # it may stand last
+    sys.argv[1:] = map(readable, arguments)
     try:
         offer_experiments(ROOT / "experiments")
         run()
@@ -75,6 +81,17 @@ def main() -> int:
         sys.stderr.writelines(f"{note}\n" for note in getattr(error, "__notes__", []))
         return status
     return 0
+
+
+def readable(argument: str) -> str:
+    """An override with quotes round each word of its value that has other letters than ASCII's: Hydra wants them."""
+
+    def quoted(found: re.Match[str]) -> str:
+        word = found[0].strip()
+        return found[0] if word.isascii() or word[0] in "'\"" else found[0].replace(word, f"'{word}'")
+
+    key, is_set, value = argument.partition("=")
+    return argument if "\\" in value else key + is_set + _WORDS.sub(quoted, value)
 
 
 def offer_experiments(folder: Path) -> None:
@@ -150,6 +167,9 @@ def _not_composed(error: BaseException, arguments: Sequence[str], schema: "type[
         return unknown_key(key, schema or JobConfig)
     if several := re.match(r"(?:Ambiguous value for argument|Sweep parameters) '(.+?)'", message):
         return f"{several[1]}: several values make a sweep, which needs the flag -m. A list is written [1,2]."
+    if message.startswith("BasicSweeper does not support sweep type"):
+        drawn = next((argument for argument in arguments if _DRAWN.search(argument)), "interval(...)")
+        return f"{drawn}: values are drawn by a search only. Add hydra/sweeper=optuna, or list the values."
     if absent := re.match(r"provider=hydra.searchpath .*path=(.+) is not available", message):
         return f"hydra.searchpath: {absent[1]} does not exist."
     if (merged := re.match(r"Error merging override ((\S+?)=.*)", message)) and "ListConfig" in str(error.__cause__):

@@ -10,7 +10,8 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from src.run import ROOT, explain, offer_experiments
+from src.errors import tell
+from src.run import ROOT, explain, offer_experiments, readable
 
 EXAMPLES = """\
 examples:
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as for python -m src.run")
-    overrides = parser.parse_args(arguments).overrides
+    overrides = [readable(argument) for argument in parser.parse_args(arguments).overrides]
     try:
         _trace(overrides)
     except Exception as error:
@@ -40,9 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             traceback.print_exception(error)
-        message, status = explain(error, overrides, TracedConfig)
-        sys.stderr.writelines(f"error: {line}\n" for line in message.splitlines())
-        return status
+        return tell(*explain(error, overrides, TracedConfig))
     return 0
 
 

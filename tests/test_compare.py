@@ -66,8 +66,15 @@ def test_the_table_and_the_answer_are_printed(store: Store, tmp_path: Path) -> N
     said = " ".join(ended.out.split())
     assert "★ bp 0.820 ±" in said
     assert "No difference can be told between bp and logistic" in said
-    assert "Written to outputs/compare/study/comparison.html" in said
-    assert (tmp_path / "outputs/compare/study/comparison.html").is_file()
+    (page,) = tmp_path.glob("outputs/compare/study-*/comparison.html")
+    assert f"Written to {page.relative_to(tmp_path)}" in said
+
+
+def test_another_comparison_of_the_same_title_has_a_folder_of_its_own(store: Store, tmp_path: Path) -> None:
+    record_sweep(store, [Given({"model.name": "bp"}, BP), Given({"model.name": "logistic"}, LOGISTIC)])
+    for arguments in ((), (), ("--metric", "log_loss")):
+        assert compare(*arguments).status == 0
+    assert len(list(tmp_path.glob("outputs/compare/study-*"))) == 2  # the same again is the same folder
 
 
 def test_json_is_for_programs(store: Store) -> None:

@@ -51,6 +51,10 @@ ONE_PROBLEM = {
     "open bracket": (["model.hidden_layer_sizes=[4"], "model.hidden_layer_sizes=[4: the value cannot be read."),
     "unquoted separator": (["data.separator=;"], "data.separator=;: the value cannot be read."),
     "sweep without -m": (["training.l2=0,1"], "training.l2=0,1: several values make a sweep, which needs the flag -m."),
+    "range without a search": (
+        ["-m", "training.l2=interval(0,1)"],
+        "training.l2=interval(0,1): values are drawn by a search only. Add hydra/sweeper=optuna, or list the values.",
+    ),
     "new parameter without +": (
         ["model.params.C=1"],
         "model.params.C: model.params does not hold this yet. Add it with",

@@ -33,7 +33,7 @@ from src.tracking.reading import (
     sweeps_of_digest,
     unfinished_sweep,
 )
-from src.tracking.records import ANSWER, SEARCH, NewRun, Status
+from src.tracking.records import ANSWER, BEST_RUN, SEARCH, NewRun, Status
 from src.tracking.runs import (
     NoSweep,
     Sweep,
@@ -313,7 +313,7 @@ class Recorder:
             _status(self.ended, error),
             metrics={} if best is None else {name: _headline(best, name) for name in headline},
             tags={
-                **({} if best is None else {"best_run": best.first.run_id}),
+                **({} if best is None else {BEST_RUN: best.first.run_id}),
                 **({} if report is None else {ANSWER: report.answer}),
             },
             note="\n\n".join(map(markdown, [*told, best_line(outcome)])),

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from src.comparison.candidates import Candidate
 from src.comparison.families import Family
@@ -20,6 +22,7 @@ UNEQUAL = 3  # times as many settings tried for one candidate as for another
 FAR_OUT = 3.0  # interquartile ranges beyond the median (Tukey 1977 calls what is so far out "far out")
 FEWEST_ROWS = 5  # of a test part whose score can be far from others by more than chance
 FAR_ERRORS = 4.0  # and, of a share, binomial standard errors of a fold's score
+FEWEST_NUMBERED = 10  # rows below which whole numbers in order may well be measured
 NAMED = 4  # folds, candidates and columns that a sentence names
 # Lower ends that are no choice: there is nothing beyond them.
 NATURAL_ENDS = {"training.l2": 0.0, "training.warmup": 0, "training.batch_size": 1, "training.min_learning_rate": 0.0}
@@ -38,6 +41,9 @@ class RowFacts:
         Rows that stand in it more than once, all their values and the label alike.
     identifiers
         Features that are called like an identifier and whose values several rows share.
+    numberings
+        Features that tell rows apart instead of describing them: another value in each row, and called like an
+        identifier, or whole numbers without a gap or in the rows' order.
     rarest
         The number of rows of the rarest class, and its name.
     """
@@ -46,6 +52,7 @@ class RowFacts:
     duplicates: int
     identifiers: tuple[str, ...]
     rarest: tuple[int, str]
+    numberings: tuple[str, ...] = ()
 
 
 def row_facts(data: Dataset) -> RowFacts:
@@ -59,7 +66,18 @@ def row_facts(data: Dataset) -> RowFacts:
         duplicates=int(labeled.duplicated(keep=False).sum()),
         identifiers=tuple(name for name in named if not data.features[name].is_unique),
         rarest=(int(counts[rarest]), data.class_names[rarest]),
+        numberings=tuple(name for name in data.feature_names if _numbers_rows(name, data.features[name])),
     )
+
+
+def _numbers_rows(name: str, column: pd.Series) -> bool:
+    if len(column) < FEWEST_NUMBERED or not column.is_unique:
+        return False
+    if _IDENTIFIER.search(name):
+        return True
+    if not is_numeric_dtype(column) or not (column % 1 == 0).all():
+        return False
+    return bool(column.max() - column.min() == len(column) - 1 or column.is_monotonic_increasing)
 
 
 def of_data(name: str, facts: RowFacts, config: JobConfig) -> Iterator[str]:
@@ -76,6 +94,12 @@ def of_data(name: str, facts: RowFacts, config: JobConfig) -> Iterator[str]:
             f"{name}: rows share values of {listed(facts.identifiers, most=NAMED)}, which is named like an identifier; "
             "such rows stand in training and in test parts, and a model may know them again. If they belong together, "
             f"set data.groups={facts.identifiers[0]}."
+        )
+    if facts.numberings:
+        yield (
+            f"{name}: another value in each row of {listed(facts.numberings, most=NAMED)}, as a number of the row or "
+            "its name would have. Where rows are sorted by class, a model reads the class from it. Unless it was "
+            f"measured, leave it out: data.drop=[{','.join(facts.numberings[:NAMED])}]."
         )
     count, label = facts.rarest
     if config.data.fold is None and count < config.cv.folds < facts.rows:

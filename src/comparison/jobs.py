@@ -17,6 +17,7 @@ FloatArray = NDArray[np.float64]
 DATA = "data.name"
 MODEL = "model.name"
 ESTIMATOR = "model.estimator"
+INNER_ESTIMATOR = "model.params.estimator.estimator"  # of one round another
 SEED = "seed"
 LOG_LOSS = "test/log_loss"
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from src.comparison.jobs import DATA, ESTIMATOR, MODEL, SEED, RecordedJob
+from src.comparison.jobs import DATA, ESTIMATOR, INNER_ESTIMATOR, MODEL, SEED, RecordedJob
 from src.config.schema import DataConfig
 
 Key = TypeVar("Key")
@@ -104,8 +104,12 @@ def setting_text(flat: Mapping[str, Any], keys: Iterable[str]) -> str:
 
 
 def model_label(flat: Mapping[str, Any]) -> str:
-    """What a model is called: `bp`, `softmax`; an estimator of scikit-learn by its class."""
-    return str(flat[ESTIMATOR]).rpartition(".")[2] if ESTIMATOR in flat else str(flat[MODEL])
+    """What a model is called: `bp`, `softmax`; one of scikit-learn by its class, `Outer(Inner)` round another."""
+    if ESTIMATOR not in flat:
+        return str(flat[MODEL])
+    inner = flat.get(INNER_ESTIMATOR)
+    outer = str(flat[ESTIMATOR]).rpartition(".")[2]
+    return outer if inner is None else f"{outer}({str(inner).rpartition('.')[2]})"
 
 
 def job_label(flat: Mapping[str, Any], keys: Iterable[str]) -> str:

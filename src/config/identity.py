@@ -15,13 +15,16 @@ from src.network.settings import Settings
 
 SRC = Path(__file__).resolve().parents[1]
 # The code that can change a number of a job's result: rooms and files. No job runs the derivation, which is to be read,
-# the trace of one update or the statistics of paired scores, or reads the models that were kept.
+# the trace of one update or the statistics of paired scores, or reads the models that were kept and rows for them.
 NUMERICAL = (
     *("network", "models", "data", "evaluation"),
     *("config/schema.py", "config/kinds.py", "config/identity.py"),
     *("sweep/jobs.py", "sweep/stacks.py", "command/keep.py"),
 )
-NOT_NUMERICAL = ("network/derivation.py", "network/tracing.py", "evaluation/significance.py", "models/kept.py")
+NOT_NUMERICAL = (
+    *("network/derivation.py", "network/tracing.py", "evaluation/significance.py"),
+    *("models/kept.py", "data/new_rows.py"),
+)
 NUMERICAL_LIBRARIES = ("numpy", "scipy", "scikit-learn")
 
 # What these models are by definition, whatever their keys say.
@@ -34,7 +37,7 @@ REFERENCES = {
     "sklearn": ("model.estimator", "model.params"),
     "sklearn_logistic": ("training.l2", "training.class_weight"),
 }
-_CSV = ("path", "target", "header", "separator", "missing", "categorical", "weights", "groups", "fold")
+_CSV = ("path", "target", "header", "separator", "missing", "categorical", "drop", "weights", "groups", "fold")
 _DECLARED = hyperparameters(Settings)
 
 

@@ -53,7 +53,10 @@ def unknown_key(key: str, schema: type[BaseModel] = JobConfig) -> str:
     parts, annotation = _resolve(key.split("."), schema)
     above = ".".join(parts)
     if _takes_mapping(annotation):
-        return f"{key}: {above} does not hold this yet. Add it with a plus sign: +{key}=VALUE"
+        return (
+            f"{key}: {above} does not hold this yet. Add it with a plus sign: +{key}=VALUE, "
+            f"or several: +{above}={{NAME: VALUE}}"
+        )
     if not _is_section(annotation):
         return f"{key}: {above} is {kind_of(annotation).text} and has no keys of its own."
     if above == key:  # --hydra-help knows Hydra's own keys only

@@ -111,6 +111,7 @@ class DataConfig(Section):
     separator: kinds.Separator = Field(",", description="csv: what stands between two values")
     missing: Missing = Field("refuse", description="csv: refuse rows with missing values or impute these")
     categorical: kinds.Columns = Field((), description="csv: columns that hold numbers but mean categories")
+    drop: kinds.Columns = Field((), description="csv: columns that are not learned from, such as the rows' numbers")
     weights: kinds.Column | None = Field(None, description="csv: the column of the samples' weights")
     groups: kinds.Column | None = Field(None, description="csv: the column that says which rows belong together")
     fold: kinds.Column | None = Field(None, description="csv: the column of given folds, null to draw them")

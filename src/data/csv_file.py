@@ -31,7 +31,7 @@ class CsvFile:
     path
         The file, in UTF-8.
     target
-        The column of the labels. None is the last column that is not one of weights, groups or given folds.
+        The column of the labels. None is the last column that is not dropped or one of weights, groups or given folds.
     header
         Whether the first row holds the columns' names. Without a header they are called x0, x1, ...
     separator
@@ -40,6 +40,8 @@ class CsvFile:
         'refuse' raises when a feature's value is missing; 'impute' leaves NaN for `make_preprocessor` to fill in.
     categorical
         Columns to treat as categories although they hold numbers. A column without a number is always categorical.
+    drop
+        Columns that are left out: neither features nor anything else.
     weights
         The column of the samples' weights, which is not a feature.
     groups
@@ -55,6 +57,7 @@ class CsvFile:
     separator: str = ","
     missing: Literal["refuse", "impute"] = "refuse"
     categorical: Sequence[str | int] = ()
+    drop: Sequence[str | int] = ()
     weights: str | int | None = None
     groups: str | int | None = None
     fold: str | int | None = None
@@ -76,30 +79,31 @@ def load_csv(asked: CsvFile) -> Dataset:
         mend it.
     """
     table = read_table(asked.path, separator=asked.separator, header=asked.header)
-    roles = _roles(table, asked)
     categorical = {table.position(column, "data.categorical") for column in asked.categorical}
-    _check_roles(table, roles, categorical)
+    dropped = {table.position(column, "data.drop") for column in asked.drop}
+    roles = _roles(table, asked, dropped)
+    _check_roles(table, roles, categorical, dropped)
     columns = {
         column: at not in categorical and column.is_numeric
         for at, column in enumerate(table.columns)
-        if at not in roles.values()
+        if at not in roles.values() and at not in dropped
     }
     of_role = {role: table.columns[at] for role, at in roles.items()}
     labels, weights, groups, fold = (of_role.get(role) for role in ("target", "weights", "groups", "fold"))
     assert labels is not None
-    _refuse(
+    refuse(
         table.file,
         *(_header_problems(table, labels, columns) if asked.header else ()),
         *_target_problems(labels),
         *(_weight_problems(weights) if weights else ()),
         *(_split_problems(groups, "groups", "group") if groups else ()),
         *(_split_problems(fold, "fold", "fold") if fold else ()),
-        *(_missing_problems(columns) if asked.missing == "refuse" else ()),
+        *(missing_problems(columns) if asked.missing == "refuse" else ()),
         *_feature_problems(columns, asked.header),
     )
     if fold:
-        _refuse(table.file, *_lost_classes(fold, labels), *(_torn_groups(fold, groups) if groups else ()))
-    features = pd.DataFrame({column.name: _values(column, is_numeric) for column, is_numeric in columns.items()})
+        refuse(table.file, *_lost_classes(fold, labels), *(_torn_groups(fold, groups) if groups else ()))
+    features = pd.DataFrame({column.name: column_values(column, is_numeric) for column, is_numeric in columns.items()})
     features.columns = features.columns.astype(object)  # the same whichever text type pandas prefers
     return Dataset(
         name=Path(asked.path).stem,
@@ -115,22 +119,24 @@ def load_csv(asked: CsvFile) -> Dataset:
     )
 
 
-def _refuse(file: str, *problems: str) -> None:
+def refuse(file: str, *problems: str) -> None:
     """Raise DataError with a line for each problem, if there are any."""
     if problems:
         raise DataError("\n".join(f"{file}, {problem}" for problem in problems))
 
 
-def _roles(table: Table, asked: CsvFile) -> dict[str, int]:
-    """The position of each column that is no feature, the target's first."""
+def _roles(table: Table, asked: CsvFile, dropped: Collection[int]) -> dict[str, int]:
+    """The position of each column that is used and no feature, the target's first."""
     special = {"weights": asked.weights, "groups": asked.groups, "fold": asked.fold}
     roles = {key: table.position(column, f"data.{key}") for key, column in special.items() if column is not None}
     last = len(table.columns) - 1
-    free = max(set(range(last + 1)) - set(roles.values()), default=last)
+    free = max(set(range(last + 1)) - set(roles.values()) - set(dropped), default=last)
     return {"target": free if asked.target is None else table.position(asked.target, "data.target"), **roles}
 
 
-def _check_roles(table: Table, roles: Mapping[str, int], categorical: Collection[int]) -> None:
+def _check_roles(
+    table: Table, roles: Mapping[str, int], categorical: Collection[int], dropped: Collection[int]
+) -> None:
     """Raise DataError when a column would have two roles, or when no column is left to learn from.
 
     Groups and given folds may share a column: then each group is one fold.
@@ -144,7 +150,10 @@ def _check_roles(table: Table, roles: Mapping[str, int], categorical: Collection
         if role_at.get(at) in ("the target", "the column of weights"):
             raise DataError(f"data.{key}: {table.names[at]!r} is {role_at[at]}; the {word} need a column of their own.")
         role_at[at] = f"the column of {word}"
-    for at in sorted(role_at.keys() & categorical):
+    for at in sorted(role_at.keys() & set(dropped)):
+        raise DataError(f"data.drop: {table.names[at]!r} is {role_at[at]}; only features can be listed.")
+    role_at |= dict.fromkeys(dropped, "dropped")
+    for at in sorted(role_at.keys() & set(categorical)):
         raise DataError(f"data.categorical: {table.names[at]!r} is {role_at[at]}; only features can be listed.")
     if len(role_at) == len(table.columns):
         taken = first_of(f"{table.names[at]!r} is {role}" for at, role in role_at.items())
@@ -273,14 +282,14 @@ def _torn_groups(fold: Column, groups: Column) -> Iterator[str]:
         )
 
 
-def _missing_problems(columns: Iterable[Column]) -> Iterator[str]:
+def missing_problems(columns: Iterable[Column], otherwise: str = "set data.missing=impute") -> Iterator[str]:
+    """What is wrong with columns in which values are missing, and how to mend it or what to do otherwise."""
     holes = [column for column in columns if column.missing_lines]
     lines = sorted({line for column in holes for line in column.missing_lines})
     if lines:
         yield (
             f"{_lines(lines)}: values are missing ({plural('column', len(holes))} "
-            f"{first_of(repr(column.name) for column in holes)}): write the values, remove the rows, or set "
-            "data.missing=impute."
+            f"{first_of(repr(column.name) for column in holes)}): write the values, remove the rows, or {otherwise}."
         )
 
 
@@ -289,10 +298,11 @@ def _feature_problems(columns: Mapping[Column, bool], header: bool) -> Iterator[
         if len(column.missing_lines) == len(column.cells):
             yield f"column {column.name!r}: no value in any row: remove the column."
         else:
-            yield from _number_problems(column, header) if is_numeric else _category_problems(column)
+            yield from number_problems(column, header) if is_numeric else _category_problems(column)
 
 
-def _number_problems(column: Column, header: bool) -> Iterator[str]:
+def number_problems(column: Column, header: bool) -> Iterator[str]:
+    """What is wrong with a column of numbers."""
     bad = [row for row in column.rows() if row[2] is None or not abs(row[2]) <= _LARGEST]
     text = [(line, cell) for line, cell, number in bad if number is None]
     beyond = [(line, cell) for line, cell, number in bad if number is not None]
@@ -321,7 +331,7 @@ def _category_problems(column: Column) -> Iterator[str]:
         )
 
 
-def _values(column: Column, is_numeric: bool) -> pd.Series:
+def column_values(column: Column, is_numeric: bool) -> pd.Series:
     """The column as float64, or as text of dtype object; NaN where a value is missing."""
     if is_numeric:
         return pd.Series(column.numbers, dtype=np.float64)

@@ -83,24 +83,37 @@ class ConvergedLogistic(LogisticRegression):
 
 def _user_estimator(estimator: str, params: Mapping[str, Any] | None = None, seed: int = 0) -> BaseEstimator:
     """Return the classifier of scikit-learn with this full name, checked as far as it can be without data."""
-    kind, chosen = _class_of(estimator), dict(params or {})
-    _check_names(estimator, kind, chosen)
-    try:
-        made = kind(**chosen)
-        made._validate_params()
-    except (TypeError, ValueError) as error:
-        raise ModelError(f"model.params: {estimator} refuses them: {error}") from error
+    made = _made(estimator, params or {}, seed)
     if not is_classifier(made):
         raise ModelError(f"model.estimator: {estimator!r} is not a classifier.")
     if not hasattr(made, "predict_proba"):
-        remedy = " Add +model.params.probability=true, or choose" if "probability" in made.get_params() else " Choose"
+        remedy = "Calibrate it, as model=svm does, or choose" if hasattr(made, "decision_function") else "Choose"
         raise ModelError(
-            f"model.estimator: {estimator!r} gives no probabilities (predict_proba), which the scores need."
+            f"model.estimator: {estimator!r} gives no probabilities (predict_proba), which the scores need. "
             f"{remedy} another classifier."
         )
-    if "random_state" in made.get_params() and "random_state" not in chosen:
-        made.set_params(random_state=seed)
     return made
+
+
+def _made(estimator: str, params: Mapping[str, Any], seed: int) -> BaseEstimator:
+    """Return an estimator with its parameters, estimators among them, and `seed` where a random state is not given."""
+    kind = _class_of(estimator)
+    _check_names(estimator, kind, params)
+    chosen = {name: _parameter(value, seed) for name, value in params.items()}
+    seeded = {"random_state": seed} if "random_state" in kind._get_param_names() else {}
+    try:
+        made = kind(**{**seeded, **chosen})
+        made._validate_params()
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"model.params: {estimator} refuses them: {error}") from error
+    return made
+
+
+def _parameter(value: Any, seed: int) -> Any:
+    """Return a parameter's value, with the estimator made of each ``{estimator: NAME, params: {...}}`` in it."""
+    if isinstance(value, Mapping) and "estimator" in value and value.keys() <= {"estimator", "params"}:
+        return _made(str(value["estimator"]), value.get("params") or {}, seed)
+    return [_parameter(item, seed) for item in value] if isinstance(value, list) else value
 
 
 def _class_of(estimator: str) -> type[BaseEstimator]:

@@ -25,9 +25,9 @@ class Material:
         """The candidates that get a panel each: the best, and the network among them."""
         return self.best(MOST_PANELS)
 
-    def best(self, count: int) -> Sequence[Candidate]:
+    def best(self, count: int, among: Sequence[Candidate] | None = None) -> Sequence[Candidate]:
         """The best candidates of the one data set; the network, which the comparison is about, never falls out."""
-        everyone = self.outcome.candidates
+        everyone = self.outcome.candidates if among is None else among
         first = everyone[:count]
         network = next((one for one in everyone if one.model == NETWORK), None)
         return first if network is None or network in first else (*first[: count - 1], network)

@@ -19,7 +19,15 @@ from src.report.figures.predictions import (
     decision_regions,
     roc_curves,
 )
-from src.report.figures.scores import critical_differences, differences, heat_map, intervals, metric_along
+from src.report.figures.scores import (
+    critical_differences,
+    differences,
+    heat_map,
+    intervals,
+    metric_along,
+    numeric_places,
+    scattered,
+)
 from src.report.figures.weights import hidden_weights
 from src.report.material import MOST_PANELS, Material
 from src.report.page import Picture
@@ -100,7 +108,14 @@ def _of_scores(material: Material) -> Iterator[Picture]:
     principal = NETWORK if NETWORK in models else max(dict.fromkeys(models), key=models.count)
     part = [setting for setting, model in zip(outcome.settings, models, strict=True) if model == principal]
     swept = numbers([setting.flat for setting in part])
-    if len(swept) > 1:
+    if len(swept) > 1 and any(numeric_places(part, key) for key in swept[:2]):
+        yield Picture(
+            "scattered",
+            f"{label[:1].upper() + label[1:]} of {plain(principal)} over two settings",
+            f"Each point is a setting of {plain(principal)} that was tried; the darker the better, the best is framed.",
+            scattered(part, swept[0], swept[1], metric),
+        )
+    elif len(swept) > 1:
         yield Picture(
             "heat-map",
             f"{label[:1].upper() + label[1:]} of {plain(principal)} over two settings",
@@ -180,16 +195,18 @@ def _recorded_data(material: Material) -> Dataset | None:
 
 
 def _of_curves(material: Material) -> Iterator[Picture]:
-    recorded = {one.name: material.record.curves(one.best.first.run_id) for one in material.shown}
-    curves = {name: folds for name, folds in recorded.items() if folds}
-    losses = {one.name: one.best.flat.get("model.loss", "cross_entropy") for one in material.shown}
+    recorded = {one.name: material.record.curves(one.best.first.run_id) for one in material.outcome.candidates}
+    trained = [one for one in material.outcome.candidates if recorded[one.name]]
+    shown = material.best(MOST_PANELS, trained)
+    curves = {one.name: recorded[one.name] for one in shown}
+    losses = {one.name: one.best.flat.get("model.loss", "cross_entropy") for one in shown}
     if curves:
         yield Picture(
             "learning-curves",
             "Learning curves",
             "Loss by epoch at each model's setting above, mean over the folds and one standard deviation. Where the "
             "test fold's loss rises again while the training part's falls, the model overfits."
-            + _which(material, MOST_PANELS),
+            + _which(len(trained), MOST_PANELS),
             learning_curve(curves, losses),
         )
 
@@ -206,7 +223,7 @@ def _of_predictions(material: Material) -> Iterator[Picture]:
             "Confusion matrices",
             "How many rows of each true class were predicted as which, by models that had not seen them"
             + ("; every row counts once in each repetition." if again else ".")
-            + _which(material, most),
+            + _which(len(material.outcome.candidates), most),
             confusion_matrices({name: made[name] for name in kept}, classes),
         )
     yield Picture(
@@ -214,19 +231,19 @@ def _of_predictions(material: Material) -> Iterator[Picture]:
         "ROC curves",
         "True positives against false positives as the threshold moves, mean over the folds"
         + (" and over one class against the rest." if len(classes) > 2 else ".")
-        + _which(material, MOST_PANELS),
+        + _which(len(material.outcome.candidates), MOST_PANELS),
         roc_curves(made),
     )
     yield Picture(
         "calibration",
         "Calibration",
         "How often what is predicted with a probability comes true; on the diagonal the probabilities can be taken at "
-        "their word. Below, how the predicted probabilities are spread." + _which(material, MOST_PANELS),
+        "their word. Below, how the predicted probabilities are spread."
+        + _which(len(material.outcome.candidates), MOST_PANELS),
         calibration_curves(made, classes),
     )
 
 
-def _which(material: Material, most: int) -> str:
+def _which(count: int, most: int) -> str:
     """What to say of the models that a figure leaves out."""
-    count = len(material.outcome.candidates)
     return f" Shown are {most} of {count} models, the best and the network." if count > most else ""

@@ -7,6 +7,7 @@ are made by `matplotlib.figure.Figure`, never by pyplot.
 
 import functools
 import io
+import re
 import textwrap
 import threading
 import warnings
@@ -116,10 +117,7 @@ def model_panels(names: Iterable[str], columns: int, ylabel: str, **how: Any) ->
 
     A name takes up to two lines: names that begin alike have to be told apart.
     """
-    titles = [
-        textwrap.wrap(plain(name), 64 // columns, max_lines=2, placeholder=" …", break_on_hyphens=False)
-        for name in names
-    ]
+    titles = [_in_two_lines(plain(name), 64 // columns) for name in names]
     made, axes = panels(len(titles), columns=columns, **how)
     for place, (ax, lines) in enumerate(zip(axes, titles, strict=True)):
         ax.set_title("\n".join(lines))
@@ -127,6 +125,15 @@ def model_panels(names: Iterable[str], columns: int, ylabel: str, **how: Any) ->
         if place % columns == 0:
             ax.set_ylabel(ylabel)
     return made, axes
+
+
+def _in_two_lines(name: str, width: int) -> list[str]:
+    """A name in at most two lines, broken between words, before a capital inside one, or behind an underscore."""
+    breakable = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=_)(?=\w)", "\v", name)
+    lines = textwrap.wrap(
+        breakable, width, max_lines=2, placeholder=" …", break_on_hyphens=False, replace_whitespace=False
+    )
+    return [line.replace("\v", "") for line in lines]
 
 
 def series(place: int) -> dict[str, Any]:

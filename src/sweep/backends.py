@@ -52,7 +52,7 @@ def run_stacks(
     """
     waiting = dict(enumerate(workloads(stacks, workers_of(sweep))))
     losses = 0
-    with _backend(sweep), threadpool_limits(limits=1, user_api="blas"), _stopping(on_epochs) as passed:
+    with _backend(sweep), threadpool_limits(limits=1), _stopping(on_epochs) as passed:
         callback = passed if sweep.backend == "threads" else None
         while waiting:
             calls = [joblib.delayed(_numbered)(number, workload, callback) for number, workload in waiting.items()]

@@ -125,9 +125,9 @@ def workloads(stacks: Sequence[Stack], workers: int) -> list[tuple[Stack, ...]]:
 
 
 def run_stack(stack: Stack, on_epochs: Callable[[int], None] | None = None) -> StackResult:
-    """Fit and score a stack with one BLAS thread; a job that fails is told and does not take others with it."""
+    """Fit and score a stack with one thread of each library; a job that fails does not take others with it."""
     started = time.time()
-    with threadpool_limits(limits=1, user_api="blas"):
+    with threadpool_limits(limits=1):
         try:
             results = fit_stack(stack.networks, on_epochs) if stack.networks else []
             results += [fit_fold(task) for task in stack.tasks.values() if isinstance(task, EstimatorTask)]

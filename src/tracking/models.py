@@ -4,16 +4,21 @@ Every function that is given a store raises TrackingError if it fails.
 """
 
 import json
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import yaml
 
 from src.models.kept import answer, read_pipeline
 from src.tracking import artifacts
-from src.tracking.pyfunc import EXAMPLE_ROWS, PIPELINE, save_model
+from src.tracking.errors import TrackingError
+from src.tracking.pyfunc import DESCRIPTION, EXAMPLE_ROWS, PIPELINE, save_model
 from src.tracking.reading import get_run
+from src.tracking.records import BEST_RUN
 from src.tracking.store import Store, telling
 
 NAME = "model"
@@ -55,6 +60,74 @@ def logged_model(store: Store, run_id: str) -> str | None:
 def read_model(folder: Path) -> Any:
     """Return the fitted pipeline of a model that `save_model` wrote."""
     return read_pipeline(str(folder / PIPELINE))
+
+
+@dataclass(frozen=True)
+class KeptModel:
+    """A fitted pipeline, and what its description says of it.
+
+    Attributes
+    ----------
+    pipeline
+        Takes rows of its columns.
+    columns
+        Their names, and whether each holds numbers, else text.
+    class_names
+        In the order in which the answer's columns are to stand.
+    """
+
+    pipeline: Any
+    columns: Mapping[str, bool]
+    class_names: tuple[str, ...]
+
+
+def find_model(store: Store, named: str) -> KeptModel:
+    """Read a model that was kept: by its run, its address or its folder.
+
+    Parameters
+    ----------
+    store
+        Where runs and addresses are looked up.
+    named
+        The id of a job's run, or of a sweep's, which stands for its best; ``models:/ID``, ``models:/NAME/VERSION`` or
+        ``models:/NAME@ALIAS``; a folder that holds a file MLmodel.
+
+    Raises
+    ------
+    TrackingError
+        There is no such model, it is none of this program's, or its file holds what no such model is made of.
+    """
+    with tempfile.TemporaryDirectory() as temporary, telling(f"the model {named!r} cannot be read"):
+        there = artifacts.local_folder(named)
+        if there is not None and (there / DESCRIPTION).is_file():
+            return _read(there, named)
+        if named.startswith("models:/"):
+            return _read(store.download(named, Path(temporary)), named)
+        run = get_run(store, named)
+        folder = store.model_folder(run.tags.get(BEST_RUN, named), Path(temporary))
+        if folder is None:
+            raise TrackingError(
+                f"the run {named!r} keeps no model: a sweep keeps that of each candidate's best setting. Take another "
+                "run, or train with tracking.models=all."
+            )
+        return _read(folder, named)
+
+
+def _read(folder: Path, named: str) -> KeptModel:
+    from skops.io.exceptions import UntrustedTypesFoundException  # late: skops takes its time
+
+    try:
+        described = yaml.safe_load((folder / DESCRIPTION).read_bytes())
+        takes = json.loads(described["signature"]["inputs"])
+        columns = {column["name"]: column["type"] != "string" for column in takes}
+        class_names = tuple(described["flavors"]["python_function"]["config"]["class_names"])
+        return KeptModel(read_model(folder), columns, class_names)
+    except (yaml.YAMLError, ValueError, KeyError, TypeError, FileNotFoundError) as error:
+        raise TrackingError(f"the model {named!r} is none that this program has kept.") from error
+    except UntrustedTypesFoundException as error:
+        raise TrackingError(
+            f"the model {named!r} is not opened: its file names what no model of this program is made of: {error}"
+        ) from error
 
 
 def example_answers(pipeline: Any, features: pd.DataFrame, class_names: Sequence[str]) -> bytes:

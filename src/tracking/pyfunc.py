@@ -25,7 +25,8 @@ from src.models.kept import write_pipeline
 from src.tracking import artifacts
 from src.tracking.provenance import ROOT
 
-PIPELINE = "artifacts/pipeline.skops"  # in a model's folder
+DESCRIPTION = "MLmodel"  # in a model's folder
+PIPELINE = "artifacts/pipeline.skops"  # likewise
 EXAMPLE_ROWS = 10
 SCRIPT = Path(__file__).with_name("served.py")
 # What a pipeline with a network in it imports.
@@ -74,7 +75,7 @@ def save_model(
     described["model_size_bytes"] = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     _copy_code(folder / "code" / "src")
     present = {key: value for key, value in described.items() if value is not None or key == "prompts"}
-    (folder / "MLmodel").write_bytes(_yaml(present, sort_keys=True))
+    (folder / DESCRIPTION).write_bytes(_yaml(present, sort_keys=True))
 
 
 @cache
@@ -96,7 +97,8 @@ def _environment() -> Mapping[str, bytes]:
 def _description(features: pd.DataFrame, class_names: Sequence[str]) -> dict[str, Any]:
     """What the file MLmodel says: how the model is loaded, what it takes (by column) and what it gives."""
     numeric = features.select_dtypes("number").columns
-    takes = {str(name): "double" if name in numeric else "string" for name in features.columns}
+    # Not "double": for that MLflow refuses whole numbers of 64 bits, which pandas makes of a file without a point.
+    takes = {str(name): "any" if name in numeric else "string" for name in features.columns}
     gives = {"predicted": "string"} | {artifacts.probability_column(name): "double" for name in class_names}
     return {
         "flavors": {

@@ -38,6 +38,7 @@ FOLDS_DIGEST = "folds_digest"
 CODE_VERSION = "code_version"
 ERROR = "error_message"
 ANSWER = "answer"  # a sweep's answer in a sentence or two
+BEST_RUN = "best_run"  # on a sweep: the run of the best setting's first seed
 SEARCH = "search"  # "true" on a sweep whose jobs a search proposed
 MOST_IDENTIFIERS = 5  # columns that a data set's profile names
 MODEL_TYPE = "classifier"  # as MLflow's page shows it
@@ -169,8 +170,12 @@ def dataset_row(dataset: RecordedDataset, digest: str) -> DatasetRow:
     facts = dataset.facts
     profile: dict[str, Any] = {"num_rows": dataset.rows, "num_features": len(columns), "num_classes": dataset.classes}
     if facts is not None:
-        identifiers = facts.identifiers[:MOST_IDENTIFIERS]
-        profile |= {"duplicate_rows": facts.duplicates, "identifiers": identifiers, "rarest_class": facts.rarest}
+        profile |= {
+            "duplicate_rows": facts.duplicates,
+            "identifiers": facts.identifiers[:MOST_IDENTIFIERS],
+            "numberings": facts.numberings[:MOST_IDENTIFIERS],
+            "rarest_class": facts.rarest,
+        }
     return DatasetRow(
         name=cut(dataset.name, DATASET_NAME_LENGTH),
         digest=digest[:DATASET_DIGEST_LENGTH],
@@ -187,8 +192,8 @@ def recorded_dataset(row: DatasetRow) -> RecordedDataset:
     facts = None
     if "duplicate_rows" in profile:
         rarest, label = profile["rarest_class"]
-        identifiers = tuple(profile["identifiers"])
-        facts = RowFacts(profile["num_rows"], profile["duplicate_rows"], identifiers, (rarest, label))
+        identifiers, numberings = (tuple(profile.get(key, ())) for key in ("identifiers", "numberings"))
+        facts = RowFacts(profile["num_rows"], profile["duplicate_rows"], identifiers, (rarest, label), numberings)
     return RecordedDataset(
         name=row.name,
         source=json.loads(row.source)["uri"],

@@ -226,11 +226,14 @@ class Store:
             return None
         model_id, location = kept
         folder = artifacts.local_folder(location)
-        if folder is not None:
-            return folder
+        return self.download(f"models:/{model_id}", temporary) if folder is None else folder
+
+    def download(self, model: str, temporary: Path) -> Path:
+        """Return a folder with the model of an address (``models:/...``), downloaded."""
         from mlflow.artifacts import download_artifacts
 
-        return Path(download_artifacts(f"models:/{model_id}", dst_path=str(temporary), tracking_uri=self.address))
+        there = self.address
+        return Path(download_artifacts(model, dst_path=str(temporary), tracking_uri=there, registry_uri=there))
 
     def put(self, run: RunRow, files: Mapping[str, bytes]) -> None:
         """Store a run's artifacts: straight in its folder where that is on this machine, else uploaded."""

@@ -167,6 +167,33 @@ def test_columns_named_like_identifiers_are_told_unless_rows_are_grouped() -> No
     assert of_rows(facts, data={"name": "csv", "path": "mine.csv", "groups": 0}) == []
 
 
+def test_columns_that_number_the_rows_are_told() -> None:
+    (told,) = of_rows(replace(PLAIN, numberings=("Id", "row")))
+    assert told.startswith("mine: another value in each row of Id and row, as a number of the row")
+    assert told.endswith("leave it out: data.drop=[Id,row].")
+
+
+@pytest.mark.parametrize(
+    "column, numbers, is_one",
+    [
+        ("Id", [9, 3, 5, 12, 40, 2, 8, 1, 33, 21], True),  # called so
+        ("sample_id", list("ckabxdzeqf"), True),
+        ("code", list("ckabxdzeqf"), False),
+        ("n", [3, 1, 2, 10, 9, 8, 7, 6, 5, 4], True),  # no gap
+        ("n", [1, 2, 3, 5, 8, 9, 11, 40, 41, 60], True),  # in the rows' order
+        ("n", [1, 2, 3, 5, 8, 9, 11, 40, 41, 41], False),  # not another in each row
+        ("n", [9, 3, 5, 12, 40, 2, 8, 1, 33, 21], False),  # whole, but in no order and with gaps
+        ("n", [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95], False),  # in order, but no whole numbers
+    ],
+)
+def test_what_numbers_rows(tmp_path: Path, column: str, numbers: list[object], is_one: bool) -> None:
+    path = tmp_path / "mine.csv"
+    rows = [f"{number},{place % 3},{'ab'[place % 2]}" for place, number in enumerate(numbers)]
+    path.write_text("\n".join([f"{column},width,label", *rows]))
+    assert row_facts(load("csv", path=path)).numberings == ((column,) if is_one else ())
+    assert row_facts(load("csv", path=path, drop=[column])).numberings == ()
+
+
 @pytest.mark.parametrize(
     "rarest, config, is_told",
     [

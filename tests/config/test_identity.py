@@ -37,6 +37,7 @@ VALUES: dict[str, list[Any]] = {
     "data.separator": [",", ";"],
     "data.missing": ["refuse", "impute"],
     "data.categorical": [[], ["sex"], ["sex", 3]],
+    "data.drop": [[], ["id"], [0]],
     "data.weights": [None, "w", 2],
     "data.groups": [None, "person", 3],
     "data.fold": [None, "site", 4],
@@ -234,6 +235,7 @@ def test_the_path_of_a_csv_is_not_its_identity_but_how_it_is_read_is() -> None:
         "separator": ",",
         "missing": "refuse",
         "categorical": [],
+        "drop": [],
         "weights": None,
         "groups": None,
         "fold": None,
@@ -291,7 +293,7 @@ def test_the_keys_that_mean_nothing_for_the_default_job() -> None:
     training = set(OWNERS)
     waiting = {"training.early_stopping.min_delta", "training.early_stopping.validation_fraction"}
     model = {"model.init_scale", "model.estimator", "model.params"}
-    csv = ("path", "target", "header", "separator", "missing", "categorical", "weights", "groups", "fold")
+    csv = ("path", "target", "header", "separator", "missing", "categorical", "drop", "weights", "groups", "fold")
     data = {f"data.{key}" for key in csv}
     assert set(ignored(check({}), list(leaves()))) == training | waiting | model | data
 

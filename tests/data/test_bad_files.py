@@ -340,6 +340,16 @@ class TestGroupsAndGivenFolds:
         assert problem(**{key: "bb"}).startswith(f"data.{key}: table.csv has no column 'bb'. Did you mean 'b'?")
 
 
+def test_dropped_columns_have_no_role(problem):
+    assert problem(drop=["label"], target="label") == "data.drop: 'label' is the target; only features can be listed."
+    assert problem(drop=["b"], categorical=["b"]) == "data.categorical: 'b' is dropped; only features can be listed."
+    assert problem(drop=["a", "b"]) == (
+        "table.csv has no feature: 'label' is the target, 'a' is dropped, 'b' is dropped; a column to learn from is "
+        "needed."
+    )
+    assert problem(drop=["bb"]).startswith("data.drop: table.csv has no column 'bb'. Did you mean 'b'?")
+
+
 SITES = "a,who,site,label\n1,p,A,x\n2,p,A,y\n3,q,B,x\n4,q,B,y\n5,r,B,x\n"
 
 

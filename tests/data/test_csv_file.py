@@ -87,6 +87,15 @@ def test_columns_without_a_number_are_categories_and_others_when_listed(read):
     assert read(text, categorical=[1]).digest == read(text, categorical=[-3]).digest == dataset.digest
 
 
+def test_dropped_columns_are_neither_features_nor_the_target(read):
+    text = "id,colour,size,label,remark\n1,red,1,a,x\n2,blue,2,b,\n3,red,3,a,z\n"
+    dataset = read(text, drop=["id", -1])
+    assert dataset.feature_names == ("colour", "size")
+    assert dataset.target_name == "label"
+    without = read("colour,size,label\nred,1,a\nblue,2,b\nred,3,a\n")
+    assert dataset.digest == without.digest
+
+
 def test_weights_are_a_column_of_their_own(read):
     text = "a,label,w\n1,x,0.5\n2,y,2\n3,x,1e3\n"
     dataset = read(text, weights="w")

@@ -71,7 +71,7 @@ TEXTS = (
     *("tracking.register", "sweep.max_stack_memory", "sweep.dask.scheduler", "data.target", "data.weights"),
     *("data.groups", "data.fold"),
 )
-LISTS = ("model.hidden_layer_sizes", "data.categorical", "comparison.baselines", "comparison.published")
+LISTS = ("model.hidden_layer_sizes", "data.categorical", "data.drop", "comparison.baselines", "comparison.published")
 MAPPINGS = ("model.params", "training.class_weight")
 KEYS = (*NUMBERS, *WHOLE, *CHOICES, *FLAGS, *TEXTS, *LISTS, *MAPPINGS)
 NONSENSE: dict[tuple[str, ...], tuple[str, ...]] = {

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
 from src.data import load
 from src.models import ModelError, make_model
@@ -132,6 +134,27 @@ class TestUsersEstimator:
         assert user_model(forest, {"random_state": 9}, seed=5).random_state == 9
         assert not hasattr(user_model("sklearn.naive_bayes.GaussianNB", seed=5), "random_state")
 
+    def test_a_parameter_may_be_an_estimator_with_parameters_of_its_own(self, iris):
+        machine = {"estimator": "sklearn.svm.SVC", "params": {"C": 2.0}}
+        model = user_model("sklearn.calibration.CalibratedClassifierCV", {"estimator": machine, "cv": 3}, seed=5)
+        ours = model.fit(*iris).predict_proba(iris[0])
+        theirs = CalibratedClassifierCV(SVC(C=2.0, random_state=5), cv=3).fit(*iris).predict_proba(iris[0])
+        np.testing.assert_array_equal(ours, theirs)
+        forest = {"estimator": "sklearn.ensemble.RandomForestClassifier", "params": {"n_estimators": 3}}
+        votes = {"estimators": [["tree", {"estimator": "sklearn.tree.DecisionTreeClassifier"}], ["forest", forest]]}
+        voting = user_model("sklearn.ensemble.VotingClassifier", {**votes, "voting": "soft"}, seed=7).fit(*iris)
+        assert [each.random_state for each in voting.estimators_] == [7, 7]
+
+    def test_a_parameter_that_is_an_estimator_is_of_scikit_learn_too(self):
+        for estimator, params, message in (
+            ("os.system", {}, "'os.system' is not a class of scikit-learn"),
+            ("sklearn.svm.SVC", {"c": 1}, "sklearn.svm.SVC has no such parameter. Did you mean 'C'?"),
+            ("sklearn.svm.SVC", {"C": -1}, "sklearn.svm.SVC refuses them"),
+        ):
+            inner = {"estimator": estimator, "params": params}
+            with pytest.raises(ModelError, match=message):
+                user_model("sklearn.calibration.CalibratedClassifierCV", {"estimator": inner})
+
     @pytest.mark.parametrize(
         "estimator, message",
         [
@@ -152,11 +175,11 @@ class TestUsersEstimator:
             ("sklearn.preprocessing.StandardScaler", "'sklearn.preprocessing.StandardScaler' is not a classifier."),
             (
                 "sklearn.linear_model.RidgeClassifier",
-                "gives no probabilities (predict_proba), which the scores need. Choose another classifier.",
+                "gives no probabilities (predict_proba), which the scores need. Calibrate it, as model=svm does, or",
             ),
             (
                 "sklearn.svm.SVC",
-                "gives no probabilities (predict_proba), which the scores need. Add +model.params.probability=true, or",
+                "gives no probabilities (predict_proba), which the scores need. Calibrate it, as model=svm does, or",
             ),
         ],
     )

@@ -23,9 +23,9 @@ from src.report.figures.predictions import (
     decision_regions,
     roc_curves,
 )
-from src.report.figures.scores import critical_differences, differences, heat_map, intervals, metric_along
+from src.report.figures.scores import critical_differences, differences, heat_map, intervals, metric_along, scattered
 from src.report.figures.weights import hidden_weights
-from src.report.style import to_png
+from src.report.style import model_panels, styled, to_png
 from tests.sweeps import Given, model, outcome_of
 
 MakePredictions = Callable[..., OutOfFold]
@@ -342,6 +342,57 @@ def test_many_lines_have_no_bands_and_tell_what_else_varies() -> None:
     assert len(metric_along(few, RATE).axes[0].collections) == 2
     assert len(metric_along(many, RATE).axes[0].collections) == 0
     assert metric_along(many, RATE).axes[0].get_title(loc="left").endswith("(best over l2)")
+
+
+def test_points_stand_at_their_ticks_and_no_tick_is_lost() -> None:
+    settings = swept({(value,): 0.5 for value in (0.1, 1.0, 30.0)}, RATE)
+    ax = metric_along({"bp": settings}, RATE).axes[0]
+    assert line(ax, "bp")[:, 0].tolist() == [0, 1, 2]
+    low, high = ax.get_xlim()
+    assert low < 0
+    assert high > 2
+
+
+def searched(count: int) -> list[Setting]:
+    rng = np.random.default_rng(0)
+    tried = {(float(10 ** rng.uniform(-4, 1)), float(rng.uniform(0, 1))): rng.uniform(0.5, 0.9) for _ in range(count)}
+    return swept({**tried, (20.0, 0.5): np.nan}, RATE, L2)
+
+
+def test_many_numbers_stand_at_their_places() -> None:
+    settings = searched(20)
+    ax = metric_along({"bp": settings}, RATE).axes[0]
+    assert ax.get_xscale() == "log"
+    rates = sorted(setting.flat[RATE] for setting in settings)
+    np.testing.assert_allclose(line(ax, "bp")[:, 0], rates)
+    assert ax.lines[0].get_linestyle() == "None"
+    assert metric_along({"bp": settings}, L2).axes[0].get_xscale() == "linear"
+    assert metric_along({"bp": searched(5)}, RATE).axes[0].get_xscale() == "linear"
+
+
+def test_a_search_over_two_settings_is_points_the_best_framed() -> None:
+    settings = searched(20)
+    drawn = scattered(settings, RATE, L2)
+    ax = drawn.axes[0]
+    (points,) = ax.collections
+    assert len(points.get_offsets()) == 20
+    best = ax.lines[1].get_xydata()[0]
+    np.testing.assert_allclose(best, [settings[0].flat[RATE], settings[0].flat[L2]])
+    assert ax.lines[0].get_xydata().tolist() == [[20.0, 0.5]]  # without a score
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "linear")
+    to_png(drawn)
+    to_png(scattered(swept({(1, 0.0): np.nan, (2, 0.0): np.nan}, RATE, L2), RATE, L2))
+
+
+def test_panel_titles_break_between_words() -> None:
+    names = ["HistGradientBoostingClassifier", "sklearn_logistic with quite a long name", "bp"]
+    with styled():
+        _, axes = model_panels(names, 3, "loss")
+    assert [ax.get_title(loc="left").split("\n") for ax in axes] == [
+        ["HistGradient", "BoostingClassifier"],
+        ["sklearn_logistic", "with quite a long …"],
+        ["bp"],
+    ]
 
 
 # Predictions

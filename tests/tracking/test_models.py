@@ -104,8 +104,8 @@ def test_the_signature_says_which_columns_are_numbers_and_which_text(store, run_
     people = load("csv", path=path)
     pipeline = fitted(people, BPClassifier(epochs=20))
     loaded = mlflow.pyfunc.load_model(models.log_model(store, run_id, pipeline, people.features, people.class_names))
-    kinds = {column.name: column.type.name for column in loaded.metadata.signature.inputs}
-    assert kinds == {"age": "double", "colour": "string"}
+    kinds = {column["name"]: column["type"] for column in loaded.metadata.signature.inputs.to_dict()}
+    assert kinds == {"age": "any", "colour": "string"}
     answer = loaded.predict(pd.DataFrame({"colour": ["red", "green"], "age": [30.0, 31.0]}))
     expected = pipeline.predict_proba(pd.DataFrame({"age": [30.0, 31.0], "colour": ["red", "green"]}))
     assert answer[["probability no", "probability yes"]].to_numpy() == pytest.approx(expected)
@@ -155,7 +155,7 @@ def test_a_model_is_the_folder_that_mlflow_would_write(tmp_path):
         assert said.pop("model_size_bytes") > 10_000  # the spaces in a JSON file may be others
         said["signature"] = {key: json.loads(text or "null") for key, text in said["signature"].items()}
         for column in said["signature"]["inputs"]:
-            column["type"] = {"long": "double"}.get(column["type"], column["type"])  # as numbers all are
+            column["type"] = {"double": "any"}.get(column["type"], column["type"])  # whole numbers are taken too
         return said
 
     def contents(folder):

@@ -15,7 +15,7 @@ from src.comparison.across import AcrossData
 from src.comparison.candidates import Candidate
 from src.comparison.families import Comparison
 from src.comparison.jobs import MODEL, Setting
-from src.comparison.naming import distinct, grouped, value_text, varying
+from src.comparison.naming import distinct, grouped, is_number, value_text, varying
 from src.evaluation.metrics import higher_is_better
 from src.report.style import COLORS, FAINT, INK, RULE, categories, figure, log_scale, panels, series
 from src.report.tables import trouble_word
@@ -23,6 +23,7 @@ from src.report.words import metric_label, number, percent, plain
 
 _FAR = 12  # times the usual reach of a row
 _MOST_BANDS = 4
+MOST_VALUES = 15  # of a key that stand as categories; more numbers, as a search tries them, stand at their places
 
 
 def _rows(labels: Sequence[str], data: Sequence[str]) -> tuple[list[str], list[int]]:
@@ -249,7 +250,8 @@ def heat_map(settings: Sequence[Setting], x: str, y: str, metric: str = "test/ac
 def metric_along(lines: Mapping[str, Sequence[Setting]], axis: str, metric: str = "test/accuracy") -> Figure:
     """A metric along one swept key, a line for each candidate; bands: one standard deviation over folds.
 
-    The key's values are categories in rising order. Where several settings share a point it shows the best of them.
+    The key's values are categories in rising order, or, of more numbers than can be told apart so, places on an axis,
+    and then points without a line. Where several settings share a point it shows the best of them.
     More than four lines have no bands, which would hide one another. A loss is on a logarithmic axis where it spans
     more than a power of ten.
 
@@ -260,16 +262,18 @@ def metric_along(lines: Mapping[str, Sequence[Setting]], axis: str, metric: str 
     axis
         Dotted key along the horizontal axis, e.g. ``training.learning_rate``.
     """
-    places = _values([setting for settings in lines.values() for setting in settings], axis)
+    every = [setting for settings in lines.values() for setting in settings]
+    places, scale = _values(every, axis), numeric_places(every, axis)
     drawn, (ax,) = panels(1, height=3.6)
-    bands = len(lines) <= _MOST_BANDS
+    bands = scale is None and len(lines) <= _MOST_BANDS
     means = []
     for number_of_line, (line, settings) in enumerate(lines.items()):
         points = _best_settings(settings, [axis])
         scores = {place: (one.score(metric), one.spread(metric)) for (place,), one in points.items()}
         mean, spread = np.array([scores.get(place, (np.nan, np.nan)) for place in places]).T
-        look = series(number_of_line)
-        at = np.arange(len(places)) + (number_of_line / max(len(lines) - 1, 1) - 0.5) * 0.08
+        look = series(number_of_line) | ({} if scale is None else {"linestyle": "none"})
+        beside = (number_of_line - (len(lines) - 1) / 2) * 0.08 / max(len(lines) - 1, 1)  # so that none hides another
+        at = np.arange(len(places)) + beside if scale is None else np.array(scale)
         ax.plot(at, mean, label=plain(line, 40), **look)
         if bands:
             ax.fill_between(at, mean - spread, mean + spread, color=look["color"], alpha=0.13, linewidth=0)
@@ -278,7 +282,11 @@ def metric_along(lines: Mapping[str, Sequence[Setting]], axis: str, metric: str 
     if not higher_is_better(metric) and shown.size and shown.min() > 0 and shown.max() > 10 * shown.min():
         log_scale(ax)
         ax.set_ylim(0.7 * shown.min(), 1.4 * shown.max())
-    categories(ax, places)
+    if scale is None:
+        categories(ax, places)
+        ax.set_xlim(-0.2, len(places) - 0.8)
+    else:
+        _spread_out(ax, "x", scale)
     ax.set_xlabel(_leaf(axis))
     ax.set_ylabel(f"test {metric_label(metric)}")
     ax.set_title(f"{metric_label(metric)} by {_leaf(axis)}{_best_over(lines.values(), [axis])}")
@@ -287,6 +295,64 @@ def metric_along(lines: Mapping[str, Sequence[Setting]], axis: str, metric: str 
         columns = 5 if max(map(len, lines)) <= 16 else 2
         drawn.legend(loc="outside lower center", ncols=min(len(lines), columns), title=title, title_fontsize=8.5)
     return drawn
+
+
+@figure
+def scattered(settings: Sequence[Setting], x: str, y: str, metric: str = "test/accuracy") -> Figure:
+    """A metric over two keys that a search has tried at many values: a point for each setting, darker is better.
+
+    The best is framed. Settings without a score are crosses.
+
+    Parameters
+    ----------
+    settings
+        Best first.
+    x, y
+        Dotted keys whose values are numbers.
+    """
+    having = [setting for setting in settings if x in setting.flat and y in setting.flat]
+    at = np.array([[setting.flat[x], setting.flat[y]] for setting in having], dtype=float)
+    scores = np.array([setting.score(metric) for setting in having])
+    scored = np.isfinite(scores)
+    drawn, (ax,) = panels(1, height=3.8)
+    upward = higher_is_better(metric)
+    ax.plot(*at[~scored].T, "x", color=FAINT, linestyle="none", label="no score")
+    norm = _contrast(scores, upward)
+    points = ax.scatter(
+        at[scored, 0],
+        at[scored, 1],
+        c=scores[scored],
+        cmap="Blues" if upward else "Blues_r",
+        norm=norm,
+        edgecolors=FAINT,
+        linewidths=0.6,
+        zorder=3,
+    )
+    if scored.any():
+        best = np.flatnonzero(scored)[0]
+        ax.plot(*at[best], "s", color=COLORS[1], markersize=13, markerfacecolor="none", markeredgewidth=2, zorder=4)
+        bar = drawn.colorbar(points, ax=ax, extend=_extend(scores, norm), pad=0.02, fraction=0.05)
+        bar.set_label(f"test {metric_label(metric)}")
+        bar.outline.set_edgecolor(RULE)
+    for which, key, values in (("x", x, at[:, 0]), ("y", y, at[:, 1])):
+        _spread_out(ax, which, values)
+        ax.set(**{f"{which}label": _leaf(key)})
+    if not scored.all():
+        ax.legend(loc="best")
+    ax.set_title(f"{metric_label(metric)}{_best_over([settings], [x, y])}; best framed")
+    return drawn
+
+
+def numeric_places(settings: Sequence[Setting], key: str) -> list[float] | None:
+    """The values of a key, ascending, where they are too many numbers to stand as categories; else None."""
+    values = distinct([setting.flat for setting in settings], key)
+    return values if len(values) > MOST_VALUES and all(map(is_number, values)) else None
+
+
+def _spread_out(ax: Axes, which: str, values: Sequence[float] | NDArray[np.float64]) -> None:
+    """A logarithmic axis where positive values span more than two powers of ten."""
+    if min(values) > 0 and max(values) > 100 * min(values):
+        log_scale(ax, which)
 
 
 def _leaf(key: str) -> str:

@@ -1,0 +1,66 @@
+"""The answers of a kept model to rows of the user's own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from src.data.new_rows import imputes, read_rows, unknown_categories
+from src.models.kept import answer
+from src.tracking.models import find_model
+from src.tracking.store import open_store
+from src.words import counted, first_of
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What a model says of rows.
+
+    Attributes
+    ----------
+    table
+        The file's columns as they are written there, then ``predicted`` and ``probability CLASS`` of each class; a row
+        for each of the file's.
+    unknown
+        For each column of text the values that the model was not trained with: they count as none of its categories.
+    """
+
+    table: pd.DataFrame
+    unknown: Mapping[str, list[str]]
+
+
+def predict(model: str, rows: Path, *, uri: str | None = None, separator: str = ",", header: bool = True) -> Predicted:
+    """Let a kept model answer to the rows of a file.
+
+    Parameters
+    ----------
+    model
+        As in `src.tracking.models.find_model`.
+    rows
+        A file that holds at least the model's columns, by name.
+    uri
+        The store's address; if None, MLFLOW_TRACKING_URI or the checkout's own.
+    separator, header
+        How the file is read.
+
+    Raises
+    ------
+    UserError
+        There is no such model, or the rows do not fit it.
+    """
+    kept = find_model(open_store(uri), model)
+    preprocess = kept.pipeline[0]
+    table, features = read_rows(rows, kept.columns, separator=separator, header=header, impute=imputes(preprocess))
+    given = pd.DataFrame({column.name: column.cells for column in table.columns})
+    answers = answer(kept.pipeline, features, kept.class_names)
+    return Predicted(pd.concat([given, answers], axis="columns"), unknown_categories(preprocess, features))
+
+
+def remarks(unknown: Mapping[str, list[str]]) -> list[str]:
+    """Say of each column which values the model does not know."""
+    return [
+        f"column {name!r}: {counted(len(values), 'value')} that the model was not trained with "
+        f"({first_of(map(repr, values))}); it takes such a row for none of the column's categories"
+        for name, values in unknown.items()
+    ]

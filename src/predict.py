@@ -1,0 +1,67 @@
+"""``python -m src.predict MODEL ROWS.csv``: a kept model's class and probabilities for each row of a file.
+
+Exit status: 0 answered, 2 it cannot be (the reason is told in one sentence).
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from src.errors import UserError, escaped, tell
+
+EXAMPLES = """\
+examples:
+  python -m src.predict RUN_ID rows.csv                  the model that a run keeps; of a sweep's, that of its best
+  python -m src.predict models:/NAME/1 rows.csv          a registered model, by version (models:/NAME@ALIAS: by alias)
+  python -m src.predict FOLDER rows.csv -o answers.csv   a model's folder; the answers go to a file
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The program. Returns the exit status."""
+    given = _parser().parse_args(arguments)
+
+    from src.command.predict import predict, remarks
+
+    try:
+        predicted = predict(given.model, given.rows, uri=given.uri, separator=given.separator, header=given.header)
+        text = predicted.table.to_csv(index=False, lineterminator="\n")
+        if given.output is None:
+            sys.stdout.write(text)
+        else:
+            _write(given.output, text)
+    except UserError as error:
+        return tell(str(error), error.exit_status)
+    sys.stderr.writelines(f"note: {escaped(line)}\n" for line in remarks(predicted.unknown))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m src.predict",
+        description="Let a model that a run has kept answer to the rows of a CSV file.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("model", metavar="MODEL", help="a run's id, models:/NAME/VERSION, or a folder with MLmodel")
+    parser.add_argument("rows", type=Path, metavar="ROWS.csv", help="a file with the model's columns, by name")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="where the answers go (default: printed)")
+    parser.add_argument("--separator", default=",", help="what stands between two values of a row (default: a comma)")
+    parser.add_argument(
+        "--no-header", dest="header", action="store_false", help="the first line is a row; columns are x0, x1, ..."
+    )
+    parser.add_argument("--uri", help="address of the store; if absent, MLFLOW_TRACKING_URI or the repository's own")
+    return parser
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UserError(f"--output: {file} cannot be written: {reason}; choose another file.") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""Words in other letters than ASCII's on the command line, which Hydra alone takes in quotes inside quotes only."""
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hypothesis import given
+from hypothesis import strategies as st
+
+from src.run import readable
+from tests.stores import Record
+
+WORDS = st.text(st.characters(categories=["L", "N"]), min_size=1).filter(lambda word: not word.isascii())
+
+
+def read(argument: str) -> object:
+    return OverridesParser.create().parse_override(readable(argument)).value()
+
+
+@given(WORDS, WORDS)
+def test_a_word_is_read_as_it_is_typed(first, second):
+    assert read(f"data.path={first}.csv") == f"{first}.csv"
+    assert read(f"data.path=/folder/{first} {second}.csv") == f"/folder/{first} {second}.csv"
+    assert read(f"data.drop=[{first}, {second}]") == [first, second]
+    assert readable(f"data.path='{first}',\"{second}\"") == f"data.path='{first}',\"{second}\""
+
+
+@pytest.mark.parametrize(
+    "argument", ["-m", "seed=0,1", "data.path=a.csv", "data.separator='\t'", "a=[1,2]", "a={b: ${oc.env:HOME}}"]
+)
+def test_what_hydra_reads_anyway_is_left_alone(argument):
+    assert readable(argument) == argument
+
+
+def test_a_table_in_chinese(tmp_path):
+    record = Record.empty(tmp_path)
+    for modulus, name in enumerate(("数据", "其他"), 3):
+        rows = [f"{place},{place % modulus},{place % 7},{'甲乙'[place % 2]}" for place in range(20)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["编号,长度,宽度,类别", *rows]), encoding="utf-8")
+    ended = record.sweep(
+        "data=csv", "data.path=数据.csv,其他.csv", "data.target=类别", "data.drop=[编号]", "training.epochs=2"
+    )
+    assert ended.status == 0, ended.err
+    assert "数据" in ended.out
+    assert "其他" in ended.out
