@@ -48,6 +48,8 @@ format: $(STAMP) ## format the code and mend what ruff can mend
 ui: $(STAMP) ## open the results in MLflow on 127.0.0.1 (PORT=5000)
 	@case "$$MLFLOW_TRACKING_URI" in http*) \
 	  echo "The runs are on $$MLFLOW_TRACKING_URI (MLFLOW_TRACKING_URI): open it in a browser."; exit 0;; esac; \
+	$(IN_VENV) -c 'import socket, sys; sys.exit(socket.socket().connect_ex(("127.0.0.1", $(PORT))) == 0)' || { \
+	  echo "error: something answers on port $(PORT) already, perhaps another store's pages. Name another: make ui PORT=5001" >&2; exit 2; }; \
 	echo "MLflow: http://127.0.0.1:$(PORT)  (Ctrl-C ends it)"; \
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false PYTHONWARNINGS=ignore exec $(IN_VENV) -m mlflow server \
 	  --host 127.0.0.1 --port $(PORT) --workers 2 --uvicorn-opts "--log-level warning" \
