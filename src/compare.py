@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from src.errors import UserError, tell
+from src.errors import Arguments, UserError, tell
 
 FOLDER = Path("outputs") / "compare"
 EXAMPLES = """\
@@ -30,8 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return tell(str(error), error.exit_status)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Arguments:
+    parser = Arguments(
         prog="python -m src.compare",
         description="Compare the models of finished sweeps on the same folds.",
         epilog=EXAMPLES,

@@ -1,11 +1,10 @@
 """The error that is meant for the user, and how a command tells it."""
 
-import re
+import argparse
 import sys
+from typing import NoReturn
 
-# What a terminal obeys: control characters, and marks that turn the direction of what follows.
-_OBEYED = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-_LONG_WORD = re.compile(r"\S{300,}")  # no sentence has one but as a name that was typed
+from src.escaping import escaped, masked
 
 
 class UserError(Exception):
@@ -19,13 +18,16 @@ class UserError(Exception):
     exit_status = 2
 
 
+class Arguments(argparse.ArgumentParser):
+    """A command's arguments; what is wrong with them is told as everything else is."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print how the command is used and what is wrong; end with status 2."""
+        self.print_usage(sys.stderr)
+        sys.exit(tell(message))
+
+
 def tell(message: str, exit_status: int = UserError.exit_status) -> int:
     """Print each line after ``error: `` on stderr; return the exit status."""
-    sys.stderr.writelines(f"error: {escaped(line)}\n" for line in message.split("\n"))
+    sys.stderr.writelines(f"error: {escaped(line)}\n" for line in masked(message).split("\n"))
     return exit_status
-
-
-def escaped(line: str) -> str:
-    r"""A line with every character that a terminal would obey written out, as ``\x1b``, and no endless word."""
-    plain = _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), line)
-    return _LONG_WORD.sub(lambda found: f"{found[0][:60]}... ({len(found[0]):,} characters)", plain)

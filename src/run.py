@@ -58,6 +58,9 @@ def main() -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors; otherwise it prints them and exits with 1
     warnings.filterwarnings("error", "provider=hydra.searchpath")  # a folder that is not there
     warnings.filterwarnings("ignore", "Experimental rerun CLI option")
+    from src.escaping import visible
+
+    sys.argv[1:] = [visible(flag) if flag.startswith("-") else flag for flag in sys.argv[1:]]  # argparse repeats it
     sys.argv[1:] = sorted(sys.argv[1:], key=lambda argument: argument not in ("-m", "--multirun"))  # it may stand last
     try:
         offer_experiments(ROOT / "experiments")
@@ -67,10 +70,11 @@ def main() -> int:
         return getattr(interruption, "exit_status", 128 + signal.SIGINT)  # a sweep may have been told by another signal
     except (_PastHydra, Exception) as raised:
         error = raised.error if isinstance(raised, _PastHydra) else raised
-        if traceback_wanted:
-            traceback.print_exception(error)
         from src.errors import tell
+        from src.escaping import masked
 
+        if traceback_wanted:
+            sys.stderr.write(masked("".join(traceback.format_exception(error))))
         status = tell(*explain(error, sys.argv[1:]))
         sys.stderr.writelines(f"{note}\n" for note in getattr(error, "__notes__", []))
         return status
@@ -107,7 +111,7 @@ def explain(error: BaseException, arguments: Sequence[str], schema: "type[JobCon
 
 
 def _unreadable(override: str) -> str:
-    from src.errors import escaped
+    from src.escaping import escaped
 
     override = escaped(override)  # a line end, too, is part of one sentence
     if "=" not in override:

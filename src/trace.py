@@ -10,6 +10,8 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+from src.errors import Arguments, tell
+from src.escaping import masked
 from src.run import ROOT, explain, offer_experiments
 
 EXAMPLES = """\
@@ -25,7 +27,7 @@ keys: those of a job (conf/config.yaml) and those of trace (conf/trace.yaml)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The program. Returns the exit status."""
-    parser = argparse.ArgumentParser(
+    parser = Arguments(
         prog="python -m src.trace",
         description="Print one update of a network: every number, by the derivations, the engine and differences.",
         epilog=EXAMPLES,
@@ -39,10 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from src.config.trace import TracedConfig
 
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
-            traceback.print_exception(error)
-        message, status = explain(error, overrides, TracedConfig)
-        sys.stderr.writelines(f"error: {line}\n" for line in message.splitlines())
-        return status
+            sys.stderr.write(masked("".join(traceback.format_exception(error))))
+        return tell(*explain(error, overrides, TracedConfig))
     return 0
 
 

@@ -10,7 +10,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, RangeSweep
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig
 
 from src.errors import UserError
 
@@ -31,13 +31,12 @@ ConfigStore.instance().store(group="hydra/sweeper", name="grids", node=GridsConf
 
 
 def begin_folder(config: DictConfig) -> None:
-    """Make the sweep's folder and save its configuration there, as Hydra's own sweeper does."""
+    """Make the sweep's folder, as Hydra's own sweeper does."""
     from src.config.messages import no_folder
 
     folder = Path(config.hydra.sweep.dir)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(config, folder / "multirun.yaml")
     except OSError as error:
         raise SweepError(no_folder("hydra.sweep.dir", error)) from error
 

@@ -12,6 +12,7 @@ import numpy as np
 import yaml
 
 from src.comparison.jobs import FloatArray
+from src.escaping import csv_cell, masked, visible
 from src.evaluation.results import Failure, JobResult
 
 JOBS = "jobs.json"
@@ -47,7 +48,7 @@ def job_files(
     """
     files = {CONFIG: yaml_bytes(config), OVERRIDES: yaml_bytes(list(overrides))}
     if isinstance(outcome, Failure):
-        return {**files, TRACEBACK: outcome.traceback.encode()}
+        return {**files, TRACEBACK: masked(outcome.traceback).encode()}
     files[FOLD_SCORES] = fold_scores(folds)
     files[CLASS_SCORES] = class_scores(outcome, class_names)
     files[PREDICTIONS] = predictions(outcome, class_names)
@@ -57,9 +58,14 @@ def job_files(
 
 
 def yaml_bytes(value: Any) -> bytes:
-    """Write plain data as YAML, keys in their order."""
-    text: str = yaml.dump(_plain(value), Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None)
-    return text.encode()
+    """Write plain data as YAML, keys in their order; passwords are masked, and what a terminal obeys is escaped."""
+
+    def dumped(**how: Any) -> str:
+        text = yaml.dump(_plain(value), Dumper=_Dumper, sort_keys=False, default_flow_style=None, **how)
+        return masked(str(text))
+
+    text = dumped(allow_unicode=True)
+    return (text if all(visible(line) == line for line in text.split("\n")) else dumped()).encode()
 
 
 def read_yaml(content: bytes) -> Any:
@@ -77,11 +83,10 @@ def _plain(value: Any) -> Any:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
-    """Write a table as CSV (UTF-8); floats with all the digits that read back the same bits."""
+    """Write a table as CSV (UTF-8), texts by `csv_cell`; floats with all the digits that read back the same bits."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
+    writer.writerows([csv_cell(cell) for cell in row] for row in (header, *rows))
     return text.getvalue().encode()
 
 

@@ -12,6 +12,7 @@ from src.comparison.cautions import RowFacts
 from src.comparison.record import RecordedDataset
 from src.config import JobConfig, flatten
 from src.config.identity import used_keys
+from src.escaping import masked
 from src.evaluation.results import Failure, JobResult
 
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
@@ -109,12 +110,15 @@ def param_values(params: Mapping[str, Any]) -> dict[str, str]:
         key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
         for key, value in params.items()
     }
-    return {cut(re.sub(r"[^\w.\- :]", "_", key), NAME_LENGTH): cut(text, PARAM_LENGTH) for key, text in texts.items()}
+    return {
+        cut(re.sub(r"[^\w.\- :]", "_", key), NAME_LENGTH): cut(masked(text), PARAM_LENGTH)
+        for key, text in texts.items()
+    }
 
 
 def tag_values(tags: Mapping[str, str]) -> dict[str, str]:
-    """Cut tags to the length MLflow allows."""
-    return {key: cut(value, TAG_LENGTH) for key, value in tags.items()}
+    """Tags as MLflow allows them, cut to its length, without passwords."""
+    return {key: cut(masked(value), TAG_LENGTH) for key, value in tags.items()}
 
 
 def failure_tags(failure: Failure) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 import contextlib
 import getpass
-import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,6 +9,7 @@ from typing import Any
 
 from src.comparison.jobs import RecordedJob
 from src.comparison.record import RecordedDataset
+from src.escaping import json_text, masked
 from src.evaluation.results import Failure, JobResult
 from src.tracking import provenance
 from src.tracking.address import lock_of
@@ -144,7 +144,7 @@ def list_jobs(store: Store, sweep: Sweep, jobs: Sequence[Mapping[str, Any]]) -> 
 
 
 def _listing(jobs: Sequence[Mapping[str, Any]]) -> bytes:
-    return json.dumps(list(jobs), ensure_ascii=False, indent=1, default=str).encode()
+    return masked(json_text(list(jobs))).encode()
 
 
 def reopen_sweep(store: Store, run_id: str, tags: Mapping[str, str]) -> Sweep | None:
@@ -292,7 +292,7 @@ def finish_sweep(
         If the store fails.
     """
     all_tags = {**(tags or {}), **({NOTE: note} if note else {}), **(failure_tags(failure) if failure else {})}
-    trace = {TRACEBACK: failure.traceback.encode()} if failure else {}
+    trace = {TRACEBACK: masked(failure.traceback).encode()} if failure else {}
     now = int(time.time() * 1000)
     with telling(f"the sweep {sweep.run.name!r} cannot be ended"):
         store.put(sweep.run, {**(files or {}), **trace})

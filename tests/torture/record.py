@@ -113,7 +113,7 @@ def record_of(sweep: Any) -> Record:
 
 def _files(folder: Path) -> dict[str, bytes]:
     files = (path for path in folder.rglob("*") if path.is_file())
-    files = (path for path in files if path.name != "git.diff")  # of this checkout
+    files = (path for path in files if path.name != "changed_files.txt")  # of this checkout
     return {re.sub(r"m-[0-9a-f]{32}", "ID", os.fspath(path.relative_to(folder))): _said(path) for path in files}
 
 
