@@ -1,8 +1,11 @@
 """The error that is meant for the user, and how a command tells it."""
 
 import argparse
+import contextlib
+import os
 import sys
-from typing import NoReturn
+from collections.abc import Iterable, Iterator
+from typing import Any, NoReturn, TextIO
 
 from src.escaping import escaped, masked
 
@@ -25,6 +28,45 @@ class Arguments(argparse.ArgumentParser):
         """Print how the command is used and what is wrong; end with status 2."""
         self.print_usage(sys.stderr)
         sys.exit(tell(message))
+
+
+class _Deaf:
+    """A stream that goes on after its reader has gone; what is written then is lost."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text."""
+        with self._heard():
+            self._stream.write(text)
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write texts."""
+        self.write("".join(lines))
+
+    def flush(self) -> None:
+        """Write out what is buffered."""
+        with self._heard():
+            self._stream.flush()
+
+    @contextlib.contextmanager
+    def _heard(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def deaf_to_closed_pipes() -> None:
+    """Let the program end its work, quietly and truthfully, when nobody reads on: as in ``... | head``."""
+    sys.stdout, sys.stderr = _Deaf(sys.stdout), _Deaf(sys.stderr)
 
 
 def tell(message: str, exit_status: int = UserError.exit_status) -> int:

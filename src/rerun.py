@@ -6,7 +6,7 @@ Exit status: 0 every metric is equal, 1 some differ, 2 it cannot be run again.
 import sys
 from collections.abc import Sequence
 
-from src.errors import Arguments, UserError, tell
+from src.errors import Arguments, UserError, deaf_to_closed_pipes, tell
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,4 +27,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    deaf_to_closed_pipes()
     sys.exit(main())

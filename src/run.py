@@ -4,7 +4,9 @@ Exit status: 0 all is well, 1 something failed while running, 2 the input was ba
 The rooms are imported inside the functions that need them, so that ``--help`` stays quick.
 """
 
+import contextlib
 import copyreg
+import io
 import os
 import re
 import signal
@@ -57,17 +59,25 @@ def main() -> int:
     traceback_wanted = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors; otherwise it prints them and exits with 1
     warnings.filterwarnings("error", "provider=hydra.searchpath")  # a folder that is not there
-    warnings.filterwarnings("ignore", "Experimental rerun CLI option")
+    warnings.filterwarnings("ignore", "Experimental rerun CLI option|Config overrides are not supported")
     from src.escaping import visible
 
     sys.argv[1:] = [visible(flag) if flag.startswith("-") else flag for flag in sys.argv[1:]]  # argparse repeats it
     sys.argv[1:] = sorted(sys.argv[1:], key=lambda argument: argument not in ("-m", "--multirun"))  # it may stand last
+    said = io.StringIO()
     try:
         offer_experiments(ROOT / "experiments")
-        run()
+        with contextlib.redirect_stderr(said) if "--package" in sys.argv else contextlib.nullcontext():
+            run()
     except KeyboardInterrupt as interruption:
         sys.stderr.write("; ".join(["interrupted", *getattr(interruption, "__notes__", [])]) + "\n")
         return getattr(interruption, "exit_status", 128 + signal.SIGINT)  # a sweep may have been told by another signal
+    except SystemExit as ended:
+        if ended.code != 1:
+            raise
+        from src.errors import tell
+
+        return tell(said.getvalue().strip() + ".")  # of --package, which has no exception
     except (_PastHydra, Exception) as raised:
         error = raised.error if isinstance(raised, _PastHydra) else raised
         from src.errors import tell
@@ -203,4 +213,7 @@ def _frames(error: BaseException) -> list[FrameType]:
 
 
 if __name__ == "__main__":
+    from src.errors import deaf_to_closed_pipes
+
+    deaf_to_closed_pipes()
     sys.exit(main())

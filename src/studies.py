@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from src.comparison.outcome import compare_sweeps
-from src.errors import Arguments, UserError, tell
+from src.errors import Arguments, UserError, deaf_to_closed_pipes, tell
 from src.report.comparison import build_report
 from src.report.studies import Study, figures, page, study_names
 from src.tracking.reading import StoredRecord
@@ -45,4 +45,5 @@ def _read(store: Store, name: str) -> Study:
 
 
 if __name__ == "__main__":
+    deaf_to_closed_pipes()
     sys.exit(main())

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from src.errors import Arguments, tell
+from src.errors import Arguments, deaf_to_closed_pipes, tell
 from src.escaping import masked
 from src.run import ROOT, explain, offer_experiments
 
@@ -79,4 +79,5 @@ def _offer_traces() -> None:
 
 
 if __name__ == "__main__":
+    deaf_to_closed_pipes()
     sys.exit(main())

@@ -13,6 +13,7 @@ from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, RangeS
 from omegaconf import DictConfig, ListConfig
 
 from src.errors import UserError
+from src.words import counted
 
 
 class SweepError(UserError):
@@ -61,6 +62,14 @@ def check_values(overrides: Sequence[Override]) -> None:
             )
 
 
+def _number(override: Override) -> int:
+    """How many values a sweep over one key has, counted without making them."""
+    sweep: Any = override.value() if override.is_sweep_override() else None
+    if isinstance(sweep, RangeSweep):
+        return math.ceil((sweep.stop - sweep.start) / sweep.step)  # type: ignore[operator]
+    return len(sweep.list) if isinstance(sweep, ChoiceSweep) else 1
+
+
 def _is_empty(override: Override) -> bool:
     sweep: Any = override.value()
     if isinstance(sweep, RangeSweep):
@@ -98,7 +107,21 @@ class GridsSweeper(BasicSweeper):
             typed = [f"{key}={value}" for key, value in grid.items()] + arguments
             overrides = parser.parse_overrides(typed)
             check_values(overrides)
+            self._check_number(overrides)
             (batch,) = self.split_arguments(overrides, None)
             combinations += batch
         begin_folder(self.config)
         return [self.launcher.launch(combinations, initial_job_idx=0)]
+
+    def _check_number(self, overrides: Sequence[Override]) -> None:
+        """Refuse more combinations than fits are allowed, before they are made."""
+        assert self.config is not None
+        typed = [override.value() for override in overrides if override.key_or_group == "sweep.max_fits"]
+        most = typed[-1] if typed else self.config.sweep.max_fits
+        number = math.prod(map(_number, overrides))
+        if isinstance(most, int) and number > most:
+            longest = max(overrides, key=_number)
+            raise SweepError(
+                f"{longest.input_line}: with it there are {counted(number, 'combination')}, more than {most:,} fits "
+                "(sweep.max_fits). Write fewer values, or raise sweep.max_fits."
+            )

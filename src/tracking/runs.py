@@ -323,8 +323,8 @@ def add_files(store: Store, run_id: str, files: Mapping[str, bytes]) -> None:
         store.put(get_run(store, run_id), files)
 
 
-def has_files(store: Store, run_id: str, folder: str) -> bool:
-    """Say whether a run has artifacts in a folder.
+def has_file(store: Store, run_id: str, path: str) -> bool:
+    """Say whether a run has an artifact.
 
     Raises
     ------
@@ -332,7 +332,7 @@ def has_files(store: Store, run_id: str, folder: str) -> bool:
         If there is no such run, or the store fails.
     """
     with telling(f"the artifacts of run {run_id} cannot be listed"):
-        return store.holds(get_run(store, run_id), folder)
+        return store.holds(get_run(store, run_id), path)
 
 
 def add_metrics(store: Store, run_id: str, metrics: Mapping[str, float]) -> None:

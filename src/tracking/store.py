@@ -266,10 +266,12 @@ class Store:
         with tempfile.TemporaryDirectory() as temporary:
             return Path(self.client.download_artifacts(run.run_id, path, temporary)).read_bytes()
 
-    def holds(self, run: RunRow, folder: str) -> bool:
-        """Say whether a run has artifacts in a folder."""
+    def holds(self, run: RunRow, path: str) -> bool:
+        """Say whether a run has an artifact."""
         place = artifacts.local_folder(run.artifact_uri)
-        return bool(self.client.list_artifacts(run.run_id, folder)) if place is None else (place / folder).is_dir()
+        if place is not None:
+            return (place / path).is_file()
+        return any(file.path == path for file in self.client.list_artifacts(run.run_id, path.rpartition("/")[0]))
 
 
 def _row(run: "Run") -> RunRow:
