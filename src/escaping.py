@@ -46,13 +46,13 @@ def masked(text: str) -> str:
 
 
 def csv_cell(value: Any) -> Any:
-    """What a CSV file holds of a value: `visible` text; an apostrophe before what would be a formula; numbers as such.
+    """What a CSV file holds of a value: `visible` lines; an apostrophe before what would be a formula; numbers as such.
 
     A class that is called -1 is a number too. `csv_text` takes the apostrophe off again.
     """
     if not isinstance(value, str):
         return value
-    text = visible(value)
+    text = "\n".join(map(visible, value.split("\n")))
     return f"'{text}" if _FORMULA.match(text) and not _is_number(text) else text
 
 
