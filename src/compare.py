@@ -5,11 +5,13 @@ Exit status: 0 the comparison is made, 2 it cannot be made (the reason is told i
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from src.errors import UserError, tell
+from src.errors import Arguments, UserError, deaf_to_closed_pipes, tell
+from src.words import no_such_user
 
 FOLDER = Path("outputs") / "compare"
 EXAMPLES = """\
@@ -31,8 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return tell(str(error), error.exit_status)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Arguments:
+    parser = Arguments(
         prog="python -m src.compare",
         description="Compare the models of finished sweeps on the same folds.",
         epilog=EXAMPLES,
@@ -47,9 +49,20 @@ def _parser() -> argparse.ArgumentParser:
         "--baseline", action="append", metavar="NAME", help="what the others are compared with; may be given again"
     )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="what is printed (default: text)")
-    parser.add_argument("--output", type=Path, metavar="FOLDER", help=f"where the files go (default: {FOLDER}/NAME-ID)")
+    parser.add_argument(
+        "--output", type=_folder, metavar="FOLDER", help=f"where the files go (default: {FOLDER}/NAME-ID)"
+    )
     parser.add_argument("--uri", help="address of the store; if absent, MLFLOW_TRACKING_URI or the repository's own")
     return parser
+
+
+def _folder(text: str) -> Path:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("names no folder; leave it out for the usual one.")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise argparse.ArgumentTypeError(no_such_user(text)) from None
 
 
 def _compare(given: argparse.Namespace) -> int:
@@ -64,6 +77,9 @@ def _compare(given: argparse.Namespace) -> int:
     from src.tracking.store import open_store
     from src.tracking.sweeps import find_sweeps, read_sweep
 
+    for what, named in (("--sweep ", given.sweep), ("", given.experiments)):
+        if twice := [name for name, times in Counter(named).items() if times > 1]:
+            raise UserError(f"{what}{twice[0]} is given twice; name each sweep once.")
     typed = {"metric": given.metric, "baselines": given.baseline or None}
     changed = {key: value for key, value in typed.items() if value is not None}
     check({"comparison": changed})  # before the store is opened: a misspelt value is told at once
@@ -99,4 +115,5 @@ def _write(folder: Path, files: dict[str, bytes]) -> None:
 
 
 if __name__ == "__main__":
+    deaf_to_closed_pipes()
     sys.exit(main())

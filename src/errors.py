@@ -1,11 +1,13 @@
 """The error that is meant for the user, and how a command tells it."""
 
-import re
+import argparse
+import contextlib
+import os
 import sys
+from collections.abc import Iterable, Iterator
+from typing import Any, NoReturn, TextIO
 
-# What a terminal obeys: control characters, and marks that turn the direction of what follows.
-_OBEYED = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-_LONG_WORD = re.compile(r"\S{300,}")  # no sentence has one but as a name that was typed
+from src.escaping import escaped, masked
 
 
 class UserError(Exception):
@@ -19,13 +21,55 @@ class UserError(Exception):
     exit_status = 2
 
 
+class Arguments(argparse.ArgumentParser):
+    """A command's arguments; what is wrong with them is told as everything else is."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print how the command is used and what is wrong; end with status 2."""
+        self.print_usage(sys.stderr)
+        sys.exit(tell(message))
+
+
+class _Deaf:
+    """A stream that goes on after its reader has gone; what is written then is lost."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text."""
+        with self._heard():
+            self._stream.write(text)
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write texts."""
+        self.write("".join(lines))
+
+    def flush(self) -> None:
+        """Write out what is buffered."""
+        with self._heard():
+            self._stream.flush()
+
+    @contextlib.contextmanager
+    def _heard(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def deaf_to_closed_pipes() -> None:
+    """Let the program end its work, quietly and truthfully, when nobody reads on: as in ``... | head``."""
+    sys.stdout, sys.stderr = _Deaf(sys.stdout), _Deaf(sys.stderr)
+
+
 def tell(message: str, exit_status: int = UserError.exit_status) -> int:
     """Print each line after ``error: `` on stderr; return the exit status."""
-    sys.stderr.writelines(f"error: {escaped(line)}\n" for line in message.split("\n"))
+    sys.stderr.writelines(f"error: {escaped(line)}\n" for line in masked(message).split("\n"))
     return exit_status
-
-
-def escaped(line: str) -> str:
-    r"""A line with every character that a terminal would obey written out, as ``\x1b``, and no endless word."""
-    plain = _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), line)
-    return _LONG_WORD.sub(lambda found: f"{found[0][:60]}... ({len(found[0]):,} characters)", plain)

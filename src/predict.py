@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from src.errors import UserError, escaped, tell
+from src.errors import Arguments, UserError, deaf_to_closed_pipes, tell
+from src.escaping import escaped
 
 EXAMPLES = """\
 examples:
@@ -26,19 +27,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         predicted = predict(given.model, given.rows, uri=given.uri, separator=given.separator, header=given.header)
-        text = predicted.table.to_csv(index=False, lineterminator="\n")
         if given.output is None:
-            sys.stdout.write(text)
+            sys.stdout.write(predicted.csv.decode())
         else:
-            _write(given.output, text)
+            _write(given.output, predicted.csv)
     except UserError as error:
         return tell(str(error), error.exit_status)
     sys.stderr.writelines(f"note: {escaped(line)}\n" for line in remarks(predicted.unknown))
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Arguments:
+    parser = Arguments(
         prog="python -m src.predict",
         description="Let a model that a run has kept answer to the rows of a CSV file.",
         epilog=EXAMPLES,
@@ -55,13 +55,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _write(file: Path, text: str) -> None:
+def _write(file: Path, content: bytes) -> None:
     try:
-        file.write_text(text, encoding="utf-8")
+        file.write_bytes(content)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UserError(f"--output: {file} cannot be written: {reason}; choose another file.") from error
 
 
 if __name__ == "__main__":
+    deaf_to_closed_pipes()
     sys.exit(main())

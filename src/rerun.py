@@ -3,16 +3,15 @@
 Exit status: 0 every metric is equal, 1 some differ, 2 it cannot be run again.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 
-from src.errors import UserError, tell
+from src.errors import Arguments, UserError, deaf_to_closed_pipes, tell
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The program. Returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m src.rerun", description=(__doc__ or "").partition("\n")[0])
+    parser = Arguments(prog="python -m src.rerun", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("run_id", help="a job's run in MLflow")
     parser.add_argument("--uri", help="address of the store; if absent, MLFLOW_TRACKING_URI or the repository's own")
     given = parser.parse_args(arguments)
@@ -28,4 +27,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    deaf_to_closed_pipes()
     sys.exit(main())

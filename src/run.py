@@ -4,7 +4,9 @@ Exit status: 0 all is well, 1 something failed while running, 2 the input was ba
 The rooms are imported inside the functions that need them, so that ``--help`` stays quick.
 """
 
+import contextlib
 import copyreg
+import io
 import os
 import re
 import signal
@@ -62,21 +64,33 @@ def main() -> int:
     traceback_wanted = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors; otherwise it prints them and exits with 1
     warnings.filterwarnings("error", "provider=hydra.searchpath")  # a folder that is not there
-    warnings.filterwarnings("ignore", "Experimental rerun CLI option")
-    arguments = sorted(sys.argv[1:], key=lambda argument: argument not in ("-m", "--multirun"))  # it may stand last
-    sys.argv[1:] = map(readable, arguments)
+    warnings.filterwarnings("ignore", "Experimental rerun CLI option|Config overrides are not supported")
+    from src.escaping import visible
+
+    # argparse repeats a flag; -m may stand last
+    typed = [visible(argument) if argument.startswith("-") else readable(argument) for argument in sys.argv[1:]]
+    sys.argv[1:] = sorted(typed, key=lambda argument: argument not in ("-m", "--multirun"))
+    said = io.StringIO()
     try:
         offer_experiments(ROOT / "experiments")
-        run()
+        with contextlib.redirect_stderr(said) if "--package" in sys.argv else contextlib.nullcontext():
+            run()
     except KeyboardInterrupt as interruption:
         sys.stderr.write("; ".join(["interrupted", *getattr(interruption, "__notes__", [])]) + "\n")
         return getattr(interruption, "exit_status", 128 + signal.SIGINT)  # a sweep may have been told by another signal
-    except (_PastHydra, Exception) as raised:
-        error = raised.error if isinstance(raised, _PastHydra) else raised
-        if traceback_wanted:
-            traceback.print_exception(error)
+    except SystemExit as ended:
+        if ended.code != 1:
+            raise
         from src.errors import tell
 
+        return tell(said.getvalue().strip() + ".")  # of --package, which has no exception
+    except (_PastHydra, Exception) as raised:
+        error = raised.error if isinstance(raised, _PastHydra) else raised
+        from src.errors import tell
+        from src.escaping import masked
+
+        if traceback_wanted:
+            sys.stderr.write(masked("".join(traceback.format_exception(error))))
         status = tell(*explain(error, sys.argv[1:]))
         sys.stderr.writelines(f"{note}\n" for note in getattr(error, "__notes__", []))
         return status
@@ -136,7 +150,7 @@ def explain(error: BaseException, arguments: Sequence[str], schema: "type[JobCon
 
 
 def _unreadable(override: str) -> str:
-    from src.errors import escaped
+    from src.escaping import escaped
 
     override = escaped(override)  # a line end, too, is part of one sentence
     if "=" not in override:
@@ -231,4 +245,7 @@ def _frames(error: BaseException) -> list[FrameType]:
 
 
 if __name__ == "__main__":
+    from src.errors import deaf_to_closed_pipes
+
+    deaf_to_closed_pipes()
     sys.exit(main())

@@ -3,13 +3,12 @@
 `make experiments` runs the studies into a store of their own and then this.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from src.comparison.outcome import compare_sweeps
-from src.errors import UserError, tell
+from src.errors import Arguments, UserError, deaf_to_closed_pipes, tell
 from src.report.comparison import build_report
 from src.report.studies import Study, figures, page, study_names
 from src.tracking.reading import StoredRecord
@@ -22,7 +21,7 @@ PAGE = "README.md"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The program. Returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m src.studies", description=(__doc__ or "").partition("\n")[0])
+    parser = Arguments(prog="python -m src.studies", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--uri", help="address of the store; if absent, MLFLOW_TRACKING_URI or the repository's own")
     given = parser.parse_args(arguments)
     try:
@@ -46,4 +45,5 @@ def _read(store: Store, name: str) -> Study:
 
 
 if __name__ == "__main__":
+    deaf_to_closed_pipes()
     sys.exit(main())

@@ -10,7 +10,8 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from src.errors import tell
+from src.errors import Arguments, deaf_to_closed_pipes, tell
+from src.escaping import masked
 from src.run import ROOT, explain, offer_experiments, readable
 
 EXAMPLES = """\
@@ -26,7 +27,7 @@ keys: those of a job (conf/config.yaml) and those of trace (conf/trace.yaml)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The program. Returns the exit status."""
-    parser = argparse.ArgumentParser(
+    parser = Arguments(
         prog="python -m src.trace",
         description="Print one update of a network: every number, by the derivations, the engine and differences.",
         epilog=EXAMPLES,
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from src.config.trace import TracedConfig
 
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
-            traceback.print_exception(error)
+            sys.stderr.write(masked("".join(traceback.format_exception(error))))
         return tell(*explain(error, overrides, TracedConfig))
     return 0
 
@@ -78,4 +79,5 @@ def _offer_traces() -> None:
 
 
 if __name__ == "__main__":
+    deaf_to_closed_pipes()
     sys.exit(main())

@@ -117,6 +117,25 @@ def test_what_does_not_exist_is_told_in_a_sentence(store: Store, arguments: list
     assert not Path("outputs").exists()
 
 
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["--output", ""], "argument --output: names no folder"),
+        (["--output", "~nouser/x"], "argument --output: '~nouser/x' begins with the folder of a user 'nouser'"),
+        (["--sweep", "a", "--sweep", "b", "--sweep", "a"], "--sweep a is given twice; name each sweep once."),
+        (["study", "study"], "study is given twice; name each sweep once."),
+    ],
+)
+def test_what_cannot_be_meant_is_told_before_the_store_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ended = compare(*arguments, "--uri", "sqlite:///nowhere/store.db")
+    assert ended.status == 2
+    assert f"error: {said}" in ended.err
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_empty_store_is_told(store: Store) -> None:
     ended = compare()
     assert ended.status == 2

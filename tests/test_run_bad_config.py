@@ -60,6 +60,10 @@ ONE_PROBLEM = {
         "model.params.C: model.params does not hold this yet. Add it with",
     ),
     "interpolation of nothing": (["seed=${nothing}"], "seed: Interpolation key 'nothing' not found"),
+    "unknown part of the configuration": (
+        ["--package", "nosuch", "--cfg", "job"],
+        "package 'nosuch' not found in config.",
+    ),
     "unknown key of Hydra": (["hydra.foo=1"], "hydra.foo: Hydra has no such key"),
     "csv without a path": (["data=csv"], "data.path: data=csv needs a file. Set data.path=FILE."),
     "path without csv": (
@@ -172,7 +176,7 @@ OF_HYDRA = {
 TOO_MUCH = {
     "epochs": (
         ["training.epochs=1e300"],
-        "training.epochs: 1e+300 is not a whole number from 1 to 4294967295",
+        "training.epochs: 1e+300 is not a whole number from 1 to 4 billion",
     ),
     "repeats": (
         ["cv.repeats=1e9"],
@@ -190,6 +194,10 @@ TOO_MUCH = {
     "memory that a key allows": (
         ["sweep.max_memory=1KB"],
         "model.hidden_layer_sizes: 5 fits on 80 rows of ex4 need ab",
+    ),
+    "combinations": (
+        ["-m", "seed=range(0,1e9)", "training.l2=0,1"],
+        "seed=range(0,1e9): with it there are 2,000,000,000 combinations, more than 100,000 fits (sweep.max_fits).",
     ),
     "threads": (["sweep.n_jobs=1000000"], "sweep.n_jobs: 1,000,000 workers are more than "),
     "processes": (["sweep.n_jobs=100000", "sweep.backend=processes"], "sweep.n_jobs: 100,000 workers are more than "),
@@ -215,6 +223,36 @@ def test_nothing_that_a_terminal_obeys_is_printed(tmp_path: Path, mark: str) -> 
     written = mark[0].encode("unicode_escape").decode()
     assert line.startswith(f"data.path: there is no file go{written}")
     assert mark[0] not in line
+
+
+def test_a_flag_with_a_mark_is_told_with_the_mark_written_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for module, arguments in (("src.run", ["-\u202em", "seed=1"]), ("src.rerun", ["a", "\u202eb"])):
+        ended = command(*arguments, module=module)
+        assert ended.status == 2
+        assert "error: unrecognized arguments: " in ended.err
+        assert "\\u202e" in ended.err
+        assert "\u202e" not in ended.err
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        ["-m", "src.run", "--cfg", "job"],
+        ["-c", "from rich.console import Console; from src.errors import *; deaf_to_closed_pipes(); "
+         "[Console(highlight=False).print('a' * 999) for _ in range(99)]; print('b')"],
+    ],
+    ids=["program", "rich"],
+)  # fmt: skip
+def test_a_pipe_that_nobody_reads_ends_nothing(tmp_path: Path, program: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(
+        [sys.executable, *program], stdout=writer, stderr=subprocess.PIPE, cwd=tmp_path, env=environment, check=False
+    )
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (0, b"")
 
 
 def test_an_endless_name_is_cut(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, RangeSweep
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig
 
 from src.errors import UserError
+from src.words import counted
 
 
 class SweepError(UserError):
@@ -31,13 +32,12 @@ ConfigStore.instance().store(group="hydra/sweeper", name="grids", node=GridsConf
 
 
 def begin_folder(config: DictConfig) -> None:
-    """Make the sweep's folder and save its configuration there, as Hydra's own sweeper does."""
+    """Make the sweep's folder, as Hydra's own sweeper does."""
     from src.config.messages import no_folder
 
     folder = Path(config.hydra.sweep.dir)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(config, folder / "multirun.yaml")
     except OSError as error:
         raise SweepError(no_folder("hydra.sweep.dir", error)) from error
 
@@ -60,6 +60,14 @@ def check_values(overrides: Sequence[Override]) -> None:
                 f"{override.input_line}: there is no value in it. Write values with commas, 0,1,2, or range(0,3), "
                 "which goes from its first number to before its second; glob(...) is for a group's choices."
             )
+
+
+def _number(override: Override) -> int:
+    """How many values a sweep over one key has, counted without making them."""
+    sweep: Any = override.value() if override.is_sweep_override() else None
+    if isinstance(sweep, RangeSweep):
+        return math.ceil((sweep.stop - sweep.start) / sweep.step)  # type: ignore[operator]
+    return len(sweep.list) if isinstance(sweep, ChoiceSweep) else 1
 
 
 def _is_empty(override: Override) -> bool:
@@ -99,7 +107,21 @@ class GridsSweeper(BasicSweeper):
             typed = [f"{key}={value}" for key, value in grid.items()] + arguments
             overrides = parser.parse_overrides(typed)
             check_values(overrides)
+            self._check_number(overrides)
             (batch,) = self.split_arguments(overrides, None)
             combinations += batch
         begin_folder(self.config)
         return [self.launcher.launch(combinations, initial_job_idx=0)]
+
+    def _check_number(self, overrides: Sequence[Override]) -> None:
+        """Refuse more combinations than fits are allowed, before they are made."""
+        assert self.config is not None
+        typed = [override.value() for override in overrides if override.key_or_group == "sweep.max_fits"]
+        most = typed[-1] if typed else self.config.sweep.max_fits
+        number = math.prod(map(_number, overrides))
+        if isinstance(most, int) and number > most:
+            longest = max(overrides, key=_number)
+            raise SweepError(
+                f"{longest.input_line}: with it there are {counted(number, 'combination')}, more than {most:,} fits "
+                "(sweep.max_fits). Write fewer values, or raise sweep.max_fits."
+            )

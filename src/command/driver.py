@@ -3,6 +3,7 @@
 One process writes. Workers return results; this process logs each as it arrives.
 """
 
+import functools
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
@@ -16,6 +17,7 @@ from src.command.interruption import Interruptions
 from src.command.record import Recorder
 from src.comparison.outcome import Outcome
 from src.config import JobConfig
+from src.config.identity import sweep_digest
 from src.errors import UserError
 from src.report.summary import print_summary
 from src.sweep.backends import run_stacks
@@ -23,6 +25,7 @@ from src.sweep.jobs import Job, Jobs
 from src.sweep.plan import Plan, make_plan
 from src.sweep.stacks import Collector, EndedJob
 from src.tracking.errors import TrackingError
+from src.tracking.processes import claimed
 from src.tracking.store import open_store
 
 
@@ -100,11 +103,15 @@ class Command:
             On Ctrl-C or SIGTERM.
         """
         first = jobs.distinct[0].checked
-        with self._interruptions.shield():
-            if self._recorder is None:
+        if self._recorder is None:
+            with self._interruptions.shield():
                 self._settings = first
                 self._recorder = Recorder(open_store(first.tracking.uri), first, self.alone, self.search)
-            recorder = self._recorder
+            if first.sweep.reuse and not self.alone:
+                digest = self.search or sweep_digest([job.digest for job in jobs.distinct], first.comparison)
+                self._open.enter_context(claimed(self._recorder.store, digest, functools.partial(print, flush=True)))
+        recorder = self._recorder
+        with self._interruptions.shield():
             reused = recorder.begin(jobs)
             self._counts.jobs, self._counts.reused = len(recorder.jobs), len(recorder.reused)
             self._counts.best = recorder.best.score

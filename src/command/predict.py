@@ -8,6 +8,7 @@ import pandas as pd
 
 from src.data.new_rows import imputes, read_rows, unknown_categories
 from src.models.kept import answer
+from src.tracking import artifacts
 from src.tracking.models import find_model
 from src.tracking.store import open_store
 from src.words import counted, first_of
@@ -28,6 +29,11 @@ class Predicted:
 
     table: pd.DataFrame
     unknown: Mapping[str, list[str]]
+
+    @property
+    def csv(self) -> bytes:
+        """The table as CSV, harmless to a spreadsheet and a terminal, whatever its cells hold."""
+        return artifacts.table(list(self.table.columns), self.table.itertuples(index=False, name=None))
 
 
 def predict(model: str, rows: Path, *, uri: str | None = None, separator: str = ",", header: bool = True) -> Predicted:

@@ -21,7 +21,7 @@ from src.report.comparison import build_report, data_cautions, described_data
 from src.report.page import ComparisonReport
 from src.report.page import files as report_files
 from src.report.tables import best_line, leaderboard_csv
-from src.report.words import markdown
+from src.report.words import LAST_FIGURE, markdown
 from src.sweep.jobs import Job, Jobs
 from src.sweep.stacks import EndedJob
 from src.tracking import models, provenance, view
@@ -40,7 +40,7 @@ from src.tracking.runs import (
     add_files,
     add_metrics,
     finish_sweep,
-    has_files,
+    has_file,
     job_run,
     list_jobs,
     log_jobs,
@@ -255,7 +255,7 @@ class Recorder:
             The model's address.
         """
         run_id = self.recorded[job.digest].run_id
-        if figures and not has_files(self.store, run_id, "figures"):
+        if figures and not has_file(self.store, run_id, LAST_FIGURE):
             from src.report.pictures import job_figures  # imports matplotlib
 
             add_files(self.store, run_id, job_figures(StoredRecord(self.store), self.recorded[job.digest]))

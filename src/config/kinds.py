@@ -54,6 +54,9 @@ def of_test_part(value: Any) -> Any:
     return f"test/{value}" if isinstance(value, str) and "/" not in value else value
 
 
+MANY = "4 billion"  # LARGEST_COUNT, as a person says it
+
+
 def within(numbers: Range) -> tuple[Any, ...]:
     """What an annotation needs to hold a value to a range: pydantic's limits, and the words for them."""
     low = "ge" if numbers.closed in ("left", "both") else "gt"
@@ -62,7 +65,7 @@ def within(numbers: Range) -> tuple[Any, ...]:
     number = "a whole number" if numbers.whole else "a finite number" if numbers.high is None else "a number"
     said = " and ".join(f"{_LIMITS[name]} {limit}" for name, limit in limits.items() if limit is not None)
     if numbers.closed == "both":
-        said = f"from {numbers.low} to {numbers.high}"
+        said = f"from {numbers.low} to {MANY if numbers.high == LARGEST_COUNT else numbers.high}"
     as_one_type = BeforeValidator(_whole) if numbers.whole else AfterValidator(_positive_zero)
     return as_one_type, Field(**limits), Kind(f"{number} {said}")
 
@@ -86,7 +89,7 @@ NotNegative = Annotated[float, *within(NOT_NEGATIVE)]
 Part = Annotated[float, *within(PART)]
 Count = Annotated[int, *within(COUNT)]
 TwoOrMore = Annotated[int, *within(Range(2, LARGEST_COUNT, closed="both", whole=True))]
-Workers = Annotated[Literal[-1] | Count, Kind(f"a whole number from 1 to {LARGEST_COUNT}, or -1 for all cores")]
+Workers = Annotated[Literal[-1] | Count, Kind(f"a whole number from 1 to {MANY}, or -1 for all cores")]
 Seed = Annotated[int, BeforeValidator(_whole), Field(ge=0, lt=2**32), Kind("a whole number from 0 to 4294967295")]
 Memory = Annotated[ByteSize, Field(gt=0), Kind("a size such as 500MB or 2GiB, or a number of bytes")]
 
@@ -123,7 +126,7 @@ Names = Annotated[
 Layers = Annotated[
     tuple[Count, ...],
     BeforeValidator(as_tuple),
-    Kind(f"a list of whole numbers from 1 to {LARGEST_COUNT}, such as [16, 8]"),
+    Kind(f"a list of whole numbers from 1 to {MANY}, such as [16, 8]"),
 ]
 ClassWeights = Annotated[
     Literal["balanced"] | dict[str, Positive],

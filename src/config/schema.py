@@ -24,7 +24,7 @@ from src.config import kinds
 from src.config.kinds import Count, Kind, NotNegative, TwoOrMore, among, within
 from src.network.hyperparameters import CHOICES, hyperparameters
 from src.network.outputs import OUTPUTS
-from src.network.settings import LARGEST_COUNT, EarlyStoppingSettings, ModelSettings, TrainingSettings
+from src.network.settings import EarlyStoppingSettings, ModelSettings, TrainingSettings
 from src.words import counted
 
 DataName = Annotated[Literal["ex4", "iris", "wine", "breast_cancer", "digits", "csv"], Kind("a data set")]
@@ -44,7 +44,7 @@ BiasInit = Annotated[str, *among("an initializer of biases", CHOICES["bias_init"
 Dtype = Annotated[str, *among("a floating-point type", CHOICES["dtype"])]
 Optimizer = Annotated[str, *among("an optimizer", CHOICES["optimizer"])]
 Schedule = Annotated[str, *among("a schedule", CHOICES["schedule"])]
-BatchSize = Annotated[Literal["full"] | Count, Kind(f"'full' or a whole number from 1 to {LARGEST_COUNT}")]
+BatchSize = Annotated[Literal["full"] | Count, Kind(f"'full' or a whole number from 1 to {kinds.MANY}")]
 KeptModels = Annotated[Literal["best", "all", "none"], Kind("a choice of jobs")]
 Backend = Annotated[Literal["threads", "processes", "dask"], Kind("a backend")]
 OnFailure = Annotated[Literal["continue", "stop"], Kind("an answer to a failed job")]

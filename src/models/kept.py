@@ -4,9 +4,10 @@ No pickle: skops' files name types and hold arrays, and are read only if every t
 project is made of.
 """
 
+import json
 import sys
-from collections.abc import Sequence
-from importlib import import_module
+import zipfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,9 +15,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-# Whose classes a saved pipeline may be made of. Whatever else a file names is refused, not executed: functions too, as
-# an estimator may call one that it holds, and NumPy has some that evaluate text.
-TRUSTED = ("sklearn.", "src.models.", "numpy.", "scipy.")
+# What a saved pipeline may be made of, by how skops rebuilds it. Whatever else a file names is refused before anything
+# is imported or made. A function or a class that an estimator holds may be called by it, and NumPy has some that
+# evaluate text and some that write files: none is let in but the types of numbers and texts.
+_PLAIN = ("Dict", "DefaultDict", "List", "Set", "Tuple", "Slice", "Json", "Bytes", "Bytearray")
+_ARRAYS = ("NdArray", "MaskedArray", "DType", "SparseMatrix", "RandomState", "RandomGenerator")
+TRUSTED = {
+    **dict.fromkeys(_PLAIN, ("builtins.", "collections.", "numpy.")),
+    **dict.fromkeys(_ARRAYS, ("numpy.", "scipy.sparse.")),
+    "Object": ("sklearn.", "src.models."),
+    "Tree": ("sklearn.tree._tree.",),
+    "Loss": ("sklearn._loss._loss.", "sklearn.linear_model._sgd_fast."),
+}
+_TYPES = ("builtins.str", "builtins.int", "builtins.float", "builtins.bool")
 
 
 def write_pipeline(pipeline: Any, path: Path) -> None:
@@ -26,16 +37,34 @@ def write_pipeline(pipeline: Any, path: Path) -> None:
 
 def read_pipeline(path: str | Path) -> Any:
     """Read a saved pipeline; raises skops' UntrustedTypesFoundException for a file that holds anything else."""
-    named = _skops().get_untrusted_types(file=path)
-    return _skops().load(path, trusted=[name for name in named if name.startswith(TRUSTED) and _is_class(name)])
+    from skops.io.exceptions import UntrustedTypesFoundException
+
+    skops = _skops()
+    with zipfile.ZipFile(path) as archive:
+        packed = [entry.filename for entry in archive.infolist() if entry.compress_type != zipfile.ZIP_STORED]
+        if packed:  # `write_pipeline` packs nothing; what is packed may be larger than any memory
+            raise UntrustedTypesFoundException(packed)
+        nodes = list(_nodes(json.loads(archive.read("schema.json"))))
+    named = [(loader, f"{node['__module__']}.{node['__class__']}") for loader, node in nodes]
+    if unknown := sorted({name for loader, name in named if not _is_trusted(loader, name)}):
+        raise UntrustedTypesFoundException(unknown)
+    return skops.load(path, trusted=sorted({*skops.get_untrusted_types(file=path)} & {name for _, name in named}))
 
 
-def _is_class(name: str) -> bool:
-    module, _, attribute = name.rpartition(".")
-    try:
-        return isinstance(getattr(import_module(module), attribute, None), type)
-    except ImportError:
-        return False
+def _nodes(tree: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each node of a file's tree with the name of what rebuilds it."""
+    inner = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
+    for each in inner:
+        yield from _nodes(each)
+    if isinstance(tree, dict) and "__loader__" in tree:
+        yield str(tree["__loader__"]).removesuffix("Node"), tree
+
+
+def _is_trusted(loader: str, name: str) -> bool:
+    if loader == "Type":
+        scalar = getattr(np, name.removeprefix("numpy."), None) if name.startswith("numpy.") else None
+        return name in _TYPES or (isinstance(scalar, type) and issubclass(scalar, np.generic))
+    return name.startswith(TRUSTED.get(loader, ()))
 
 
 def answer(pipeline: Any, rows: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from src.comparison.jobs import DATA, ESTIMATOR, MODEL, SEED
 from src.comparison.naming import distinct, grouped, model_label, value_text, varying
 from src.comparison.outcome import Outcome
 from src.comparison.record import RecordedDataset, RecordedSweep
+from src.escaping import masked
 from src.evaluation.metrics import LOG_LOSS_CLIP
 from src.report.tables import folds_text
 from src.report.words import plain, short_name
@@ -21,7 +22,7 @@ _COMMIT = "mlflow.source.git.commit"
 def question(outcome: Outcome) -> str:
     """What the sweeps ask: the question they were given, else one made of what varies."""
     if outcome.options.question is not None:
-        return outcome.options.question
+        return masked(outcome.options.question)
     flats = [setting.flat for setting in outcome.settings]
     models = list(dict.fromkeys(map(model_label, flats)))
     data = listed(list(outcome.boards))
@@ -58,8 +59,8 @@ def commands(sweeps: Sequence[RecordedSweep], metric: str) -> tuple[str, ...]:
     for sweep in sweeps:
         commit, dirty = sweep.tags.get(_COMMIT), sweep.tags.get("git_dirty")
         if commit:
-            patch = " && git apply git.diff" if dirty == "true" else ""
-            lines.append(f"git checkout {commit}{patch}")
+            changes = "  # and the changes to the files in changed_files.txt" if dirty == "true" else ""
+            lines.append(f"git checkout {commit}{changes}")
         if "command" in sweep.tags:
             lines.append(sweep.tags["command"])
     named = " ".join(f"--sweep {sweep.run_id}" for sweep in sweeps)
@@ -131,7 +132,7 @@ def _provenance(sweeps: Sequence[RecordedSweep]) -> dict[str, str]:
     def each(tag: str) -> str:
         return "; ".join(dict.fromkeys(sweep.tags[tag] for sweep in sweeps if tag in sweep.tags))
 
-    dirty = " with changes (git.diff, an artifact of the run)"
+    dirty = " with changes (to the files in changed_files.txt, an artifact of the run)"
     tags = [sweep.tags for sweep in sweeps if _COMMIT in sweep.tags]
     commits = [each_tags[_COMMIT] + dirty * (each_tags.get("git_dirty") == "true") for each_tags in tags]
     return {

@@ -1,7 +1,6 @@
 """The comparison as files to pass on: one HTML page, Markdown, CSV and JSON, all from one object."""
 
 import base64
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from pydantic_core import to_jsonable_python
 
 from src.comparison.candidates import Candidate
 from src.comparison.outcome import Outcome
+from src.escaping import json_text
 from src.report.html import filled
 from src.report.tables import best_line, candidate_cells, leaderboard_cells, leaderboard_csv, setting_rows
 from src.report.terminal import Cells, cells_markdown
@@ -176,7 +176,7 @@ def to_json(report: ComparisonReport) -> str:
         "commands": report.commands,
     }
     plain_content = to_jsonable_python(content, inf_nan_mode="null", fallback=lambda array: array.tolist())
-    return json.dumps(plain_content, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    return json_text(plain_content) + "\n"
 
 
 def files(report: ComparisonReport) -> dict[str, bytes]:

@@ -32,7 +32,7 @@ from src.report.figures.weights import hidden_weights
 from src.report.material import MOST_PANELS, Material
 from src.report.page import Picture
 from src.report.style import to_png
-from src.report.words import metric_label, percent, plain
+from src.report.words import LAST_FIGURE, metric_label, percent, plain
 
 MOST_CLASSES = 12  # whose confusion matrix can still be read
 FEW_CLASSES = 5  # of which as many matrices as there are panels fit; of more classes the best two
@@ -50,16 +50,14 @@ def pictures(material: Material) -> tuple[Picture, ...]:
 
 
 def job_figures(record: Record, job: RecordedJob) -> dict[str, bytes]:
-    """Draw a job's own figures from its record, as PNG by file name: confusion matrix, ROC curve, learning curve."""
+    """Draw a job's own figures from its record, as PNG by file name; `LAST_FIGURE` is the last."""
     made, name = record.predictions(job.run_id), model_label(job.flat)
-    drawn = {
-        "figures/confusion_matrix.png": to_png(confusion_matrices({name: made}, made.class_names)),
-        "figures/roc_curve.png": to_png(roc_curves({name: made})),
-    }
     curves = record.curves(job.run_id)
-    if curves:
-        drawn["figures/learning_curve.png"] = to_png(learning_curve({name: curves}))
-    return drawn
+    return {
+        **({"figures/learning_curve.png": to_png(learning_curve({name: curves}))} if curves else {}),
+        "figures/confusion_matrix.png": to_png(confusion_matrices({name: made}, made.class_names)),
+        LAST_FIGURE: to_png(roc_curves({name: made})),
+    }
 
 
 def _of_differences(outcome: Outcome) -> Iterator[Picture]:

@@ -20,6 +20,7 @@ from src.comparison.naming import (
     varying,
 )
 from src.comparison.outcome import Outcome, has_result
+from src.escaping import csv_cell
 from src.report.terminal import Cells, FittedTable
 from src.report.words import MISSING, duration, mean_and_spread, metric_label, number, percent, plain, short_name
 from src.words import counted
@@ -117,7 +118,12 @@ def setting_rows(outcome: Outcome) -> list[dict[str, Any]]:
 
 def leaderboard_csv(outcome: Outcome) -> str:
     """`setting_rows` as CSV, at full precision."""
-    return pd.DataFrame(setting_rows(outcome)).to_csv(index=False, lineterminator="\n")
+    return as_csv(pd.DataFrame(setting_rows(outcome)))
+
+
+def as_csv(table: pd.DataFrame) -> str:
+    """A table as CSV, texts by `csv_cell`."""
+    return table.map(csv_cell).to_csv(index=False, lineterminator="\n", header=list(map(csv_cell, table.columns)))
 
 
 def best_line(outcome: Outcome) -> str:

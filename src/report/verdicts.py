@@ -13,6 +13,7 @@ from src.comparison.families import Comparison, Family
 from src.comparison.naming import grouped
 from src.comparison.outcome import Outcome
 from src.evaluation.metrics import metric_of
+from src.report.tables import as_csv
 from src.report.terminal import Cells
 from src.report.words import MISSING, metric_label, number, p_value, percent, plain, probability
 from src.words import counted, listed
@@ -82,7 +83,7 @@ def comparison_cells(outcome: Outcome) -> Cells:
 
 def comparison_csv(outcome: Outcome) -> str:
     """The comparisons as CSV, numbers at full precision."""
-    return pd.DataFrame(list(outcome.comparisons)).drop(columns="on_folds").to_csv(index=False, lineterminator="\n")
+    return as_csv(pd.DataFrame(list(outcome.comparisons)).drop(columns="on_folds"))
 
 
 def across_tables(outcome: Outcome) -> tuple[Cells, ...]:

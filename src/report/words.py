@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 MISSING = "–"
+LAST_FIGURE = "figures/roc_curve.png"  # of a job's: where it is kept, the others are
 
 _METRIC_LABELS = {  # where it is not the name with spaces
     "macro_f1": "macro F1",

@@ -1,7 +1,6 @@
 """Where stacks run: threads or processes of this machine, or a Dask cluster, all through joblib."""
 
 import contextlib
-import itertools
 import logging
 import os
 import signal
@@ -21,7 +20,7 @@ from src.sweep.stacks import Stack, StackResult, failed, run_workload, workloads
 if TYPE_CHECKING:  # a worker process imports this module, and has no use for the schema
     from src.config.schema import SweepConfig
 
-# How often workers may be lost (killed, out of memory) before the jobs they had are told as failed.
+# How often a job that runs by itself may lose its worker (killed, out of memory) before it is told as failed.
 LARGEST_LOSSES = 2
 # Seconds to wait for a Dask scheduler before saying that it does not answer.
 SCHEDULER_SECONDS = 10
@@ -42,30 +41,57 @@ def run_stacks(
 ) -> Generator[StackResult]:
     """Run every stack on the backend of the `sweep` section and yield what each workload gave, as it is completed.
 
-    When a worker is lost, what it had not finished is run again; after LARGEST_LOSSES of that, its jobs have failed.
-    `on_epochs` is told the network epochs as they pass, where the backend shares this process.
+    When a worker is lost, what the workers may have had is run again, each workload by itself, and if it loses its
+    worker again each of its jobs by itself: so a job that kills its workers takes no other with it. `on_epochs` is told
+    the network epochs as they pass, where the backend shares this process.
 
     Raises
     ------
     BackendError
         If the backend is not installed or its cluster does not answer.
     """
-    waiting = dict(enumerate(workloads(stacks, workers_of(sweep))))
-    losses = 0
+    workers = workers_of(sweep)
+    waiting: dict[int, Sequence[Stack]] = dict(enumerate(workloads(stacks, workers)))
     with _backend(sweep), threadpool_limits(limits=1), _stopping(on_epochs) as passed:
         callback = passed if sweep.backend == "threads" else None
         while waiting:
-            calls = [joblib.delayed(_numbered)(number, workload, callback) for number, workload in waiting.items()]
             try:
-                with _outputs(calls) as outputs:
-                    for number, result in outputs:
-                        del waiting[number]
-                        yield result
-            except _worker_lost() as error:
-                losses += 1
-                if losses == LARGEST_LOSSES:
-                    yield failed(itertools.chain.from_iterable(waiting.values()), error)
-                    return
+                yield from _at_once(waiting, callback)
+            except _worker_lost():  # nobody says whose; workloads are begun in their order
+                for number in list(waiting)[:workers]:
+                    yield from _by_itself(waiting.pop(number))
+
+
+def _at_once(
+    waiting: dict[int, Sequence[Stack]], on_epochs: Callable[[int], None] | None = None
+) -> Generator[StackResult]:
+    """Run workloads, each of which is taken out of `waiting` when it is completed."""
+    calls = [joblib.delayed(_numbered)(number, workload, on_epochs) for number, workload in waiting.items()]
+    with _outputs(calls) as outputs:
+        for number, result in outputs:
+            del waiting[number]
+            yield result
+
+
+def _by_itself(workload: Sequence[Stack], losses: int = 0) -> Generator[StackResult]:
+    """Run a workload alone that may have lost its worker; if it does, job by job, and then each job again."""
+    try:
+        yield from _at_once({0: workload})
+    except _worker_lost() as error:
+        jobs = list(_job_by_job(workload))
+        losses += len(jobs) == 1
+        if losses == LARGEST_LOSSES:
+            yield failed(workload, error)
+        else:
+            for job in jobs:
+                yield from _by_itself(job, losses)
+
+
+def _job_by_job(workload: Sequence[Stack]) -> Iterator[Sequence[Stack]]:
+    """Split a workload into those of one job each; what is stacked has no effect on any result."""
+    for number in dict.fromkeys(place[0] for stack in workload for place in stack.tasks):
+        parts = [{place: task for place, task in stack.tasks.items() if place[0] == number} for stack in workload]
+        yield [Stack(tasks) for tasks in parts if tasks]
 
 
 def workers_of(sweep: "SweepConfig") -> int:

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 import sqlalchemy
 from filelock import FileLock, Timeout
 
+from src.escaping import masked
 from src.tracking.errors import TrackingError
 from src.words import no_such_user, special_file
 
@@ -63,11 +64,6 @@ def database_path(address: str) -> Path | None:
 def _sqlite_address(path: Path) -> str:
     """Write a file as an address; the two characters that mean something else in one are escaped."""
     return "sqlite:///" + str(path).replace("%", "%25").replace("?", "%3F")
-
-
-def shown(address: str) -> str:
-    """Write an address for people: without a password."""
-    return str(sqlalchemy.make_url(address)) if "@" in address else address
 
 
 def _host(uri: str) -> str | None:
@@ -219,10 +215,10 @@ def check_server(address: str) -> None:
         engine.dispose()
     except ModuleNotFoundError as error:
         raise TrackingError(
-            f"tracking.uri: {shown(address)} needs the Python package {error.name!r}; install it."
+            f"tracking.uri: {masked(address)} needs the Python package {error.name!r}; install it."
         ) from error
     except (sqlalchemy.exc.SQLAlchemyError, OSError, ValueError, TypeError) as error:
-        raise TrackingError(f"tracking.uri: cannot connect to {shown(address)}: {first_line(error)}.") from error
+        raise TrackingError(f"tracking.uri: cannot connect to {masked(address)}: {first_line(error)}.") from error
 
 
 def first_line(error: BaseException) -> str:

@@ -17,6 +17,7 @@ import yaml
 
 from src.comparison.jobs import FloatArray
 from src.config import JobConfig
+from src.escaping import csv_cell, masked, visible
 from src.evaluation.results import Failure, JobResult
 
 JOBS = "jobs.json"
@@ -53,7 +54,7 @@ def job_files(
     """
     files = {CONFIG: config_bytes(config), OVERRIDES: yaml_bytes(list(overrides))}
     if isinstance(outcome, Failure):
-        return {**files, TRACEBACK: outcome.traceback.encode()}
+        return {**files, TRACEBACK: masked(outcome.traceback).encode()}
     files[FOLD_SCORES] = fold_scores(folds)
     files[CLASS_SCORES] = class_scores(outcome, class_names)
     files[PREDICTIONS] = predictions(outcome, class_names)
@@ -63,9 +64,17 @@ def job_files(
 
 
 def yaml_bytes(value: Any, flow: bool | None = None) -> bytes:
-    """Write plain data (as JSON has it) as YAML, keys in their order; by `flow` the innermost stand on one line."""
-    text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=flow)
-    return text.encode()
+    """Write plain data (as JSON has it) as YAML, keys in their order; by `flow` the innermost stand on one line.
+
+    Passwords are masked, and what a terminal obeys is escaped.
+    """
+
+    def dumped(**how: Any) -> str:
+        text = yaml.dump(value, Dumper=_Dumper, sort_keys=False, default_flow_style=flow, **how)
+        return masked(str(text))
+
+    text = dumped(allow_unicode=True)
+    return (text if all(visible(line) == line for line in text.split("\n")) else dumped()).encode()
 
 
 def read_yaml(content: bytes) -> Any:
@@ -98,11 +107,10 @@ def _read_section(content: bytes) -> Mapping[str, Any]:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
-    """Write a table as CSV (UTF-8); floats with all the digits that read back the same bits."""
+    """Write a table as CSV (UTF-8), texts by `csv_cell`; floats with all the digits that read back the same bits."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
+    writer.writerows([csv_cell(cell) for cell in row] for row in (header, *rows))
     return text.getvalue().encode()
 
 

@@ -38,7 +38,8 @@ def log_model(store: Store, run_id: str, pipeline: Any, features: pd.DataFrame, 
     """
     with telling(f"the model of run {run_id} cannot be kept"):
         run = get_run(store, run_id)
-        answers = example_answers(pipeline, features, class_names)
+        # First: where there is a model, all that belongs to it is kept.
+        store.put(run, {EXAMPLE: example_answers(pipeline, features, class_names)})
         model_id = store.add_model(
             run,
             NAME,
@@ -46,7 +47,6 @@ def log_model(store: Store, run_id: str, pipeline: Any, features: pd.DataFrame, 
                 folder, pipeline, features, class_names, run_id=run_id, model_id=model_id
             ),
         )
-        store.put(run, {EXAMPLE: answers})
     return f"models:/{model_id}"
 
 

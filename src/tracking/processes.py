@@ -1,10 +1,13 @@
 """Whether the process that started a sweep still lives, and setting right what a dead one left RUNNING."""
 
+import contextlib
 import os
 import socket
 import time
+from collections.abc import Callable, Iterator
 
 import psutil
+from filelock import FileLock, Timeout
 
 from src.tracking.records import RunRow
 from src.tracking.store import Store, telling
@@ -40,6 +43,30 @@ def is_dead(run: RunRow) -> bool:
         return gone or abs(process.create_time() - float(tags[PROCESS_STARTED])) > SECONDS_APART
     except psutil.NoSuchProcess:
         return True
+
+
+@contextlib.contextmanager
+def claimed(store: Store, digest: str, told: Callable[[str], None]) -> Iterator[None]:
+    """Hold a sweep by its digest while it runs; if another command has it, say so with `told` and wait for its end.
+
+    The same sweep typed twice at once is so trained once. A lock ends with its process, however that ends. Over the
+    network there is none to hold.
+    """
+    if store.database is None:
+        yield
+        return
+    lock = FileLock(store.database.with_name(f"{store.database.name}.{digest[:16]}.lock"), timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        told("Another command runs this very sweep on this store; waiting for its end.")
+        lock.acquire(timeout=-1)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # where an open file cannot be removed
+            os.unlink(lock.lock_file)
+        lock.release()
 
 
 def repair_dead_sweeps(store: Store, *experiment_ids: str) -> tuple[RunRow, ...]:

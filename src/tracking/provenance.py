@@ -19,10 +19,10 @@ import numpy  # noqa: F401  (loaded, so that threadpoolctl sees its linear algeb
 from threadpoolctl import threadpool_info
 
 from src.config.identity import code_version
+from src.escaping import escaped, masked
 
 ROOT = Path(__file__).resolve().parents[2]
-DIFF = "git.diff"
-DIFF_BYTES = 2_000_000  # a longer diff is no change to the code but a file that ought not to be in git
+CHANGED = "changed_files.txt"
 GIT_SECONDS = 20
 LIBRARIES = (
     "numpy",
@@ -40,12 +40,16 @@ LIBRARIES = (
 
 @dataclass(frozen=True)
 class GitState:
-    """The checkout's commit and branch, whether tracked files differ from it, and how; all None without git."""
+    """The checkout's commit and branch, whether tracked files differ from it, and which; all None without git.
+
+    `changed` has a line for each such file: lines added, lines removed, path. What they hold is never read: a
+    configuration may hold a password.
+    """
 
     commit: str | None = None
     branch: str | None = None
     dirty: bool | None = None
-    diff: bytes | None = None
+    changed: tuple[str, ...] = ()
 
 
 @functools.cache
@@ -55,13 +59,13 @@ def git_state(folder: Path = ROOT) -> GitState:
     if commit is None:
         return GitState()
     branch = _git(folder, "rev-parse", "--abbrev-ref", "HEAD")
-    diff = _git(folder, "diff", "HEAD")
-    dirty = None if diff is None else bool(diff)
+    changed = _git(folder, "diff", "--numstat", "HEAD")
+    lines = (changed or b"").decode(errors="replace").splitlines()
     return GitState(
         commit=commit.decode().strip(),
         branch=None if branch is None else branch.decode().strip(),
-        dirty=dirty,
-        diff=diff if dirty else None,
+        dirty=None if changed is None else bool(changed),
+        changed=tuple(escaped(line.replace("\t", " ")) for line in lines),
     )
 
 
@@ -77,8 +81,8 @@ def _git(folder: Path, *arguments: str) -> bytes | None:
 
 
 def command_line() -> str:
-    """Return the command as it can be typed again in the repository's root, without this machine's paths."""
-    return shlex.join(["python", *sys.orig_argv[1:]])
+    """Return the command as it can be typed again in the repository's root; passwords are masked."""
+    return masked(shlex.join(["python", *sys.orig_argv[1:]]))
 
 
 def _program() -> str:
@@ -134,9 +138,6 @@ def parse_versions(text: str) -> dict[str, str]:
 
 
 def files() -> dict[str, bytes]:
-    """Return the artifacts that belong to the provenance: the diff against the commit where the checkout is dirty."""
-    diff = git_state().diff
-    if diff is None:
-        return {}
-    rest = b"\n... cut\n" if len(diff) > DIFF_BYTES else b""
-    return {DIFF: diff[:DIFF_BYTES] + rest}
+    """Return the artifacts that belong to the provenance: which files differ from the commit, if any do."""
+    changed = git_state().changed
+    return {CHANGED: "".join(f"{line}\n" for line in changed).encode()} if changed else {}

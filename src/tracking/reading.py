@@ -16,9 +16,9 @@ import pandas as pd
 
 from src.comparison.jobs import FloatArray
 from src.comparison.record import RecordedDataset
+from src.escaping import csv_text, masked
 from src.evaluation.results import Curve, OutOfFold, ended_curve
 from src.tracking import artifacts
-from src.tracking.address import shown
 from src.tracking.errors import TrackingError
 from src.tracking.records import PARENT, SWEEP_DIGEST, RunRow, recorded_dataset
 from src.tracking.store import Store, telling
@@ -32,8 +32,8 @@ def experiment_ids(store: Store, names: Sequence[str] | None = None) -> dict[str
     names = list(known) if names is None else names
     if missing := [name for name in names if name not in known]:
         raise TrackingError(
-            f"there is no MLflow experiment {missing[0]!r} in {shown(store.address)}.{did_you_mean(missing[0], known)} "
-            f"({', '.join(sorted(known)) or 'it holds none'})"
+            f"there is no MLflow experiment {missing[0]!r} in {masked(store.address)}."
+            f"{did_you_mean(missing[0], known)} ({', '.join(sorted(known)) or 'it holds none'})"
         )
     return {name: known[name] for name in names}
 
@@ -43,7 +43,7 @@ def get_run(store: Store, run_id: str) -> RunRow:
     with telling(f"the run {run_id!r} cannot be read"):
         found = store.runs([run_id])
     if not found:
-        raise TrackingError(f"there is no run {run_id!r} in {shown(store.address)}.")
+        raise TrackingError(f"there is no run {run_id!r} in {masked(store.address)}.")
     if found[0].deleted:
         raise TrackingError(f"the run {run_id!r} was deleted; restore it with `mlflow runs restore --run-id {run_id}`.")
     return found[0]
@@ -131,14 +131,14 @@ def predictions(store: Store, run: RunRow) -> pd.DataFrame:
 
 
 def _numbers(content: bytes, whole: Sequence[str] = (), labels: Sequence[str] = ()) -> pd.DataFrame:
-    """Read a table: columns of text, but for `labels`, as int64 where they are `whole`, else float64.
+    """Read a table: the columns of text are `labels`, the others int64 where they are `whole`, else float64.
 
     It is read as text first: a class may well be called "NA" or "1", and a float is to come back with the same bits.
     """
     text = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
     numbers = text.drop(columns=list(labels)).replace("", "nan")
     kinds = {name: np.int64 if name in whole else np.float64 for name in numbers.columns}
-    return numbers.astype(kinds).assign(**text[list(labels)])[text.columns]
+    return numbers.astype(kinds).assign(**text[list(labels)].map(csv_text))[text.columns]
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from src.comparison.cautions import RowFacts
 from src.comparison.record import RecordedDataset
 from src.config import JobConfig, flatten
 from src.config.identity import used_keys
+from src.escaping import masked
 from src.evaluation.results import Failure, JobResult
 
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
@@ -112,7 +113,7 @@ def param_values(params: Mapping[str, Any]) -> dict[str, str]:
     characters is cut and ends in an ellipsis; config.yaml keeps it whole.
     """
     texts = {key: value if isinstance(value, str) else _JSON.encode(value) for key, value in params.items()}
-    return {_param_name(key): cut(text, PARAM_LENGTH) for key, text in texts.items()}
+    return {_param_name(key): cut(masked(text), PARAM_LENGTH) for key, text in texts.items()}
 
 
 @cache
@@ -121,8 +122,8 @@ def _param_name(key: str) -> str:
 
 
 def tag_values(tags: Mapping[str, str]) -> dict[str, str]:
-    """Cut tags to the length MLflow allows."""
-    return {key: cut(value, TAG_LENGTH) for key, value in tags.items()}
+    """Tags as MLflow allows them, cut to its length, without passwords."""
+    return {key: cut(masked(value), TAG_LENGTH) for key, value in tags.items()}
 
 
 def failure_tags(failure: Failure) -> dict[str, str]:

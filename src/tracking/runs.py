@@ -5,7 +5,6 @@ Every function raises TrackingError if the store fails, or holds no such run.
 
 import contextlib
 import getpass
-import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ from typing import Any
 
 from src.comparison.jobs import RecordedJob
 from src.comparison.record import RecordedDataset
+from src.escaping import json_text, masked
 from src.evaluation.results import Failure, JobResult
 from src.tracking import provenance
 from src.tracking.address import lock_of
@@ -126,7 +126,7 @@ def list_jobs(store: Store, sweep: Sweep, jobs: Sequence[Mapping[str, Any]]) -> 
 
 
 def _listing(jobs: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
-    return {JOBS: json.dumps(list(jobs), ensure_ascii=False, indent=1, default=str).encode()}
+    return {JOBS: masked(json_text(list(jobs))).encode()}
 
 
 def reopen_sweep(store: Store, run_id: str, tags: Mapping[str, str]) -> Sweep | None:
@@ -249,7 +249,7 @@ def finish_sweep(
         What ended the sweep itself, beyond its jobs.
     """
     all_tags = {**(tags or {}), **({NOTE: note} if note else {}), **(failure_tags(failure) if failure else {})}
-    trace = {TRACEBACK: failure.traceback.encode()} if failure else {}
+    trace = {TRACEBACK: masked(failure.traceback).encode()} if failure else {}
     now = int(time.time() * 1000)
     with telling(f"the sweep {sweep.run.name!r} cannot be ended"):
         store.put(sweep.run, {**(files or {}), **trace})
@@ -262,10 +262,10 @@ def add_files(store: Store, run_id: str, files: Mapping[str, bytes]) -> None:
         store.put(get_run(store, run_id), files)
 
 
-def has_files(store: Store, run_id: str, folder: str) -> bool:
-    """Say whether a run has artifacts in a folder."""
+def has_file(store: Store, run_id: str, path: str) -> bool:
+    """Say whether a run has an artifact."""
     with telling(f"the artifacts of run {run_id} cannot be listed"):
-        return store.holds(get_run(store, run_id), folder)
+        return store.holds(get_run(store, run_id), path)
 
 
 def add_metrics(store: Store, run_id: str, metrics: Mapping[str, float]) -> None:

@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from src.escaping import masked
 from src.tracking import artifacts
 from src.tracking.address import (
     REACH_SECONDS,
@@ -29,7 +30,6 @@ from src.tracking.address import (
     remove_database,
     replace_database,
     resolve_address,
-    shown,
 )
 from src.tracking.errors import TrackingError
 from src.tracking.records import DATASET_CONTEXT, JOB_DIGEST, MODEL_TYPE, DatasetRow, NewRun, RunRow, Status
@@ -253,10 +253,12 @@ class Store:
         with tempfile.TemporaryDirectory() as temporary:
             return Path(self.client.download_artifacts(run.run_id, path, temporary)).read_bytes()
 
-    def holds(self, run: RunRow, folder: str) -> bool:
-        """Say whether a run has artifacts in a folder."""
+    def holds(self, run: RunRow, path: str) -> bool:
+        """Say whether a run has an artifact."""
         place = artifacts.local_folder(run.artifact_uri)
-        return bool(self.client.list_artifacts(run.run_id, folder)) if place is None else (place / folder).is_dir()
+        if place is not None:
+            return (place / path).is_file()
+        return any(file.path == path for file in self.client.list_artifacts(run.run_id, path.rpartition("/")[0]))
 
 
 def _row(run: "Run") -> RunRow:
@@ -355,10 +357,10 @@ def _usable(address: str) -> Iterator[None]:
             raise
         if "out-of-date database schema" in str(error):
             raise TrackingError(
-                f"tracking.uri: {shown(address)} was written by another version of MLflow; "
-                f"keep a copy of it and run `mlflow db upgrade {shown(address)}`, or choose another store."
+                f"tracking.uri: {masked(address)} was written by another version of MLflow; "
+                f"keep a copy of it and run `mlflow db upgrade {masked(address)}`, or choose another store."
             ) from error
-        raise TrackingError(f"tracking.uri: {shown(address)} cannot be used: {first_line(error)}.") from error
+        raise TrackingError(f"tracking.uri: {masked(address)} cannot be used: {first_line(error)}.") from error
 
 
 def _check_answer(store: Store) -> None:
@@ -372,7 +374,7 @@ def _check_answer(store: Store) -> None:
         store.client.search_experiments(max_results=1)
     except MlflowException as error:
         raise TrackingError(
-            f"tracking.uri: no MLflow server answers at {shown(store.address)}: {_short(error)}."
+            f"tracking.uri: no MLflow server answers at {masked(store.address)}: {_short(error)}."
         ) from error
     finally:
         for name, value in before.items():

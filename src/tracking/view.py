@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
+from src.escaping import masked
 from src.evaluation.metrics import higher_is_better
 from src.tracking.records import NOTE, PARENT
 from src.tracking.store import Store, telling
@@ -31,7 +32,7 @@ def address(store: Store, experiment_id: str, view: str | None = None) -> str:
 
     ``/#/experiments/ID`` alone opens MLflow's overview for generative AI.
     """
-    server = store.address if store.address.startswith("http") else LOCAL_SERVER
+    server = masked(store.address) if store.address.startswith("http") else LOCAL_SERVER
     share = "" if view is None else f"&viewStateShareKey={view}"
     return f"{server}/#/experiments/{experiment_id}/runs?workflowType=machine_learning{share}"
 

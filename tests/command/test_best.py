@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 from mlflow.entities import Run
@@ -215,3 +217,17 @@ def test_the_progress_calls_nothing_best_before_all_its_seeds_have_ended(shared:
 
 def is_finished_job(run: Run) -> bool:
     return run.info.status == "FINISHED" and "job_digest" in run.data.tags
+
+
+@pytest.mark.parametrize("lost", ["figures/roc_curve.png", "figures"])
+def test_figures_that_a_kill_cut_short_are_there_after_the_same_command(shared: Record, lost: str) -> None:
+    """Drawn from the record: when the command is typed again, no result is in memory."""
+    sweep = (*QUICK, "model=bp,logistic", f"tracking.experiment=cut-{len(lost)}")
+    keeping(shared, *sweep)
+    whole = {run.info.run_id: shared.artifacts(run, "figures") for run in shared.runs(sweep[-1].partition("=")[2])}
+    (best,) = [run_id for run_id, files in whole.items() if "figures/roc_curve.png" in files]
+    place = Path(shared.client.get_run(best).info.artifact_uri.removeprefix("file://")) / lost
+    shutil.rmtree(place) if place.is_dir() else place.unlink()
+    assert shared.artifacts(shared.client.get_run(best), "figures") != whole[best]
+    keeping(shared, *sweep)
+    assert shared.artifacts(shared.client.get_run(best), "figures") == whole[best]

@@ -199,8 +199,8 @@ def test_the_message_of_the_design_word_for_word() -> None:
             "training.learning_rate: '0.5' is not a finite number greater than 0. It is text: write it without quotes.",
         ),
         ({"model": {"activation": ["relu", "tahn"]}, "cv": {}}, "model.activation: 'tahn' is not an activation. Did"),
-        ({"cv": {"folds": True}}, "cv.folds: true is not a whole number from 2 to 4294967295."),
-        ({"cv": {"inner_folds": 1}}, "cv.inner_folds: 1 is not null or a whole number from 2 to 4294967295."),
+        ({"cv": {"folds": True}}, "cv.folds: true is not a whole number from 2 to 4 billion."),
+        ({"cv": {"inner_folds": 1}}, "cv.inner_folds: 1 is not null or a whole number from 2 to 4 billion."),
         (
             {"training": {"lerning_rate": 1}},
             "training.lerning_rate: there is no such key. Did you mean 'training.learn",

@@ -193,9 +193,9 @@ def test_method_and_commands_say_how_to_do_it_again(store: Store) -> None:
     assert "model.name = bp, logistic; training.learning_rate = 0.1, 0.3" in report.method["Varied"]
     assert "training.epochs = 500" in report.method["Fixed"]
     assert report.method["Versions"] == "Python 3.11.7; numpy 2.4"
-    assert report.method["Commit"] == "c0ffee with changes (git.diff, an artifact of the run)"
+    assert report.method["Commit"] == "c0ffee with changes (to the files in changed_files.txt, an artifact of the run)"
     assert report.commands == (
-        "git checkout c0ffee && git apply git.diff",
+        "git checkout c0ffee  # and the changes to the files in changed_files.txt",
         "python -m src.run experiments=study",
         f"python -m src.compare --sweep {sweep} --metric accuracy",
     )

@@ -109,8 +109,8 @@ def test_one_job_at_a_time_gives_the_same_bits(
     assert {number: bits(job.result) for number, job in ended.items()} == expected
 
 
-def deadly(killed: Path | None) -> Callable[..., Any]:
-    """Kill the worker in the middle of a stack: once, until there is a file, or every time."""
+def deadly(killed: Path | None, number_of_job: int | None = None) -> Callable[..., Any]:
+    """Kill the worker in the middle of a stack: once, until there is a file; every time; or with one job."""
 
     def die(_: int) -> None:
         if killed is None or not killed.exists():
@@ -119,7 +119,9 @@ def deadly(killed: Path | None) -> Callable[..., Any]:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def numbered(number: int, workload: Any, _: Any) -> Any:
-        return number, stacks.run_workload(workload, die if all(stack.networks for stack in workload) else None)
+        jobs = {place[0] for stack in workload for place in stack.tasks}
+        kills = all(stack.networks for stack in workload) if number_of_job is None else number_of_job in jobs
+        return number, stacks.run_workload(workload, die if kills else None)
 
     return numbered
 
@@ -156,6 +158,21 @@ def test_jobs_that_kill_every_worker_have_failed(jobs_of: MakeJobs, monkeypatch:
         assert job.result is None
         assert job.error is not None
         assert job.error.type == "TerminatedWorkerError"
+
+
+@pytest.mark.usefixtures("workers_know_this_file")
+def test_a_job_that_kills_every_worker_takes_no_other_with_it(
+    jobs_of: MakeJobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are in one stack with it, and in other workloads, and give the bits of an undisturbed sweep."""
+    jobs = jobs_of(["training.epochs=2"], *([f"seed={seed}"] for seed in range(3)), ["model.hidden_layer_sizes=[2]"])
+    undisturbed = {number: bits(job.result) for number, job in ended_by(jobs, backend="threads", n_jobs=1).items()}
+    monkeypatch.setattr(backends, "_numbered", deadly(None, 1))
+    ended = ended_by(jobs, backend="processes", n_jobs=2)
+    assert {number: job.error.type for number, job in ended.items() if job.error} == {1: "TerminatedWorkerError"}
+    assert {number: bits(job.result) for number, job in ended.items() if job.result} == {
+        number: result for number, result in undisturbed.items() if number != 1
+    }
 
 
 def test_a_cluster_that_does_not_answer_is_told(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,8 +19,6 @@ TIME = re.compile(
     r'"time/\w+": [-\d.e]+|'
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?|\b\d+(?:\.\d+)? (?:m?s|minutes?|seconds?|min)\b"
 )
-# How a sweep came about is told in its report, and is not the same after a kill.
-REUSED = re.compile(r"^.*Reused from the record: .*\n| \(\d+ reused from earlier sweeps\)", re.MULTILINE)
 FOLDER = re.compile(r"/\S*torture-[^/\s]+/[\w-]+")
 
 
@@ -113,7 +111,7 @@ def record_of(sweep: Any) -> Record:
 
 def _files(folder: Path) -> dict[str, bytes]:
     files = (path for path in folder.rglob("*") if path.is_file())
-    files = (path for path in files if path.name != "git.diff")  # of this checkout
+    files = (path for path in files if path.name != "changed_files.txt")  # of this checkout
     return {re.sub(r"m-[0-9a-f]{32}", "ID", os.fspath(path.relative_to(folder))): _said(path) for path in files}
 
 
@@ -124,7 +122,7 @@ def _said(path: Path) -> bytes:
     content = path.read_bytes()
     with contextlib.suppress(UnicodeDecodeError):
         text = RUN_ID.sub("ID", FOLDER.sub("FOLDER", content.decode()))
-        content = TIME.sub("TIME", REUSED.sub("", text)).encode()
+        content = TIME.sub("TIME", text).encode()
         if path.suffix == ".yaml":  # whose lines break where the folder's name ends
             content = b" ".join(content.split())
     if path.suffix == ".csv":

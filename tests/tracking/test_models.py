@@ -3,6 +3,7 @@ import importlib
 import io
 import json
 import os
+import pydoc
 import re
 import signal
 import socket
@@ -176,14 +177,28 @@ def test_a_file_that_holds_anything_but_a_pipeline_is_not_loaded(iris, tmp_path)
         mlflow.pyfunc.load_model(str(tmp_path / "model"))
 
 
-def test_a_pipeline_that_would_call_a_function_on_its_rows_is_not_loaded(iris, tmp_path):
-    """A NumPy function that evaluates text, held by an estimator of scikit-learn: another person's code."""
-    from numpy.f2py.crackfortran import myeval
-
+@pytest.mark.parametrize(
+    "named", ["numpy.f2py.crackfortran.myeval", "numpy.memmap", "numpy.sin", "sklearn.linear_model.LogisticRegression"]
+)
+def test_a_pipeline_that_would_call_what_it_names_on_its_rows_is_not_loaded(iris, tmp_path, named):
+    """Held by an estimator of scikit-learn: a function that evaluates text, a class that writes files, any other."""
     pyfunc.save_model(tmp_path / "model", fitted(iris, MODELS["network"]()), iris.features, iris.class_names)
-    hostile = make_pipeline(CountVectorizer(preprocessor=myeval), LogisticRegression())
+    called = pydoc.locate(named)
+    hostile = make_pipeline(CountVectorizer(preprocessor=called), LogisticRegression())
     skops.io.dump(hostile, tmp_path / "model" / "artifacts" / "pipeline.skops")
-    with pytest.raises(UntrustedTypesFoundException, match="myeval"):
+    with pytest.raises(UntrustedTypesFoundException, match=named.rpartition(".")[2]):
+        mlflow.pyfunc.load_model(str(tmp_path / "model"))
+
+
+def test_a_model_file_that_may_unpack_to_any_size_is_not_loaded(iris, tmp_path):
+    pyfunc.save_model(tmp_path / "model", fitted(iris, MODELS["network"]()), iris.features, iris.class_names)
+    file = tmp_path / "model" / "artifacts" / "pipeline.skops"
+    with zipfile.ZipFile(file) as archive:
+        contents = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
+    with pytest.raises(UntrustedTypesFoundException, match=r"schema\.json"):
         mlflow.pyfunc.load_model(str(tmp_path / "model"))
 
 

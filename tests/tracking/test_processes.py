@@ -1,11 +1,13 @@
 import signal
 import socket
+import threading
 import time
+from queue import Queue
 
 import psutil
 
 from src.tracking import reading
-from src.tracking.processes import is_dead, process_tags, repair_dead_sweeps
+from src.tracking.processes import claimed, is_dead, process_tags, repair_dead_sweeps
 from src.tracking.runs import finish_sweep, reopen_sweep, start_sweep
 from tests.tracking.conftest import logged
 
@@ -74,3 +76,22 @@ def test_two_sweeps_of_one_digest_do_not_share_a_parent_while_both_run(store, sw
     assert other.run_id != sweep.run_id
     found = reading.sweeps_of_digest(store, sweep.experiment_id, "s" * 64)
     assert {run.run_id for run in found} == {sweep.run_id, other.run_id}
+
+
+def test_whoever_types_a_running_sweep_is_told_and_waits_for_its_end(store):
+    told, entered = Queue(), threading.Event()
+
+    def second():
+        with claimed(store, "digest", told.put):
+            entered.set()
+
+    with claimed(store, "digest", told.put):
+        other = threading.Thread(target=second)
+        other.start()
+        assert "this very sweep" in told.get(timeout=60)
+        assert not entered.is_set()
+        with claimed(store, "another", told.put):
+            assert told.empty()
+    other.join(timeout=60)
+    assert entered.is_set()
+    assert not list(store.database.parent.glob("*digest*"))

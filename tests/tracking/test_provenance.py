@@ -36,19 +36,18 @@ def repository(tmp_path):
     return folder, git
 
 
-def test_a_clean_checkout_has_its_commit_and_no_diff(repository):
+def test_a_clean_checkout_has_its_commit_and_no_changes(repository):
     folder, git = repository
     state = git_state(folder)
-    assert (state.commit, state.branch, state.dirty, state.diff) == (git("rev-parse", "HEAD"), "trunk", False, None)
+    assert (state.commit, state.branch, state.dirty, state.changed) == (git("rev-parse", "HEAD"), "trunk", False, ())
 
 
-def test_a_changed_checkout_has_its_diff(repository):
+def test_of_a_changed_checkout_the_files_are_named_and_not_read(repository):
     folder, _ = repository
-    (folder / "作业.py").write_text("x = 2\n")
+    (folder / "作业.py").write_text("x = 2\ny = 3\n")
     state = git_state(folder)
     assert state.dirty is True
-    assert "作业.py" in state.diff.decode()
-    assert "+x = 2" in state.diff.decode()
+    assert state.changed == ("2 1 作业.py",)
 
 
 def test_a_staged_change_counts(repository):
@@ -60,7 +59,7 @@ def test_a_staged_change_counts(repository):
 
 def test_without_a_repository_nothing_is_claimed(tmp_path):
     state = git_state(tmp_path)
-    assert (state.commit, state.branch, state.dirty, state.diff) == (None, None, None, None)
+    assert (state.commit, state.branch, state.dirty, state.changed) == (None, None, None, ())
 
 
 def test_without_git_nothing_fails(tmp_path, monkeypatch):
@@ -101,31 +100,23 @@ def test_the_command_is_as_typed_without_the_path_of_this_python(tmp_path):
 
 @pytest.fixture
 def dirty(monkeypatch):
-    state = provenance.GitState(commit="c" * 40, branch="main", dirty=True, diff=b"--- a\n+++ b\n")
+    state = provenance.GitState(commit="c" * 40, branch="main", dirty=True, changed=("1 0 a.py",))
     monkeypatch.setattr(provenance, "git_state", lambda: state)
 
 
-def test_the_diff_is_an_artifact_of_the_sweep_and_not_of_each_job(store, make_job, dirty):
+def test_the_changed_files_are_an_artifact_of_the_sweep_and_not_of_each_job(store, make_job, dirty):
     sweep = start_sweep(store, experiment="bp", name="s", digest="d", jobs=[], tags={})
     parent = reading.get_run(store, sweep.run_id)
-    assert reading.artifact(store, parent, "git.diff") == b"--- a\n+++ b\n"
+    assert reading.artifact(store, parent, "changed_files.txt") == b"1 0 a.py\n"
     child = reading.get_run(store, logged(store, sweep, make_job()))
-    assert not [item for item in store.client.list_artifacts(child.run_id) if item.path == "git.diff"]
+    assert not [item for item in store.client.list_artifacts(child.run_id) if item.path == "changed_files.txt"]
 
 
-def test_a_job_alone_has_no_parent_and_carries_the_diff_itself(store, make_job, dirty):
+def test_a_job_alone_has_no_parent_and_carries_them_itself(store, make_job, dirty):
     alone = no_sweep(store, "bp", {"command": "python -m src.run"})
     run = reading.get_run(store, logged(store, alone, make_job()))
     assert run.parent_id is None
     assert run.tags["command"] == "python -m src.run"
     assert "sweep_digest" not in run.tags
-    assert reading.artifact(store, run, "git.diff") == b"--- a\n+++ b\n"
+    assert reading.artifact(store, run, "changed_files.txt") == b"1 0 a.py\n"
     assert [found.run_id for found in find_runs(store, [alone.experiment_id], {})] == [run.run_id]
-
-
-def test_a_huge_diff_is_cut(monkeypatch):
-    state = provenance.GitState(commit="c", dirty=True, diff=b"x" * 3_000_000)
-    monkeypatch.setattr(provenance, "git_state", lambda: state)
-    content = provenance.files()["git.diff"]
-    assert len(content) < 2_100_000
-    assert content.endswith(b"... cut\n")
