@@ -4,8 +4,8 @@ One process writes. Workers return results; this process logs each as it arrives
 """
 
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -17,13 +17,12 @@ from src.command.record import Recorder
 from src.comparison.outcome import Outcome
 from src.config import JobConfig
 from src.errors import UserError
-from src.report.summary import print_summary
+from src.report.summary import print_end, print_summary
 from src.sweep.backends import run_stacks
 from src.sweep.jobs import Job, Jobs
 from src.sweep.plan import Plan, make_plan
 from src.sweep.stacks import Collector, EndedJob
 from src.tracking.errors import TrackingError
-from src.tracking.store import open_store
 
 
 class JobsFailedError(UserError):
@@ -103,7 +102,8 @@ class Command:
         with self._interruptions.shield():
             if self._recorder is None:
                 self._settings = first
-                self._recorder = Recorder(open_store(first.tracking.uri), first, self.alone, self.search)
+                self._recorder = Recorder(first, self.alone, self.search)
+                self._open.callback(self._recorder.drawer.close)
             recorder = self._recorder
             reused = recorder.begin(jobs)
             self._counts.jobs, self._counts.reused = len(recorder.jobs), len(recorder.reused)
@@ -112,6 +112,8 @@ class Command:
         for line in plan.lines():
             print(line)
         sys.stdout.flush()
+        if plan.stacks and not (self.alone and first.tracking.models == "none"):
+            recorder.drawer.start()
         self._train(plan, recorder)
         if self._stopped and self.search is not None:
             raise SearchOver
@@ -156,9 +158,8 @@ class Command:
                 raise self._lost(error) from error
             self._counts.best = recorder.best.score
             if self._settings.tracking.models == "all":
-                for job, how in ended:
-                    if how.error is None:
-                        self._models[job.digest] = _kept(recorder, job, figures=True)
+                done = [job for job, how in ended if how.error is None]
+                self._keep(recorder, done, drawn=done)
 
     def _told(self) -> str:
         """Say how many jobs are safe."""
@@ -191,13 +192,23 @@ class Command:
             error.add_note("the sweep's run says RUNNING until the next sweep in this store sets it right")
 
     def _finish(self, recorder: Recorder) -> None:
+        """Tell the answer, then keep and draw what stands beside it, and last say where all of it is."""
+        console, unprinted = Console(), None
         try:
             outcome = recorder.outcome()
-            self._keep(recorder, outcome)
             report = recorder.report(outcome)
+            cautions = recorder.data_cautions() if report is None else ()
+            try:
+                reused = len(recorder.reused)
+                print_summary(console, outcome, title=recorder.title, report=report, cautions=cautions, reused=reused)
+                sys.stdout.flush()
+            except OSError as error:  # nobody reads it any more; the record is none the worse
+                unprinted = error
+            page = recorder.begin_page(report)
+            self._keep_best(recorder, outcome)
+            report = page()
             with self._interruptions.shield():
                 recorder.finish(None, outcome, report)
-            cautions = recorder.data_cautions() if report is None else ()
         except TrackingError as error:
             lost = self._lost(error)
             self._end_with(lost, recorder)
@@ -205,38 +216,51 @@ class Command:
         except BaseException as error:
             self._end_with(error, recorder)
             raise
-        print_summary(
-            Console(),
-            outcome,
-            recorder.address,
-            title=recorder.title,
-            report=report,
-            cautions=cautions,
-            reused=len(recorder.reused),
-        )
+        if unprinted is not None:
+            raise unprinted
+        print_end(console, recorder.address, None if report is None else report.published)
         if self._stopped:
             self._failures.append(f"stopped after the failure (sweep.on_failure=stop): {self._told()}")
         if self._failures:
             raise JobsFailedError("\n".join(self._failures))
 
-    def _keep(self, recorder: Recorder, outcome: Outcome) -> None:
+    def _keep_best(self, recorder: Recorder, outcome: Outcome) -> None:
         """Let each candidate's best setting keep a fitted pipeline, the best of all its figures too; register that."""
         if self._settings.tracking.models == "none":
             return
-        jobs, kept = {job.digest: job for job in recorder.jobs}, self._models
+        jobs = {job.digest: job for job in recorder.jobs}
         best = None if outcome.best is None else outcome.best.first.digest
-        for setting in outcome.best_of_each:
-            digest = setting.first.digest
-            figures = best in (digest, None)  # there is no best of several data sets
-            kept[digest] = kept.get(digest) or _kept(recorder, jobs[digest], figures=figures)
+        chosen = [setting.first.digest for setting in outcome.best_of_each if setting.first.digest not in self._models]
+        drawn = [digest for digest in chosen if best in (digest, None)]  # there is no best of several data sets
+        self._keep(recorder, [jobs[digest] for digest in chosen], drawn=[jobs[digest] for digest in drawn])
         name = self._settings.tracking.register
         if name is not None and best is not None:
-            print(recorder.register(name, jobs[best], kept[best]))
+            print(recorder.register(name, jobs[best], self._models[best]))
+
+    def _keep(self, recorder: Recorder, jobs: Sequence[Job], drawn: Sequence[Job]) -> None:
+        """Let jobs keep their fitted pipelines, and those of `drawn` their figures, which are drawn meanwhile."""
+        for job in drawn:
+            with _telling(job):
+                recorder.draw_figures(job)
+        for job in jobs:
+            with _telling(job):
+                self._models[job.digest] = recorder.keep(job)
+        for job in drawn:
+            with _telling(job):
+                recorder.add_figures(job)
 
 
-def _kept(recorder: Recorder, job: Job, *, figures: bool) -> str:
+@contextmanager
+def _telling(job: Job) -> Iterator[None]:
+    """Say of which job something cannot be kept.
+
+    Raises
+    ------
+    KeepError
+        For any error that does not tell the user what to do.
+    """
     try:
-        return recorder.keep(job, figures=figures)
+        yield
     except UserError:
         raise
     except Exception as error:
