@@ -20,7 +20,7 @@ from src.errors import UserError
 from src.report.summary import print_end, print_summary
 from src.sweep.backends import run_stacks
 from src.sweep.jobs import Job, Jobs
-from src.sweep.plan import Plan, make_plan
+from src.sweep.plan import make_plan
 from src.sweep.stacks import Collector, EndedJob
 from src.tracking.errors import TrackingError
 
@@ -99,6 +99,7 @@ class Command:
             On Ctrl-C or SIGTERM.
         """
         first = jobs.distinct[0].checked
+        counts, display = self._counts, Display(self._counts, first.comparison.metric)
         with self._interruptions.shield():
             if self._recorder is None:
                 self._settings = first
@@ -106,15 +107,22 @@ class Command:
                 self._open.callback(self._recorder.drawer.close)
             recorder = self._recorder
             reused = recorder.begin(jobs)
-            self._counts.jobs, self._counts.reused = len(recorder.jobs), len(recorder.reused)
-            self._counts.best = recorder.best.score
+            counts.jobs, counts.reused = len(recorder.jobs), len(recorder.reused)
+            counts.best = recorder.best.score
         plan = make_plan(jobs, reused, first.sweep)
+        counts.epochs_to_come = plan.epochs
         for line in plan.lines():
             print(line)
         sys.stdout.flush()
         if plan.stacks and not (self.alone and first.tracking.models == "none"):
             recorder.drawer.start()
-        self._train(plan, recorder)
+        collector = Collector(plan.missing)
+        with display, closing(run_stacks(plan.stacks, first.sweep, display.passed)) as stacks:
+            for stack in stacks:
+                counts.networks += len(stack.results)
+                self._log([(jobs.distinct[job.number], job) for job in collector.add(stack)], recorder, display)
+                if self._stopped:
+                    break
         if self._stopped and self.search is not None:
             raise SearchOver
         return [recorder.score(jobs.distinct[number].digest) for number in jobs.of_combination]
@@ -124,27 +132,17 @@ class Command:
         """Whether any job has ended well."""
         return self._recorder is not None and any(job.status == "FINISHED" for job in self._recorder.ended)
 
-    def _train(self, plan: Plan, recorder: Recorder) -> None:
-        """Run the stacks, and log jobs as soon as their folds are together."""
-        sweep, counts = self._settings.sweep, self._counts
-        collector, at_once = Collector(plan.missing), recorder.jobs_at_once
-        with (
-            Display(counts, plan.epochs, self._settings.comparison.metric) as display,
-            closing(run_stacks(plan.stacks, sweep, display.passed)) as stacks,
-        ):
-            for stack in stacks:
-                counts.networks += len(stack.results)
-                ended = [(plan.jobs.distinct[job.number], job) for job in collector.add(stack)]
-                failures = [number for number, (_, job) in enumerate(ended) if job.error is not None]
-                if failures and sweep.on_failure == "stop":
-                    self._stopped, ended = True, ended[: failures[0] + 1]
-                for start in range(0, len(ended), at_once):
-                    self._log(ended[start : start + at_once], recorder)
-                    display.show()
-                if self._stopped:
-                    return
+    def _log(self, ended: Sequence[tuple[Job, EndedJob]], recorder: Recorder, display: Display) -> None:
+        """Write jobs that have ended, up to one whose failure stops the sweep."""
+        failures = [number for number, (_, how) in enumerate(ended) if how.error is not None]
+        if failures and self._settings.sweep.on_failure == "stop":
+            self._stopped, ended = True, ended[: failures[0] + 1]
+        at_once = recorder.jobs_at_once
+        for start in range(0, len(ended), at_once):
+            self._log_together(ended[start : start + at_once], recorder)
+            display.show()
 
-    def _log(self, ended: Sequence[tuple[Job, EndedJob]], recorder: Recorder) -> None:
+    def _log_together(self, ended: Sequence[tuple[Job, EndedJob]], recorder: Recorder) -> None:
         """Write jobs that have ended and take their ends into account, uninterrupted."""
         with self._interruptions.shield():
             try:

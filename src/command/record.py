@@ -1,7 +1,7 @@
 """The record of one command, in the order it happens: which jobs are there, each that ends, what is kept, the end."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cache
 
@@ -35,7 +35,7 @@ from src.tracking.reading import (
     sweeps_of_digest,
     unfinished_sweep,
 )
-from src.tracking.records import ANSWER, SEARCH, NewRun, Status
+from src.tracking.records import ANSWER, SEARCH, NewRun, RunRow, Status
 from src.tracking.runs import (
     NoSweep,
     Sweep,
@@ -113,11 +113,35 @@ class Recorder:
             before, as a search may propose it again.
         """
         known = {job.digest for job in self.jobs}
-        new = [job for job in jobs.distinct if job.digest not in known]
+        self._expect([job for job in jobs.distinct if job.digest not in known])
+        by_digest = {job.digest: job for job in jobs.distinct}
+        finished = self._open(by_digest.keys())
+        for digest, run in finished.items():
+            self.recorded[digest] = read_job(self.store, run, by_digest[digest].checked)
+            self.best.add(self.recorded[digest])
+        self.reused |= finished.keys() - known
+        self.borrowed |= {run.run_id for run in finished.values() if run.parent_id != self.sweep.run_id}
+        return {
+            number: self.recorded[job.digest] for number, job in enumerate(jobs.distinct) if job.digest in self.recorded
+        }
+
+    def _expect(self, new: Sequence[Job]) -> None:
+        """Take in jobs to come."""
         self.jobs += new
         for job in new:
             self.best.expect(job.setting, job.dataset.digest)
-        self.names.update(zip([job.digest for job in self.jobs], run_names(self.jobs), strict=True))
+        self.names = dict(zip([job.digest for job in self.jobs], run_names(self.jobs), strict=True))
+
+    @property
+    def digest(self) -> str:
+        """Identifies the same sweep, or search, when it is typed again."""
+        return self.search or sweep_digest([job.digest for job in self.jobs], self.jobs[0].checked.comparison)
+
+    def _open(self, digests: Set[str]) -> dict[str, RunRow]:
+        """See to it that there is an open parent run that lists all jobs, unless the whole sweep is there already.
+
+        Returns the runs of those of the jobs that are recorded as finished, by digest.
+        """
         tracking, reuse = self.settings.tracking, self.settings.sweep.reuse
         if self.alone:
             self._place = no_sweep(self.store, tracking.experiment, provenance.tags())
@@ -128,31 +152,14 @@ class Recorder:
             earlier = unfinished_sweep(self.store, identity, self.digest) if reuse else None
             self._place = None if earlier is None else reopen_sweep(self.store, earlier.run_id, provenance.tags())
         # Only now: another process may have ended the sweep that has just been opened again.
-        by_digest = {job.digest: job for job in jobs.distinct}
-        finished = finished_runs(self.store, identity, by_digest.keys() - self.recorded.keys()) if reuse else {}
-        self._open(identity, complete=by_digest.keys() <= finished.keys() | self.recorded.keys())
-        for digest, run in finished.items():
-            self.recorded[digest] = read_job(self.store, run, by_digest[digest].checked)
-            self.best.add(self.recorded[digest])
-        self.reused |= finished.keys() - known
-        self.borrowed |= {run.run_id for run in finished.values() if run.parent_id != self.sweep.run_id}
-        return {
-            number: self.recorded[job.digest] for number, job in enumerate(jobs.distinct) if job.digest in self.recorded
-        }
-
-    @property
-    def digest(self) -> str:
-        """Identifies the same sweep, or search, when it is typed again."""
-        return self.search or sweep_digest([job.digest for job in self.jobs], self.jobs[0].checked.comparison)
-
-    def _open(self, identity: str, *, complete: bool) -> None:
-        """See to it that there is an open parent run that lists all jobs, unless the whole sweep is there already."""
-        if complete and self._place is None:
-            same = sweeps_of_digest(self.store, identity, self.digest)
-            self._place = next((Sweep(run, {}) for run in same if run.status == "FINISHED"), None)
-            self.complete = self._place is not None
-        if complete and self.complete:
-            return
+        finished = finished_runs(self.store, identity, digests - self.recorded.keys()) if reuse else {}
+        if digests <= finished.keys() | self.recorded.keys():
+            if self._place is None:
+                same = sweeps_of_digest(self.store, identity, self.digest)
+                self._place = next((Sweep(run, {}) for run in same if run.status == "FINISHED"), None)
+                self.complete = self._place is not None
+            if self.complete:
+                return finished
         if self.complete:  # a search that goes further than the recorded one
             self._place = reopen_sweep(self.store, self.sweep.run_id, provenance.tags())
             self.complete = False
@@ -162,11 +169,11 @@ class Recorder:
         ]
         if isinstance(self._place, Sweep):
             list_jobs(self.store, self._place, listed)
-            return
+            return finished
         asked = self.settings.comparison.model_dump(mode="json")
         self._place = start_sweep(
             self.store,
-            experiment=self.settings.tracking.experiment,
+            experiment=tracking.experiment,
             name=self.settings.experiments or sweep_name(self.jobs, search=self.search is not None),
             digest=self.digest,
             jobs=listed,
@@ -174,6 +181,7 @@ class Recorder:
             params=flatten({"comparison": asked}),
             files={OPTIONS: yaml_bytes(asked)},
         )
+        return finished
 
     @property
     def is_open(self) -> bool:

@@ -100,7 +100,7 @@ def read_sweep(store: Store, sweep: RunRow) -> RecordedSweep:
     jobs, unreadable = [], []
     for run in (runs[digest] for digest in order if digest in runs):
         try:
-            jobs.append(read_job(store, run, rows_of=rows_of))
+            jobs.append(read_job(store, run, recorded(recorded_config(store, run)), rows_of))
         except ConfigError as problem:
             reason = "; ".join(str(problem).splitlines())
             unreadable.append(f"The job {run.name} was recorded by another version, and is left out: {reason}")
@@ -128,35 +128,34 @@ def sweep_options(store: Store, sweep: RunRow) -> ComparisonConfig:
 
 
 def read_job(
-    store: Store, run: RunRow, config: JobConfig | None = None, rows_of: Callable[[str], int | None] | None = None
+    store: Store, run: RunRow, config: JobConfig, rows_of: Callable[[str], int | None] | None = None
 ) -> RecordedJob:
     """Read what is recorded of a job.
 
     Parameters
     ----------
     config
-        The job's, where it is known; None to read that too.
+        The job's.
     rows_of
         The number of rows of a data set by its digest, asked for jobs that were recorded without their folds' sizes.
 
     Raises
     ------
     ConfigError
-        If the configuration is one that this version cannot read.
+        If the sizes of its folds are not to be had.
     TrackingError
         If an artifact is missing.
     """
-    checked = recorded(recorded_config(store, run)) if config is None else config
     folds = fold_scores(store, run) if run.status == FINISHED else {}
     if folds and "n_test" not in folds:
-        folds |= _average_sizes(checked, None if rows_of is None else rows_of(run.tags.get(DATA_DIGEST, "")))
+        folds |= _average_sizes(config, None if rows_of is None else rows_of(run.tags.get(DATA_DIGEST, "")))
     return RecordedJob(
         run_id=run.run_id,
         name=run.name,
         status=run.status,
-        config=checked,
+        config=config,
         digest=run.tags.get(JOB_DIGEST, ""),
-        data=data_name(checked.data),
+        data=data_name(config.data),
         data_digest=run.tags.get(DATA_DIGEST, ""),
         folds_digest=run.tags.get(FOLDS_DIGEST, ""),
         code_version=run.tags.get(CODE_VERSION, ""),
