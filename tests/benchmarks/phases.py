@@ -23,15 +23,15 @@ PHASES = {
     "planning": ["src.command.driver:make_plan"],
     "training": ["src.sweep.backends:run_workload"],
     "logging": [
-        "src.command.record:Recorder.begin",
-        "src.command.driver:Command._log",
+        "src.command.record:Recorder.begin",  # opens the store
+        "src.command.driver:Command._log_together",
         "src.command.record:Recorder.finish",
     ],
-    "models kept": ["src.command.record:Recorder.keep"],
-    "comparison page": ["src.command.record:Recorder.report"],
+    "models kept": [f"src.command.record:Recorder.{name}" for name in ("draw_figures", "keep", "add_figures")],
+    "comparison page": [f"src.command.record:Recorder.{name}" for name in ("report", "begin_page")],
     "table printed": ["src.command.driver:print_summary"],
-    "store opened": ["src.command.driver:open_store"],
-    "sweep": ["src.command.driver:Command._train"],  # holds training and the logging of jobs
+    "store opened": ["src.command.record:open_store"],
+    "sweep": ["src.command.driver:Command.run"],  # from opening the store to the last job that is logged
 }
 
 
