@@ -14,13 +14,13 @@ import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from src.tracking.artifacts import local_folder
 from src.tracking.records import (
@@ -74,7 +74,7 @@ _COLUMNS = {
     ),
 }
 _OF_RUN = ("runs", "tags", "params", "metrics", "latest_metrics")  # what a new run has rows in, in this order
-_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_DIALECTS = ("sqlite", "postgresql")
 
 
 def known_database(address: str) -> "Database | None":
@@ -85,7 +85,7 @@ def known_database(address: str) -> "Database | None":
     sqlalchemy.exc.SQLAlchemyError
         If it cannot be read.
     """
-    if address.split(":")[0].split("+")[0] not in _INSERT:
+    if address.split(":")[0].split("+")[0] not in _DIALECTS:
         return None
     engine = _engine(address)
     with engine.connect() as connection:
@@ -321,7 +321,8 @@ class Database(Store):
                 connection.execute(self._replacing("latest_metrics", "key", "run_uuid", newer=NEWER), points)
 
     def _insert(self, table: str) -> Any:
-        return _INSERT[self.engine.dialect.name](self.tables[table])
+        dialect = import_module(f"sqlalchemy.dialects.{self.engine.dialect.name}")  # imported to open the database
+        return dialect.insert(self.tables[table])
 
     def _replacing(self, table: str, *key: str, newer: Sequence[str] = ()) -> Any:
         """Insert rows of a table, each in the place of one with the same key if there is one (and is older)."""
