@@ -4,6 +4,7 @@ The process is given plain values and gives back files' contents; it reads and w
 """
 
 import contextlib
+import gc
 import os
 import pickle
 import subprocess
@@ -108,6 +109,7 @@ def _serve() -> None:
     """Be the process: draw what is asked for until nobody asks any more."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever else is printed is no answer
+    gc.set_threshold(100_000)  # as the command itself does
     import_module("src.report.pictures")
     while True:
         try:
