@@ -80,6 +80,8 @@ class Recorder:
         The very sweep is recorded and finished: nothing is written.
     best
         The best setting of those that have ended with all their seeds.
+    drawer
+        Draws the figures.
     """
 
     settings: JobConfig
