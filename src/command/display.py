@@ -15,7 +15,10 @@ LOOK_SECONDS = 0.1
 
 @dataclass
 class Counts:
-    """How far a sweep is: jobs by their fate, network epochs trained, and the best score so far."""
+    """How far a sweep is: jobs by their fate, network epochs trained and to train, and the best score so far.
+
+    A job that is no network counts one epoch for each fold.
+    """
 
     jobs: int = 0
     reused: int = 0
@@ -23,6 +26,7 @@ class Counts:
     failed: int = 0
     networks: int = 0
     epochs: int = 0
+    epochs_to_come: int = 0
     best: float | None = None
     started: float = field(default_factory=time.perf_counter)
 
@@ -43,14 +47,10 @@ class Counts:
 
 
 class Display:
-    """Shows the counts of a running sweep; use as a context manager.
+    """Shows the counts of a running sweep; use as a context manager."""
 
-    `total_epochs` is the network epochs to come; a job that is no network counts one for each fold.
-    """
-
-    def __init__(self, counts: Counts, total_epochs: int, metric: str) -> None:
+    def __init__(self, counts: Counts, metric: str) -> None:
         self.counts = counts
-        self.total_epochs = counts.epochs + total_epochs
         self.metric = metric
         self.console = Console(file=sys.stderr)
         self._last_line = self._last_look = time.perf_counter()
@@ -69,7 +69,8 @@ class Display:
         """Begin to show."""
         if self._progress is not None:
             self._progress.start()
-            self._progress.add_task(self.counts.text(self.metric), total=self.total_epochs)
+            total = self.counts.epochs + self.counts.epochs_to_come
+            self._progress.add_task(self.counts.text(self.metric), total=total)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -5,8 +5,8 @@ One process writes. Workers return results; this process logs each as it arrives
 
 import functools
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -19,14 +19,13 @@ from src.comparison.outcome import Outcome
 from src.config import JobConfig
 from src.config.identity import sweep_digest
 from src.errors import UserError
-from src.report.summary import print_summary
+from src.report.summary import print_end, print_summary
 from src.sweep.backends import run_stacks
 from src.sweep.jobs import Job, Jobs
-from src.sweep.plan import Plan, make_plan
+from src.sweep.plan import make_plan
 from src.sweep.stacks import Collector, EndedJob
 from src.tracking.errors import TrackingError
 from src.tracking.processes import claimed
-from src.tracking.store import open_store
 
 
 class JobsFailedError(UserError):
@@ -103,23 +102,34 @@ class Command:
             On Ctrl-C or SIGTERM.
         """
         first = jobs.distinct[0].checked
+        counts, display = self._counts, Display(self._counts, first.comparison.metric)
         if self._recorder is None:
             with self._interruptions.shield():
                 self._settings = first
-                self._recorder = Recorder(open_store(first.tracking.uri), first, self.alone, self.search)
+                self._recorder = Recorder(first, self.alone, self.search)
+                self._open.callback(self._recorder.drawer.close)
             if first.sweep.reuse and not self.alone:
                 digest = self.search or sweep_digest([job.digest for job in jobs.distinct], first.comparison)
                 self._open.enter_context(claimed(self._recorder.store, digest, functools.partial(print, flush=True)))
         recorder = self._recorder
         with self._interruptions.shield():
             reused = recorder.begin(jobs)
-            self._counts.jobs, self._counts.reused = len(recorder.jobs), len(recorder.reused)
-            self._counts.best = recorder.best.score
+            counts.jobs, counts.reused = len(recorder.jobs), len(recorder.reused)
+            counts.best = recorder.best.score
         plan = make_plan(jobs, reused, first.sweep)
+        counts.epochs_to_come = plan.epochs
         for line in plan.lines():
             print(line)
         sys.stdout.flush()
-        self._train(plan, recorder)
+        if plan.stacks and not (self.alone and first.tracking.models == "none"):
+            recorder.drawer.start()
+        collector = Collector(plan.missing)
+        with display, closing(run_stacks(plan.stacks, first.sweep, display.passed)) as stacks:
+            for stack in stacks:
+                counts.networks += len(stack.results)
+                self._log([(jobs.distinct[job.number], job) for job in collector.add(stack)], recorder, display)
+                if self._stopped:
+                    break
         if self._stopped and self.search is not None:
             raise SearchOver
         return [recorder.score(jobs.distinct[number].digest) for number in jobs.of_combination]
@@ -129,27 +139,17 @@ class Command:
         """Whether any job has ended well."""
         return self._recorder is not None and any(job.status == "FINISHED" for job in self._recorder.ended)
 
-    def _train(self, plan: Plan, recorder: Recorder) -> None:
-        """Run the stacks, and log jobs as soon as their folds are together."""
-        sweep, counts = self._settings.sweep, self._counts
-        collector, at_once = Collector(plan.missing), recorder.jobs_at_once
-        with (
-            Display(counts, plan.epochs, self._settings.comparison.metric) as display,
-            closing(run_stacks(plan.stacks, sweep, display.passed)) as stacks,
-        ):
-            for stack in stacks:
-                counts.networks += len(stack.results)
-                ended = [(plan.jobs.distinct[job.number], job) for job in collector.add(stack)]
-                failures = [number for number, (_, job) in enumerate(ended) if job.error is not None]
-                if failures and sweep.on_failure == "stop":
-                    self._stopped, ended = True, ended[: failures[0] + 1]
-                for start in range(0, len(ended), at_once):
-                    self._log(ended[start : start + at_once], recorder)
-                    display.show()
-                if self._stopped:
-                    return
+    def _log(self, ended: Sequence[tuple[Job, EndedJob]], recorder: Recorder, display: Display) -> None:
+        """Write jobs that have ended, up to one whose failure stops the sweep."""
+        failures = [number for number, (_, how) in enumerate(ended) if how.error is not None]
+        if failures and self._settings.sweep.on_failure == "stop":
+            self._stopped, ended = True, ended[: failures[0] + 1]
+        at_once = recorder.jobs_at_once
+        for start in range(0, len(ended), at_once):
+            self._log_together(ended[start : start + at_once], recorder)
+            display.show()
 
-    def _log(self, ended: Sequence[tuple[Job, EndedJob]], recorder: Recorder) -> None:
+    def _log_together(self, ended: Sequence[tuple[Job, EndedJob]], recorder: Recorder) -> None:
         """Write jobs that have ended and take their ends into account, uninterrupted."""
         with self._interruptions.shield():
             try:
@@ -163,9 +163,8 @@ class Command:
                 raise self._lost(error) from error
             self._counts.best = recorder.best.score
             if self._settings.tracking.models == "all":
-                for job, how in ended:
-                    if how.error is None:
-                        self._models[job.digest] = _kept(recorder, job, figures=True)
+                done = [job for job, how in ended if how.error is None]
+                self._keep(recorder, done, drawn=done)
 
     def _told(self) -> str:
         """Say how many jobs are safe."""
@@ -198,13 +197,23 @@ class Command:
             error.add_note("the sweep's run says RUNNING until the next sweep in this store sets it right")
 
     def _finish(self, recorder: Recorder) -> None:
+        """Tell the answer, then keep and draw what stands beside it, and last say where all of it is."""
+        console, unprinted = Console(), None
         try:
             outcome = recorder.outcome()
-            self._keep(recorder, outcome)
             report = recorder.report(outcome)
+            cautions = recorder.data_cautions() if report is None else ()
+            try:
+                reused = len(recorder.reused)
+                print_summary(console, outcome, title=recorder.title, report=report, cautions=cautions, reused=reused)
+                sys.stdout.flush()
+            except OSError as error:  # nobody reads it any more; the record is none the worse
+                unprinted = error
+            page = recorder.begin_page(report)
+            self._keep_best(recorder, outcome)
+            report = page()
             with self._interruptions.shield():
                 recorder.finish(None, outcome, report)
-            cautions = recorder.data_cautions() if report is None else ()
         except TrackingError as error:
             lost = self._lost(error)
             self._end_with(lost, recorder)
@@ -212,38 +221,51 @@ class Command:
         except BaseException as error:
             self._end_with(error, recorder)
             raise
-        print_summary(
-            Console(),
-            outcome,
-            recorder.address,
-            title=recorder.title,
-            report=report,
-            cautions=cautions,
-            reused=len(recorder.reused),
-        )
+        if unprinted is not None:
+            raise unprinted
+        print_end(console, recorder.address, None if report is None else report.published)
         if self._stopped:
             self._failures.append(f"stopped after the failure (sweep.on_failure=stop): {self._told()}")
         if self._failures:
             raise JobsFailedError("\n".join(self._failures))
 
-    def _keep(self, recorder: Recorder, outcome: Outcome) -> None:
+    def _keep_best(self, recorder: Recorder, outcome: Outcome) -> None:
         """Let each candidate's best setting keep a fitted pipeline, the best of all its figures too; register that."""
         if self._settings.tracking.models == "none":
             return
-        jobs, kept = {job.digest: job for job in recorder.jobs}, self._models
+        jobs = {job.digest: job for job in recorder.jobs}
         best = None if outcome.best is None else outcome.best.first.digest
-        for setting in outcome.best_of_each:
-            digest = setting.first.digest
-            figures = best in (digest, None)  # there is no best of several data sets
-            kept[digest] = kept.get(digest) or _kept(recorder, jobs[digest], figures=figures)
+        chosen = [setting.first.digest for setting in outcome.best_of_each if setting.first.digest not in self._models]
+        drawn = [digest for digest in chosen if best in (digest, None)]  # there is no best of several data sets
+        self._keep(recorder, [jobs[digest] for digest in chosen], drawn=[jobs[digest] for digest in drawn])
         name = self._settings.tracking.register
         if name is not None and best is not None:
-            print(recorder.register(name, jobs[best], kept[best]))
+            print(recorder.register(name, jobs[best], self._models[best]))
+
+    def _keep(self, recorder: Recorder, jobs: Sequence[Job], drawn: Sequence[Job]) -> None:
+        """Let jobs keep their fitted pipelines, and those of `drawn` their figures, which are drawn meanwhile."""
+        for job in drawn:
+            with _telling(job):
+                recorder.draw_figures(job)
+        for job in jobs:
+            with _telling(job):
+                self._models[job.digest] = recorder.keep(job)
+        for job in drawn:
+            with _telling(job):
+                recorder.add_figures(job)
 
 
-def _kept(recorder: Recorder, job: Job, *, figures: bool) -> str:
+@contextmanager
+def _telling(job: Job) -> Iterator[None]:
+    """Say of which job something cannot be kept.
+
+    Raises
+    ------
+    KeepError
+        For any error that does not tell the user what to do.
+    """
     try:
-        return recorder.keep(job, figures=figures)
+        yield
     except UserError:
         raise
     except Exception as error:

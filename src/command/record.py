@@ -1,8 +1,8 @@
 """The record of one command, in the order it happens: which jobs are there, each that ends, what is kept, the end."""
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence, Set
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 from src.command.keep import fitted_pipeline, fitted_scores
@@ -10,6 +10,7 @@ from src.command.names import run_names, sweep_name
 from src.comparison import naming
 from src.comparison.cautions import row_facts
 from src.comparison.jobs import RecordedJob, Setting
+from src.comparison.naming import model_label
 from src.comparison.outcome import Outcome, compare_jobs
 from src.comparison.progress import BestSoFar
 from src.comparison.record import RecordedDataset, RecordedSweep, cut_off
@@ -17,7 +18,8 @@ from src.config import JobConfig, flatten
 from src.config.identity import code_version, sweep_digest
 from src.data import Dataset
 from src.evaluation.results import Failure
-from src.report.comparison import build_report, data_cautions, described_data
+from src.report.comparison import build_report, data_cautions, described_data, one_of, published_cells
+from src.report.drawing import Drawer, begin_pictures
 from src.report.page import ComparisonReport
 from src.report.page import files as report_files
 from src.report.tables import best_line, leaderboard_csv
@@ -33,7 +35,7 @@ from src.tracking.reading import (
     sweeps_of_digest,
     unfinished_sweep,
 )
-from src.tracking.records import ANSWER, BEST_RUN, SEARCH, NewRun, Status
+from src.tracking.records import ANSWER, BEST_RUN, SEARCH, NewRun, RunRow, Status
 from src.tracking.runs import (
     NoSweep,
     Sweep,
@@ -48,7 +50,7 @@ from src.tracking.runs import (
     reopen_sweep,
     start_sweep,
 )
-from src.tracking.store import Store, experiment_id
+from src.tracking.store import Store, experiment_id, open_store
 from src.tracking.sweeps import OPTIONS, read_job
 
 HEADLINE = ("test/accuracy", "test/balanced_accuracy", "test/log_loss", "test/macro_f1", "test/roc_auc", "std/accuracy")
@@ -60,8 +62,8 @@ class Recorder:
 
     Attributes
     ----------
-    store, settings
-        Where; the command's own settings are those of any of its jobs.
+    settings
+        The command's own, which are those of any of its jobs; they say where the store is.
     alone, search
         See `src.command.driver.Command`.
     jobs
@@ -78,9 +80,10 @@ class Recorder:
         The very sweep is recorded and finished: nothing is written.
     best
         The best setting of those that have ended with all their seeds.
+    drawer
+        Draws the figures.
     """
 
-    store: Store
     settings: JobConfig
     alone: bool = False
     search: str | None = None
@@ -91,9 +94,13 @@ class Recorder:
     borrowed: set[str] = field(default_factory=set)
     complete: bool = False
     best: BestSoFar = field(init=False)
+    store: Store = field(init=False)
+    drawer: Drawer = field(default_factory=Drawer)
     _place: Sweep | NoSweep | None = None
+    _figures: dict[str, Callable[[], dict[str, bytes]]] = field(default_factory=dict)  # that are being drawn, by run
 
     def __post_init__(self) -> None:
+        self.store = open_store(self.settings.tracking.uri)
         self.best = BestSoFar(self.settings.comparison.metric)
 
     def begin(self, jobs: Jobs) -> dict[int, RecordedJob]:
@@ -108,11 +115,35 @@ class Recorder:
             before, as a search may propose it again.
         """
         known = {job.digest for job in self.jobs}
-        new = [job for job in jobs.distinct if job.digest not in known]
+        self._expect([job for job in jobs.distinct if job.digest not in known])
+        by_digest = {job.digest: job for job in jobs.distinct}
+        finished = self._open(by_digest.keys())
+        for digest, run in finished.items():
+            self.recorded[digest] = read_job(self.store, run, by_digest[digest].checked)
+            self.best.add(self.recorded[digest])
+        self.reused |= finished.keys() - known
+        self.borrowed |= {run.run_id for run in finished.values() if run.parent_id != self.sweep.run_id}
+        return {
+            number: self.recorded[job.digest] for number, job in enumerate(jobs.distinct) if job.digest in self.recorded
+        }
+
+    def _expect(self, new: Sequence[Job]) -> None:
+        """Take in jobs to come."""
         self.jobs += new
         for job in new:
             self.best.expect(job.setting, job.dataset.digest)
-        self.names.update(zip([job.digest for job in self.jobs], run_names(self.jobs), strict=True))
+        self.names = dict(zip([job.digest for job in self.jobs], run_names(self.jobs), strict=True))
+
+    @property
+    def digest(self) -> str:
+        """Identifies the same sweep, or search, when it is typed again."""
+        return self.search or sweep_digest([job.digest for job in self.jobs], self.jobs[0].checked.comparison)
+
+    def _open(self, digests: Set[str]) -> dict[str, RunRow]:
+        """See to it that there is an open parent run that lists all jobs, unless the whole sweep is there already.
+
+        Returns the runs of those of the jobs that are recorded as finished, by digest.
+        """
         tracking, reuse = self.settings.tracking, self.settings.sweep.reuse
         if self.alone:
             self._place = no_sweep(self.store, tracking.experiment, provenance.tags())
@@ -123,31 +154,14 @@ class Recorder:
             earlier = unfinished_sweep(self.store, identity, self.digest) if reuse else None
             self._place = None if earlier is None else reopen_sweep(self.store, earlier.run_id, provenance.tags())
         # Only now: another process may have ended the sweep that has just been opened again.
-        by_digest = {job.digest: job for job in jobs.distinct}
-        finished = finished_runs(self.store, identity, by_digest.keys() - self.recorded.keys()) if reuse else {}
-        self._open(identity, complete=by_digest.keys() <= finished.keys() | self.recorded.keys())
-        for digest, run in finished.items():
-            self.recorded[digest] = read_job(self.store, run, by_digest[digest].checked)
-            self.best.add(self.recorded[digest])
-        self.reused |= finished.keys() - known
-        self.borrowed |= {run.run_id for run in finished.values() if run.parent_id != self.sweep.run_id}
-        return {
-            number: self.recorded[job.digest] for number, job in enumerate(jobs.distinct) if job.digest in self.recorded
-        }
-
-    @property
-    def digest(self) -> str:
-        """Identifies the same sweep, or search, when it is typed again."""
-        return self.search or sweep_digest([job.digest for job in self.jobs], self.jobs[0].checked.comparison)
-
-    def _open(self, identity: str, *, complete: bool) -> None:
-        """See to it that there is an open parent run that lists all jobs, unless the whole sweep is there already."""
-        if complete and self._place is None:
-            same = sweeps_of_digest(self.store, identity, self.digest)
-            self._place = next((Sweep(run, {}) for run in same if run.status == "FINISHED"), None)
-            self.complete = self._place is not None
-        if complete and self.complete:
-            return
+        finished = finished_runs(self.store, identity, digests - self.recorded.keys()) if reuse else {}
+        if digests <= finished.keys() | self.recorded.keys():
+            if self._place is None:
+                same = sweeps_of_digest(self.store, identity, self.digest)
+                self._place = next((Sweep(run, {}) for run in same if run.status == "FINISHED"), None)
+                self.complete = self._place is not None
+            if self.complete:
+                return finished
         if self.complete:  # a search that goes further than the recorded one
             self._place = reopen_sweep(self.store, self.sweep.run_id, provenance.tags())
             self.complete = False
@@ -157,11 +171,11 @@ class Recorder:
         ]
         if isinstance(self._place, Sweep):
             list_jobs(self.store, self._place, listed)
-            return
+            return finished
         asked = self.settings.comparison.model_dump(mode="json")
         self._place = start_sweep(
             self.store,
-            experiment=self.settings.tracking.experiment,
+            experiment=tracking.experiment,
             name=self.settings.experiments or sweep_name(self.jobs, search=self.search is not None),
             digest=self.digest,
             jobs=listed,
@@ -169,6 +183,7 @@ class Recorder:
             params=flatten({"comparison": asked}),
             files={OPTIONS: yaml_bytes(asked)},
         )
+        return finished
 
     @property
     def is_open(self) -> bool:
@@ -246,8 +261,22 @@ class Recorder:
             incomplete=cut_off(name, missing, len(self.jobs), "stopped") if missing else None,
         )
 
-    def keep(self, job: Job, *, figures: bool) -> str:
-        """Add the fitted model, its scores and, if asked for, figures to a run that lacks them.
+    def draw_figures(self, job: Job) -> None:
+        """Begin to draw the figures of a job whose run lacks them, for `add_figures`."""
+        run_id = self.recorded[job.digest].run_id
+        if not has_file(self.store, run_id, LAST_FIGURE):
+            record = StoredRecord(self.store)
+            values = model_label(job.flat), record.predictions(run_id), record.curves(run_id)
+            self._figures[run_id] = self.drawer.ask("job_figures", *values)
+
+    def add_figures(self, job: Job) -> None:
+        """Add to a job's run the figures that were begun."""
+        run_id = self.recorded[job.digest].run_id
+        if run_id in self._figures:
+            add_files(self.store, run_id, self._figures.pop(run_id)())
+
+    def keep(self, job: Job) -> str:
+        """Add the fitted model and its scores to a run that lacks them.
 
         Returns
         -------
@@ -255,10 +284,6 @@ class Recorder:
             The model's address.
         """
         run_id = self.recorded[job.digest].run_id
-        if figures and not has_file(self.store, run_id, LAST_FIGURE):
-            from src.report.pictures import job_figures  # imports matplotlib
-
-            add_files(self.store, run_id, job_figures(StoredRecord(self.store), self.recorded[job.digest]))
         kept = models.logged_model(self.store, run_id)
         if kept is not None:
             return kept
@@ -277,7 +302,7 @@ class Recorder:
         return tuple(data_cautions(described_data(StoredRecord(self.store), self.ended), self.ended))
 
     def report(self, outcome: Outcome) -> ComparisonReport | None:
-        """The comparison of the sweep's jobs; a job alone has none."""
+        """The comparison of the sweep's jobs, without figures; a job alone has none."""
         if self.alone:
             return None
         run, now = self.sweep.run, time.time()
@@ -293,7 +318,18 @@ class Recorder:
             options=self.settings.comparison,
             searched=self.search is not None,
         )
-        return build_report(StoredRecord(self.store), [sweep], outcome, drawn=not self.complete)
+        return build_report(StoredRecord(self.store), [sweep], outcome, drawn=False)
+
+    def begin_page(self, report: ComparisonReport | None) -> Callable[[], ComparisonReport | None]:
+        """Begin to draw the page's figures; the function that is returned waits for the page.
+
+        It is to be called when the models are kept, whose scores and decisions stand on the page too.
+        """
+        if report is None or self.complete:  # then the page is there
+            return lambda: report
+        record, outcome = StoredRecord(self.store), report.outcome
+        drawn = begin_pictures(self.drawer, record, outcome, one_of(described_data(record, outcome.jobs)))
+        return lambda: replace(report, published=published_cells(record, outcome), pictures=drawn())
 
     def finish(self, error: BaseException | None, outcome: Outcome, report: ComparisonReport | None = None) -> None:
         """End the sweep's parent run truthfully, with all that it came to; there may be no report after an `error`.

@@ -8,9 +8,10 @@ from src.comparison import cautions, naming
 from src.comparison.jobs import RecordedJob
 from src.comparison.outcome import Outcome
 from src.comparison.record import Record, RecordedDataset, RecordedSweep
-from src.report.material import Material, class_cells
+from src.report.drawing import Drawer, begin_pictures
+from src.report.material import class_cells
 from src.report.method import commands, method, question
-from src.report.page import ComparisonReport, Picture
+from src.report.page import ComparisonReport
 from src.report.terminal import Cells
 from src.report.words import metric_label, number, plain
 
@@ -31,13 +32,13 @@ def build_report(
     failed = sum(job.status == "FAILED" for job in jobs)
     several_codes = len({job.code_version for job in jobs}) > 1
     datasets = described_data(record, jobs)
-    material = Material(record, outcome, next(iter(datasets.values())) if len(datasets) == 1 else None)
+    described = one_of(datasets)
     return ComparisonReport(
         title=" and ".join(dict.fromkeys(plain(each.name) for each in sweeps)),
         question=question(outcome),
         outcome=outcome,
-        pictures=_pictures(material) if drawn else (),
-        class_scores=class_cells(material),
+        pictures=begin_pictures(Drawer(), record, outcome, described)() if drawn else (),
+        class_scores=None if described is None else class_cells(record, outcome),
         published=published_cells(record, outcome),
         method=method(sweeps, outcome, datasets),
         commands=commands(sweeps, outcome.metric),
@@ -49,12 +50,6 @@ def build_report(
         ),
         reused=len(frozenset().union(*(each.reused for each in sweeps))),
     )
-
-
-def _pictures(material: Material) -> tuple[Picture, ...]:
-    from src.report.pictures import pictures  # imports matplotlib
-
-    return pictures(material)
 
 
 def published_cells(record: Record, outcome: Outcome) -> Cells | None:
@@ -86,6 +81,11 @@ def described_data(record: Record, jobs: Sequence[RecordedJob]) -> dict[str, Rec
     first = {label: group[0] for label, group in naming.by_data(jobs).items()}
     found = {label: record.dataset(job.run_id) for label, job in first.items()}
     return {label: described for label, described in found.items() if described is not None}
+
+
+def one_of(datasets: Mapping[str, RecordedDataset]) -> RecordedDataset | None:
+    """The data set where there is but one, which the figures and the table of single models are about."""
+    return next(iter(datasets.values())) if len(datasets) == 1 else None
 
 
 def data_cautions(datasets: Mapping[str, RecordedDataset], jobs: Sequence[RecordedJob]) -> Iterator[str]:

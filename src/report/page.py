@@ -50,6 +50,10 @@ class Picture:
 
         return _bytes(to_svg(self.figure))
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process is given: the picture as it was drawn, without Matplotlib's own objects."""
+        return {"name": self.name, "title": self.title, "description": self.description, "svg": self.svg}
+
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9-]+", self.name):
             raise ValueError(f"a figure's file cannot be called {self.name!r}; use small letters, digits and dashes.")

@@ -2,20 +2,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-import numpy as np
-import pandas as pd
-
 from src.comparison.candidates import NETWORK
-from src.comparison.jobs import RecordedJob, Setting
+from src.comparison.jobs import Setting
 from src.comparison.naming import model_label, numbers
 from src.comparison.outcome import Outcome
-from src.comparison.record import Record, RecordedDataset
-from src.data import DataError, Dataset, load
+from src.evaluation.results import Curve, OutOfFold
 from src.report.figures.curves import learning_curve
 from src.report.figures.predictions import (
     calibration_curves,
     confusion_matrices,
-    decision_grid,
     decision_regions,
     roc_curves,
 )
@@ -29,7 +24,7 @@ from src.report.figures.scores import (
     scattered,
 )
 from src.report.figures.weights import hidden_weights
-from src.report.material import MOST_PANELS, Material
+from src.report.material import MOST_PANELS, HiddenUnits, Material, Plane, best
 from src.report.page import Picture
 from src.report.style import to_png
 from src.report.words import LAST_FIGURE, metric_label, percent, plain
@@ -38,21 +33,53 @@ MOST_CLASSES = 12  # whose confusion matrix can still be read
 FEW_CLASSES = 5  # of which as many matrices as there are panels fit; of more classes the best two
 MOST_UNITS = 16
 MOST_LINES = 9
-IMAGES = {"digits": (8, 8)}  # data sets whose rows are images, and their rows and columns
 
 
-def pictures(material: Material) -> tuple[Picture, ...]:
-    """Draw what applies: the answer's figures first, then how it came about."""
-    drawn = [*_of_differences(material.outcome), *_of_scores(material)]
-    if material.dataset is not None and material.outcome.candidates:
-        drawn += [*_of_models(material, material.dataset), *_of_curves(material), *_of_predictions(material)]
-    return tuple(drawn)
+def answer_pictures(outcome: Outcome) -> tuple[Picture, ...]:
+    """Draw the comparisons and the scores."""
+    return (*_of_differences(outcome), *_of_scores(outcome))
 
 
-def job_figures(record: Record, job: RecordedJob) -> dict[str, bytes]:
-    """Draw a job's own figures from its record, as PNG by file name; `LAST_FIGURE` is the last."""
-    made, name = record.predictions(job.run_id), model_label(job.flat)
-    curves = record.curves(job.run_id)
+def model_pictures(material: Material) -> tuple[Picture, ...]:
+    """Draw how each model learned, and what it predicted out of fold."""
+    return (*_of_curves(material), *_of_predictions(material))
+
+
+def fitted_pictures(fitted: Plane | HiddenUnits | None) -> tuple[Picture, ...]:
+    """Draw what the models, fitted on all rows, decide or look at."""
+    if isinstance(fitted, Plane):
+        data = fitted.data
+        return (
+            Picture(
+                "decision-regions",
+                "What each model decides",
+                "The plane of the two features as each model, fitted on all rows, divides it; the rows as points. The "
+                "paler the tint, the less sure the model.",
+                decision_regions(
+                    fitted.grid,
+                    fitted.predicted,
+                    data.features.to_numpy(dtype=float),
+                    data.target,
+                    data.feature_names,
+                    data.class_names,
+                ),
+            ),
+        )
+    if isinstance(fitted, HiddenUnits):
+        return (
+            Picture(
+                "hidden-units",
+                f"What the hidden units of {plain(fitted.name)} look at",
+                "Weights from the pixels to each unit of the first hidden layer: light where ink excites it, dark "
+                "where ink inhibits it.",
+                hidden_weights(fitted.weights, fitted.image, MOST_UNITS),
+            ),
+        )
+    return ()
+
+
+def job_figures(name: str, made: OutOfFold, curves: Sequence[Curve]) -> dict[str, bytes]:
+    """Draw the figures of a job called `name`, as PNG by file name; `LAST_FIGURE` is the last."""
     return {
         **({"figures/learning_curve.png": to_png(learning_curve({name: curves}))} if curves else {}),
         "figures/confusion_matrix.png": to_png(confusion_matrices({name: made}, made.class_names)),
@@ -85,8 +112,8 @@ def _of_differences(outcome: Outcome) -> Iterator[Picture]:
         )
 
 
-def _of_scores(material: Material) -> Iterator[Picture]:
-    outcome, metric = material.outcome, material.outcome.metric
+def _of_scores(outcome: Outcome) -> Iterator[Picture]:
+    metric = outcome.metric
     label = metric_label(metric)
     if len(outcome.candidates) > 1:
         same_rows = (
@@ -145,76 +172,26 @@ def _lines(outcome: Outcome, axis: str) -> Mapping[str, Sequence[Setting]]:
     return lines
 
 
-def _of_models(material: Material, described: RecordedDataset) -> Iterator[Picture]:
-    """What the fitted models decide and look at, where the runs keep them."""
-    plane = len(described.columns) == 2 and set(described.columns.values()) == {"double"}
-    image = IMAGES.get(described.name)
-    if not plane and image is None:
-        return
-    loaded = {one: material.record.pipeline(one.best.first.run_id) for one in material.shown}
-    pipelines = {candidate: pipeline for candidate, pipeline in loaded.items() if pipeline is not None}
-    data = _recorded_data(material) if plane and pipelines else None
-    if data is not None:
-        grid = decision_grid(data.features.to_numpy(dtype=float))
-        points = pd.DataFrame(grid.rows, columns=list(data.feature_names))
-        predicted = {}
-        for candidate, pipeline in pipelines.items():
-            order = [list(pipeline.classes_).index(name) for name in data.class_names]
-            predicted[candidate.name] = pipeline.predict_proba(points)[:, order]
-        yield Picture(
-            "decision-regions",
-            "What each model decides",
-            "The plane of the two features as each model, fitted on all rows, divides it; the rows as points. The "
-            "paler the tint, the less sure the model.",
-            decision_regions(
-                grid, predicted, data.features.to_numpy(dtype=float), data.target, data.feature_names, data.class_names
-            ),
-        )
-    for candidate, pipeline in pipelines.items():
-        if image is not None and candidate.model == NETWORK and len(pipeline[-1].coefs_) > 1:
-            yield Picture(
-                "hidden-units",
-                f"What the hidden units of {plain(candidate.name)} look at",
-                "Weights from the pixels to each unit of the first hidden layer: light where ink excites it, dark "
-                "where ink inhibits it.",
-                hidden_weights(np.asarray(pipeline[-1].coefs_[0]).T, image, MOST_UNITS),
-            )
-            return
-
-
-def _recorded_data(material: Material) -> Dataset | None:
-    """The rows that the jobs were run on, None if they are no longer there or have changed."""
-    job = material.outcome.candidates[0].best.first
-    try:
-        data = load(**job.config.data.model_dump(exclude={"scale"}))
-    except DataError:  # the user's file has moved: the report does without it
-        return None
-    return data if data.digest == job.data_digest else None
-
-
 def _of_curves(material: Material) -> Iterator[Picture]:
-    recorded = {one.name: material.record.curves(one.best.first.run_id) for one in material.outcome.candidates}
-    trained = [one for one in material.outcome.candidates if recorded[one.name]]
-    shown = material.best(MOST_PANELS, trained)
-    curves = {one.name: recorded[one.name] for one in shown}
-    losses = {one.name: one.best.flat.get("model.loss", "cross_entropy") for one in shown}
-    if curves:
+    trained = [one for one in material.outcome.candidates if material.curves[one.name]]
+    losses = {one.name: one.best.flat.get("model.loss", "cross_entropy") for one in trained}
+    if trained:
         yield Picture(
             "learning-curves",
             "Learning curves",
             "Loss by epoch at each model's setting above, mean over the folds and one standard deviation. Where the "
             "test fold's loss rises again while the training part's falls, the model overfits."
             + _which(len(trained), MOST_PANELS),
-            learning_curve(curves, losses),
+            learning_curve({one.name: material.curves[one.name] for one in best(trained)}, losses),
         )
 
 
 def _of_predictions(material: Material) -> Iterator[Picture]:
-    made = {one.name: material.record.predictions(one.best.first.run_id) for one in material.shown}
+    made = material.predictions
     classes = next(iter(made.values())).class_names
     if len(classes) <= MOST_CLASSES:
         most = MOST_PANELS if len(classes) <= FEW_CLASSES else 2
-        kept = [one.name for one in material.best(most)]
+        kept = [one.name for one in best(material.outcome.candidates, most)]
         again = any(setting.first.config.cv.repeats > 1 for setting in material.outcome.settings)
         yield Picture(
             "confusion",

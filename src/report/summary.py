@@ -20,21 +20,19 @@ SHOWN_JOBS = 12  # of a leaderboard beside other tables; the files hold it whole
 def print_summary(
     console: Console,
     outcome: Outcome,
-    address: str,
     *,
     title: str | None = None,
     report: ComparisonReport | None = None,
     cautions: Iterable[str] = (),
     reused: int = 0,
-    command: str = "make ui",
 ) -> None:
-    """Print what a run says at its end: leaderboard, best, answer, cautions, the two lines that open the result.
+    """Print what a run says when its jobs have ended: leaderboard, best, answer, cautions.
 
     A job alone has no `report`; what is to be known of its rows is in `cautions`.
     """
     console.print(leaderboard(outcome, reused, title, SCREENFUL))
     console.print()
-    _print_tables(console, [*across_tables(outcome), report.published if report else None])
+    _print_tables(console, across_tables(outcome))
     _say(console, best_line(outcome), "bold")
     checked = [job.metrics[_CHECK] for setting in outcome.settings for job in setting.jobs if _CHECK in job.metrics]
     if checked:
@@ -43,6 +41,11 @@ def print_summary(
         _say(console, report.answer)
     for caution in cautions if report is None else report.caveats:
         _say(console, caution, "yellow")
+
+
+def print_end(console: Console, address: str, published: Cells | None = None, command: str = "make ui") -> None:
+    """Print what a run says when all of it is on disk: scores published elsewhere, how to open the result."""
+    _print_tables(console, [published])
     _say(console, f"Open the result: {command}")
     # Never folded or cut: a terminal makes a whole address clickable.
     console.print(Text(address), soft_wrap=True)

@@ -13,13 +13,13 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from src.tracking.artifacts import local_folder
 from src.tracking.records import (
@@ -75,7 +75,7 @@ _COLUMNS = {
         *("last_updated_timestamp_ms", "status", "lifecycle_stage", "model_type", "source_run_id"),
     ),
 }
-_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_DIALECTS = ("sqlite", "postgresql")
 
 
 def known_database(address: str) -> "Database | None":
@@ -86,7 +86,7 @@ def known_database(address: str) -> "Database | None":
     sqlalchemy.exc.SQLAlchemyError
         If it cannot be read.
     """
-    if address.split(":")[0].split("+")[0] not in _INSERT:
+    if address.split(":")[0].split("+")[0] not in _DIALECTS:
         return None
     engine = _engine(address)
     with engine.connect() as connection:
@@ -158,7 +158,8 @@ class Database(Store):
             return connection.execute(query.where(*(table[key] == value for key, value in equal.items()))).all()
 
     def _insert(self, table: str) -> Any:
-        return _INSERT[self.engine.dialect.name](self.tables[table])
+        dialect = import_module(f"sqlalchemy.dialects.{self.engine.dialect.name}")  # imported to open the database
+        return dialect.insert(self.tables[table])
 
     def _replacing(self, table: str, *key: str, newer: Sequence[str] = ()) -> Any:
         """Insert rows of a table, each in the place of one with the same key if there is one (and is older)."""

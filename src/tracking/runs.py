@@ -269,9 +269,11 @@ def has_file(store: Store, run_id: str, path: str) -> bool:
 
 
 def add_metrics(store: Store, run_id: str, metrics: Mapping[str, float]) -> None:
-    """Add metrics, by name, to a run that has ended."""
+    """Add to a run that has ended those metrics, by name, that it lacks."""
     with telling(f"metrics cannot be added to run {run_id}"):
-        store.change_run(run_id, metrics=metrics, now=int(time.time() * 1000))
+        there = get_run(store, run_id).metrics
+        lacking = {name: value for name, value in metrics.items() if name not in there}
+        store.change_run(run_id, metrics=lacking, now=int(time.time() * 1000))
 
 
 def _user() -> str:

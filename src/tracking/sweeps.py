@@ -89,7 +89,7 @@ def read_sweep(store: Store, sweep: RunRow) -> RecordedSweep:
     jobs, unreadable = [], []
     for run in (runs[digest] for digest in order if digest in runs):
         try:
-            jobs.append(read_job(store, run))
+            jobs.append(read_job(store, run, recorded(recorded_config(store, run))))
         except ConfigError as problem:
             reason = "; ".join(str(problem).splitlines())
             unreadable.append(f"The job {run.name} was recorded by another version, and is left out: {reason}")
@@ -116,25 +116,24 @@ def sweep_options(store: Store, sweep: RunRow) -> ComparisonConfig:
     return recorded({"comparison": {key: text for key, text in known.items() if text not in (None, "null")}}).comparison
 
 
-def read_job(store: Store, run: RunRow, config: JobConfig | None = None) -> RecordedJob:
-    """Read what is recorded of a job, but for its `config` where that is known.
+def read_job(store: Store, run: RunRow, config: JobConfig) -> RecordedJob:
+    """Read what is recorded of a job of this `config`.
 
     Raises
     ------
     ConfigError
-        If the configuration is one that this version cannot read.
+        If an older version recorded it without the sizes of its folds, and they are not to be had.
     """
-    checked = recorded(recorded_config(store, run)) if config is None else config
     folds = fold_scores(store, run) if run.status == FINISHED else {}
     if folds and "n_test" not in folds:
-        folds |= _average_sizes(checked, StoredRecord(store).dataset(run.run_id))
+        folds |= _average_sizes(config, StoredRecord(store).dataset(run.run_id))
     return RecordedJob(
         run_id=run.run_id,
         name=run.name,
         status=run.status,
-        config=checked,
+        config=config,
         digest=run.tags.get(JOB_DIGEST, ""),
-        data=data_name(checked.data),
+        data=data_name(config.data),
         data_digest=run.tags.get(DATA_DIGEST, ""),
         folds_digest=run.tags.get(FOLDS_DIGEST, ""),
         code_version=run.tags.get(CODE_VERSION, ""),

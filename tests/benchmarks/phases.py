@@ -28,10 +28,10 @@ PHASES = {
     "training": ["src.sweep.stacks:run_workload"],
     "logging": [
         "src.command.record:Recorder.begin",
-        "src.command.driver:Command._log",
+        "src.command.driver:Command._log_together",
         "src.command.record:Recorder.finish",
     ],
-    "models kept": ["src.command.record:Recorder.keep"],
+    "models kept": [f"src.command.record:Recorder.{name}" for name in ("draw_figures", "keep", "add_figures")],
     "answer printed": ["src.report.summary:print_summary"],
     # after the last job, what is neither of those above: what the answer is worked out from, figures, the page
     "comparison page": ["src.command.driver:Command._finish"],

@@ -19,12 +19,12 @@ from src.report.figures.curves import learning_curve
 from src.report.figures.predictions import (
     calibration_curves,
     confusion_matrices,
-    decision_grid,
     decision_regions,
     roc_curves,
 )
 from src.report.figures.scores import critical_differences, differences, heat_map, intervals, metric_along, scattered
 from src.report.figures.weights import hidden_weights
+from src.report.material import decision_grid
 from src.report.style import model_panels, styled, to_png
 from tests.sweeps import Given, model, outcome_of
 

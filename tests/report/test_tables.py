@@ -15,7 +15,7 @@ from rich.console import Console
 
 from src.comparison.outcome import Outcome
 from src.report.page import ComparisonReport
-from src.report.summary import print_report, print_summary
+from src.report.summary import print_end, print_report, print_summary
 from src.report.tables import (
     best_line,
     candidate_cells,
@@ -285,7 +285,8 @@ def test_settings_share_a_column_where_there_is_no_room() -> None:
 
 def summary(made: Outcome, **console: Any) -> str:
     page = io.StringIO()
-    print_summary(Console(file=page, legacy_windows=False, **console), made, ADDRESS, title="homework5")
+    print_summary(Console(file=page, legacy_windows=False, **console), made, title="homework5")
+    print_end(Console(file=page, legacy_windows=False, **console), ADDRESS)
     return page.getvalue()
 
 
@@ -308,9 +309,7 @@ def test_the_summary_is_plain_when_piped_and_marked_on_a_terminal(three_models: 
 
 def test_a_terminal_without_unicode_is_served() -> None:
     page = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    print_summary(
-        Console(file=page, width=100, legacy_windows=False), outcome_of(estimators(["网络", "linear"])), ADDRESS
-    )
+    print_summary(Console(file=page, width=100, legacy_windows=False), outcome_of(estimators(["网络", "linear"])))
     page.flush()
     text = page.buffer.getvalue().decode("ascii")  # type: ignore[attr-defined]
     assert "0.800 +/- 0.016" in text
@@ -328,7 +327,8 @@ def test_what_several_data_sets_say_and_what_others_published_stand_on_the_termi
     report = ComparisonReport("study", "Who?", outcome_of(jobs), published=published, notes=("Mind this.",))
     page = io.StringIO()
     console = Console(file=page, width=width, legacy_windows=False)
-    print_summary(console, report.outcome, ADDRESS, report=report)
+    print_summary(console, report.outcome, report=report)
+    print_end(console, ADDRESS, published)
     print_report(console, report, Path("made"))
     text = page.getvalue()
     for shown in ("mean rank", "1.00", "0.987", "wins", "cannot reach", "Mind this."):

@@ -60,6 +60,7 @@ def test_curves_and_predictions_come_back_to_the_last_bit(store: Store) -> None:
 
 def test_a_job_keeps_figures_of_its_own(store: Store) -> None:
     job = ended_of(GIVEN).log(store, no_sweep(store, "study", {}))
-    drawn = job_figures(StoredRecord(store), job)
+    record = StoredRecord(store)
+    drawn = job_figures("bp", record.predictions(job.run_id), record.curves(job.run_id))
     assert set(drawn) == {f"figures/{name}.png" for name in ("confusion_matrix", "roc_curve", "learning_curve")}
     assert all(content.startswith(b"\x89PNG") for content in drawn.values())
