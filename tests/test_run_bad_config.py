@@ -39,7 +39,7 @@ ONE_PROBLEM = {
     "unknown group": (["modle=bp"], "modle: there is no such key. Did you mean 'model'?"),
     "unknown choice": (
         ["model=sofmax"],
-        "model: 'sofmax' is not a choice of model. Did you mean 'softmax'? (bp, logistic",
+        "model: 'sofmax' is not a choice of model. Did you mean 'softmax'? (bp, gradient_boosting",
     ),
     "number for a choice": (["data=4"], "data: '4' is not a choice of data. (breast_cancer, csv"),
     "unknown experiment": (

@@ -34,7 +34,7 @@ LARGE = (
     *("-m", "data=digits", "model.hidden_layer_sizes=[64]", "training.learning_rate=0.1,0.2,0.3,0.4"),
     *("cv.folds=3", "tracking.models=none"),
 )
-SLOW = (*LARGE, "training.epochs=200")
+SLOW = (*LARGE, "training.epochs=300")
 ENDLESS = (*LARGE, "training.epochs=100000")
 
 

@@ -1,5 +1,6 @@
 """Where stacks run makes no difference to a single bit; lost workers and unusable clusters are told."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -198,8 +199,11 @@ def training_threads() -> list[Any]:
 
 
 def training_processes() -> list[Any]:
-    children = psutil.Process().children(recursive=True)
-    return [child for child in children if "LokyProcess" in " ".join(child.cmdline())]
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # a zombie is one
+            found += [child] * ("LokyProcess" in " ".join(child.cmdline()))
+    return found
 
 
 @pytest.mark.parametrize("backend, training", [("threads", training_threads), ("processes", training_processes)])
