@@ -16,7 +16,7 @@ from src.escaping import json_text, masked
 from src.evaluation.results import Failure, JobResult
 from src.tracking import provenance
 from src.tracking.address import lock_of
-from src.tracking.artifacts import JOBS, TRACEBACK, job_files
+from src.tracking.artifacts import JOBS, TRACEBACK, job_files, local_folder
 from src.tracking.processes import is_dead, process_tags
 from src.tracking.reading import get_run
 from src.tracking.records import (
@@ -141,6 +141,9 @@ def reopen_sweep(store: Store, run_id: str, tags: Mapping[str, str]) -> Sweep | 
         if run.status == "RUNNING" and not is_dead(run):
             return None
         ended_by = [key for key in ("error_type", ERROR) if key in run.tags]
+        folder = local_folder(run.artifact_uri)
+        if ended_by and folder is not None:
+            (folder / TRACEBACK).unlink(missing_ok=True)
         store.change_run(run_id, tags=process_tags(), without=ended_by, status="RUNNING")
     kept = {key: value for key, value in run.tags.items() if key in (USER, SWEEP_DIGEST)}
     return Sweep(run, {**kept, **tags})
