@@ -1,5 +1,6 @@
 """A command whose figures are drawn by a process of its own, as it is where Matplotlib was not imported before."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -54,8 +55,9 @@ def drawer_of(command: "subprocess.Popen[str]") -> psutil.Process:
     """The process that draws, once it is there."""
     while command.poll() is None:
         for child in psutil.Process(command.pid).children():
-            if "src.report.drawing" in child.cmdline():
-                return child
+            with contextlib.suppress(psutil.NoSuchProcess):  # a zombie is one
+                if "src.report.drawing" in child.cmdline():
+                    return child
         time.sleep(0.02)
     raise AssertionError(f"the command ended before: {command.communicate()}")
 
