@@ -95,6 +95,15 @@ def test_every_choice_of_a_model_keeps_one_that_answers(tmp_path):
         assert len(predicted(record, run.info.run_id, "rows.csv")) == 5
 
 
+def test_what_a_command_prints_at_its_end_answers(tmp_path):
+    record = Record.empty(tmp_path)
+    load("ex4").features.to_csv(tmp_path / "rows.csv", index=False)
+    ended = record.run("training.epochs=5")
+    (typed,) = [line for line in ended.out.splitlines() if line.startswith("New rows: python -m src.predict ")]
+    assert len(predicted(record, *typed.split()[5:])) == 80
+    assert "New rows" not in record.single("training.epochs=6").out  # no model is kept
+
+
 def test_answers_go_to_a_file(record, flowers):
     run = runs(record, "iris")["bp"]
     printed = record.run(run, "rows.csv", module="src.predict").out

@@ -3,10 +3,10 @@
 One process writes. Workers return results; this process logs each as it arrives.
 """
 
-import functools
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -17,7 +17,6 @@ from src.command.interruption import Interruptions
 from src.command.record import Recorder
 from src.comparison.outcome import Outcome
 from src.config import JobConfig
-from src.config.identity import sweep_digest
 from src.errors import UserError
 from src.report.summary import print_end, print_summary
 from src.sweep.backends import run_stacks
@@ -103,15 +102,16 @@ class Command:
         """
         first = jobs.distinct[0].checked
         counts, display = self._counts, Display(self._counts, first.comparison.metric)
-        if self._recorder is None:
-            with self._interruptions.shield():
+        is_first = self._recorder is None
+        with self._interruptions.shield():
+            if self._recorder is None:
                 self._settings = first
                 self._recorder = Recorder(first, self.alone, self.search)
                 self._open.callback(self._recorder.drawer.close)
-            if first.sweep.reuse and not self.alone:
-                digest = self.search or sweep_digest([job.digest for job in jobs.distinct], first.comparison)
-                self._open.enter_context(claimed(self._recorder.store, digest, functools.partial(print, flush=True)))
-        recorder = self._recorder
+            recorder = self._recorder
+            recorder.expect(jobs)
+        if is_first and first.sweep.reuse and not self.alone:
+            self._open.enter_context(claimed(recorder.store, recorder.digest, partial(print, flush=True)))
         with self._interruptions.shield():
             reused = recorder.begin(jobs)
             counts.jobs, counts.reused = len(recorder.jobs), len(recorder.reused)
@@ -223,7 +223,13 @@ class Command:
             raise
         if unprinted is not None:
             raise unprinted
-        print_end(console, recorder.address, None if report is None else report.published)
+        best = None if outcome.best is None else outcome.best.first
+        print_end(
+            console,
+            recorder.address,
+            published=None if report is None else report.published,
+            model_of=best.run_id if best is not None and best.digest in self._models else None,
+        )
         if self._stopped:
             self._failures.append(f"stopped after the failure (sweep.on_failure=stop): {self._told()}")
         if self._failures:

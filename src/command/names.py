@@ -4,15 +4,20 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from src.comparison.jobs import DATA, MODEL
+from src.comparison.jobs import DATA, ESTIMATOR, MODEL
+from src.comparison.naming import model_label, short_keys
+from src.config import JobConfig, flatten
 from src.sweep.jobs import Job
 
 
 def run_names(jobs: Sequence[Job]) -> list[str]:
     """Name each job by what varies, the key that varies most first, as `0.3 learning_rate, 0 l2, bp`.
 
-    Values come first because MLflow's tree of runs shows about 12 characters. A job alone is called by its model.
+    Values come first because MLflow's tree of runs shows about 12 characters. A job alone is called by its model and
+    what differs from the defaults, as `bp, 0.1 learning_rate`.
     """
+    if len(jobs) == 1:
+        return [_name_alone(jobs[0].flat)]
     flat = [job.flat for job in jobs]
     varying = list(varying_values(flat))
     last_words = Counter(key.rpartition(".")[2] for key in varying)
@@ -22,6 +27,13 @@ def run_names(jobs: Sequence[Job]) -> list[str]:
         parts = [_text(key, each[key], short[key]) for key in varying if key in each]
         names.append(", ".join(parts) or str(each[MODEL]))
     return names
+
+
+def _name_alone(flat: Mapping[str, Any]) -> str:
+    default = flatten(JobConfig().model_dump(mode="json"))
+    changed = [key for key, value in flat.items() if value != default.get(key) and key not in (MODEL, ESTIMATOR)]
+    short = short_keys(changed)
+    return ", ".join([model_label(flat), *(_text(key, flat[key], short[key]) for key in changed)])
 
 
 def sweep_name(jobs: Sequence[Job], *, search: bool = False) -> str:

@@ -103,8 +103,17 @@ class Recorder:
         self.store = open_store(self.settings.tracking.uri)
         self.best = BestSoFar(self.settings.comparison.metric)
 
+    def expect(self, jobs: Jobs) -> None:
+        """Take in jobs to come; those that a search proposes again are known."""
+        known = {job.digest for job in self.jobs}
+        new = [job for job in jobs.distinct if job.digest not in known]
+        self.jobs += new
+        for job in new:
+            self.best.expect(job.setting, job.dataset.digest)
+        self.names = dict(zip([job.digest for job in self.jobs], run_names(self.jobs), strict=True))
+
     def begin(self, jobs: Jobs) -> dict[int, RecordedJob]:
-        """Prepare the record for these jobs: open the sweep's parent run with the list of them, or add to it.
+        """Prepare the record for expected jobs: open the sweep's parent run with the list of them, or add to it.
 
         Sweeps that died are set right. A sweep that was interrupted or had failures is opened again.
 
@@ -114,25 +123,16 @@ class Recorder:
             By position each job that need not be trained: it is recorded as finished, or it has failed in this command
             before, as a search may propose it again.
         """
-        known = {job.digest for job in self.jobs}
-        self._expect([job for job in jobs.distinct if job.digest not in known])
         by_digest = {job.digest: job for job in jobs.distinct}
         finished = self._open(by_digest.keys())
         for digest, run in finished.items():
             self.recorded[digest] = read_job(self.store, run, by_digest[digest].checked)
             self.best.add(self.recorded[digest])
-        self.reused |= finished.keys() - known
+        self.reused |= finished.keys()
         self.borrowed |= {run.run_id for run in finished.values() if run.parent_id != self.sweep.run_id}
         return {
             number: self.recorded[job.digest] for number, job in enumerate(jobs.distinct) if job.digest in self.recorded
         }
-
-    def _expect(self, new: Sequence[Job]) -> None:
-        """Take in jobs to come."""
-        self.jobs += new
-        for job in new:
-            self.best.expect(job.setting, job.dataset.digest)
-        self.names = dict(zip([job.digest for job in self.jobs], run_names(self.jobs), strict=True))
 
     @property
     def digest(self) -> str:

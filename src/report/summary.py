@@ -43,9 +43,21 @@ def print_summary(
         _say(console, caution, "yellow")
 
 
-def print_end(console: Console, address: str, published: Cells | None = None, command: str = "make ui") -> None:
-    """Print what a run says when all of it is on disk: scores published elsewhere, how to open the result."""
+def print_end(
+    console: Console,
+    address: str,
+    *,
+    published: Cells | None = None,
+    model_of: str | None = None,
+    command: str = "make ui",
+) -> None:
+    """Print what a run says when all of it is on disk: scores published elsewhere, how to ask its model, where it is.
+
+    `model_of` is the run that keeps the model, if one does.
+    """
     _print_tables(console, [published])
+    if model_of is not None:
+        console.print(Text(f"New rows: python -m src.predict {model_of} rows.csv"), soft_wrap=True)
     _say(console, f"Open the result: {command}")
     # Never folded or cut: a terminal makes a whole address clickable.
     console.print(Text(address), soft_wrap=True)

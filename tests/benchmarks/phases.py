@@ -116,8 +116,8 @@ def main():
     seconds = clock.seconds
     seconds["Hydra"] = time.perf_counter() - started - sum(seconds.values())
     # from the first stack to the last record: `make_plan` is what comes before
-    seconds["sweep"] = between(clock, "src.sweep.plan:make_plan", "src.command.driver:Command._log")
-    last_job = clock.last_ended.get("src.command.driver:Command._log")
+    seconds["sweep"] = between(clock, "src.sweep.plan:make_plan", "src.command.driver:Command._log_together")
+    last_job = clock.last_ended.get("src.command.driver:Command._log_together")
     told = clock.last_ended.get("src.report.summary:print_summary")
     seconds["answer after the last job"] = told - last_job if told and last_job else 0.0
     seconds["peak bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -16,7 +16,18 @@ def test_runs_are_named_by_what_varies_the_most_first() -> None:
     assert run_names(jobs)[0] == "0.1 learning_rate, bp"
     assert len(set(run_names(jobs))) == len(jobs)
     assert sweep_name(jobs) == "3 learning_rate × 2 model"
-    assert run_names(jobs[:1]) == ["bp"]
+    assert run_names(jobs[:1]) == ["bp, 0.1 learning_rate"]
+
+
+def test_a_job_alone_is_named_by_its_model_and_what_is_not_as_by_default() -> None:
+    def name(**config: object) -> str:
+        return run_names(make_jobs([Composed((), config)]).distinct)[0]
+
+    assert name() == "bp"
+    forest = {"name": "sklearn", "estimator": "sklearn.ensemble.RandomForestClassifier"}
+    assert name(model=forest, data={"name": "iris"}, seed=3) == "RandomForestClassifier, 3 seed, iris"
+    assert name(model={"name": "softmax"}, training={"l2": 0.1, "epochs": 500}) == "softmax, 0.1 l2"
+    assert name(model={"hidden_layer_sizes": [8, 4]}, cv={"folds": 10}) == "bp, 10 folds, [8,4] hidden_layer_sizes"
 
 
 def test_keys_of_one_last_word_are_named_in_full() -> None:

@@ -294,6 +294,9 @@ def test_the_summary_shows_the_best_and_opens_the_result(grid: list[Given]) -> N
     lines = summary(outcome_of(grid), width=120).splitlines()
     assert lines[0] == "homework5"
     assert lines[-2:] == ["Open the result: make ui", ADDRESS]
+    page = io.StringIO()
+    print_end(Console(file=page, legacy_windows=False, width=40), ADDRESS, model_of="5a" * 16)
+    assert page.getvalue().splitlines()[0] == f"New rows: python -m src.predict {'5a' * 16} rows.csv"  # to be copied
     assert lines[-3].startswith("Best of 4: bp (learning_rate=0.1, l2=0.001), accuracy 0.900 ± 0.032")
 
 
@@ -328,7 +331,7 @@ def test_what_several_data_sets_say_and_what_others_published_stand_on_the_termi
     page = io.StringIO()
     console = Console(file=page, width=width, legacy_windows=False)
     print_summary(console, report.outcome, report=report)
-    print_end(console, ADDRESS, published)
+    print_end(console, ADDRESS, published=published)
     print_report(console, report, Path("made"))
     text = page.getvalue()
     for shown in ("mean rank", "1.00", "0.987", "wins", "cannot reach", "Mind this."):

@@ -14,7 +14,7 @@ from src.evaluation.results import Failure
 from src.tracking import reading
 from src.tracking.artifacts import local_folder
 from src.tracking.errors import TrackingError
-from src.tracking.runs import finish_sweep, log_jobs, reopen_sweep, start_sweep
+from src.tracking.runs import add_metrics, finish_sweep, log_jobs, reopen_sweep, start_sweep
 from tests.tracking.conftest import finished, logged
 
 
@@ -232,6 +232,34 @@ def test_an_interrupted_sweep_is_continued_under_the_same_parent(store, sweep, m
     runs = reading.children(store, reading.get_run(store, sweep.run_id))
     assert {(run.tags["job_digest"], run.tags["git"]) for run in runs} == {("a", "x"), ("b", "y")}
     assert reading.unfinished_sweep(store, sweep.experiment_id, "s" * 64) is None
+
+
+def test_a_sweep_that_goes_on_forgets_what_ended_it_before(store, sweep):
+    try:
+        raise OSError("no space left on device")
+    except OSError as error:
+        finish_sweep(store, sweep, "FAILED", failure=Failure.of(error))
+    ended = reading.get_run(store, sweep.run_id)
+    assert b"no space left" in reading.artifact(store, ended, "traceback.txt")
+    again = reopen_sweep(store, sweep.run_id, {})
+    assert again is not None
+    finish_sweep(store, again, "FINISHED")
+    run = reading.get_run(store, sweep.run_id)
+    assert {"error_type", "error_message"}.isdisjoint(run.tags)
+    with pytest.raises(TrackingError):
+        reading.artifact(store, run, "traceback.txt")
+
+
+def test_metrics_that_are_there_are_not_added_again(store, sweep, make_job):
+    """A model is kept in several steps, and a kill between them has the same command do all of them again."""
+    run_id = logged(store, sweep, make_job())
+    add_metrics(store, run_id, {"fitted/accuracy": 0.9})
+    add_metrics(store, run_id, {"fitted/accuracy": 0.9, "fitted/log_loss": 0.3})
+    history = {name: fresh(store).get_metric_history(run_id, f"fitted/{name}") for name in ("accuracy", "log_loss")}
+    assert {name: [point.value for point in points] for name, points in history.items()} == {
+        "accuracy": [0.9],
+        "log_loss": [0.3],
+    }
 
 
 def test_a_sweep_that_runs_elsewhere_is_not_taken_up(store, sweep):
