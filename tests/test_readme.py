@@ -1,4 +1,4 @@
-"""What README.md shows is what the program prints, and the commands it names exist."""
+"""What README.md shows is what the program prints, the commands it names exist, and README.zh.md shows the same."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,9 @@ from tests.commandline import command
 from tests.stores import Homework
 
 ROOT = Path(__file__).resolve().parents[1]
-README = (ROOT / "README.md").read_text()
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CHINESE = (ROOT / "README.zh.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"^```.*?^```$|(?:^ {4}[^\n]*\n)+", re.M | re.S)
 
 
 def block_after(comment: str) -> str:
@@ -65,10 +67,12 @@ def test_every_make_target_named_exists() -> None:
         assert re.search(rf"^{target}:", makefile, re.M), target
 
 
-def test_every_file_named_exists() -> None:
-    for path in re.findall(r"\]\(([^)#]+)\)", README):
-        if not path.startswith("http"):
-            assert (ROOT / path).exists(), path
+@pytest.mark.parametrize("page", [README, CHINESE], ids=["English", "Chinese"])
+def test_every_file_named_exists(page: str) -> None:
+    paths = [path for path in re.findall(r"\]\(([^)#]+)", page) if not path.startswith("http")]
+    assert paths
+    for path in paths:
+        assert (ROOT / path).exists(), path
 
 
 def test_the_benchmarks_shown_are_those_measured() -> None:
@@ -78,3 +82,35 @@ def test_the_benchmarks_shown_are_those_measured() -> None:
     rows = [line for line in shown.splitlines() if line.startswith("|")]
     assert rows
     assert all(row in measured for row in rows)
+
+
+def without_generated(page: str) -> str:
+    """The page without the table of keys and the section on speed, which programs write into README.md alone."""
+    return re.sub(r"<!-- keys\b.*?<!-- end of keys -->|<!-- benchmark\b.*?<!-- end -->", "", page, flags=re.S)
+
+
+def code_blocks(page: str) -> list[str]:
+    """The fenced and the indented blocks in their order, without comments, which each page has in its language."""
+    blocks = BLOCK.findall(without_generated(page))
+    return [re.sub(r"(^|[ \t]+)# .*$", "", block, flags=re.M) for block in blocks]
+
+
+def test_the_chinese_page_has_the_same_code() -> None:
+    assert code_blocks(README)
+    assert code_blocks(CHINESE) == code_blocks(README), "what changes in README.md changes in README.zh.md"
+
+
+def test_the_chinese_page_has_the_same_headings() -> None:
+    english, chinese = (re.findall(r"^#+ ", BLOCK.sub("", without_generated(page)), re.M) for page in (README, CHINESE))
+    assert chinese == english
+
+
+def test_the_chinese_tables_name_the_same_keys_and_values() -> None:
+    english, chinese = (re.findall(r"^\| `.*", without_generated(page), re.M) for page in (README, CHINESE))
+    assert english
+    assert [re.findall("`.*?`", row) for row in chinese] == [re.findall("`.*?`", row) for row in english]
+
+
+def test_the_pages_lead_to_each_other() -> None:
+    assert "(README.zh.md)" in README
+    assert "(README.md)" in CHINESE
