@@ -121,7 +121,7 @@ class TestModelsOfAConfiguration:
         }  # fmt: skip
         job = check({"model": model, "training": training, "seed": 3})
         parameters = make_model("bp", model_parameters(job)).get_params()
-        for key, value in {**model, **training, "seed": 3}.items():
+        for key, value in {**model, **training, "random_state": 3}.items():
             if key != "check_gradient":
                 assert parameters[key] == (tuple(value) if isinstance(value, list) else value)
 
