@@ -55,8 +55,8 @@ def run(*overrides: Override, data: Table | None = None, target: str | int | Non
         What differs from conf/; see above. The later one counts.
     data
         A choice (``"iris"``), a Path, or a table in place of a file: a DataFrame (its index is left out), or (X, y) of
-        shapes ``(samples, features)`` and ``(samples,)``. A table becomes a file in `src.data.frames.FOLDER`, each float
-        with all its digits, and is read and checked as any file: the keys of ``data`` (missing, groups, ...) apply.
+        shapes ``(samples, features)`` and ``(samples,)``. A table becomes a file in `src.data.frames.FOLDER`, each
+        float with all its digits, and is read and checked as any file: the keys of ``data`` (groups, ...) apply.
     target
         The classes' column; if None the last, or y.
 
@@ -178,8 +178,8 @@ def _text(value: Any) -> str:
     if value is None or isinstance(value, bool | int | float):
         return json.dumps(value)
     raise UserError(
-        f"{value!r} is a {type(value).__name__}. A value is a number, a text, true or false, None, or a list, a tuple or "
-        "a mapping of such."
+        f"{value!r} is a {type(value).__name__}. A value is a number, a text, true or false, None, or a list, a tuple "
+        "or a mapping of such."
     )
 
 
@@ -193,6 +193,7 @@ def _of_data(data: Table | None, target: str | int | None) -> list[Override]:
     if isinstance(data, pd.DataFrame):
         return [{"data": "csv", "data.path": kept(data), **chosen}]
     if not isinstance(data, tuple) or len(data) != 2:
-        raise UserError(f"data: a {type(data).__name__} is no table. Give a DataFrame, (X, y), a file's Path or a choice.")
+        found = type(data).__name__
+        raise UserError(f"data: a {found} is no table. Give a DataFrame, (X, y), a file's Path or a choice.")
     frame = joined(*data)
     return [{"data": "csv", "data.path": kept(frame), "data.target": str(frame.columns[-1]), **chosen}]

@@ -103,7 +103,7 @@ def main() -> int:
 
 @contextlib.contextmanager
 def quick_parser() -> Iterator[None]:
-    """Let OmegaConf parse with libyaml, where it is there, in a fifth of the time: it takes what this name stands for."""
+    """Let OmegaConf, which takes the class of this name, parse with libyaml's, where it is there: five times faster."""
     usual = yaml.SafeLoader
     yaml.SafeLoader = getattr(yaml, "CSafeLoader", usual)  # type: ignore[misc]
     try:

@@ -94,7 +94,7 @@ class SearchSweeper(Sweeper):
             ) from error
 
     def sweep(self, arguments: list[str]) -> Any:
-        """Search: batch after batch of trials, all under one parent run, which is returned as `GridsSweeper.sweep` does."""
+        """Search: batch after batch of trials, all under one parent run; it is returned, as by `GridsSweeper`."""
         from src.command.search import probes, search
         from src.sweep.checking import check_all
         from src.sweep.compose import compose_jobs

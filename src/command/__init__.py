@@ -59,8 +59,8 @@ def run_sweep(
 
     Returns
     -------
-    tuple : the sweep's run, None for a dry run, and each combination's ``comparison.metric``, None where its job failed or
-        was not run.
+    tuple : the sweep's run, None for a dry run, and each combination's ``comparison.metric``, None where its job failed
+        or was not run.
 
     Raises
     ------
