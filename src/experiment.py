@@ -73,8 +73,9 @@ def run(*overrides: Override, data: Table | None = None, target: str | int | Non
         if config.hydra.mode == RunMode.MULTIRUN:
             raise UserError(f"experiments={config.experiments}: this study is a sweep. Call sweep instead of run.")
         task: Any = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
-        store = open_store(config.tracking.uri)
-        made = reading.get_run(store, _recorded(run_single(config, task)[0]))
+        run_id = _recorded(run_single(config, task)[0])
+    store = open_store(config.tracking.uri)
+    made = reading.get_run(store, run_id)
     return Run(read_job(store, made, recorded(reading.recorded_config(store, made))), StoredRecord(store))
 
 
