@@ -146,4 +146,3 @@ class Study:
 
 def _figures(record: StoredRecord, outcome: Outcome) -> Figures:
     return Figures(begin_pictures(Drawer(), record, outcome, one_of(described_data(record, outcome.jobs)))())
-
