@@ -184,7 +184,7 @@ def _text(value: Any) -> str:
     )
 
 
-def _of_data(data: Table | None, target: str | int | None) -> list[Override]:
+def _of_data(data: Any, target: str | int | None) -> list[Override]:
     """The overrides that name the data."""
     chosen: dict[str, Any] = {} if target is None else {"data.target": target}
     if data is None or isinstance(data, str):

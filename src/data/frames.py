@@ -15,8 +15,8 @@ FOLDER = Path(__file__).resolve().parents[2] / "frames"  # a record names the fi
 
 def joined(X: Any, y: Any) -> pd.DataFrame:
     """The features and, as the last column, the classes; a column without a name is called x0, x1, ..."""
-    features, labels = pd.DataFrame(X), np.ravel(y)
-    features.columns = pd.Index([one if isinstance(one, str) else f"x{one}" for one in features.columns], dtype=object)
+    features = pd.DataFrame(X).rename(columns=lambda name: name if isinstance(name, str) else f"x{name}")
+    labels = np.ravel(y)
     name = str(getattr(y, "name", None) or "target")
     if len(labels) != len(features):
         raise DataError(f"data: X has {len(features)} rows and y has {len(labels)}; they have to be as many.")

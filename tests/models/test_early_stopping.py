@@ -127,7 +127,7 @@ class TestHoldOutOfGroups:
             hold_out(np.array([0, 1]), 0.5, np.random.default_rng(0), np.array([3, 3]))
 
 
-PARAMETERS = {"hidden_layer_sizes": (5,), "optimizer": "adam", "learning_rate": 0.05, "seed": 3}
+PARAMETERS = {"hidden_layer_sizes": (5,), "optimizer": "adam", "learning_rate": 0.05, "random_state": 3}
 
 
 class TestOfBPClassifier:

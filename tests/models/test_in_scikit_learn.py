@@ -156,3 +156,8 @@ def test_the_same_seed_gives_the_same_network_and_another_another(ex4):
     one, same, other = (BPClassifier(epochs=20, random_state=seed).fit(x, y).predict_proba(x) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one, same)
     assert not np.array_equal(one, other)
+
+
+def test_an_ensemble_seeds_its_members(ex4):
+    members = BaggingClassifier(BPClassifier(epochs=1), 2, bootstrap=False, random_state=0).fit(*ex4).estimators_
+    assert not np.array_equal(members[0].parameters_, members[1].parameters_)
