@@ -18,6 +18,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -89,8 +90,9 @@ def sweep(*overrides: Override, data: Table | None = None, target: str | int | N
     typed = _typed([*_of_data(data, target), *overrides, keys], swept=True)
     with _composing(typed, "-m") as hydra:
         uri = hydra.compose_config("config", typed, RunMode.MULTIRUN).tracking.uri
-        # Hydra makes a folder for each sweep; this one is there.
-        run_id = _recorded(hydra.multirun("config", None, ["hydra.sweep.dir=.", *typed], with_log_configuration=False))
+        with TemporaryDirectory() as folder:  # of the sweep, where the command would make one that stays
+            of_sweep = _typed([{"hydra.sweep.dir": folder}], swept=False)
+            run_id = _recorded(hydra.multirun("config", None, [*of_sweep, *typed], with_log_configuration=False))
     return compare(sweeps=[run_id], uri=uri)
 
 
