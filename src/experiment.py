@@ -29,6 +29,8 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
+# Matplotlib, once: a call that finds it here starts no other process to draw in, which takes a second.
+import src.report.pictures  # noqa: F401
 from src.command import run_single
 from src.command.results import Run, Study
 from src.compare import compared
