@@ -9,9 +9,15 @@ from collections import Counter
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from src.errors import Arguments, UserError, deaf_to_closed_pipes, tell
 from src.words import no_such_user
+
+if TYPE_CHECKING:
+    from src.comparison.record import RecordedSweep
+    from src.report.page import ComparisonReport
+    from src.tracking.reading import StoredRecord
 
 FOLDER = Path("outputs") / "compare"
 EXAMPLES = """\
@@ -68,26 +74,13 @@ def _folder(text: str) -> Path:
 def _compare(given: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from src.comparison.outcome import compare_sweeps
-    from src.config import check
-    from src.report.comparison import build_report
     from src.report.page import files, to_json
     from src.report.summary import print_report
-    from src.tracking.reading import StoredRecord
-    from src.tracking.store import open_store
-    from src.tracking.sweeps import find_sweeps, read_sweep
 
-    for what, named in (("--sweep ", given.sweep), ("", given.experiments)):
-        if twice := [name for name, times in Counter(named).items() if times > 1]:
-            raise UserError(f"{what}{twice[0]} is given twice; name each sweep once.")
-    typed = {"metric": given.metric, "baselines": given.baseline or None}
-    changed = {key: value for key, value in typed.items() if value is not None}
-    check({"comparison": changed})  # before the store is opened: a misspelt value is told at once
-    store = open_store(given.uri)
-    sweeps = [read_sweep(store, run) for run in find_sweeps(store, given.experiments, given.sweep)]
-    options = check({"comparison": {**sweeps[0].options.model_dump(), **changed}}).comparison
-    report = build_report(StoredRecord(store), sweeps, compare_sweeps(sweeps, options))
-    asked = [*(sweep.run_id for sweep in sweeps), options.model_dump_json()]
+    _, sweeps, report = compared(
+        given.experiments, given.sweep, metric=given.metric, baselines=given.baseline, uri=given.uri
+    )
+    asked = [*(sweep.run_id for sweep in sweeps), report.outcome.options.model_dump_json()]
     folder = given.output or FOLDER / _folder_name(report.title, asked)
     _write(folder, files(report))
     if given.format == "json":
@@ -96,6 +89,43 @@ def _compare(given: argparse.Namespace) -> int:
         print_report(Console(), report, folder)
     refusal = report.outcome.refusal
     return 0 if refusal is None else tell(f"nothing is compared: {refusal}")
+
+
+def compared(
+    experiments: Sequence[str],
+    run_ids: Sequence[str],
+    *,
+    metric: str | None = None,
+    baselines: Sequence[str] | None = None,
+    uri: str | None = None,
+    drawn: bool = True,
+) -> "tuple[StoredRecord, list[RecordedSweep], ComparisonReport]":
+    """Compare recorded sweeps: the latest of each experiment, and those of `run_ids`; with neither, the latest.
+
+    A metric or baselines that are not given are the first sweep's own. The report has figures if `drawn`.
+
+    Raises
+    ------
+    UserError
+        If they cannot be compared so.
+    """
+    from src.comparison.outcome import compare_sweeps
+    from src.config import check
+    from src.report.comparison import build_report
+    from src.tracking.reading import StoredRecord
+    from src.tracking.store import open_store
+    from src.tracking.sweeps import find_sweeps, read_sweep
+
+    for what, named in (("--sweep ", run_ids), ("", experiments)):
+        if twice := [name for name, times in Counter(named).items() if times > 1]:
+            raise UserError(f"{what}{twice[0]} is given twice; name each sweep once.")
+    given = {"metric": metric, "baselines": list(baselines) if baselines else None}
+    changed = {key: value for key, value in given.items() if value is not None}
+    check({"comparison": changed})  # before the store is opened: a misspelt value is told at once
+    record = StoredRecord(open_store(uri))
+    sweeps = [read_sweep(record.store, run) for run in find_sweeps(record.store, experiments, run_ids)]
+    options = check({"comparison": {**sweeps[0].options.model_dump(), **changed}}).comparison
+    return record, sweeps, build_report(record, sweeps, compare_sweeps(sweeps, options), drawn=drawn)
 
 
 def _folder_name(title: str, asked: Sequence[str]) -> str:

@@ -20,6 +20,9 @@ class UserError(Exception):
 
     exit_status = 2
 
+    def _render_traceback_(self) -> list[str]:  # the hook of IPython: a notebook shows this instead of a traceback
+        return _lines(str(self))
+
 
 class Arguments(argparse.ArgumentParser):
     """A command's arguments; what is wrong with them is told as everything else is."""
@@ -71,5 +74,9 @@ def deaf_to_closed_pipes() -> None:
 
 def tell(message: str, exit_status: int = UserError.exit_status) -> int:
     """Print each line after ``error: `` on stderr; return the exit status."""
-    sys.stderr.writelines(f"error: {escaped(line)}\n" for line in masked(message).split("\n"))
+    sys.stderr.writelines(f"{line}\n" for line in _lines(message))
     return exit_status
+
+
+def _lines(message: str) -> list[str]:
+    return [f"error: {escaped(line)}" for line in masked(message).split("\n")]

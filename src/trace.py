@@ -12,7 +12,7 @@ from pathlib import Path
 
 from src.errors import Arguments, deaf_to_closed_pipes, tell
 from src.escaping import masked
-from src.run import ROOT, explain, offer_experiments, readable
+from src.run import ROOT, explain, offer_experiments, quick_parser, readable
 
 EXAMPLES = """\
 examples:
@@ -51,8 +51,8 @@ def _trace(overrides: list[str]) -> None:
     from rich.console import Console
 
     offer_experiments(ROOT / "experiments")
-    _offer_traces()
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+    with quick_parser(), initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        _offer_traces()
         config = compose("trace_of_a_job", overrides)
 
     from src.command.trace import traced_update, write

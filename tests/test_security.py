@@ -195,7 +195,7 @@ def test_no_password_is_recorded_or_printed(tmp_path: Path, monkeypatch: pytest.
         "comparison.question='Is https://me:typed-905bb4@example.org right?'",
     )
     monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "src.run", "-m", *typed])
-    provenance.tags.cache_clear()
+    provenance.of_process.cache_clear()
     optuna = ("hydra/sweeper=optuna", "hydra.sweeper.storage='postgresql://me:typed-c3a7d0@127.0.0.1:9/db'")
     ended = [
         record.run("-m", *SMALL, "model=logistic,softmax", *typed),
@@ -207,7 +207,7 @@ def test_no_password_is_recorded_or_printed(tmp_path: Path, monkeypatch: pytest.
         record.run("data=csv", "data.path='https://me:typed-77e1a5@example.org/a.csv'", "data.target=a"),
         record.run("-m", *optuna, "training.l2=interval(0,1)"),
     ]
-    provenance.tags.cache_clear()
+    provenance.of_process.cache_clear()
     assert [each.status for each in ended] == [0, 0, 0, 2, 2, 2, 2, 2], ended
     said = "".join(each.out + each.err for each in ended)
     assert "***" in said

@@ -28,6 +28,7 @@ class StackedLauncher(Launcher):
     """Hands each batch of jobs to `src.command.run_sweep`."""
 
     command: "Command | None" = None  # set by a sweeper whose batches belong to one command
+    run_id: str | None = None  # of the sweep, once it is recorded
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Keep what Hydra gives; the task function is not called, as the jobs are trained together."""
@@ -38,7 +39,7 @@ class StackedLauncher(Launcher):
         """Run the jobs; return each one's `comparison.metric` in Hydra's form."""
         from src.command import run_sweep
 
-        scores = run_sweep(self.hydra_context.config_loader, self.config, job_overrides, self.command)
+        self.run_id, scores = run_sweep(self.hydra_context.config_loader, self.config, job_overrides, self.command)
         return [
             JobReturn(overrides=overrides, _return_value=score, status=JobStatus.COMPLETED)
             for overrides, score in zip(job_overrides, scores, strict=True)

@@ -94,7 +94,7 @@ class SearchSweeper(Sweeper):
             ) from error
 
     def sweep(self, arguments: list[str]) -> Any:
-        """Search: batch after batch of trials, all under one parent run."""
+        """Search: batch after batch of trials, all under one parent run; it is returned, as by `GridsSweeper`."""
         from src.command.search import probes, search
         from src.sweep.checking import check_all
         from src.sweep.compose import compose_jobs
@@ -108,3 +108,4 @@ class SearchSweeper(Sweeper):
         settings = OmegaConf.to_container(self.config.hydra.sweeper, resolve=True)
         with search(settings, arguments) as launcher.command:
             self.optuna.sweep(arguments)
+        return launcher.run_id

@@ -95,8 +95,11 @@ class GridsSweeper(BasicSweeper):
         grids = {} if params is None else params
         self.grids = list(grids) if isinstance(grids, list | tuple | ListConfig) else [grids]
 
-    def sweep(self, arguments: list[str]) -> Sequence[Any]:
-        """Run every combination of every grid; an argument on the command line replaces the grid's own value."""
+    def sweep(self, arguments: list[str]) -> Any:
+        """Run every combination of every grid; an argument on the command line replaces the grid's own value.
+
+        Returns the sweep's run in the record, None for a dry run. Hydra's own entry has no use for it.
+        """
         assert self.hydra_context is not None
         assert self.config is not None
         assert self.launcher is not None
@@ -111,7 +114,9 @@ class GridsSweeper(BasicSweeper):
             (batch,) = self.split_arguments(overrides, None)
             combinations += batch
         begin_folder(self.config)
-        return [self.launcher.launch(combinations, initial_job_idx=0)]
+        launcher: Any = self.launcher
+        launcher.launch(combinations, initial_job_idx=0)
+        return launcher.run_id
 
     def _check_number(self, overrides: Sequence[Override]) -> None:
         """Refuse more combinations than fits are allowed, before they are made."""

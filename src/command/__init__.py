@@ -5,7 +5,7 @@ quickly.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hydra.core.config_loader import ConfigLoader
@@ -16,32 +16,31 @@ if TYPE_CHECKING:
     from src.sweep.jobs import Jobs
 
 
-def run_single(config: "DictConfig") -> float:
-    """Run one job, given its composed configuration; return its `comparison.metric` (NaN for a dry run).
+def run_single(config: "DictConfig", overrides: Sequence[str]) -> tuple[str | None, float]:
+    """Run one job, given its composed configuration and its overrides as typed.
+
+    Returns
+    -------
+    tuple : its run, None for a dry run, and its ``comparison.metric``, NaN for a dry run.
 
     Raises
     ------
     UserError : for a problem the user can mend; nothing was trained then, unless the job itself failed.
     """
-    from hydra.core.hydra_config import HydraConfig
-    from omegaconf import OmegaConf
-
     from src.sweep.compose import Composed, plain
 
-    # as typed: an override may hold an interpolation, which means something in its place only
-    overrides: Any = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)
     jobs = _checked([Composed(tuple(overrides), plain(config))])
     if jobs.distinct[0].checked.sweep.dry_run:
         from src.command.dry_run import show_plan
 
         show_plan(jobs, alone=True)
-        return float("nan")
+        return None, float("nan")
 
     from src.command.driver import Command
 
     with Command(alone=True) as command:
         (score,) = command.run(jobs)
-    return float("nan") if score is None else score
+    return command.run_id, float("nan") if score is None else score
 
 
 def run_sweep(
@@ -49,7 +48,7 @@ def run_sweep(
     config: "DictConfig",
     job_overrides: Sequence[Sequence[str]],
     search: "Command | None" = None,
-) -> list[float | None]:
+) -> tuple[str | None, list[float | None]]:
     """Run the jobs of a sweep, or a batch of a search's; see `src.command.driver.Command`.
 
     Parameters
@@ -60,7 +59,8 @@ def run_sweep(
 
     Returns
     -------
-    list : each combination's ``comparison.metric``; None where its job failed or was not run.
+    tuple : the sweep's run, None for a dry run, and each combination's ``comparison.metric``, None where its job failed
+        or was not run.
 
     Raises
     ------
@@ -77,16 +77,18 @@ def run_sweep(
         show_plan(jobs, alone=False)
         if search is not None:
             raise SearchOver
-        return [None] * len(jobs.of_combination)
+        return None, [None] * len(jobs.of_combination)
 
     from src.command.driver import Command
 
     if search is not None:
         from src.command.search import without_nan
 
-        return without_nan(search.run(jobs), settings.comparison.metric)
+        scores = without_nan(search.run(jobs), settings.comparison.metric)
+        return search.run_id, scores
     with Command() as command:
-        return command.run(jobs)
+        scores = command.run(jobs)
+    return command.run_id, scores
 
 
 def _checked(composed: "Sequence[Composed]", *, searched: bool = False) -> "Jobs":

@@ -135,6 +135,11 @@ class Command:
         return [recorder.score(jobs.distinct[number].digest) for number in jobs.of_combination]
 
     @property
+    def run_id(self) -> str | None:
+        """The run of the sweep or, if there is none, of the job alone; None before it is there."""
+        return None if self._recorder is None else self._recorder.run_id
+
+    @property
     def has_scores(self) -> bool:
         """Whether any job has ended well."""
         return self._recorder is not None and any(job.status == "FINISHED" for job in self._recorder.ended)
@@ -204,8 +209,11 @@ class Command:
             report = recorder.report(outcome)
             cautions = recorder.data_cautions() if report is None else ()
             try:
-                reused = len(recorder.reused)
-                print_summary(console, outcome, title=recorder.title, report=report, cautions=cautions, reused=reused)
+                if not console.is_jupyter:  # where the result that is returned shows itself
+                    reused = len(recorder.reused)
+                    print_summary(
+                        console, outcome, title=recorder.title, report=report, cautions=cautions, reused=reused
+                    )
                 sys.stdout.flush()
             except OSError as error:  # nobody reads it any more; the record is none the worse
                 unprinted = error

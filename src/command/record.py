@@ -203,6 +203,13 @@ class Recorder:
         return self._place
 
     @property
+    def run_id(self) -> str | None:
+        """The run of the sweep, or of the job alone; None where nothing is recorded yet."""
+        if self.alone:
+            return next((job.run_id for job in self.ended), None)
+        return self.sweep.run_id if self.is_open else None
+
+    @property
     def title(self) -> str | None:
         """What to call the sweep."""
         return None if self.alone else self.sweep.run.name

@@ -45,7 +45,7 @@ class BPClassifier(ClassifierMixin, BaseEstimator, TrainingSettings, ModelSettin
         validation_fraction (0.1 if absent) of the training rows, which are held out, each class in proportion.
     class_weight : None, 'balanced', or a dict from class labels to positive weights; 1 for a label that is absent.
     clip_norm : largest norm of the gradient, or None.
-    seed : the seed everything random is derived from.
+    random_state : the seed everything random is derived from, an integer: the same network comes again.
     warm_start : whether `fit` trains the network of the previous fit on, for so many epochs more. A network that has
         diverged is begun anew.
 
@@ -66,7 +66,7 @@ class BPClassifier(ClassifierMixin, BaseEstimator, TrainingSettings, ModelSettin
 
     early_stopping: Any = None
     class_weight: Any = None
-    seed: int = 0
+    random_state: int = 0
     warm_start: bool = False
 
     classes_: npt.NDArray[Any] = field(init=False)
@@ -175,7 +175,7 @@ class BPClassifier(ClassifierMixin, BaseEstimator, TrainingSettings, ModelSettin
             X, y, sample_weight = X[counts], y[counts], sample_weight[counts]
         class_weight = class_weight_by_code(self.class_weight, self.classes_.tolist())
         own = {each.name: getattr(self, each.name) for group in _SETTINGS for each in fields(group)}
-        settings = Settings(**own, **(early_stopping or {}), seed=self.seed)
+        settings = Settings(**own, **(early_stopping or {}), seed=int(self.random_state))
         codes = np.searchsorted(self.classes_, y)
         data = make_data(settings, len(self.classes_), X, codes, weight=sample_weight, class_weight=class_weight)
         with _thread_pools().limit(limits=1, user_api="blas"):  # more threads only wait for each other

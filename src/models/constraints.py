@@ -35,7 +35,7 @@ CONSTRAINTS: dict[str, list[Any]] = _of_networks | {
     "activation": [*_of_networks["activation"], list, tuple],
     "early_stopping": [None, dict],
     "class_weight": [None, StrOptions({"balanced"}), dict],
-    "seed": [_interval(COUNT_OR_ZERO)],
+    "random_state": [_interval(COUNT_OR_ZERO)],
     "warm_start": ["boolean"],
 }
 

@@ -38,7 +38,9 @@ def make_model(name: str, parameters: Mapping[str, Any], *, weighted: bool = Fal
         weights where it must.
     """
     if name in NETWORKS:
-        return BPClassifier(**{key: value for key, value in parameters.items() if key != "check_gradient"})
+        named = {"random_state" if key == "seed" else key: value for key, value in parameters.items()}
+        named.pop("check_gradient", None)
+        return BPClassifier(**named)
     if name == "sklearn_logistic":
         return ConvergedLogistic(parameters["l2"], parameters["class_weight"])
     made = _user_estimator(**parameters)

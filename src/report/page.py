@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -54,9 +54,19 @@ class Picture:
         """What another process is given: the picture as it was drawn, without Matplotlib's own objects."""
         return {"name": self.name, "title": self.title, "description": self.description, "svg": self.svg}
 
+    def _repr_html_(self) -> str:
+        return notebook_html(pictures=[self])
+
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9-]+", self.name):
             raise ValueError(f"a figure's file cannot be called {self.name!r}; use small letters, digits and dashes.")
+
+
+class Figures(tuple[Picture, ...]):
+    """Figures that a notebook shows where it shows a result."""
+
+    def _repr_html_(self) -> str:
+        return notebook_html(pictures=self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,12 +135,24 @@ def to_html(report: ComparisonReport) -> str:
     """One page that needs no other file and no network: light and dark, printable, for narrow screens too."""
     return filled(
         "comparison.html",
-        {"command": _command, "base64": lambda svg: base64.b64encode(svg).decode()},
+        {"command": _command, "base64": _base64},
         report=report,
         board=leaderboard_cells(report.outcome, report.reused),
         best=best_line(report.outcome),
         rows_at_first=_ROWS_AT_FIRST,
     )
+
+
+def notebook_html(
+    title: str = "",
+    answer: str = "",
+    caveats: Iterable[str] = (),
+    tables: Iterable[Cells] = (),
+    pictures: Iterable[Picture] = (),
+) -> str:
+    """What a notebook shows of a result: a piece of a page, in the notebook's own looks."""
+    given = {"title": title, "answer": answer, "caveats": caveats, "tables": tables, "pictures": pictures}
+    return filled("notebook.html", {"base64": _base64}, **given)
 
 
 def to_markdown(report: ComparisonReport) -> str:
@@ -195,6 +217,10 @@ def files(report: ComparisonReport) -> dict[str, bytes]:
         texts["comparison.csv"] = comparison_csv(report.outcome)
     made = {path: _bytes(text) for path, text in texts.items()}
     return made | {f"figures/{picture.name}.svg": picture.svg for picture in report.pictures}
+
+
+def _base64(svg: bytes) -> str:
+    return base64.b64encode(svg).decode()
 
 
 def _bytes(text: str) -> bytes:

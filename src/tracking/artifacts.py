@@ -182,7 +182,7 @@ def local_folder(artifact_uri: str) -> Path | None:
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write files below a folder, creating folders on the way."""
-    for folder_needed in {(folder / name).parent for name in files}:
+    for folder_needed in sorted({(folder / name).parent for name in files}):
         folder_needed.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (folder / name).write_bytes(content)

@@ -10,7 +10,8 @@ import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -36,6 +37,8 @@ LIBRARIES = (
     "mlflow",
     "dask",
 )
+
+_typed: ContextVar[Sequence[str] | None] = ContextVar("typed", default=None)
 
 
 @dataclass(frozen=True)
@@ -80,14 +83,28 @@ def _git(folder: Path, *arguments: str) -> bytes | None:
     return ended.stdout if ended.returncode == 0 else None
 
 
+@contextlib.contextmanager
+def as_typed(arguments: Sequence[str]) -> Iterator[None]:
+    """Record what is computed within under a command that does the same: the process was started by another."""
+    before = _typed.set(arguments)
+    try:
+        yield
+    finally:
+        _typed.reset(before)
+
+
+def _arguments() -> Sequence[str]:
+    return _typed.get() or sys.orig_argv[1:]
+
+
 def command_line() -> str:
     """Return the command as it can be typed again in the repository's root; passwords are masked."""
-    return masked(shlex.join(["python", *sys.orig_argv[1:]]))
+    return masked(shlex.join(["python", *_arguments()]))
 
 
 def _program() -> str:
     """Return what was run: the module after ``-m``, else the file's name."""
-    arguments = sys.orig_argv
+    arguments = _arguments()
     if "-m" in arguments[:-1]:
         return arguments[arguments.index("-m") + 1]
     return Path(sys.argv[0]).name or "python"
@@ -103,13 +120,18 @@ def _blas() -> str:
     return ", ".join(sorted(found)) or "unknown"
 
 
-@functools.cache
 def tags() -> Mapping[str, str]:
-    """Return the provenance of everything this process computes, as tags of a run.
+    """Return the provenance of what this process computes, as tags of a run.
 
     ``git_dirty`` is ``true``, ``false`` or, outside a checkout, ``unknown``: not known is not clean. ``versions`` are
     of the libraries that are installed.
     """
+    return {"mlflow.source.name": _program(), "command": command_line(), **of_process()}
+
+
+@functools.cache
+def of_process() -> Mapping[str, str]:
+    """Return the tags that are the same for all this process computes."""
     versions = []
     for name in LIBRARIES:
         with contextlib.suppress(PackageNotFoundError):  # an extra that is not installed
@@ -117,13 +139,11 @@ def tags() -> Mapping[str, str]:
     state = git_state()
     dirty = {True: "true", False: "false", None: "unknown"}[state.dirty]
     return {
-        "mlflow.source.name": _program(),
         "mlflow.source.type": "LOCAL",
         **({"mlflow.source.git.commit": state.commit} if state.commit else {}),
         **({"mlflow.source.git.branch": state.branch} if state.branch else {}),
         "git_dirty": dirty,
         "code_version": code_version(),
-        "command": command_line(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "blas": _blas(),

@@ -127,7 +127,8 @@ class TestHoldOutOfGroups:
             hold_out(np.array([0, 1]), 0.5, np.random.default_rng(0), np.array([3, 3]))
 
 
-PARAMETERS = {"hidden_layer_sizes": (5,), "optimizer": "adam", "learning_rate": 0.05, "seed": 3}
+NETWORK = {"hidden_layer_sizes": (5,), "optimizer": "adam", "learning_rate": 0.05}
+PARAMETERS = {**NETWORK, "random_state": 3}
 
 
 class TestOfBPClassifier:
@@ -210,13 +211,13 @@ def test_the_rows_tested_on_change_nothing_but_their_own_curve(noisy):
 def test_a_network_is_trained_on_the_groups_that_are_kept_and_watches_the_others(noisy):
     x, y = noisy
     groups = np.arange(90) // 6
-    settings = Settings(**{**PARAMETERS, "epochs": 30}, patience=30, validation_fraction=0.3)
+    settings = Settings(**NETWORK, seed=3, epochs=30, patience=30, validation_fraction=0.3)
     (trained,) = train([settings], [make_data(settings, 3, x, y, groups=groups)], curve_epochs=range(1, 31))
     kept, held = hold_out(y, 0.3, Settings(seed=3).random(VALIDATION), groups)
     losses = trained.curve.validation_loss
     best = int(np.argmin(losses)) + 1
     assert trained.best_epoch == best
-    settings = Settings(**{**PARAMETERS, "epochs": best})
+    settings = Settings(**NETWORK, seed=3, epochs=best)
     (by_hand,) = train([settings], [make_data(settings, 3, x[kept], y[kept])])
     np.testing.assert_array_equal(trained.parameters, by_hand.parameters)
     expected = log_loss(y[held], predict_probabilities(by_hand.shape, by_hand.parameters, x[held]), labels=[0, 1, 2])

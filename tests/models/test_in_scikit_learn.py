@@ -136,7 +136,7 @@ def test_inside_other_ensembles(noisy):
 
 def test_a_clone_has_the_parameters_and_nothing_learned(ex4):
     parameters = {"hidden_layer_sizes": [3, 2], "activation": ["tanh", "relu"], "early_stopping": {"patience": 3}}
-    model = BPClassifier(**parameters, class_weight={0: 2.0}, seed=7, epochs=5).fit(*ex4)
+    model = BPClassifier(**parameters, class_weight={0: 2.0}, random_state=7, epochs=5).fit(*ex4)
     copy = clone(model)
     assert copy.get_params() == model.get_params()
     assert not hasattr(copy, "parameters_")
@@ -153,6 +153,11 @@ def test_pickled_it_predicts_the_same_and_can_go_on(ex4):
 
 def test_the_same_seed_gives_the_same_network_and_another_another(ex4):
     x, y = ex4
-    one, same, other = (BPClassifier(epochs=20, seed=seed).fit(x, y).predict_proba(x) for seed in (1, 1, 2))
+    one, same, other = (BPClassifier(epochs=20, random_state=seed).fit(x, y).predict_proba(x) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one, same)
     assert not np.array_equal(one, other)
+
+
+def test_an_ensemble_seeds_its_members(ex4):
+    members = BaggingClassifier(BPClassifier(epochs=1), 2, bootstrap=False, random_state=0).fit(*ex4).estimators_
+    assert not np.array_equal(members[0].parameters_, members[1].parameters_)

@@ -30,7 +30,7 @@ def default_of(key: str) -> Any:
 class TestSignature:
     def test_every_key_is_a_parameter_and_every_parameter_a_key(self):
         # `estimator` and `params` are of scikit-learn's models; check_gradient is done by those who score
-        assert set(PARAMETERS) == {*KEYS, "seed", "warm_start"}
+        assert set(PARAMETERS) == {*KEYS, "random_state", "warm_start"}
 
     def test_it_is_explicit(self):
         inexplicit = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -59,7 +59,7 @@ class TestDefaults:
         assert network_settings(check({})) == Settings()
 
     def test_the_seed(self):
-        assert PARAMETERS["seed"].default == JobConfig().seed == Settings().seed
+        assert PARAMETERS["random_state"].default == JobConfig().seed == Settings().seed
 
 
 VALUES = [-1, -0.5, 0, 0.25, 1, 1.5, 2, 7, float("nan"), float("inf"), None, "text", "full", [], [2], [0], [2.5], {}]
@@ -121,7 +121,7 @@ class TestModelsOfAConfiguration:
         }  # fmt: skip
         job = check({"model": model, "training": training, "seed": 3})
         parameters = make_model("bp", model_parameters(job)).get_params()
-        for key, value in {**model, **training, "seed": 3}.items():
+        for key, value in {**model, **training, "random_state": 3}.items():
             if key != "check_gradient":
                 assert parameters[key] == (tuple(value) if isinstance(value, list) else value)
 

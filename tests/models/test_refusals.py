@@ -33,7 +33,7 @@ from src.models import BPClassifier
         ({"schedule": "linear"}, "'schedule' parameter"),
         ({"early_stopping": True}, "'early_stopping' parameter"),
         ({"clip_norm": 0}, "'clip_norm' parameter"),
-        ({"seed": None}, "'seed' parameter"),
+        ({"random_state": None}, "'random_state' parameter"),
         ({"warm_start": 1.5}, "'warm_start' parameter"),
         ({"early_stopping": {"patience": 0}}, "'patience' parameter of early_stopping must be"),
         ({"early_stopping": {"patience": 1, "min_delta": -1}}, "'min_delta' parameter of early_stopping must be"),

@@ -99,6 +99,7 @@ def test_one_of_them_is_what_bpclassifier_fits(several):
     names = set(BPClassifier().get_params()) & set(vars(told))
     model = BPClassifier(
         **{name: getattr(told, name) for name in names},
+        random_state=told.seed,
         early_stopping=None if told.patience is None else stopping,
         class_weight=one.weights["class_weight"],
     )
