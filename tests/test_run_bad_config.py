@@ -51,6 +51,14 @@ ONE_PROBLEM = {
     "open bracket": (["model.hidden_layer_sizes=[4"], "model.hidden_layer_sizes=[4: the value cannot be read."),
     "unquoted separator": (["data.separator=;"], "data.separator=;: the value cannot be read."),
     "sweep without -m": (["training.l2=0,1"], "training.l2=0,1: several values make a sweep, which needs the flag -m."),
+    "port that is no number": (
+        ["tracking.uri='http://127.0.0.1:port'"],
+        "tracking.uri: 'http://127.0.0.1:port' names a port that is no whole number from 0 to 65535.",
+    ),
+    "port of a database": (
+        ["tracking.uri='postgresql://me:secret@127.0.0.1:port/x'"],
+        "tracking.uri: 'postgresql://me:***@127.0.0.1:port/x' names a port that is no whole number",
+    ),
     "range without a search": (
         ["-m", "training.l2=interval(0,1)"],
         "training.l2=interval(0,1): values are drawn by a search only. Add hydra/sweeper=optuna, or list the values.",

@@ -44,12 +44,12 @@ def resolve_address(uri: str | None) -> str:
     else:
         origin = "tracking.uri"
     scheme = uri.partition(":")[0].partition("+")[0] if ":" in uri else ""
-    if scheme in {"http", "https"}:
-        if not _host(uri):
+    if scheme in {"http", "https", "postgresql", "mysql"}:
+        if scheme.startswith("http") and not _host(uri):
             raise TrackingError(f"{origin}: {uri!r} names no host; write {scheme}://HOST:PORT.")
-        return uri.rstrip("/")
-    if scheme in {"postgresql", "mysql"}:
-        return uri
+        if not _has_port_of_digits(uri):
+            raise TrackingError(f"{origin}: {uri!r} names a port that is no whole number from 0 to 65535.")
+        return uri.rstrip("/") if scheme.startswith("http") else uri
     if scheme == "sqlite":
         return _sqlite_address(_absolute(uri, origin))
     hint = "" if scheme else f" For a file write 'sqlite:///{_expanded(uri, origin).absolute()}'."
@@ -64,6 +64,15 @@ def database_path(address: str) -> Path | None:
 def _sqlite_address(path: Path) -> str:
     """Write a file as an address; the two characters that mean something else in one are escaped."""
     return "sqlite:///" + str(path).replace("%", "%25").replace("?", "%3F")
+
+
+def _has_port_of_digits(uri: str) -> bool:
+    """Whether the port of an address, where it names one, is a number that a port can have."""
+    try:
+        urlsplit(uri).port  # noqa: B018 - which raises ValueError
+    except ValueError:
+        return False
+    return True
 
 
 def _host(uri: str) -> str | None:
