@@ -14,9 +14,13 @@ _LONG_WORD = re.compile(r"\S{300,}")  # no sentence has one but as a name that w
 # What a spreadsheet would calculate (OWASP, "CSV Injection"), and the same behind the apostrophes of `csv_cell`.
 _FORMULA = re.compile("'*[=+\\-@\uff1d\uff0b\uff0d\uff20]")  # the last four are the fullwidth forms
 # A user's name and password before the host of an address, and what is set to a key that is called like a secret.
-_ACCOUNT = re.compile(r"(?i)(\b[a-z][a-z0-9+.]+:/{1,2})(?:([^\s\"'<>/:@]*):[^\s\"'<>]*|[^\s\"'<>/?#]*)@")
+# The lengths are bounded, as a long text would take time with its square.
+_ACCOUNT = re.compile(
+    r"(?i)(\b[a-z][a-z0-9+.]{1,30}:/{1,2})(?:([^\s\"'<>/:@]{0,300}):[^\s\"'<>]{0,300}|[^\s\"'<>/?#]{0,300})@"
+)
 _SECRET = re.compile(
-    r"(?i)([\w.-]*(?:passw|pwd|secret|token|credential|api_?key|access_?key)[\w.-]*=)(\"[^\"]*\"|'[^']*'|[^\s&,;'\"<>]+)"
+    r"(?i)((?<![\w.-])[\w.-]{0,100}(?:passw|pwd|secret|token|credential|api_?key|access_?key)[\w.-]{0,100}=)"
+    r"(\"[^\"]*\"|'[^']*'|[^\s&,;'\"<>]+)"
 )
 
 

@@ -108,4 +108,4 @@ class SearchSweeper(Sweeper):
         settings = OmegaConf.to_container(self.config.hydra.sweeper, resolve=True)
         with search(settings, arguments) as launcher.command:
             self.optuna.sweep(arguments)
-        return launcher.run_id
+        return getattr(launcher, "run_id", None)  # of Hydra's own launchers each job is alone

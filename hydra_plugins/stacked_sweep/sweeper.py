@@ -116,7 +116,7 @@ class GridsSweeper(BasicSweeper):
         begin_folder(self.config)
         launcher: Any = self.launcher
         launcher.launch(combinations, initial_job_idx=0)
-        return launcher.run_id
+        return getattr(launcher, "run_id", None)  # of Hydra's own launchers each job is alone
 
     def _check_number(self, overrides: Sequence[Override]) -> None:
         """Refuse more combinations than fits are allowed, before they are made."""

@@ -135,7 +135,7 @@ def _numbers(content: bytes, whole: Sequence[str] = (), labels: Sequence[str] = 
 
     It is read as text first: a class may well be called "NA" or "1", and a float is to come back with the same bits.
     """
-    text = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
+    text = pd.read_csv(io.BytesIO(content), dtype=object, keep_default_na=False)
     numbers = text.drop(columns=list(labels)).replace("", "nan")
     kinds = {name: np.int64 if name in whole else np.float64 for name in numbers.columns}
     return numbers.astype(kinds).assign(**text[list(labels)].map(csv_text))[text.columns]

@@ -18,6 +18,12 @@ SPACE = ("training.learning_rate=tag(log,interval(0.001,10))", "training.l2=inte
 FEW = ("hydra/sweeper=optuna", "hydra.sweeper.n_trials=6", "hydra.sweeper.n_jobs=3", "training.epochs=20", "cv.folds=3")
 
 
+def test_hydras_own_launcher_runs_each_job_alone(shared: Record) -> None:
+    ended = shared.run("-m", "seed=0,1", "hydra/launcher=basic", "training.epochs=2", "tracking.models=none")
+    assert ended.status == 0, ended.err
+    assert ended.out.count("Result: bp") == 2
+
+
 def best_of(record: Record) -> dict[str, object]:
     """What optuna says it found, in Hydra's newest folder."""
     file = sorted(record.folder.glob("multirun/*/*/optimization_results.yaml"))[-1]
