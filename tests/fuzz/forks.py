@@ -177,6 +177,7 @@ class Commands:
 
 def serve() -> None:
     sys.path[0] = str(ROOT)
+    os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"  # Arrow's own takes a gigabyte of addresses at its first array
     for module in IMPORTED:
         importlib.import_module(module)
     from tests.composing import composed_once, warm_hydra
