@@ -98,6 +98,21 @@ def test_the_run_records_what_the_model_answers_to_ten_rows(store, run_id, iris,
     )
 
 
+def test_where_there_is_a_model_there_are_its_answers_whatever_was_cut_off(store, run_id, iris, monkeypatch):
+    def cut_off(*_):
+        raise KeyboardInterrupt
+
+    pipeline = fitted(iris, LogisticRegression())
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(store, "add_model", cut_off)
+        models.log_model(store, run_id, pipeline, iris.features, iris.class_names)
+    run = reading.get_run(store, run_id)
+    assert models.logged_model(store, run_id) is None  # so that the same command keeps it
+    assert reading.artifact(store, run, "model_example.csv")
+    models.log_model(store, run_id, pipeline, iris.features, iris.class_names)
+    assert len(pd.read_csv(io.BytesIO(reading.artifact(store, run, "model_example.csv")))) == 10
+
+
 def test_the_signature_says_which_columns_are_numbers_and_which_text(store, run_id, tmp_path, as_default):
     path = tmp_path / "people.csv"
     rows = [f"{20 + i},{'red' if i % 3 else 'blue'},{'yes' if i % 2 else 'no'}" for i in range(20)]
