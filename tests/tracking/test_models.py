@@ -103,9 +103,10 @@ def test_where_there_is_a_model_there_are_its_answers_whatever_was_cut_off(store
         raise KeyboardInterrupt
 
     pipeline = fitted(iris, LogisticRegression())
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(store, "add_model", cut_off)
-        models.log_model(store, run_id, pipeline, iris.features, iris.class_names)
+        with pytest.raises(KeyboardInterrupt):
+            models.log_model(store, run_id, pipeline, iris.features, iris.class_names)
     run = reading.get_run(store, run_id)
     assert models.logged_model(store, run_id) is None  # so that the same command keeps it
     assert reading.artifact(store, run, "model_example.csv")
