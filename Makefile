@@ -72,7 +72,7 @@ experiments: $(STAMP) ## run every study in experiments/ anew, and write experim
 	@$(IN_VENV) -m src.studies
 
 lock: $(STAMP) ## resolve requirements.lock anew from pyproject.toml
-	.venv/bin/uv pip compile pyproject.toml --all-extras --universal --upgrade --quiet \
+	.venv/bin/uv pip compile pyproject.toml --extra optuna --extra dask --extra server --extra dev --universal --upgrade --quiet \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --custom-compile-command "make lock" --output-file requirements.lock
 
