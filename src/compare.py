@@ -1,4 +1,4 @@
-"""``python -m src.compare``: the models of finished sweeps side by side, on the terminal and as a folder to pass on.
+"""``python -m src.compare``: the models of finished runs side by side, on the terminal and as a folder to pass on.
 
 Exit status: 0 the comparison is made, 2 it cannot be made (the reason is told in one sentence).
 """
@@ -24,7 +24,8 @@ EXAMPLES = """\
 examples:
   python -m src.compare                                          the latest sweep
   python -m src.compare homework5 activations --metric log_loss  the latest sweep of each experiment
-  python -m src.compare --sweep RUN_ID --sweep RUN_ID            sweeps by their runs in MLflow
+  python -m src.compare bp                                       its single runs on the folds of the latest one
+  python -m src.compare --sweep RUN_ID --sweep RUN_ID            sweeps, or single runs, by their ids in MLflow
   python -m src.compare --format json                            for programs
 """
 
@@ -42,14 +43,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> Arguments:
     parser = Arguments(
         prog="python -m src.compare",
-        description="Compare the models of finished sweeps on the same folds.",
+        description="Compare the models of finished sweeps, or of single runs, on the same folds.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "experiments", nargs="*", metavar="EXPERIMENT", help="MLflow experiments; the latest sweep of each"
+        "experiments",
+        nargs="*",
+        metavar="EXPERIMENT",
+        help="MLflow experiments; of each the latest sweep or, if one is newer, the single runs",
     )
-    parser.add_argument("--sweep", action="append", default=[], metavar="RUN_ID", help="a sweep's own run in MLflow")
+    parser.add_argument("--sweep", action="append", default=[], metavar="RUN_ID", help="a sweep's run, or a single run")
     parser.add_argument("--metric", help="accuracy, log_loss, roc_auc, ...; if absent, the sweep's own")
     parser.add_argument(
         "--baseline", action="append", metavar="NAME", help="what the others are compared with; may be given again"
@@ -102,7 +106,8 @@ def compared(
 ) -> "tuple[StoredRecord, list[RecordedSweep], ComparisonReport]":
     """Compare recorded sweeps: the latest of each experiment, and those of `run_ids`; with neither, the latest.
 
-    A metric or baselines that are not given are the first sweep's own. The report has figures if `drawn`.
+    A single run is a sweep of one job, see `src.tracking.sweeps.find_sweeps`. A metric or baselines that are not given
+    are the first sweep's own. The report has figures if `drawn`.
 
     Raises
     ------

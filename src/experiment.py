@@ -107,6 +107,8 @@ def compare(
 ) -> Study:
     """Compare recorded sweeps: the latest of each MLflow experiment, and `sweeps` by run; with neither, the latest.
 
+    Where a single run is newer than an experiment's sweeps, its single runs on the same folds are compared.
+
     Parameters
     ----------
     metric, baselines

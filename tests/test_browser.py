@@ -16,6 +16,7 @@ from src.tracking.records import RunRow
 from src.tracking.store import open_store
 from src.tracking.view import LOCAL_SERVER
 from tests.browser import CHROMIUM, DRIVER, Browser, browser, free_port, wait_for
+from tests.commandline import command
 from tests.stores import Homework
 
 pytestmark = [
@@ -43,6 +44,18 @@ def ended(homework: Homework) -> Ended:
     (sweep,) = reading.sweeps(store)
     scores = {run.name: run.metrics["test/accuracy"] for run in reading.children(store, sweep)}
     return Ended(sweep, scores, homework.ended.out.splitlines()[-1], homework.folder)
+
+
+@pytest.fixture(scope="module")
+def single(homework: Homework) -> str:
+    """The address that the second of two single runs in the sweep's store printed."""
+    for folds in (3, 2):
+        run = command(
+            *(f"cv.folds={folds}", "training.epochs=5", "tracking.models=none"),
+            *(f"tracking.uri={homework.uri}", "tracking.experiment=single"),
+        )
+    assert run.status == 0, run.err
+    return run.out.splitlines()[-1]
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +110,16 @@ def test_the_comparison_is_one_click_from_the_printed_address(ended: Ended, serv
     link = "[...document.querySelectorAll('a')].find(a => a.textContent.startsWith('The answer of the latest')).href"
     window.open(window.run(f"return {link}"))
     window.text_with("comparison.html", "Path:", ended.sweep.run_id)
+
+
+def test_the_address_that_a_single_run_prints_opens_the_single_runs_with_what_varies_and_the_scores(
+    single: str, server: str, window: Browser
+) -> None:
+    window.show(width=1800)
+    window.open("about:blank")
+    window.open(single.replace(LOCAL_SERVER, server))
+    text = window.text_with("2 matching runs", "Run Name", "cv.folds", "test/accuracy", "test/log_loss", "bp, 2 folds")
+    assert "Sort: test/accuracy" in text.splitlines()
 
 
 def test_the_charts_begin_with_the_headline_metrics(ended: Ended, server: str, window: Browser) -> None:

@@ -8,10 +8,11 @@ import pytest
 
 from src.tracking import reading
 from src.tracking.records import ANSWER, NOTE
+from src.tracking.runs import no_sweep
 from src.tracking.store import Store, open_store
 from tests.commandline import Ended, command
 from tests.stores import Homework, empty_store, leave_figures_empty
-from tests.sweeps import Given, record_sweep
+from tests.sweeps import Given, ended_of, record_sweep
 
 BP, LOGISTIC = (0.80, 0.85, 0.90, 0.75, 0.80), (0.78, 0.80, 0.86, 0.75, 0.79)
 FIGURES = {
@@ -103,7 +104,7 @@ def test_experiments_and_sweeps_can_be_named_together(store: Store, tmp_path: Pa
         (["--baseline", "logistc"], "comparison.baselines: 'logistc' is not among what is compared. (bp)"),
         (["stduy"], "Did you mean 'study'?"),
         (["--sweep", "abc"], "there is no run 'abc' in"),
-        (["Default"], "the experiment 'Default' holds no sweep to compare; others do: study."),
+        (["Default"], "the experiment 'Default' holds no finished run to compare; others do: study."),
         (["--uri", "sqlite:////nowhere/at/all.db"], "the folder /nowhere/at does not exist"),
     ],
 )
@@ -140,8 +141,22 @@ def test_an_empty_store_is_told(store: Store) -> None:
     ended = compare()
     assert ended.status == 2
     assert ended.err == (
-        "error: the store holds no sweep to compare; run one: python -m src.run experiments=homework5.\n"
+        "error: the store holds no finished run to compare; run a sweep: python -m src.run experiments=homework5.\n"
     )
+
+
+def test_single_runs_are_compared_and_the_page_says_how_to_make_each_again(store: Store, tmp_path: Path) -> None:
+    for given in (Given({"model.name": "bp"}, BP), Given({"model.name": "logistic"}, LOGISTIC)):
+        place = no_sweep(store, "bp", {"command": f"python -m src.run model={given.params['model.name']}"})
+        ended_of(given).log(store, place)
+    ended = compare("bp", "--output", "made")
+    assert ended.status == 0, ended.err
+    assert ended.out.startswith("bp: 2 single runs on the same folds\n")
+    comparisons = pd.read_csv(tmp_path / "made" / "comparison.csv")
+    assert comparisons[["model", "baseline"]].to_numpy().tolist() == [["bp", "logistic"]]
+    page = (tmp_path / "made" / "comparison.html").read_text()
+    assert all(f"python -m src.run model={name}" in page for name in ("bp", "logistic"))
+    assert "2 of bp: 2 single runs" in page
 
 
 def test_a_running_sweep_is_told(store: Store) -> None:

@@ -32,10 +32,11 @@ from src.tracking.processes import repair_dead_sweeps
 from src.tracking.reading import (
     StoredRecord,
     finished_runs,
+    single_runs,
     sweeps_of_digest,
     unfinished_sweep,
 )
-from src.tracking.records import ANSWER, BEST_RUN, SEARCH, NewRun, RunRow, Status
+from src.tracking.records import ANSWER, BEST_RUN, SEARCH, SHAPING, NewRun, RunRow, Status
 from src.tracking.runs import (
     NoSweep,
     Sweep,
@@ -216,8 +217,8 @@ class Recorder:
 
     @property
     def address(self) -> str:
-        """MLflow's page that shows the result: prepared for the sweep, the experiment's runs for a job alone."""
-        return view.address(self.store, self.place.experiment_id, None if self.alone else self.sweep.run_id)
+        """MLflow's page that shows the result: prepared for the sweep, or for the experiment's single runs."""
+        return view.address(self.store, self.place.experiment_id, view.SINGLE_RUNS if self.alone else self.sweep.run_id)
 
     @property
     def jobs_at_once(self) -> int:
@@ -343,10 +344,14 @@ class Recorder:
 
         KILLED if it was interrupted, FAILED if a job failed or `error` ended it, else FINISHED.
         """
-        if self.alone or self.complete:
+        if self.complete:
+            return
+        headline = list(dict.fromkeys([outcome.metric, *HEADLINE]))
+        if self.alone:
+            if error is None:
+                self._show_single_runs(headline)
             return
         best = outcome.best
-        headline = list(dict.fromkeys([outcome.metric, *HEADLINE]))
         varying = naming.varying([job.flat for job in self.ended])
         view.prepare_view(self.store, self.sweep.experiment_id, self.sweep.run_id, varying, headline)
         told = [] if report is None else [report.answer, *report.caveats]
@@ -363,6 +368,12 @@ class Recorder:
             files={"leaderboard.csv": leaderboard_csv(outcome).encode()} if report is None else report_files(report),
             failure=Failure.of(error) if isinstance(error, Exception) else None,
         )
+
+    def _show_single_runs(self, headline: Sequence[str]) -> None:
+        """Prepare the view of the experiment's single runs, this one among them."""
+        runs = single_runs(self.store, [self.place.experiment_id])
+        deciding = [{key: text for key, text in run.params.items() if key.startswith(SHAPING)} for run in runs]
+        view.prepare_view(self.store, self.place.experiment_id, None, naming.varying(deciding), headline)
 
 
 def _status(jobs: Sequence[RecordedJob], error: BaseException | None) -> Status:

@@ -106,8 +106,12 @@ def _selection(outcome: Outcome) -> str:
 
 
 def _counts(sweeps: Sequence[RecordedSweep]) -> str:
-    reused = [f" ({len(each.reused)} reused from earlier sweeps)" if each.reused else "" for each in sweeps]
-    return "; ".join(f"{len(each.jobs)}{some} of {plain(each.name)}" for each, some in zip(sweeps, reused, strict=True))
+    told = []
+    for name, group in grouped((each.name, each) for each in sweeps).items():  # single runs share one
+        reused = sum(len(each.reused) for each in group)
+        some = f" ({reused} reused from earlier sweeps)" if reused else ""
+        told.append(f"{sum(len(each.jobs) for each in group)}{some} of {plain(name)}")
+    return "; ".join(told)
 
 
 def _grid(outcome: Outcome) -> str:

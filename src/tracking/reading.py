@@ -20,7 +20,7 @@ from src.escaping import csv_text, masked
 from src.evaluation.results import Curve, OutOfFold, ended_curve
 from src.tracking import artifacts
 from src.tracking.errors import TrackingError
-from src.tracking.records import PARENT, SWEEP_DIGEST, RunRow, recorded_dataset
+from src.tracking.records import JOB_DIGEST, PARENT, SWEEP_DIGEST, RunRow, recorded_dataset
 from src.tracking.store import Store, telling
 from src.words import did_you_mean
 
@@ -65,6 +65,11 @@ def sweeps(store: Store, experiments: Sequence[str] | None = None) -> list[RunRo
     """Return the experiments' sweeps (parent runs), the newest first."""
     ids = list(experiment_ids(store, experiments).values())
     return [run for run in find_runs(store, ids, {PARENT: None}) if SWEEP_DIGEST in run.tags]
+
+
+def single_runs(store: Store, experiment_ids: Sequence[str]) -> list[RunRow]:
+    """Return the runs of jobs that belong to no sweep, the newest first, whatever became of them."""
+    return [run for run in find_runs(store, experiment_ids, {PARENT: None}) if JOB_DIGEST in run.tags]
 
 
 def children(store: Store, sweep: RunRow) -> list[RunRow]:

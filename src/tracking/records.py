@@ -45,7 +45,7 @@ MOST_IDENTIFIERS = 5  # columns that a data set's profile names
 MODEL_TYPE = "classifier"  # as MLflow's page shows it
 DATASET_CONTEXT = "training"  # what the data was used for, as MLflow's page shows it
 
-
+SHAPING = ("data.", "model.", "training.", "cv.", "seed")  # what keys begin with that decide a result
 _JSON = json.JSONEncoder(ensure_ascii=False, default=str)
 
 
@@ -134,10 +134,9 @@ def failure_tags(failure: Failure) -> dict[str, str]:
 def job_params(config: JobConfig) -> dict[str, str]:
     """Write a job's configuration with dotted keys, without those that mean nothing for the job."""
     used = set(used_keys(config))
-    shaping = ("data.", "model.", "training.", "cv.")
     params = flatten(config.model_dump(mode="json"))
     meaningless = {
-        key for key in params if key.startswith(shaping) and used.isdisjoint(accumulate(key.split("."), "{}.{}".format))
+        key for key in params if key.startswith(SHAPING) and used.isdisjoint(accumulate(key.split("."), "{}.{}".format))
     }
     return param_values({key: value for key, value in params.items() if key not in meaningless})
 

@@ -1,9 +1,12 @@
 """Which sweeps a comparison is about, and what is recorded of the jobs of each, typed.
 
+A single run is a sweep of one job here. Those of an experiment that were scored on the same folds are compared.
+
 Every function raises TrackingError if the store fails, or what is asked for is not there.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -25,6 +28,7 @@ from src.tracking.reading import (
     get_run,
     recorded_config,
     recorded_jobs,
+    single_runs,
     sweeps,
 )
 from src.tracking.records import (
@@ -49,17 +53,21 @@ _NOT_OF_JOB = ("fold/", "curve/", "fitted/")
 def find_sweeps(store: Store, experiments: Sequence[str] = (), run_ids: Sequence[str] = ()) -> list[RunRow]:
     """Return the sweeps asked for: those of `run_ids`, and the latest of each experiment; with neither, the latest.
 
+    Where a single run is newer than an experiment's sweeps, its single runs on the same folds as that one are meant.
     A sweep whose process has died is set right first, so that the statuses are true.
 
     Raises
     ------
     TrackingError
-        If an experiment holds no sweep, a run is no sweep, or a sweep is still running.
+        If an experiment holds nothing to compare, a run is one job of a sweep or has no result, or a sweep is still
+        running.
     """
     repair_dead_sweeps(store, *experiment_ids(store).values())
     found = [_parent(store, run_id) for run_id in run_ids]
-    names: Sequence[str | None] = experiments or ([] if run_ids else [None])
-    found += [_latest(store, name) for name in names]
+    for name in experiments:
+        found += _latest(store, name)
+    if not found:
+        found = sweeps(store)[:1] or _newest_single(store)
     for sweep in found:
         if sweep.status == "RUNNING":
             raise TrackingError(
@@ -74,10 +82,11 @@ def read_sweep(store: Store, sweep: RunRow) -> RecordedSweep:
 
     Where a job was run several times, because the sweep was taken up again, its finished run counts.
     """
-    listed = [str(job["digest"]) for job in recorded_jobs(store, sweep)]
+    single = SWEEP_DIGEST not in sweep.tags
+    listed = [] if single else [str(job["digest"]) for job in recorded_jobs(store, sweep)]
     own: dict[str, RunRow] = {}
     # Any other status is that of a run whose writing was cut off, so that it may lack all its files.
-    for run in (run for run in children(store, sweep) if run.status in (FINISHED, FAILED)):
+    for run in (run for run in [sweep] * single or children(store, sweep) if run.status in (FINISHED, FAILED)):
         digest = run.tags.get(JOB_DIGEST, "")
         if digest not in own or (run.status == FINISHED and own[digest].status != FINISHED):
             own[digest] = run
@@ -102,7 +111,7 @@ def read_sweep(store: Store, sweep: RunRow) -> RecordedSweep:
         jobs=tuple(jobs),
         reused=frozenset(run.run_id for run in reused.values()),
         missing=len(order) - len(runs),
-        options=sweep_options(store, sweep),
+        options=jobs[0].config.comparison if single and jobs else sweep_options(store, sweep),
         searched=sweep.tags.get(SEARCH) == "true" or sweep.name.startswith("search: "),
         unreadable=tuple(unreadable),
     )
@@ -110,7 +119,7 @@ def read_sweep(store: Store, sweep: RunRow) -> RecordedSweep:
 
 def sweep_options(store: Store, sweep: RunRow) -> ComparisonConfig:
     """What a sweep was asked; of one that an older version recorded, its metric and its question."""
-    if "comparison.metric" in sweep.params:
+    if SWEEP_DIGEST in sweep.tags and "comparison.metric" in sweep.params:
         return recorded({"comparison": artifacts.read_yaml(artifact(store, sweep, OPTIONS))}).comparison
     known = {"metric": sweep.params.get("sweep.metric"), "question": sweep.params.get("tracking.question")}
     return recorded({"comparison": {key: text for key, text in known.items() if text not in (None, "null")}}).comparison
@@ -162,21 +171,50 @@ def _parent(store: Store, run_id: str) -> RunRow:
         raise TrackingError(f"{error} Did you mean {close[0]} ({known[close[0]].name})?") from None
     if run.parent_id is not None:
         raise TrackingError(f"the run {run_id} is one job of a sweep; give the sweep: --sweep {run.parent_id}.")
-    if SWEEP_DIGEST not in run.tags:
+    if SWEEP_DIGEST in run.tags or (JOB_DIGEST in run.tags and run.status == FINISHED):
+        return run
+    why = f"is {run.status}: it has no result" if JOB_DIGEST in run.tags else "was not recorded by this program"
+    raise TrackingError(f"the run {run_id} {why}, and cannot be compared.")
+
+
+def _latest(store: Store, experiment: str) -> list[RunRow]:
+    """The newest sweep of an experiment or, if it is newer, the newest single run and those that compare with it."""
+    newest = sweeps(store, [experiment])[:1]
+    single = _finished_singles(store, [experiment])
+    if single and (not newest or single[0].started > newest[0].started):
+        return _comparable(experiment, single)
+    if newest:
+        return newest
+    others = [name for name in experiment_ids(store) if sweeps(store, [name]) or _finished_singles(store, [name])]
+    hint = f"; others do: {', '.join(others)}" if others else ", nor does any other"
+    raise TrackingError(f"the experiment {experiment!r} holds no finished run to compare{hint}.")
+
+
+def _newest_single(store: Store) -> list[RunRow]:
+    """The newest of all single runs, and those that compare with it."""
+    names = {identity: name for name, identity in experiment_ids(store).items()}
+    every = _finished_singles(store, list(names.values()))
+    if not every:
         raise TrackingError(
-            f"the run {run_id} is a job alone, not a sweep; a comparison needs the runs of a sweep (-m)."
+            "the store holds no finished run to compare; run a sweep: python -m src.run experiments=homework5."
         )
-    return run
+    newest = every[0].experiment_id
+    return _comparable(names[newest], [run for run in every if run.experiment_id == newest])
 
 
-def _latest(store: Store, experiment: str | None) -> RunRow:
-    """The newest sweep of an experiment, or of all."""
-    found = sweeps(store, None if experiment is None else [experiment])
-    if found:
-        return found[0]
-    if experiment is None:
-        raise TrackingError("the store holds no sweep to compare; run one: python -m src.run experiments=homework5.")
-    others = {sweep.experiment_id for sweep in sweeps(store)}
-    names = [name for name, identity in experiment_ids(store).items() if identity in others]
-    hint = f"; others do: {', '.join(names)}" if names else ", nor does any other"
-    raise TrackingError(f"the experiment {experiment!r} holds no sweep to compare{hint}.")
+def _finished_singles(store: Store, experiments: Sequence[str]) -> list[RunRow]:
+    runs = single_runs(store, list(experiment_ids(store, experiments).values()))
+    return [run for run in runs if run.status == FINISHED]
+
+
+def _comparable(experiment: str, single: Sequence[RunRow]) -> list[RunRow]:
+    """The newest of single runs, and each other job scored on its folds by its code; the name says how many."""
+    same = (DATA_DIGEST, FOLDS_DIGEST, CODE_VERSION)
+    alike = [run for run in single if all(run.tags.get(tag) == single[0].tags.get(tag) for tag in same)]
+    found: dict[str, RunRow] = {}
+    for run in alike:
+        found.setdefault(run.tags[JOB_DIGEST], run)
+    name = f"{experiment}: {len(found)} single runs on the same folds" if len(found) > 1 else single[0].name
+    if others := len(single) - len(alike):
+        name += f" ({others} more on other folds or by other code)"
+    return [replace(run, name=name) for run in found.values()]

@@ -1,4 +1,4 @@
-"""Addresses of MLflow's pages, and a page prepared for a sweep.
+"""Addresses of MLflow's pages, and a page prepared for a sweep or for an experiment's single runs.
 
 MLflow keeps a view that somebody shares ("Share" on the runs page) as a tag of the experiment,
 ``mlflow.sharedViewState.KEY``: the page's state as JSON, deflated and in base64, behind ``deflate;``. The page opened
@@ -14,11 +14,12 @@ from typing import Any
 
 from src.escaping import masked
 from src.evaluation.metrics import higher_is_better
-from src.tracking.records import NOTE, PARENT
+from src.tracking.records import JOB_DIGEST, NOTE, PARENT
 from src.tracking.store import Store, telling
 
 LOCAL_SERVER = "http://127.0.0.1:5000"  # where `make ui` serves a store that is a file
 TAG = "mlflow.sharedViewState."
+SINGLE_RUNS = "single-runs"  # the key of the one view that an experiment's single runs share
 MOST_COLUMNS = 30  # of params; more than anybody reads, and the state stays within MLflow's limit for such a tag
 RUNS_DRAWN = "FIRST_20_RUNS"  # in charts: the best twenty, as the table is sorted
 ATTRIBUTES = ("attributes.`Models`", "attributes.`Dataset`")
@@ -38,7 +39,7 @@ def address(store: Store, experiment_id: str, view: str | None = None) -> str:
 
 
 def prepare_view(
-    store: Store, experiment_id: str, sweep_id: str, varying: Sequence[str], metrics: Sequence[str]
+    store: Store, experiment_id: str, sweep_id: str | None, varying: Sequence[str], metrics: Sequence[str]
 ) -> str:
     """Prepare MLflow's page for a sweep: its jobs, what varies and the headline metrics as columns, their charts first.
 
@@ -47,8 +48,10 @@ def prepare_view(
 
     Parameters
     ----------
+    sweep_id
+        The sweep's own run; None for the experiment's single runs, of which there is one view, made anew by each.
     varying
-        The params in which its jobs differ, the most telling first; each becomes a column (the first 30).
+        The params in which the jobs differ, the most telling first; each becomes a column (the first 30).
     metrics
         The headline metrics, the one the table is sorted by first; each becomes a column and a chart.
 
@@ -62,26 +65,27 @@ def prepare_view(
     TrackingError
         If the store fails.
     """
-    value = _packed(view_state(sweep_id, varying[:MOST_COLUMNS], metrics))
-    with telling("the view of the sweep cannot be prepared"):
-        tags = {f"{TAG}{sweep_id}": value}
+    key = sweep_id or SINGLE_RUNS
+    tags = {f"{TAG}{key}": _packed(view_state(sweep_id, varying[:MOST_COLUMNS], metrics))}
+    with telling("the view of the runs cannot be prepared"):
         written = store.experiment_tags(experiment_id).get(NOTE, "")
-        if not written or written.startswith(LINK):
+        if sweep_id is not None and (not written or written.startswith(LINK)):
             tags[NOTE] = f"{LINK}(#/experiments/{experiment_id}/runs/{sweep_id}/artifacts/comparison.html)"
         store.tag_experiment(experiment_id, tags)
-    return address(store, experiment_id, sweep_id)
+    return address(store, experiment_id, key)
 
 
 def _packed(state: dict[str, Any]) -> str:
     return "deflate;" + base64.b64encode(zlib.compress(json.dumps(state).encode())).decode()
 
 
-def view_state(sweep_id: str, varying: Sequence[str], metrics: Sequence[str]) -> dict[str, Any]:
-    """Return the state of MLflow's runs page that shows a sweep."""
+def view_state(sweep_id: str | None, varying: Sequence[str], metrics: Sequence[str]) -> dict[str, Any]:
+    """Return the state of MLflow's runs page that shows a sweep or, with None, single runs."""
+    single = f"tags.`{JOB_DIGEST}` IS NOT NULL and tags.`{PARENT}` IS NULL"
     columns = [f"params.`{name}`" for name in varying] + [f"metrics.`{name}`" for name in metrics]
     sections, charts = _charts(varying, metrics)
     return {
-        "searchFilter": f"tags.`{PARENT}` = '{sweep_id}'",
+        "searchFilter": f"tags.`{PARENT}` = '{sweep_id}'" if sweep_id else single,
         "orderByKey": f"metrics.`{metrics[0]}`",
         "orderByAsc": not higher_is_better(metrics[0]),
         "startTime": "ALL",

@@ -3,8 +3,8 @@ import json
 import random
 import zlib
 
-from src.tracking.runs import start_sweep
-from src.tracking.view import address, prepare_view, view_state
+from src.tracking.runs import no_sweep, start_sweep
+from src.tracking.view import TAG, address, prepare_view, view_state
 from tests.tracking.conftest import logged
 
 
@@ -63,6 +63,19 @@ def test_the_filter_of_the_view_finds_the_jobs(store, sweep, make_job):
         [sweep.experiment_id], view_state(sweep.run_id, [], ["test/accuracy"])["searchFilter"]
     )
     assert [run.info.run_id for run in found] == [run_id]
+
+
+def test_single_runs_share_one_view_that_finds_them_and_no_job_of_a_sweep(store, sweep, make_job):
+    logged(store, sweep, make_job())
+    single = [logged(store, no_sweep(store, "bp", {}), make_job(digest=digest * 64)) for digest in "ab"]
+    prepare_view(store, sweep.experiment_id, None, [], ["test/accuracy"])
+    shown = prepare_view(store, sweep.experiment_id, None, ["training.l2"], ["test/accuracy"])
+    tags = store.client.get_experiment(sweep.experiment_id).tags
+    assert [tag for tag in tags if shown.endswith(f"viewStateShareKey={tag.removeprefix(TAG)}")] == list(tags)
+    found = store.client.search_runs(
+        [sweep.experiment_id], view_state(None, ["training.l2"], ["test/accuracy"])["searchFilter"]
+    )
+    assert sorted(run.info.run_id for run in found) == sorted(single)
 
 
 def test_losses_are_sorted_from_the_smallest():
