@@ -1,23 +1,28 @@
-# Every target sets up what it needs: the environment .venv is made from requirements.lock and kept in step with it.
+# Every target sets up what it needs in the environment .venv and keeps it in step with the lock: `run` and `ui` the
+# packages of requirements-small.lock, the others all of requirements.lock. Of what is in both the versions are the same.
 
 PYTHON ?= python3
 PORT ?= 5000
 PEERS ?=
 
 STAMP := .venv/.installed
+SMALL := .venv/.installed-small
+ENOUGH := $(if $(wildcard $(STAMP)),$(STAMP),$(SMALL))
 IN_VENV := .venv/bin/python
 ROOT := $(CURDIR)
 
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fuzz torture lint format ui bench experiments lock clean
+.PHONY: help run install test check fuzz torture lint format ui bench experiments lock clean
 
 help: ## list the targets
 	@awk -F ': .*## |: ## ' '/^[a-z]+: .*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-run: $(STAMP) ## compare BP, logistic and softmax regression on the homework's data
+run: $(ENOUGH) ## compare BP, logistic and softmax regression on the homework's data
 	$(IN_VENV) -m src.run experiments=homework5
+
+install: $(STAMP) ## install all that is locked: Dask, Optuna, PostgreSQL, S3, tests and checks
 
 # A process that has run out of tests takes half of what the other has left (worksteal).
 test: $(STAMP) ## run the whole test suite
@@ -45,7 +50,7 @@ format: $(STAMP) ## format the code and mend what ruff can mend
 
 # The server is for one person on this machine: one address, two workers, no job queue (which takes 2 GB).
 # The artifact root is a folder, so that runs made with and without the server keep their files in one place.
-ui: $(STAMP) ## open the results in MLflow on 127.0.0.1 (PORT=5000)
+ui: $(ENOUGH) ## open the results in MLflow on 127.0.0.1 (PORT=5000)
 	@case "$$MLFLOW_TRACKING_URI" in http*) \
 	  echo "The runs are on $$MLFLOW_TRACKING_URI (MLFLOW_TRACKING_URI): open it in a browser."; exit 0;; esac; \
 	$(IN_VENV) -c 'import socket, sys; sys.exit(socket.socket().connect_ex(("127.0.0.1", $(PORT))) == 0)' || { \
@@ -71,23 +76,42 @@ experiments: $(STAMP) ## run every study in experiments/ anew, and write experim
 	@$(IN_VENV) -m tests.simulation
 	@$(IN_VENV) -m src.studies
 
-lock: $(STAMP) ## resolve requirements.lock anew from pyproject.toml
-	.venv/bin/uv pip compile pyproject.toml --extra optuna --extra dask --extra server --extra dev --universal --upgrade --quiet \
-	  --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --custom-compile-command "make lock" --output-file requirements.lock
+# The second is constrained to the versions of the first.
+lock: COMPILE = .venv/bin/uv pip compile pyproject.toml --universal --upgrade --quiet --generate-hashes \
+  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+lock: $(STAMP) ## resolve requirements.lock and requirements-small.lock anew from pyproject.toml
+	$(COMPILE) --extra optuna --extra dask --extra server --extra dev --output-file requirements.lock
+	$(COMPILE) --constraint requirements.lock --output-file requirements-small.lock
 
 clean: ## remove .venv, caches and Hydra's output folders; the runs (mlflow.db, mlartifacts) stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis outputs multirun
 	find src tests hydra_plugins -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
+$(STAMP): requirements.lock
+$(SMALL): requirements-small.lock
+
+# With uv, where it is found, the same packages come several times faster. pip tells of each package on a line of its
+# own; here it is one line, on a terminal, that changes.
 # Byte code is compiled here, on all cores: pip would use one, and where PYTHONDONTWRITEBYTECODE is set each start
 # of the program would compile MLflow again (5 s).
-$(STAMP): requirements.lock
+$(STAMP) $(SMALL):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	  echo "error: Python 3.11 or newer is needed; $(PYTHON) is $$(command -v $(PYTHON) >/dev/null && $(PYTHON) --version 2>&1 || echo missing)." \
 	    "Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
-	@echo "Installing the locked packages into .venv (about a minute) ..."
+	@echo "Installing the packages of $< into .venv, once ..."
 	@$(PYTHON) -m venv .venv
-	@$(IN_VENV) -m pip install -qq --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
+	@if command -v uv >/dev/null; then \
+	  echo "  downloading and unpacking with uv"; \
+	  uv pip install --quiet --python $(IN_VENV) --require-hashes -r $<; \
+	else \
+	  packages=$$(grep -c == $<); \
+	  { $(IN_VENV) -m pip install --progress-bar off --disable-pip-version-check --no-compile --require-hashes -r $<; \
+	    echo $$? >.venv/.status; } | while read -r what package rest; do case $$what in \
+	      Collecting) count=$$((count + 1)); \
+	        [ ! -t 1 ] || printf '\r  downloading %d of at most %d: %-40.40s' $$count $$packages "$${package%%=*}";; \
+	      Installing) printf '\r%-79s\n' "  unpacking";; esac; done; \
+	  exit $$(cat .venv/.status); \
+	fi
+	@echo "  compiling"
 	@$(IN_VENV) -m compileall -qq -j 0 .venv/lib
-	@touch $(STAMP)
+	@touch $@
