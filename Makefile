@@ -107,8 +107,8 @@ $(STAMP) $(SMALL):
 	  packages=$$(grep -c == $<); \
 	  { $(IN_VENV) -m pip install --progress-bar off --disable-pip-version-check --no-compile --require-hashes -r $<; \
 	    echo $$? >.venv/.status; } | while read -r what package rest; do case $$what in \
-	      Collecting) count=$$((count + 1)); \
-	        [ ! -t 1 ] || printf '\r  downloading %d of at most %d: %-40.40s' $$count $$packages "$${package%%=*}";; \
+	      Collecting | Processing) count=$$((count + 1)); package=$${package##*/}; package=$${package%%=*}; \
+	        [ ! -t 1 ] || printf '\r  downloading %d of at most %d: %-40.40s' $$count $$packages "$${package%%-[0-9]*}";; \
 	      Installing) printf '\r%-79s\n' "  unpacking";; esac; done; \
 	  exit $$(cat .venv/.status); \
 	fi

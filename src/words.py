@@ -46,6 +46,12 @@ def no_such_user(path: str) -> str:
     return f"{path!r} begins with the folder of a user {user!r}, who is not here; write the folder in full."
 
 
+def not_installed(package: str) -> str:
+    """What to say of a package of requirements.lock that the small installation leaves out."""
+    without_make = "python -m pip install -r requirements.lock"
+    return f"{package} is not installed. `make install` adds it (without make: {without_make})"
+
+
 def near(word: str, choices: Iterable[str], most: int = 1) -> list[str]:
     """The choices that a word may stand for: spelled like it, letter case and hyphens aside, else begun by it."""
 

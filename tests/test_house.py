@@ -17,12 +17,13 @@ from threadpoolctl import threadpool_info
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = (ROOT / "requirements.lock").read_text()
+SMALL_LOCK = (ROOT / "requirements-small.lock").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
-def locked_entries() -> list[str]:
-    """Return the lock's entries, each with its hashes, without comments."""
-    lines = [line for line in LOCK.splitlines() if not line.lstrip().startswith("#")]
+def locked_entries(lock: str = LOCK) -> list[str]:
+    """Return a lock's entries, each with its hashes, without comments."""
+    lines = [line for line in lock.splitlines() if not line.lstrip().startswith("#")]
     return re.split(r"\n(?=\S)", "\n".join(lines).strip())
 
 
@@ -38,7 +39,7 @@ def locked_versions() -> dict[str, list[Version]]:
 
 
 def declared_requirements() -> list[Requirement]:
-    extras = PROJECT["optional-dependencies"].values()
+    extras = [group for name, group in PROJECT["optional-dependencies"].items() if name != "kubernetes"]  # not locked
     return [Requirement(text) for group in (PROJECT["dependencies"], *extras) for text in group]
 
 
@@ -48,8 +49,18 @@ def test_each_locked_package_has_a_hash():
     assert without == []
 
 
-def test_the_lock_names_no_address_and_no_path():
-    assert re.findall(r"\S*(?://|index|find-links|file:|/home|/opt|/tmp|/work)\S*", LOCK) == []
+def test_the_small_lock_is_the_part_of_the_lock_that_is_no_extra():
+    small, whole = ({re.sub(" ; .*", "", entry) for entry in locked_entries(lock)} for lock in (SMALL_LOCK, LOCK))
+    assert small < whole, "the same versions with the same hashes"
+    names = {canonicalize_name(entry.partition("==")[0]) for entry in small}
+    assert {canonicalize_name(Requirement(text).name) for text in PROJECT["dependencies"]} <= names
+    extras = {canonicalize_name(one.name) for one in declared_requirements()[len(PROJECT["dependencies"]) :]}
+    assert names.isdisjoint(extras)
+
+
+@pytest.mark.parametrize("lock", [LOCK, SMALL_LOCK], ids=["whole", "small"])
+def test_a_lock_names_no_address_and_no_path(lock: str):
+    assert re.findall(r"\S*(?://|index|find-links|file:|/home|/opt|/tmp|/work)\S*", lock) == []
 
 
 @pytest.mark.parametrize("requirement", declared_requirements(), ids=lambda requirement: requirement.name)

@@ -225,6 +225,14 @@ def test_a_problem_is_told_in_one_sentence(tmp_path: Path, arguments: list[str],
     assert line.startswith(sentence)
 
 
+def test_dask_that_is_not_installed_is_told_with_what_installs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    (line,) = errors(tmp_path, "-m", "sweep.backend=dask", "model=bp,softmax")
+    assert line.startswith("sweep.backend: dask is not installed. `make install` adds it (without make: ")
+
+
 @pytest.mark.parametrize("mark", ["\x1b[31m", "\u202e", "\x07", "\x9b"])
 def test_nothing_that_a_terminal_obeys_is_printed(tmp_path: Path, mark: str) -> None:
     (line,) = errors(tmp_path, "data=csv", f"data.path='go{mark}od.csv'")

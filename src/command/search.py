@@ -13,6 +13,7 @@ from src.config.identity import search_digest
 from src.config.messages import shown
 from src.errors import UserError
 from src.evaluation.metrics import higher_is_better
+from src.words import not_installed
 
 DIRECTIONS = (None, "minimize", "maximize")
 
@@ -30,10 +31,7 @@ def check_installed() -> None:
         If hydra-optuna-sweeper is not there.
     """
     if importlib.util.find_spec("hydra_plugins.hydra_optuna_sweeper") is None:
-        raise SearchError(
-            "hydra/sweeper=optuna: hydra-optuna-sweeper is not installed; "
-            "install it with pip install hydra-optuna-sweeper, or sweep over given values."
-        )
+        raise SearchError(f"hydra/sweeper=optuna: {not_installed('hydra-optuna-sweeper')}, or sweep over given values.")
 
 
 def check_settings(settings: Mapping[str, Any]) -> None:

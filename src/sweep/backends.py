@@ -48,7 +48,7 @@ def run_stacks(
     Raises
     ------
     BackendError
-        If the backend is not installed or its cluster does not answer.
+        If the cluster does not answer.
     """
     workers = workers_of(sweep)
     waiting: dict[int, Sequence[Stack]] = dict(enumerate(workloads(stacks, workers)))
@@ -176,13 +176,8 @@ def _end_with(driver: int) -> None:
 @contextlib.contextmanager
 def _dask_client(sweep: "SweepConfig") -> Iterator[None]:
     """Connect to the cluster at `sweep.dask.scheduler`, or start one on this machine with `sweep.n_jobs` workers."""
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise BackendError(
-            "sweep.backend: dask is not installed; install the extra with pip install 'dask[distributed]', "
-            "or choose another. (threads, processes)"
-        ) from error
+    from distributed import Client
+
     address = sweep.dask.scheduler
     connect: Any = Client  # distributed has no types
     if address is None:

@@ -1,5 +1,6 @@
 """Checking the configurations of a sweep: quick, as nothing is imported that only training needs."""
 
+import importlib.util
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -10,7 +11,7 @@ from src.config import ConfigError, JobConfig
 from src.config.schema import SweepConfig
 from src.errors import UserError
 from src.sweep.compose import Composed
-from src.words import counted
+from src.words import counted, not_installed
 
 WORKERS_PER_CORE = 8  # more only wait for each other
 
@@ -22,7 +23,7 @@ def check_all(composed: Sequence[Composed]) -> list[JobConfig]:
     ------
     ConfigError
         With every problem of every configuration, each told once; for a sweep over how it is itself run or recorded;
-        for more fits than `sweep.max_fits`, or more workers than `sweep.max_workers`.
+        for more fits than `sweep.max_fits`, or more workers than `sweep.max_workers`; for Dask where it is absent.
     """
     checked = gather([partial(config.check, each.config) for each in composed])
     for section in ("comparison", "tracking", "sweep"):
@@ -50,6 +51,8 @@ def fits_of(job: JobConfig) -> int:
 
 
 def _check_workers(sweep: SweepConfig) -> None:
+    if sweep.backend == "dask" and importlib.util.find_spec("distributed") is None:
+        raise ConfigError(f"sweep.backend: {not_installed('dask')}, or choose another (threads, processes).")
     cores = os.cpu_count() or 1
     most = sweep.max_workers or WORKERS_PER_CORE * cores
     if sweep.n_jobs > most and sweep.dask.scheduler is None:

@@ -19,12 +19,13 @@ from filelock import FileLock, Timeout
 
 from src.escaping import masked
 from src.tracking.errors import TrackingError
-from src.words import no_such_user, special_file
+from src.words import no_such_user, not_installed, special_file
 
 ROOT = Path(__file__).resolve().parents[2]
 VARIABLE = "MLFLOW_TRACKING_URI"
 REACH_SECONDS = 5  # how long a server may take to answer the first question
 LOCK_SECONDS = 120  # another process creating the same file needs one or two seconds, on a slow disk more
+DRIVER = "psycopg"  # of PostgreSQL, which requirements.lock holds
 SCHEMES = "sqlite:///FILE, http://HOST:PORT, https://HOST, postgresql://... or mysql://..."
 SQLITE_HEADER = b"SQLite format 3\x00"
 
@@ -223,9 +224,10 @@ def check_server(address: str) -> None:
             pass
         engine.dispose()
     except ModuleNotFoundError as error:
-        raise TrackingError(
-            f"tracking.uri: {masked(address)} needs the Python package {error.name!r}; install it."
-        ) from error
+        driver = str(error.name)
+        other = f"{driver} is not installed: python -m pip install {driver}"
+        how = not_installed(driver) if driver == DRIVER else other
+        raise TrackingError(f"tracking.uri: {masked(address)} needs its driver; {how}.") from error
     except (sqlalchemy.exc.SQLAlchemyError, OSError, ValueError, TypeError) as error:
         raise TrackingError(f"tracking.uri: cannot connect to {masked(address)}: {first_line(error)}.") from error
 

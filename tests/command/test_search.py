@@ -173,5 +173,5 @@ def test_directions_follow_from_the_metric() -> None:
 
 def test_a_search_without_its_library_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"^hydra/sweeper=optuna: hydra-optuna-sweeper is not installed"):
+    with pytest.raises(UserError, match=r"^hydra/sweeper=optuna: hydra-optuna-sweeper is not installed. `make inst"):
         check_installed()

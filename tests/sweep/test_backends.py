@@ -186,12 +186,6 @@ def test_a_cluster_that_does_not_answer_is_told(jobs: Jobs, monkeypatch: pytest.
             ended_by(jobs, backend="dask", dask={"scheduler": address})
 
 
-def test_dask_that_is_not_installed_is_told(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(BackendError, match=r"^sweep.backend: dask is not installed; install the extra"):
-        ended_by(jobs, backend="dask")
-
-
 def training_threads() -> list[Any]:
     frames = sys._current_frames().values()
     codes = [frame.f_code for top in frames for frame, _ in traceback.walk_stack(top)]

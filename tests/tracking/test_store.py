@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -171,6 +172,19 @@ def test_a_database_server_without_its_driver_or_answer_is_told_without_the_pass
         open_store("postgresql://me:secret@127.0.0.1:9/runs")
     assert "secret" not in str(caught.value)
     assert "postgresql://me:***@127.0.0.1:9/runs" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "scheme, driver, how",
+    [
+        ("postgresql", "psycopg", "psycopg is not installed. `make install` adds it"),
+        ("mysql+pymysql", "pymysql", "pymysql is not installed: python -m pip install pymysql."),
+    ],
+)
+def test_a_driver_that_is_not_installed_is_told_with_what_installs_it(monkeypatch, scheme, driver, how):
+    monkeypatch.setitem(sys.modules, driver, None)
+    with pytest.raises(TrackingError, match=re.escape(how)):
+        open_store(f"{scheme}://127.0.0.1:9/x")
 
 
 def test_processes_that_create_one_store_at_once_all_use_it(tmp_path, commands):
