@@ -2,7 +2,7 @@
 # packages of requirements-small.lock, the others all of requirements.lock. Of what is in both the versions are the same.
 
 PYTHON ?= python3
-PORT ?= 5000
+PORT ?=
 PEERS ?=
 
 STAMP := .venv/.installed
@@ -48,18 +48,8 @@ format: $(STAMP) ## format the code and mend what ruff can mend
 	$(IN_VENV) -m ruff check --fix-only --exit-zero
 	$(IN_VENV) -m ruff format
 
-# The server is for one person on this machine: one address, two workers, no job queue (which takes 2 GB).
-# The artifact root is a folder, so that runs made with and without the server keep their files in one place.
-ui: $(ENOUGH) ## open the results in MLflow on 127.0.0.1 (PORT=5000)
-	@case "$$MLFLOW_TRACKING_URI" in http*) \
-	  echo "The runs are on $$MLFLOW_TRACKING_URI (MLFLOW_TRACKING_URI): open it in a browser."; exit 0;; esac; \
-	$(IN_VENV) -c 'import socket, sys; sys.exit(socket.socket().connect_ex(("127.0.0.1", $(PORT))) == 0)' || { \
-	  echo "error: something answers on port $(PORT) already, perhaps another store's pages. Name another: make ui PORT=5001" >&2; exit 2; }; \
-	echo "MLflow: http://127.0.0.1:$(PORT)  (Ctrl-C ends it)"; \
-	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false PYTHONWARNINGS=ignore exec $(IN_VENV) -m mlflow server \
-	  --host 127.0.0.1 --port $(PORT) --workers 2 --uvicorn-opts "--log-level warning" \
-	  --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(ROOT)/mlflow.db}" \
-	  --default-artifact-root "$(ROOT)/mlartifacts"
+ui: $(ENOUGH) ## open the results in MLflow on 127.0.0.1 (PORT=5001 for another port than the first free one)
+	@$(IN_VENV) -m src.ui $(if $(PORT),--port $(PORT))
 
 # Run as files: they import their neighbors by plain names. PEERS is a folder that holds torch, jax and what they need.
 bench: $(STAMP) ## measure speed beside what others would use, and write README's section on it (20 minutes)

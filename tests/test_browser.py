@@ -14,7 +14,6 @@ from src.tracking import reading
 from src.tracking.artifacts import local_folder
 from src.tracking.records import RunRow
 from src.tracking.store import open_store
-from src.tracking.view import LOCAL_SERVER
 from tests.browser import CHROMIUM, DRIVER, Browser, browser, free_port, wait_for
 from tests.commandline import command
 from tests.stores import Homework
@@ -87,12 +86,17 @@ def server(ended: Ended) -> Iterator[str]:
         server.wait(30)
 
 
+def on(server: str, printed: str) -> str:
+    """A printed address with the server of these tests in place of the one it names."""
+    assert printed.startswith("http://127.0.0.1:")
+    return server + printed[printed.index("/#/") :]
+
+
 def test_the_printed_address_opens_the_sweeps_jobs_with_what_varies_and_the_headline_metrics(
     ended: Ended, server: str, window: Browser
 ) -> None:
-    assert ended.address.startswith(LOCAL_SERVER)
     window.show(width=1800)
-    window.open(ended.address.replace(LOCAL_SERVER, server))
+    window.open(on(server, ended.address))
     text = window.text_with("3 matching runs", "model.name", "test/accuracy", "test/log_loss", *MODELS)
     lines = text.splitlines()
     assert "Sort: test/accuracy" in lines
@@ -105,7 +109,7 @@ def test_the_printed_address_opens_the_sweeps_jobs_with_what_varies_and_the_head
 def test_the_comparison_is_one_click_from_the_printed_address(ended: Ended, server: str, window: Browser) -> None:
     window.show(width=1800)
     window.open("about:blank")
-    window.open(ended.address.replace(LOCAL_SERVER, server))
+    window.open(on(server, ended.address))
     window.text_with("The answer of the latest sweep")
     link = "[...document.querySelectorAll('a')].find(a => a.textContent.startsWith('The answer of the latest')).href"
     window.open(window.run(f"return {link}"))
@@ -117,7 +121,7 @@ def test_the_address_that_a_single_run_prints_opens_the_single_runs_with_what_va
 ) -> None:
     window.show(width=1800)
     window.open("about:blank")
-    window.open(single.replace(LOCAL_SERVER, server))
+    window.open(on(server, single))
     text = window.text_with("2 matching runs", "Run Name", "cv.folds", "test/accuracy", "test/log_loss", "bp, 2 folds")
     assert "Sort: test/accuracy" in text.splitlines()
 
@@ -125,7 +129,7 @@ def test_the_address_that_a_single_run_prints_opens_the_single_runs_with_what_va
 def test_the_charts_begin_with_the_headline_metrics(ended: Ended, server: str, window: Browser) -> None:
     window.show(width=1800, height=1400)
     window.open("about:blank")  # a change behind the # alone would not load the page anew
-    window.open(f"{ended.address.replace(LOCAL_SERVER, server)}&compareRunsMode=CHART")
+    window.open(f"{on(server, ended.address)}&compareRunsMode=CHART")
     lines = window.text_with("Headline", "Learning curves").splitlines()
     assert lines.index("Headline") < lines.index("Learning curves")
 

@@ -4,7 +4,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import psutil
 from filelock import FileLock, Timeout
@@ -31,10 +31,16 @@ def process_tags() -> dict[str, str]:
 def is_dead(run: RunRow) -> bool:
     """Say whether a RUNNING run's process is known to be gone.
 
-    A run of another machine, or without the tags of `process_tags`, is not known to be dead. A process id is used
-    again by the system, so the start time has to agree as well.
+    A run of another machine, or without the tags of `process_tags`, is not known to be dead.
     """
-    tags = run.tags
+    return has_ended(run.tags)
+
+
+def has_ended(tags: Mapping[str, str]) -> bool:
+    """Say whether the process that `process_tags` identified is known to have ended, on this machine.
+
+    A process id is used again by the system, so the start time has to agree as well.
+    """
     if not {PROCESS_ID, PROCESS_HOST, PROCESS_STARTED} <= set(tags) or tags[PROCESS_HOST] != socket.gethostname():
         return False
     try:

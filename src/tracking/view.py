@@ -14,10 +14,10 @@ from typing import Any
 
 from src.escaping import masked
 from src.evaluation.metrics import higher_is_better
+from src.tracking.pages import local_address
 from src.tracking.records import JOB_DIGEST, NOTE, PARENT
 from src.tracking.store import Store, telling
 
-LOCAL_SERVER = "http://127.0.0.1:5000"  # where `make ui` serves a store that is a file
 TAG = "mlflow.sharedViewState."
 SINGLE_RUNS = "single-runs"  # the key of the one view that an experiment's single runs share
 MOST_COLUMNS = 30  # of params; more than anybody reads, and the state stays within MLflow's limit for such a tag
@@ -33,7 +33,7 @@ def address(store: Store, experiment_id: str, view: str | None = None) -> str:
 
     ``/#/experiments/ID`` alone opens MLflow's overview for generative AI.
     """
-    server = masked(store.address) if store.address.startswith("http") else LOCAL_SERVER
+    server = masked(store.address) if store.address.startswith("http") else local_address(store)
     share = "" if view is None else f"&viewStateShareKey={view}"
     return f"{server}/#/experiments/{experiment_id}/runs?workflowType=machine_learning{share}"
 

@@ -3,6 +3,7 @@ import json
 import random
 import zlib
 
+from src.tracking.pages import local_address
 from src.tracking.runs import no_sweep, start_sweep
 from src.tracking.view import TAG, address, prepare_view, view_state
 from tests.tracking.conftest import logged
@@ -18,7 +19,7 @@ def stored_state(store, sweep):
 def test_the_address_opens_the_runs_and_not_the_overview(store, sweep):
     assert (
         address(store, sweep.experiment_id)
-        == f"http://127.0.0.1:5000/#/experiments/{sweep.experiment_id}/runs?workflowType=machine_learning"
+        == f"{local_address(store)}/#/experiments/{sweep.experiment_id}/runs?workflowType=machine_learning"
     )
 
 

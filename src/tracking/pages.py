@@ -1,0 +1,155 @@
+"""MLflow's pages over a store, served on this machine for one person, and the address that they have.
+
+While the pages of an SQLite file are open, a small file beside it says on which port, so that a link that a run prints
+never leads to the pages of another store.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+
+from src.escaping import masked
+from src.tracking.address import ROOT
+from src.tracking.errors import TrackingError
+from src.tracking.processes import PROCESS_HOST, PROCESS_ID, has_ended, process_tags
+from src.tracking.store import Store, open_store
+
+HOST = "127.0.0.1"
+PORTS = range(5000, 5100)
+WORKERS = 2
+
+
+def local_address(store: Store) -> str:
+    """Return where the pages of a store are open on this machine or, if they are not, where `serve` would open them."""
+    return f"http://{HOST}:{_open_port(store.database) or _free_port()}"
+
+
+def serve(uri: str | None, port: int | None, told: Callable[[str], None]) -> int:
+    """Serve MLflow's pages over a store until Ctrl-C; tell where they are with `told`. Return the exit status.
+
+    Where they are open already, or the store is a server itself, there is nothing to do but to say so.
+
+    Raises
+    ------
+    TrackingError
+        If the store cannot be used, or something else answers on the port.
+    """
+    store = open_store(uri)
+    if store.address.startswith("http"):
+        told(f"The runs are on {masked(store.address)}: open it in a browser.")
+        return 0
+    if _open_port(store.database):
+        told(f"MLflow is open already: {local_address(store)}")
+        return 0
+    if port is None:
+        port = _free_port()
+    elif _answers(port):
+        raise TrackingError(
+            f"something answers on port {port} already, perhaps another store's pages. Name another, or none: then it "
+            f"is the first free one from {PORTS[0]} on."
+        )
+    told(f"MLflow: http://{HOST}:{port}  (Ctrl-C ends it)")
+    if port != PORTS[0]:
+        told(f"In a link that a run printed before, write {port} in place of its port if it has another.")
+    with _noted(store.database, port):
+        return _served(store, port)
+
+
+def _served(store: Store, port: int) -> int:
+    """Run MLflow's server until it ends, or is ended, with all its processes."""
+    folder = ROOT if store.database is None else store.database.parent
+    environment = {
+        **os.environ,
+        "MLFLOW_BACKEND_STORE_URI": store.address,  # no argument, which every user of the machine could read
+        # A folder, so that runs made with and without the server keep their files in one place.
+        "MLFLOW_DEFAULT_ARTIFACT_ROOT": str(folder / "mlartifacts"),
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # which takes 2 GB
+        "PYTHONWARNINGS": "ignore",
+    }
+    of_server = [
+        "--host",
+        HOST,
+        "--port",
+        str(port),
+        "--workers",
+        str(WORKERS),
+        "--uvicorn-opts",
+        "--log-level warning",
+    ]
+    server = subprocess.Popen([sys.executable, "-m", "mlflow", "server", *of_server], env=environment)
+    signal.signal(signal.SIGTERM, _ended)
+    try:
+        return server.wait()
+    except KeyboardInterrupt:  # which the server has been told too
+        server.wait()
+        return 0
+    finally:
+        if server.poll() is None:
+            for worker in psutil.Process(server.pid).children(recursive=True):
+                worker.terminate()
+            server.terminate()
+
+
+def _ended(number: int, _: object) -> None:
+    sys.exit(128 + number)
+
+
+@contextlib.contextmanager
+def _noted(database: Path | None, port: int) -> Iterator[None]:
+    """Say beside an SQLite file, while its pages are open, on which port of which process."""
+    note = None if database is None else _note(database)
+    if note is not None:
+        note.write_text(json.dumps({**process_tags(), "port": port}))
+    try:
+        yield
+    finally:
+        if note is not None:
+            note.unlink(missing_ok=True)
+
+
+def _open_port(database: Path | None) -> int | None:
+    """Return the port on which the pages of an SQLite file are open now, None if they are not.
+
+    The process that wrote the note, or one that it started, listens there itself: so it is no other store's.
+    """
+    if database is None:
+        return None
+    try:
+        note = json.loads(_note(database).read_text())
+        if note[PROCESS_HOST] != socket.gethostname() or has_ended(note):
+            return None
+        process = psutil.Process(int(note[PROCESS_ID]))
+        for each in [process, *process.children(recursive=True)]:
+            for connection in each.net_connections("tcp"):
+                if connection.status == psutil.CONN_LISTEN and connection.laddr.port == note["port"]:
+                    return connection.laddr.port
+    except (OSError, ValueError, KeyError, TypeError, psutil.Error):  # no note, none of ours, or not ours to ask
+        return None
+    return None
+
+
+def _note(database: Path) -> Path:
+    return database.with_name(f"{database.name}.ui")
+
+
+def _free_port() -> int:
+    free = next((port for port in PORTS if not _answers(port)), None)
+    if free is None:
+        raise TrackingError(
+            f"something answers on every port from {PORTS[0]} to {PORTS[-1]}; name another with --port."
+        )
+    return free
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((HOST, port)) == 0

@@ -1,0 +1,29 @@
+"""``python -m src.ui``: MLflow's pages over the runs, for one person on this machine; `make ui`.
+
+Exit status: 0 ended by Ctrl-C, 2 it cannot be opened (the reason is told in one sentence).
+"""
+
+import sys
+from collections.abc import Sequence
+
+from src.errors import Arguments, UserError, deaf_to_closed_pipes, tell
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The program. Returns the exit status."""
+    parser = Arguments(prog="python -m src.ui", description="Open the runs in MLflow, on this machine only.")
+    parser.add_argument("--port", type=int, help="of 127.0.0.1; if absent, the first from 5000 on that is free")
+    parser.add_argument("--uri", help="address of the store; if absent, MLFLOW_TRACKING_URI or the repository's own")
+    given = parser.parse_args(arguments)
+
+    from src.tracking.pages import serve
+
+    try:
+        return serve(given.uri, given.port, print)
+    except UserError as error:
+        return tell(str(error), error.exit_status)
+
+
+if __name__ == "__main__":
+    deaf_to_closed_pipes()
+    sys.exit(main())

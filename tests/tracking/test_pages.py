@@ -1,0 +1,88 @@
+"""Where MLflow's pages over a store are open, and that no link leads to another store's."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from src.tracking import pages
+from src.tracking.errors import TrackingError
+from src.tracking.pages import local_address, serve
+from src.tracking.processes import process_tags
+from src.tracking.store import Store, open_store
+from tests.browser import free_port, wait_for
+from tests.stores import empty_store
+
+
+def listening(port: int = 0) -> socket.socket:
+    return socket.create_server(("127.0.0.1", port))
+
+
+def note(store: Store, port: int, **changes: str) -> None:
+    assert store.database is not None
+    store.database.with_name(f"{store.database.name}.ui").write_text(
+        json.dumps({**process_tags(), "port": port} | changes)
+    )
+
+
+@pytest.fixture
+def free(monkeypatch: pytest.MonkeyPatch) -> int:
+    """The only port that pages are opened on, where none is named."""
+    port = free_port()
+    monkeypatch.setattr(pages, "PORTS", range(port, port + 1))
+    return port
+
+
+def test_a_link_leads_to_the_port_that_serves_this_very_store(store: Store, free: int) -> None:
+    assert local_address(store) == f"http://127.0.0.1:{free}", "where they would be opened"
+    with listening() as ours:
+        port = ours.getsockname()[1]
+        note(store, port)
+        assert local_address(store) == f"http://127.0.0.1:{port}"
+        note(store, port, process_host="elsewhere")
+        assert local_address(store) == f"http://127.0.0.1:{free}"
+    note(store, port)
+    assert local_address(store) == f"http://127.0.0.1:{free}", "nobody listens there any more"
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"port": 5000}'])
+def test_a_note_that_is_none_of_ours_is_not_believed(store: Store, free: int, text: str) -> None:
+    assert store.database is not None
+    store.database.with_name(f"{store.database.name}.ui").write_text(text)
+    assert local_address(store) == f"http://127.0.0.1:{free}"
+
+
+def test_a_port_on_which_something_else_answers_is_not_taken(store: Store, free: int) -> None:
+    with listening(free):
+        with pytest.raises(TrackingError, match=f"something answers on port {free} already, perhaps another store's"):
+            serve(store.address, free, print)
+        with pytest.raises(TrackingError, match="something answers on every port"):
+            serve(store.address, None, print)
+
+
+@pytest.mark.slow
+def test_the_pages_are_served_until_they_are_ended_and_open_once(tmp_path: Path) -> None:
+    address, port = empty_store(tmp_path), free_port()
+    command = [sys.executable, "-m", "src.ui", "--uri", address, "--port", str(port)]
+    served = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+    )
+    try:
+        wait_for(f"http://127.0.0.1:{port}/health", served)
+        told: list[str] = []
+        assert serve(address, None, told.append) == 0
+        assert told == [f"MLflow is open already: http://127.0.0.1:{port}"]
+        assert local_address(open_store(address)) == f"http://127.0.0.1:{port}"
+        served.send_signal(signal.SIGTERM)
+        assert served.wait(60) == 128 + signal.SIGTERM
+        assert served.stdout is not None
+        assert served.stdout.readline() == f"MLflow: http://127.0.0.1:{port}  (Ctrl-C ends it)\n"
+        assert not list(tmp_path.glob("*.ui"))
+    finally:
+        if served.poll() is None:
+            os.killpg(served.pid, signal.SIGKILL)
