@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from itertools import pairwise
 from pathlib import Path
 
 import numpy  # noqa: F401  (loaded, so that threadpoolctl sees its linear algebra)
@@ -24,6 +25,7 @@ from src.escaping import escaped, masked
 
 ROOT = Path(__file__).resolve().parents[2]
 CHANGED = "changed_files.txt"
+CODE = ("src", "conf", "experiments", "hydra_plugins")  # folders whose files decide what is run
 GIT_SECONDS = 20
 LIBRARIES = (
     "numpy",
@@ -43,10 +45,10 @@ _typed: ContextVar[Sequence[str] | None] = ContextVar("typed", default=None)
 
 @dataclass(frozen=True)
 class GitState:
-    """The checkout's commit and branch, whether tracked files differ from it, and which; all None without git.
+    """The checkout's commit and branch, whether what was run differs from it, and in which files; None without git.
 
-    `changed` has a line for each such file: lines added, lines removed, path. What they hold is never read: a
-    configuration may hold a password.
+    `changed` has a line for each such file: lines added, lines removed, path; ``new`` and the path of one of `CODE` or of
+    ``--config-dir`` that git does not hold. What they hold is never read: a configuration may hold a password.
     """
 
     commit: str | None = None
@@ -56,20 +58,30 @@ class GitState:
 
 
 @functools.cache
-def git_state(folder: Path = ROOT) -> GitState:
-    """Ask git about a checkout; whatever cannot be found out is None."""
+def git_state(folder: Path = ROOT, config_dir: Path | None = None) -> GitState:
+    """Ask git about a checkout and a folder of configurations; whatever cannot be found out is None."""
     commit = _git(folder, "rev-parse", "HEAD")
     if commit is None:
         return GitState()
     branch = _git(folder, "rev-parse", "--abbrev-ref", "HEAD")
     changed = _git(folder, "diff", "--numstat", "HEAD")
-    lines = (changed or b"").decode(errors="replace").splitlines()
+    lines = [] if changed is None else _lines(changed)
+    new = _lines(_git(folder, "ls-files", "--others", "--exclude-standard", "--", *CODE) or b"")
+    if config_dir is not None and config_dir.is_relative_to(folder):
+        new += _lines(_git(folder, "ls-files", "--others", "--", str(config_dir)) or b"")
+    elif config_dir is not None:
+        new += sorted(map(str, config_dir.rglob("*.yaml")))
+    lines += [f"new {path}" for path in dict.fromkeys(new)]
     return GitState(
         commit=commit.decode().strip(),
         branch=None if branch is None else branch.decode().strip(),
-        dirty=None if changed is None else bool(changed),
+        dirty=None if changed is None else bool(lines),
         changed=tuple(escaped(line.replace("\t", " ")) for line in lines),
     )
+
+
+def _lines(printed: bytes) -> list[str]:
+    return printed.decode(errors="replace").splitlines()
 
 
 def _git(folder: Path, *arguments: str) -> bytes | None:
@@ -95,6 +107,16 @@ def as_typed(arguments: Sequence[str]) -> Iterator[None]:
 
 def _arguments() -> Sequence[str]:
     return _typed.get() or sys.orig_argv[1:]
+
+
+def _state() -> GitState:
+    """The state of the checkout and of the folder that ``--config-dir`` names."""
+    arguments = [*_arguments(), ""]
+    for argument, following in pairwise(arguments):
+        flag, is_set, value = argument.partition("=")
+        if flag in ("--config-dir", "-cd"):
+            return git_state(config_dir=Path(value if is_set else following).expanduser().resolve())
+    return git_state()
 
 
 def command_line() -> str:
@@ -136,7 +158,7 @@ def of_process() -> Mapping[str, str]:
     for name in LIBRARIES:
         with contextlib.suppress(PackageNotFoundError):  # an extra that is not installed
             versions.append(f"{name} {version(name)}")
-    state = git_state()
+    state = _state()
     dirty = {True: "true", False: "false", None: "unknown"}[state.dirty]
     return {
         "mlflow.source.type": "LOCAL",
@@ -159,5 +181,5 @@ def parse_versions(text: str) -> dict[str, str]:
 
 def files() -> dict[str, bytes]:
     """Return the artifacts that belong to the provenance: which files differ from the commit, if any do."""
-    changed = git_state().changed
+    changed = _state().changed
     return {CHANGED: "".join(f"{line}\n" for line in changed).encode()} if changed else {}

@@ -57,6 +57,32 @@ def test_a_staged_change_counts(repository):
     assert git_state(folder).dirty is True
 
 
+def test_new_files_that_decide_what_is_run_are_changes_and_others_are_not(repository, tmp_path):
+    folder, git = repository
+    elsewhere = tmp_path / "elsewhere" / "set.yaml"
+    here = [folder / name for name in ("experiments/mine.yaml", "notes.txt", "my/held.yaml", "my/model/new.yaml")]
+    for file in (*here, elsewhere):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("password: 1\n")
+    (folder / ".gitignore").write_text("my/\n")
+    git("add", "--force", "my/held.yaml")
+    git("commit", "--quiet", "--message", "held")
+    state = git_state(folder)
+    assert (state.dirty, state.changed) == (True, ("new experiments/mine.yaml",))
+    assert git_state(folder, folder / "my").changed == (*state.changed, "new my/model/new.yaml")
+    assert git_state(folder, elsewhere.parent).changed == (*state.changed, f"new {elsewhere}")
+
+
+@pytest.mark.parametrize("typed", [["--config-dir", "my"], ["--config-dir=my"], ["-cd", "my"]])
+def test_the_folder_of_configurations_that_was_typed_counts(monkeypatch, tmp_path, typed):
+    monkeypatch.chdir(tmp_path)
+    asked = []
+    monkeypatch.setattr(provenance, "git_state", lambda **given: asked.append(given) or provenance.GitState())
+    with provenance.as_typed(["-m", "src.run", *typed, "model=mine"]):
+        assert provenance.files() == {}
+    assert asked == [{"config_dir": tmp_path / "my"}]
+
+
 def test_without_a_repository_nothing_is_claimed(tmp_path):
     state = git_state(tmp_path)
     assert (state.commit, state.branch, state.dirty, state.changed) == (None, None, None, ())
