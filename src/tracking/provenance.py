@@ -47,8 +47,8 @@ _typed: ContextVar[Sequence[str] | None] = ContextVar("typed", default=None)
 class GitState:
     """The checkout's commit and branch, whether what was run differs from it, and in which files; None without git.
 
-    `changed` has a line for each such file: lines added, lines removed, path; ``new`` and the path of one of `CODE` or of
-    ``--config-dir`` that git does not hold. What they hold is never read: a configuration may hold a password.
+    `changed` has a line for each such file: lines added, lines removed, path; of one in `CODE` or ``--config-dir`` that
+    git does not hold ``new`` and the path. What they hold is never read: a configuration may hold a password.
     """
 
     commit: str | None = None
