@@ -122,6 +122,7 @@ class Homework(Record):
         address = empty_store(folder)
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(folder)
-            ended = command("experiments=homework5", f"tracking.uri={address}")
+            patch.setenv("MLFLOW_TRACKING_URI", address)
+            ended = command("experiments=homework5")
         assert ended.status == 0, ended.err
         return cls(folder, ended)

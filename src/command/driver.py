@@ -235,6 +235,7 @@ class Command:
         print_end(
             console,
             recorder.address,
+            uri=recorder.uri,
             published=None if report is None else report.published,
             model_of=best.run_id if best is not None and best.digest in self._models else None,
         )

@@ -17,6 +17,7 @@ from src.comparison.record import RecordedDataset, RecordedSweep, cut_off
 from src.config import JobConfig, flatten
 from src.config.identity import code_version, sweep_digest
 from src.data import Dataset
+from src.escaping import masked
 from src.evaluation.results import Failure
 from src.report.comparison import build_report, data_cautions, described_data, one_of, published_cells
 from src.report.drawing import Drawer, begin_pictures
@@ -27,6 +28,7 @@ from src.report.words import LAST_FIGURE, markdown
 from src.sweep.jobs import Job, Jobs
 from src.sweep.stacks import EndedJob
 from src.tracking import models, provenance, view
+from src.tracking.address import resolve_address
 from src.tracking.artifacts import yaml_bytes
 from src.tracking.processes import repair_dead_sweeps
 from src.tracking.reading import (
@@ -219,6 +221,11 @@ class Recorder:
     def address(self) -> str:
         """MLflow's page that shows the result: prepared for the sweep, or for the experiment's single runs."""
         return view.address(self.store, self.place.experiment_id, view.SINGLE_RUNS if self.alone else self.sweep.run_id)
+
+    @property
+    def uri(self) -> str | None:
+        """The store's address; None where it is the one that a command means which is not told."""
+        return None if self.store.address == resolve_address(None) else masked(self.store.address)
 
     @property
     def jobs_at_once(self) -> int:

@@ -1,5 +1,6 @@
 """What a command prints at its end."""
 
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -49,16 +50,17 @@ def print_end(
     *,
     published: Cells | None = None,
     model_of: str | None = None,
-    command: str = "make ui",
+    uri: str | None = None,
 ) -> None:
     """Print what a run says when all of it is on disk: scores published elsewhere, how to ask its model, where it is.
 
-    `model_of` is the run that keeps the model, if one does.
+    `model_of` is the run that keeps the model, if one does; `uri` the store, where a command has to be told.
     """
+    named = "" if uri is None else f" --uri {shlex.quote(uri)}"
     _print_tables(console, [published])
     if model_of is not None:
-        console.print(Text(f"New rows: python -m src.predict {model_of} rows.csv"), soft_wrap=True)
-    _say(console, f"Open the result: {command}")
+        console.print(Text(f"New rows: python -m src.predict {model_of} rows.csv{named}"), soft_wrap=True)
+    console.print(Text(f"Open the result: {f'python -m src.ui{named}' if uri else 'make ui'}"), soft_wrap=True)
     # Never folded or cut: a terminal makes a whole address clickable.
     console.print(Text(address), soft_wrap=True)
 

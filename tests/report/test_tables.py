@@ -300,6 +300,15 @@ def test_the_summary_shows_the_best_and_opens_the_result(grid: list[Given]) -> N
     assert lines[-3].startswith("Best of 4: bp (learning_rate=0.1, l2=0.001), accuracy 0.900 ± 0.032")
 
 
+def test_the_commands_name_a_store_that_they_would_not_find() -> None:
+    page = io.StringIO()
+    uri = "sqlite:////a folder/store.db"
+    print_end(Console(file=page, legacy_windows=False, width=40), ADDRESS, model_of="5a" * 16, uri=uri)
+    rows, pages, _ = page.getvalue().splitlines()
+    assert rows == f"New rows: python -m src.predict {'5a' * 16} rows.csv --uri '{uri}'"
+    assert pages == f"Open the result: python -m src.ui --uri '{uri}'"
+
+
 @pytest.mark.parametrize("width", [40, 80])
 def test_the_address_is_never_broken(three_models: Outcome, width: int) -> None:
     assert ADDRESS in summary(three_models, width=width).splitlines()
