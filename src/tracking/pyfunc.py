@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +82,10 @@ def save_model(
 def _environment() -> Mapping[str, bytes]:
     """The files that say what a model needs installed."""
     requirements = [f"{name}=={version(name)}" for name in REQUIREMENTS]
-    python, pip = platform.python_version(), version("pip")
-    tools = [f"pip=={pip}", f"setuptools=={version('setuptools')}", "wheel"]
-    conda = [f"python={python}", f"pip<={pip}", {"pip": requirements}]
+    python = platform.python_version()
+    # An environment need not hold them: from Python 3.12 on it has no setuptools, and one that uv makes has no pip.
+    tools = [_with_version(name, "==") for name in ("pip", "setuptools", "wheel")]
+    conda = [f"python={python}", _with_version("pip", "<="), {"pip": requirements}]
     return {
         "requirements.txt": "\n".join(requirements).encode(),
         "conda.yaml": _yaml({"channels": ["conda-forge"], "dependencies": conda, "name": "mlflow-env"}),
@@ -92,6 +93,13 @@ def _environment() -> Mapping[str, bytes]:
             {"python": python, "build_dependencies": tools, "dependencies": ["-r requirements.txt"]}
         ),
     }
+
+
+def _with_version(package: str, relation: str) -> str:
+    try:
+        return f"{package}{relation}{version(package)}"
+    except PackageNotFoundError:
+        return package
 
 
 def _description(features: pd.DataFrame, class_names: Sequence[str]) -> dict[str, Any]:

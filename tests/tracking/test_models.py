@@ -1,5 +1,6 @@
 import fractions
 import importlib
+import importlib.metadata
 import io
 import json
 import os
@@ -140,6 +141,20 @@ def test_nothing_of_a_model_is_pickled_and_its_requirements_are_exact(iris, tmp_
     assert exact == {name: module.__version__ for name, module in modules.items()}
     locked = set(re.findall(r"^([\w-]+)==", (ROOT / "requirements.lock").read_text(), re.M))
     assert exact.keys() <= locked
+
+
+def test_an_environment_without_pip_and_setuptools_keeps_models_too(tmp_path, monkeypatch):
+    def version(name):
+        if name in ("pip", "setuptools", "wheel"):
+            raise importlib.metadata.PackageNotFoundError(name)
+        return importlib.metadata.version(name)
+
+    monkeypatch.setattr(pyfunc, "version", version)
+    monkeypatch.setattr(pyfunc, "_environment", pyfunc._environment.__wrapped__)  # which asks once for all models
+    people = load("ex4")
+    pyfunc.save_model(tmp_path / "model", fitted(people, BPClassifier(epochs=5)), people.features, people.class_names)
+    described = yaml.safe_load((tmp_path / "model" / "python_env.yaml").read_text())
+    assert described["build_dependencies"] == ["pip", "setuptools", "wheel"]
 
 
 @pytest.mark.filterwarnings("ignore")
