@@ -219,6 +219,7 @@ class Command:
                 unprinted = error
             page = recorder.begin_page(report)
             self._keep_best(recorder, outcome)
+            recorder.score_held_out(outcome)
             report = page()
             with self._interruptions.shield():
                 recorder.finish(None, outcome, report)
@@ -236,6 +237,7 @@ class Command:
             console,
             recorder.address,
             published=None if report is None else report.published,
+            held_out=recorder.held_out,
             model_of=best.run_id if best is not None and best.digest in self._models else None,
         )
         if self._stopped:

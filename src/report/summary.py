@@ -6,7 +6,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from src.comparison.held_out import HeldOut
 from src.comparison.outcome import Outcome
+from src.report.held_out import held_out_cells
 from src.report.page import ComparisonReport
 from src.report.tables import SCREENFUL, best_line, leaderboard
 from src.report.terminal import Cells, FittedTable, encodable
@@ -48,14 +50,17 @@ def print_end(
     address: str,
     *,
     published: Cells | None = None,
+    held_out: Iterable[HeldOut] = (),
     model_of: str | None = None,
     command: str = "make ui",
 ) -> None:
-    """Print what a run says when all of it is on disk: scores published elsewhere, how to ask its model, where it is.
+    """Print what a run says when all of it is on disk.
+
+    Scores published elsewhere, those on files that were held out, how to ask its model, where it is.
 
     `model_of` is the run that keeps the model, if one does.
     """
-    _print_tables(console, [published])
+    _print_tables(console, [published, *map(held_out_cells, held_out)])
     if model_of is not None:
         console.print(Text(f"New rows: python -m src.predict {model_of} rows.csv"), soft_wrap=True)
     _say(console, f"Open the result: {command}")

@@ -1,0 +1,66 @@
+"""What the kept models score on the file that was held out: a table and a sentence."""
+
+from dataclasses import replace
+
+from src.comparison.held_out import HeldOut, TestedModel
+from src.report.terminal import Cells
+from src.report.words import MISSING, metric_label, number, percent, plain, short_name
+from src.words import counted
+
+_METRICS = ("log_loss", "macro_f1", "roc_auc")  # beside the accuracy and the metric that ranks
+
+
+def held_out_line(found: HeldOut) -> str:
+    """What the chosen model scores, in a sentence."""
+    chosen = found.models[0]
+    parts = [f"accuracy {number(chosen.scores['accuracy'])}"]
+    parts += [f"{percent(found.confidence)} Wilson interval {_interval(found, chosen)}"] * found.independent
+    metric = short_name(found.metric)
+    parts += [f"{metric_label(metric)} {number(chosen.scores[metric])}"] * (metric != "accuracy")
+    return (
+        f"On {plain(found.file)}, {counted(found.rows, 'row')} held out until the choice was made, "
+        f"{plain(chosen.name)} is right in {chosen.right}: {', '.join(parts)}."
+    )
+
+
+def held_out_cells(found: HeldOut) -> Cells:
+    """The chosen model and the others: rows right, accuracy with its interval, other scores, pairs with the chosen."""
+    ranking = short_name(found.metric)
+    metrics = [name for name in dict.fromkeys([ranking, *_METRICS]) if name != "accuracy"]
+    p_values = [MISSING, *(number(p) for p in found.p_values)]
+    interval, pairs = f"{percent(found.confidence)} interval", ("right alone", "chosen alone", "p")
+    rows = [
+        (
+            *(plain(model.name), str(model.right), number(model.scores["accuracy"]), _interval(found, model)),
+            *(number(model.scores[name]) for name in metrics),
+            *((str(model.only_it), str(model.only_chosen)) if place else (MISSING, MISSING)),
+            p_values[place],
+        )
+        for place, model in enumerate(found.models)
+    ]
+    notes = [
+        f"{plain(found.file)}: {counted(found.rows, 'row')}, SHA-256 {found.digest[:16]}. Scored once, after the "
+        f"cross-validation had chosen, by each model as it is kept: fitted on all rows of {plain(found.data)}. This "
+        "ranks and chooses nothing.",
+        "The interval is Wilson's (1927), for rows drawn independently."
+        if found.independent
+        else "Rows of one group are not independent of each other, so neither an interval nor a test is given.",
+    ]
+    headers = ("model", "rows right", "accuracy", interval, *map(metric_label, metrics), *pairs)
+    if found.independent and len(found.models) > 1:
+        notes.append(
+            "Right alone, chosen alone: rows that only this model, or only the chosen one, has right; p: McNemar's "
+            f"exact test of the two, corrected for {counted(len(found.models) - 1, 'comparison')} (Holm)."
+        )
+    cells = Cells(headers, (False, *(True,) * (len(headers) - 1)), tuple(rows), 0, tuple(notes), found.cautions)
+    cells = cells if found.independent else cells.without(interval, *pairs)
+    cells = cells if len(found.models) > 1 else cells.without(*pairs)
+    narrow = cells.without(*(metric_label(name) for name in metrics if name != ranking))
+    return replace(cells, narrower=(narrow, narrow.without(interval)))
+
+
+def _interval(found: HeldOut, model: TestedModel) -> str:
+    if model.scores["accuracy"] != model.scores["accuracy"]:
+        return MISSING
+    low, high = found.interval(model)
+    return f"{number(low)} to {number(high)}"
