@@ -9,6 +9,7 @@ from src.comparison.held_out import HeldOut, tested_models
 from src.comparison.outcome import Outcome
 from src.data.new_rows import rows_in_both, unknown_categories
 from src.sweep.jobs import Job
+from src.words import counted
 
 
 def held_out(outcome: Outcome, data: str, chosen: Job, models: Mapping[str, tuple[str, Any]]) -> HeldOut:
@@ -29,8 +30,8 @@ def held_out(outcome: Outcome, data: str, chosen: Job, models: Mapping[str, tupl
     cautions = []
     if shared := rows_in_both(learned, test):
         cautions.append(
-            f"{shared} of the {rows} rows of {file} stand in {learned.name} too, with the same label: "
-            "a model may know their answers."
+            f"{file} shares {shared} of its {counted(rows, 'row')} with {learned.name}, label and all: there a model "
+            "may know the answer."
         )
     _, pipeline = next(iter(models.values()))
     cautions += [f"{file}, {remark}." for remark in remarks(unknown_categories(pipeline[0], test.features))]

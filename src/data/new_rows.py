@@ -151,10 +151,10 @@ def _label_problems(labels: Column, learned: Dataset) -> Iterator[str]:
     ]
     if strange:
         line, cell = strange[0]
-        further = f", and {counted(len(strange) - 1, 'more row')} too" if len(strange) > 1 else ""
+        further = f" (and in {counted(len(strange) - 1, 'more row')})" if len(strange) > 1 else ""
         yield (
-            f"line {line}, {where}: {cell!r} is none of the classes of {learned.name} "
-            f"({first_of(learned.class_names)}){further}: write one of them, or remove the row."
+            f"line {line}, {where}: {cell!r}{further} is none of the classes of {learned.name}, "
+            f"{first_of(learned.class_names)}: write one of them, or remove the row."
         )
 
 

@@ -1,6 +1,9 @@
 """What the kept models score on the file that was held out: a table and a sentence."""
 
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from src.comparison.held_out import HeldOut, TestedModel
 from src.report.terminal import Cells
@@ -21,6 +24,18 @@ def held_out_line(found: HeldOut) -> str:
         f"On {plain(found.file)}, {counted(found.rows, 'row')} held out until the choice was made, "
         f"{plain(chosen.name)} is right in {chosen.right}: {', '.join(parts)}."
     )
+
+
+def held_out_rows(found: Iterable[HeldOut]) -> Iterator[dict[str, Any]]:
+    """A row for each model on each file: counts, all scores, the interval, the test against the chosen model."""
+    for each in found:
+        for model, p in zip(each.models, [math.nan, *each.p_values], strict=True):
+            low, high = each.interval(model) if each.independent else (math.nan, math.nan)
+            counts = {"rows": each.rows, "right": model.right}
+            tested = {"low": low, "high": high, "only_it": model.only_it, "only_chosen": model.only_chosen}
+            p_value = p if each.independent else math.nan
+            own = {"data": each.data, "file": each.file, "model": model.name}
+            yield {**own, **counts, **model.scores, **tested, "p": p_value, "run_id": model.run_id}
 
 
 def held_out_cells(found: HeldOut) -> Cells:

@@ -60,7 +60,11 @@ def print_end(
 
     `model_of` is the run that keeps the model, if one does.
     """
-    _print_tables(console, [published, *map(held_out_cells, held_out)])
+    _print_tables(console, [published])
+    for found in held_out:
+        console.print()
+        console.print(FittedTable(held_out_cells(found), f"Held out: {found.file}"))
+        console.print()
     if model_of is not None:
         console.print(Text(f"New rows: python -m src.predict {model_of} rows.csv"), soft_wrap=True)
     _say(console, f"Open the result: {command}")

@@ -113,7 +113,9 @@ def read_sweep(store: Store, sweep: RunRow) -> RecordedSweep:
 
 def read_held_out(store: Store, run: RunRow) -> tuple[HeldOut, ...]:
     """Read what the models of a sweep, or of a job alone, score on the file that was held out; nothing without one."""
-    return artifacts.read_held_out(artifact(store, run, artifacts.HELD_OUT)) if HELD_OUT in run.tags else ()
+    if HELD_OUT not in run.tags or run.parent_id is not None:
+        return ()
+    return artifacts.read_held_out(artifact(store, run, artifacts.HELD_OUT))
 
 
 def sweep_options(store: Store, sweep: RunRow) -> ComparisonConfig:
