@@ -18,7 +18,7 @@ from src.words import counted, first_of
 KEYS = Keys(
     path="ROWS.csv",
     separator="--separator",
-    mend_separator="say --separator '{}'",
+    mend_separator="set --separator '{}'",
     header="leave out --no-header",
     no_header="say --no-header",
     mend_text="",

@@ -40,36 +40,39 @@ def held_out_rows(found: Iterable[HeldOut]) -> Iterator[dict[str, Any]]:
 
 def held_out_cells(found: HeldOut) -> Cells:
     """The chosen model and the others: rows right, accuracy with its interval, other scores, pairs with the chosen."""
-    ranking = short_name(found.metric)
+    ranking, others = short_name(found.metric), len(found.models) - 1
     metrics = [name for name in dict.fromkeys([ranking, *_METRICS]) if name != "accuracy"]
-    p_values = [MISSING, *(number(p) for p in found.p_values)]
-    interval, pairs = f"{percent(found.confidence)} interval", ("right alone", "chosen alone", "p")
+    interval, pairs = f"{percent(found.confidence)} interval", ("right alone", "p")
+    compared = [(MISSING, MISSING)]
+    for model, p in zip(found.models[1:], found.p_values, strict=True):
+        compared.append((f"{model.only_it} : {model.only_chosen}", number(p)))
     rows = [
         (
-            *(plain(model.name), str(model.right), number(model.scores["accuracy"]), _interval(found, model)),
+            plain(model.name) + " (chosen)" * (model is found.models[0]),
+            *(str(model.right), number(model.scores["accuracy"]), _interval(found, model)),
             *(number(model.scores[name]) for name in metrics),
-            *((str(model.only_it), str(model.only_chosen)) if place else (MISSING, MISSING)),
-            p_values[place],
+            *pair,
         )
-        for place, model in enumerate(found.models)
+        for model, pair in zip(found.models, compared, strict=True)
     ]
     notes = [
         f"{plain(found.file)}: {counted(found.rows, 'row')}, SHA-256 {found.digest[:16]}. Scored once, after the "
         f"cross-validation had chosen, by each model as it is kept: fitted on all rows of {plain(found.data)}. This "
         "ranks and chooses nothing.",
-        "The interval is Wilson's (1927), for rows drawn independently."
+        "The interval of the accuracy is Wilson's (1927), for rows drawn independently."
         if found.independent
         else "Rows of one group are not independent of each other, so neither an interval nor a test is given.",
     ]
-    headers = ("model", "rows right", "accuracy", interval, *map(metric_label, metrics), *pairs)
-    if found.independent and len(found.models) > 1:
+    if found.independent and others:
+        corrected = f", corrected for {others} comparisons (Holm)" if others > 1 else ""
         notes.append(
-            "Right alone, chosen alone: rows that only this model, or only the chosen one, has right; p: McNemar's "
-            f"exact test of the two, corrected for {counted(len(found.models) - 1, 'comparison')} (Holm)."
+            "Right alone: rows that only this model has right, and those that only the chosen one has; p: McNemar's "
+            f"exact test of the two{corrected}."
         )
-    cells = Cells(headers, (False, *(True,) * (len(headers) - 1)), tuple(rows), 0, tuple(notes), found.cautions)
-    cells = cells if found.independent else cells.without(interval, *pairs)
-    cells = cells if len(found.models) > 1 else cells.without(*pairs)
+    headers = ("model", "rows right", "accuracy", interval, *map(metric_label, metrics), *pairs)
+    cells = Cells(headers, (False, *(True,) * (len(headers) - 1)), tuple(rows), None, tuple(notes), found.cautions)
+    cells = cells if found.independent else cells.without(interval)
+    cells = cells if found.independent and others else cells.without(*pairs)
     narrow = cells.without(*(metric_label(name) for name in metrics if name != ranking))
     return replace(cells, narrower=(narrow, narrow.without(interval)))
 
