@@ -5,7 +5,7 @@ from typing import Any
 
 from src.command.keep import predicted
 from src.command.predict import remarks
-from src.comparison.held_out import HeldOut, tested_models
+from src.comparison.held_out import HeldOut, held_out_models
 from src.comparison.outcome import Outcome
 from src.data.new_rows import rows_in_both, unknown_categories
 from src.sweep.jobs import Job
@@ -43,7 +43,7 @@ def held_out(outcome: Outcome, data: str, chosen: Job, models: Mapping[str, tupl
         metric=outcome.metric,
         confidence=outcome.options.confidence,
         independent=learned.groups is None,
-        models=tested_models(
+        models=held_out_models(
             test.target, [(name, run_id, predicted(fitted, test)) for run_id, (name, fitted) in models.items()]
         ),
         cautions=tuple(cautions),

@@ -12,7 +12,7 @@ from src.evaluation.significance import holm, mcnemar
 
 
 @dataclass(frozen=True)
-class TestedModel:
+class HeldOutModel:
     """The model that a candidate's best setting keeps, on the rows of the file.
 
     Attributes
@@ -60,10 +60,10 @@ class HeldOut:
     metric: str
     confidence: float
     independent: bool
-    models: tuple[TestedModel, ...]
+    models: tuple[HeldOutModel, ...]
     cautions: tuple[str, ...] = ()
 
-    def interval(self, model: TestedModel) -> tuple[float, float]:
+    def interval(self, model: HeldOutModel) -> tuple[float, float]:
         """Wilson's confidence interval of a model's accuracy, for rows that are independent."""
         low, high = wilson_interval(model.scores["accuracy"], self.rows, self.confidence)
         return float(low), float(high)
@@ -74,9 +74,9 @@ class HeldOut:
         return holm([mcnemar(model.only_it, model.only_chosen) for model in self.models[1:]])
 
 
-def tested_models(
+def held_out_models(
     target: NDArray[np.int64], probabilities: Sequence[tuple[str, str, NDArray[np.float64]]]
-) -> tuple[TestedModel, ...]:
+) -> tuple[HeldOutModel, ...]:
     """Score models on the same rows.
 
     Parameters
@@ -88,7 +88,7 @@ def tested_models(
     """
     right = [(p.argmax(axis=1) == target) & np.isfinite(p).all(axis=1) for _, _, p in probabilities]
     return tuple(
-        TestedModel(
+        HeldOutModel(
             name=name,
             run_id=run_id,
             right=int(own.sum()),

@@ -106,7 +106,9 @@ class DataConfig(Section):
 
     name: DataName = Field("ex4", description="a bundled data set, or csv for the user's own file")
     path: str | None = Field(None, description="csv: the file")
-    test: str | None = Field(None, description="csv: another, on which the models kept are scored once, at the end")
+    test: kinds.Name | None = Field(
+        None, description="csv: another, on which the models kept are scored once, at the end"
+    )
     target: kinds.Column | None = Field(None, description="csv: the class's column, null for the last")
     header: bool = Field(True, description="csv: whether the first line holds the columns' names")
     separator: kinds.Separator = Field(",", description="csv: what stands between two values")

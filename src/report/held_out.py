@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from src.comparison.held_out import HeldOut, TestedModel
+from src.comparison.held_out import HeldOut, HeldOutModel
 from src.report.terminal import Cells
 from src.report.words import MISSING, metric_label, number, percent, plain, short_name
 from src.words import counted
@@ -77,7 +77,7 @@ def held_out_cells(found: HeldOut) -> Cells:
     return replace(cells, narrower=(narrow, narrow.without(interval)))
 
 
-def _interval(found: HeldOut, model: TestedModel) -> str:
+def _interval(found: HeldOut, model: HeldOutModel) -> str:
     if model.scores["accuracy"] != model.scores["accuracy"]:
         return MISSING
     low, high = found.interval(model)
