@@ -197,7 +197,7 @@ def test_missing_values_are_filled_in_and_strange_and_shared_rows_are_told(tmp_p
     assert ended.status == 0, ended.err
     said = words(ended.out)
     assert "test.csv shares 1 of its 3 rows with learn" in said
-    assert "column 'colour': 1 value that the model was not trained with ('green')" in said
+    assert "test.csv, column 'colour': 1 value that no model was trained with ('green')" in said
     (job,) = record.runs()
     assert held_out(job)["accuracy"] == (answers(record, job)["predicted"] == ["a", "b", "b"]).mean()
 

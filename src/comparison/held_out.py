@@ -1,7 +1,7 @@
 """What the models kept score on rows that had no part in training or choice; it ranks and chooses nothing."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,8 +49,10 @@ class HeldOut:
         Whether the rows may be taken for independent of each other: they are not where they belong to groups.
     models
         The chosen one first: the best setting of the cross-validation.
-    cautions
-        A sentence for what a person should know before they take the numbers at their face value.
+    shared
+        How many of the rows are among those that were learned, label and all.
+    unknown
+        For each column of text the values that were not learned: they count as none of its categories.
     """
 
     data: str
@@ -61,7 +63,8 @@ class HeldOut:
     confidence: float
     independent: bool
     models: tuple[HeldOutModel, ...]
-    cautions: tuple[str, ...] = ()
+    shared: int = 0
+    unknown: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def interval(self, model: HeldOutModel) -> tuple[float, float]:
         """Wilson's confidence interval of a model's accuracy, for rows that are independent."""

@@ -8,7 +8,7 @@ from typing import Any
 from src.comparison.held_out import HeldOut, HeldOutModel
 from src.report.terminal import Cells
 from src.report.words import MISSING, metric_label, number, percent, plain, short_name
-from src.words import counted
+from src.words import counted, first_of
 
 _METRICS = ("log_loss", "macro_f1", "roc_auc")  # beside the accuracy and the metric that ranks
 
@@ -70,11 +70,27 @@ def held_out_cells(found: HeldOut) -> Cells:
             f"exact test of the two{corrected}."
         )
     headers = ("model", "rows right", "accuracy", interval, *map(metric_label, metrics), *pairs)
-    cells = Cells(headers, (False, *(True,) * (len(headers) - 1)), tuple(rows), None, tuple(notes), found.cautions)
+    cells = Cells(
+        headers, (False, *(True,) * (len(headers) - 1)), tuple(rows), None, tuple(notes), tuple(_warnings(found))
+    )
     cells = cells if found.independent else cells.without(interval)
     cells = cells if found.independent and others else cells.without(*pairs)
     narrow = cells.without(*(metric_label(name) for name in metrics if name != ranking))
     return replace(cells, narrower=(narrow, narrow.without(interval)))
+
+
+def _warnings(found: HeldOut) -> Iterator[str]:
+    file = plain(found.file)
+    if found.shared:
+        yield (
+            f"{file} shares {found.shared} of its {counted(found.rows, 'row')} with {plain(found.data)}, label and all: "
+            "there a model may know the answer."
+        )
+    for column, values in found.unknown.items():
+        yield (
+            f"{file}, column {column!r}: {counted(len(values), 'value')} that no model was trained with "
+            f"({first_of(map(repr, values))}); such a row counts as none of the column's categories."
+        )
 
 
 def _interval(found: HeldOut, model: HeldOutModel) -> str:

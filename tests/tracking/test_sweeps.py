@@ -96,7 +96,7 @@ def what_is_written_is_read_back(store, make_job, make_result):
     lost = held_out_models(
         np.array([0, 1]), [("優", "r1", np.full((2, 2), np.nan)), ("b", "r2", np.array([[1, 0.0]] * 2))]
     )
-    held_out = HeldOut("data", 'a "b".csv', "d" * 64, 2, "test/log_loss", 0.9, False, lost, ("no\nluck",))
+    held_out = HeldOut("data", 'a "b".csv', "d" * 64, 2, "test/log_loss", 0.9, False, lost, 1, {"優": ["no\nluck"]})
     set_held_out(store, written[0].run_id, held_out.digest, lost[0].scores)
     tags, files = {HELD_OUT: held_out.digest}, {artifacts.HELD_OUT: artifacts.held_out([held_out])}
     finish_sweep(store, place, "FAILED", tags=tags, files=files)
