@@ -83,8 +83,8 @@ def _warnings(found: HeldOut) -> Iterator[str]:
     file = plain(found.file)
     if found.shared:
         yield (
-            f"{file} shares {found.shared} of its {counted(found.rows, 'row')} with {plain(found.data)}, label and all: "
-            "there a model may know the answer."
+            f"{file} shares {found.shared} of its {counted(found.rows, 'row')} with {plain(found.data)}, label and "
+            "all: there a model may know the answer."
         )
     for column, values in found.unknown.items():
         yield (
