@@ -207,7 +207,7 @@ class Command:
         try:
             outcome = recorder.outcome()
             report = recorder.report(outcome)
-            cautions = recorder.data_cautions() if report is None else ()
+            cautions = (*recorder.data_cautions(), *outcome.cautions) if report is None else ()
             try:
                 if not console.is_jupyter:  # where the result that is returned shows itself
                     reused = len(recorder.reused)

@@ -84,7 +84,7 @@ class Run:
         return f"<Run {self.run_id}: {best_line(self.outcome)}>"
 
     def _repr_html_(self) -> str:
-        cautions = data_cautions(described_data(self.record, [self.job]), [self.job])
+        cautions = (*data_cautions(described_data(self.record, [self.job]), [self.job]), *self.outcome.cautions)
         tables = [leaderboard_cells(self.outcome), *map(held_out_cells, self._held_out)]
         return notebook_html(self.job.name, best_line(self.outcome), cautions, tables)
 
