@@ -49,7 +49,13 @@ Override = str | Mapping[str, Any]
 Table = str | os.PathLike[str] | pd.DataFrame | tuple[Any, Any]  # a choice of `data`, a file, a frame, or (X, y)
 
 
-def run(*overrides: Override, data: Table | None = None, target: str | int | None = None, **keys: Any) -> Run:
+def run(
+    *overrides: Override,
+    data: Table | None = None,
+    target: str | int | None = None,
+    test: Table | None = None,
+    **keys: Any,
+) -> Run:
     """Train, score and record one job.
 
     Parameters
@@ -62,6 +68,9 @@ def run(*overrides: Override, data: Table | None = None, target: str | int | Non
         float with all its digits, and is read and checked as any file: the keys of ``data`` (groups, ...) apply.
     target
         The classes' column; if None the last, or y.
+    test
+        A file, or a table in place of one, with the same columns: the models that are kept are scored on it once, after
+        the choice is made (``data.test``).
 
     Raises
     ------
@@ -70,7 +79,7 @@ def run(*overrides: Override, data: Table | None = None, target: str | int | Non
     Interrupted
         On Ctrl-C (it is a KeyboardInterrupt).
     """
-    typed = _typed([*_of_data(data, target), *overrides, keys], swept=False)
+    typed = _typed([*_of_data(data, target, test), *overrides, keys], swept=False)
     with _composing(typed) as hydra:
         config = hydra.compose_config("config", typed, RunMode.RUN)
         if config.hydra.mode == RunMode.MULTIRUN:
@@ -82,14 +91,20 @@ def run(*overrides: Override, data: Table | None = None, target: str | int | Non
     return Run(read_job(store, made, recorded(reading.recorded_config(store, made))), StoredRecord(store))
 
 
-def sweep(*overrides: Override, data: Table | None = None, target: str | int | None = None, **keys: Any) -> Study:
+def sweep(
+    *overrides: Override,
+    data: Table | None = None,
+    target: str | int | None = None,
+    test: Table | None = None,
+    **keys: Any,
+) -> Study:
     """Train, score, record and compare every combination of values, or those that a search proposes.
 
     Parameters and errors are those of `run`; in addition a text with several values (``"model=bp,softmax"``) and a list
     in a mapping or a keyword sweep. If some jobs fail, JobsFailedError is raised at the end; `compare` has the others.
     Jobs that are recorded already are not trained again.
     """
-    typed = _typed([*_of_data(data, target), *overrides, keys], swept=True)
+    typed = _typed([*_of_data(data, target, test), *overrides, keys], swept=True)
     with _composing(typed, "-m") as hydra:
         uri = hydra.compose_config("config", typed, RunMode.MULTIRUN).tracking.uri
         with TemporaryDirectory() as folder:  # of the sweep, where the command would make one that stays
@@ -190,17 +205,25 @@ def _text(value: Any) -> str:
     )
 
 
-def _of_data(data: Any, target: str | int | None) -> list[Override]:
+def _of_data(data: Any, target: str | int | None, test: Any) -> list[Override]:
     """The overrides that name the data."""
     chosen: dict[str, Any] = {} if target is None else {"data.target": target}
-    if data is None or isinstance(data, str):
-        return [chosen if data is None else {"data": data, **chosen}]
-    if isinstance(data, os.PathLike):
-        return [{"data": "csv", "data.path": data, **chosen}]
-    if isinstance(data, pd.DataFrame):
-        return [{"data": "csv", "data.path": kept(data), **chosen}]
-    if not isinstance(data, tuple) or len(data) != 2:
-        found = type(data).__name__
-        raise UserError(f"data: a {found} is no table. Give a DataFrame, (X, y), a file's Path or a choice.")
-    frame = joined(*data)
-    return [{"data": "csv", "data.path": kept(frame), "data.target": str(frame.columns[-1]), **chosen}]
+    if isinstance(data, str):
+        chosen = {"data": data, **chosen}
+    elif data is not None:
+        file, last = _file("data", data)
+        chosen = {"data": "csv", "data.path": file, **({} if last is None else {"data.target": last}), **chosen}
+    return [chosen if test is None else {**chosen, "data.test": _file("test", test)[0]}]
+
+
+def _file(name: str, table: Any) -> tuple[str | os.PathLike[str], str | None]:
+    """The file that holds a table, and, of (X, y), what y is called there."""
+    if isinstance(table, str | os.PathLike):
+        return table, None
+    if isinstance(table, pd.DataFrame):
+        return kept(table), None
+    if not isinstance(table, tuple) or len(table) != 2:
+        found = type(table).__name__
+        raise UserError(f"{name}: a {found} is no table. Give a DataFrame, (X, y), a file's Path or a choice.")
+    frame = joined(*table)
+    return kept(frame), str(frame.columns[-1])

@@ -47,7 +47,12 @@ def _parser() -> Arguments:
     parser.add_argument("model", metavar="MODEL", help="a run's id, models:/NAME/VERSION, or a folder with MLmodel")
     parser.add_argument("rows", type=Path, metavar="ROWS.csv", help="a file with the model's columns, by name")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="where the answers go (default: printed)")
-    parser.add_argument("--separator", default=",", help="what stands between two values of a row (default: a comma)")
+    parser.add_argument(
+        "--separator",
+        type=lambda text: "\t" if text == r"\t" else text,  # which a shell does not make of it
+        default=",",
+        help=r"what stands between two values of a row, '\t' for a tab (default: a comma)",
+    )
     parser.add_argument(
         "--no-header", dest="header", action="store_false", help="the first line is a row; columns are x0, x1, ..."
     )

@@ -40,6 +40,7 @@ copyreg.pickle(ConfigStore, lambda _: (ConfigStore.instance, ()))
 
 _DRAWN = re.compile(r"\b(interval|tag)\(")
 # The words of a value: quoted, or between what Hydra's grammar gives a meaning to.
+_QUOTED = re.compile(r"'([^']*[^\x00-\x7f'][^']*)'")
 _WORDS = re.compile(r"""'[^']*'|"[^"]*"|[^'",:=\[\]{}()]+""")
 
 
@@ -167,6 +168,8 @@ def explain(error: BaseException, arguments: Sequence[str], schema: "type[JobCon
 def _unreadable(override: str) -> str:
     from src.escaping import escaped
 
+    if told := _named_file(override):
+        return told
     override = escaped(override)  # a line end, too, is part of one sentence
     if "=" not in override:
         return f"{override}: this is not of the form KEY=VALUE."
@@ -174,6 +177,14 @@ def _unreadable(override: str) -> str:
         f"{override}: the value cannot be read. A list is written [1,2], a mapping {{a: 1}}; "
         "a value with special characters needs quotes inside quotes: 'data.separator=\";\"'."
     )
+
+
+def _named_file(override: str) -> str | None:
+    """How the name of a file that is there is typed, if that is the value; `readable` may have put quotes into it."""
+    key, _, name = _QUOTED.sub(r"\1", override).partition("=")
+    if not Path(name).is_file():
+        return None
+    return f"""{key}: the name of the file {name} needs quotes inside quotes: '{key}="{name}"'."""
 
 
 def _no_such_choice(group: str, name: str, choices: Sequence[str]) -> str:
@@ -194,8 +205,11 @@ def _not_composed(error: BaseException, arguments: Sequence[str], schema: "type[
         if key.startswith("hydra."):
             return f"{key}: Hydra has no such key (--cfg hydra shows all)."
         return unknown_key(key, schema or JobConfig)
-    if several := re.match(r"(?:Ambiguous value for argument|Sweep parameters) '(.+?)'", message):
-        return f"{several[1]}: several values make a sweep, which needs the flag -m. A list is written [1,2]."
+    if several := re.match(r"(?:Ambiguous value for argument|Sweep parameters) '(.+?)' (?:1\.|requires)", message):
+        return (
+            _named_file(several[1])
+            or f"{several[1]}: several values make a sweep, which needs the flag -m. A list is written [1,2]."
+        )
     if message.startswith("BasicSweeper does not support sweep type"):
         drawn = next((argument for argument in arguments if _DRAWN.search(argument)), "interval(...)")
         return f"{drawn}: values are drawn by a search only. Add hydra/sweeper=optuna, or list the values."

@@ -128,6 +128,8 @@ def test_a_table_without_a_header(record):
     load("iris").features.head(3).to_csv(record.folder / "three.tsv", index=False, header=False, sep="\t")
     answers = predicted(record, runs(record, "bare")["bp"], "three.tsv", "--no-header", "--separator", "\t")
     assert answers["predicted"].tolist() == [0, 0, 0]
+    typed = predicted(record, runs(record, "bare")["bp"], "three.tsv", "--no-header", "--separator", r"\t")
+    pd.testing.assert_frame_equal(typed, answers)
 
 
 @pytest.mark.parametrize(
@@ -146,9 +148,17 @@ def test_a_table_without_a_header(record):
             "sepal length (cm),sepal width (cm),petal length (cm),petal width (cm)\n1,2,,4\n",
             "train a model with data.missing=impute",
         ),
-        ("", "is empty"),
+        ("", "ROWS.csv: bad.csv is empty"),
+        ("a\n", "bad.csv has a header and no rows; a table with a row for each sample is needed. If the file has no"),
+        ("a,a\n1,2\n", "give each its own name, or say --no-header if the file has no header."),
+        ("a;b\n1;2\n", "set --separator ';'"),
+        ("a\tb\n1\t2\n", r"set --separator '\t'"),
+        ("a\n1\n", "there is no column 'sepal length (cm)'"),
     ],
-    ids=["missing column", "misspelt column", "text", "missing value", "empty"],
+    ids=[
+        *("missing column", "misspelt column", "text", "missing value", "empty"),
+        *("no rows", "repeated", "separator", "tab", "one column"),
+    ],
 )
 def test_rows_that_do_not_fit_are_told_in_a_sentence(record, rows, said):
     (record.folder / "bad.csv").write_text(rows)
@@ -156,6 +166,32 @@ def test_rows_that_do_not_fit_are_told_in_a_sentence(record, rows, said):
     assert (ended.status, ended.out) == (2, "")
     assert said in ended.err
     assert ended.err.startswith("error: ")
+    assert "data." not in ended.err.replace("train a model with data.missing=impute", "")  # it has no keys
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["nosuch.csv"], "error: ROWS.csv: there is no file nosuch.csv."),
+        (["rows.csv", "--separator", "::"], "error: --separator: '::' cannot separate cells"),
+        (["three.csv", "--no-header"], "line 1, column 'x0': the text 'a' among numbers: leave out --no-header if"),
+    ],
+)
+def test_arguments_are_called_as_they_are_typed(record, flowers, arguments, said):
+    (record.folder / "three.csv").write_text("a,b,c,d\n1,2,3,4\n")
+    ended = record.run(runs(record, "bare")["bp"], *arguments, module="src.predict")
+    assert (ended.status, ended.out) == (2, "")
+    assert said in ended.err
+
+
+def test_a_model_of_one_column_answers_to_a_file_of_one(record):
+    table = pd.DataFrame({"size": range(20), "label": ["small"] * 10 + ["large"] * 10})
+    table.to_csv(record.folder / "sizes.csv", index=False)
+    table[["size"]].to_csv(record.folder / "column.csv", index=False)
+    made = record.run("data=csv", "data.path=sizes.csv", "model=logistic", "tracking.experiment=sizes")
+    assert made.status == 0, made.err
+    answers = predicted(record, runs(record, "sizes")["logistic"], "column.csv")
+    assert answers["predicted"].tolist() == table["label"].tolist()
 
 
 def test_models_that_are_not_there_are_told_in_a_sentence(record, flowers, tmp_path):

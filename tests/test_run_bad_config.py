@@ -65,7 +65,12 @@ ONE_PROBLEM = {
     ),
     "new parameter without +": (
         ["model.params.C=1"],
-        "model.params.C: model.params does not hold this yet. Add it with",
+        "model.params.C: model.params does not hold this yet. Add it with a plus sign: +model.params.C=VALUE",
+    ),
+    "new parameters without +": (
+        ["model.params={n_estimators: 20, max_depth: 3}"],
+        "model.params.n_estimators: model.params does not hold this yet. Add it with a plus sign: +model.params."
+        "n_estimators=VALUE, or several, in quotes: '+model.params={NAME: VALUE, NAME: VALUE}'.",
     ),
     "interpolation of nothing": (["seed=${nothing}"], "seed: Interpolation key 'nothing' not found"),
     "unknown part of the configuration": (

@@ -1,5 +1,7 @@
 """Words in other letters than ASCII's on the command line, which Hydra alone takes in quotes inside quotes only."""
 
+import shlex
+
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
@@ -28,6 +30,19 @@ def test_a_word_is_read_as_it_is_typed(first, second):
 )
 def test_what_hydra_reads_anyway_is_left_alone(argument):
     assert readable(argument) == argument
+
+
+@pytest.mark.parametrize("name", ["我的 数据 (1).csv", "数据,2024.csv", "my data (1).csv", "a,b.csv"])
+def test_a_file_s_name_that_hydra_cannot_read_is_told_with_the_quotes_it_needs(tmp_path, name):
+    record = Record.empty(tmp_path)
+    (tmp_path / name).write_text("a,b\n1,x\n2,y\n3,x\n4,y\n", encoding="utf-8")
+    refused = record.single("data=csv", f"data.path={name}")
+    assert refused.err == (
+        f"error: data.path: the name of the file {name} needs quotes inside quotes: 'data.path=\"{name}\"'.\n"
+    )
+    (typed,) = shlex.split(refused.err.rpartition(": ")[2].rstrip(".\n"))
+    ended = record.single("data=csv", typed, "training.epochs=2", "cv.folds=2")
+    assert ended.status == 0, ended.err
 
 
 def test_a_table_in_chinese(tmp_path):

@@ -207,7 +207,7 @@ class Command:
         try:
             outcome = recorder.outcome()
             report = recorder.report(outcome)
-            cautions = recorder.data_cautions() if report is None else ()
+            cautions = (*recorder.data_cautions(), *outcome.cautions) if report is None else ()
             try:
                 if not console.is_jupyter:  # where the result that is returned shows itself
                     reused = len(recorder.reused)
@@ -219,6 +219,7 @@ class Command:
                 unprinted = error
             page = recorder.begin_page(report)
             self._keep_best(recorder, outcome)
+            recorder.score_held_out(outcome)
             report = page()
             with self._interruptions.shield():
                 recorder.finish(None, outcome, report)
@@ -237,6 +238,7 @@ class Command:
             recorder.address,
             uri=recorder.uri,
             published=None if report is None else report.published,
+            held_out=recorder.held_out,
             model_of=best.run_id if best is not None and best.digest in self._models else None,
         )
         if self._stopped:

@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from src import config
-from src.data import make_preprocessor
+from src.data import Dataset, make_preprocessor
 from src.evaluation.metrics import score
 from src.sweep.jobs import Job
 
@@ -31,7 +32,12 @@ def fitted_pipeline(job: Job) -> "Pipeline":
 
 def fitted_scores(pipeline: "Pipeline", job: Job) -> dict[str, float]:
     """Score the fitted pipeline on the very rows that it was fitted on, as ``fitted/METRIC``."""
-    probabilities = pipeline.predict_proba(job.dataset.features)
-    order = [list(pipeline.classes_).index(name) for name in job.dataset.class_names]
-    found = score(job.dataset.target, probabilities[:, order])
+    found = score(job.dataset.target, predicted(pipeline, job.dataset))
     return {f"fitted/{name}": value for name, value in found.items()}
+
+
+def predicted(pipeline: "Pipeline", data: Dataset) -> NDArray[np.float64]:
+    """Return the fitted pipeline's probabilities for rows, shape (n, C), the classes in the data's order."""
+    order = [list(pipeline.classes_).index(name) for name in data.class_names]
+    probabilities: NDArray[np.float64] = pipeline.predict_proba(data.features)[:, order]
+    return probabilities

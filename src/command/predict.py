@@ -7,11 +7,23 @@ from pathlib import Path
 import pandas as pd
 
 from src.data.new_rows import imputes, read_rows, unknown_categories
+from src.data.table import Keys
 from src.models.kept import answer
 from src.tracking import artifacts
 from src.tracking.models import find_model
 from src.tracking.store import open_store
 from src.words import counted, first_of
+
+# The arguments of `src.predict`.
+KEYS = Keys(
+    path="ROWS.csv",
+    separator="--separator",
+    mend_separator="set --separator '{}'",
+    header="leave out --no-header",
+    no_header="say --no-header",
+    mend_text="",
+    impute="train a model with data.missing=impute",
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +69,9 @@ def predict(model: str, rows: Path, *, uri: str | None = None, separator: str = 
     """
     kept = find_model(open_store(uri), model)
     preprocess = kept.pipeline[0]
-    table, features = read_rows(rows, kept.columns, separator=separator, header=header, impute=imputes(preprocess))
+    table, features = read_rows(
+        rows, kept.columns, separator=separator, header=header, impute=imputes(preprocess), keys=KEYS
+    )
     given = pd.DataFrame({column.name: column.cells for column in table.columns})
     answers = answer(kept.pipeline, features, kept.class_names)
     return Predicted(pd.concat([given, answers], axis="columns"), unknown_categories(preprocess, features))

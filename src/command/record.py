@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cache
 
+from src.command.held_out import held_out
 from src.command.keep import fitted_pipeline, fitted_scores
 from src.command.names import run_names, sweep_name
 from src.comparison import naming
 from src.comparison.cautions import row_facts
+from src.comparison.held_out import HeldOut
 from src.comparison.jobs import RecordedJob, Setting
 from src.comparison.naming import model_label
 from src.comparison.outcome import Outcome, compare_jobs
@@ -21,15 +23,15 @@ from src.escaping import masked
 from src.evaluation.results import Failure
 from src.report.comparison import build_report, data_cautions, described_data, one_of, published_cells
 from src.report.drawing import Drawer, begin_pictures
+from src.report.held_out import held_out_line
 from src.report.page import ComparisonReport
 from src.report.page import files as report_files
 from src.report.tables import best_line, leaderboard_csv
-from src.report.words import LAST_FIGURE, markdown
+from src.report.words import LAST_FIGURE, markdown, short_name
 from src.sweep.jobs import Job, Jobs
 from src.sweep.stacks import EndedJob
-from src.tracking import models, provenance, view
+from src.tracking import artifacts, models, provenance, view
 from src.tracking.address import resolve_address
-from src.tracking.artifacts import yaml_bytes
 from src.tracking.processes import repair_dead_sweeps
 from src.tracking.reading import (
     StoredRecord,
@@ -38,7 +40,7 @@ from src.tracking.reading import (
     sweeps_of_digest,
     unfinished_sweep,
 )
-from src.tracking.records import ANSWER, BEST_RUN, SEARCH, SHAPING, NewRun, RunRow, Status
+from src.tracking.records import ANSWER, BEST_RUN, HELD_OUT, SEARCH, SHAPING, NewRun, RunRow, Status
 from src.tracking.runs import (
     NoSweep,
     Sweep,
@@ -51,10 +53,11 @@ from src.tracking.runs import (
     log_jobs,
     no_sweep,
     reopen_sweep,
+    set_held_out,
     start_sweep,
 )
 from src.tracking.store import Store, experiment_id, open_store
-from src.tracking.sweeps import OPTIONS, read_job
+from src.tracking.sweeps import OPTIONS, read_held_out, read_job
 
 HEADLINE = ("test/accuracy", "test/balanced_accuracy", "test/log_loss", "test/macro_f1", "test/roc_auc", "std/accuracy")
 
@@ -83,6 +86,8 @@ class Recorder:
         The very sweep is recorded and finished: nothing is written.
     best
         The best setting of those that have ended with all their seeds.
+    held_out
+        What the kept models score on the files `data.test`.
     drawer
         Draws the figures.
     """
@@ -96,6 +101,7 @@ class Recorder:
     reused: set[str] = field(default_factory=set)
     borrowed: set[str] = field(default_factory=set)
     complete: bool = False
+    held_out: tuple[HeldOut, ...] = ()
     best: BestSoFar = field(init=False)
     store: Store = field(init=False)
     drawer: Drawer = field(default_factory=Drawer)
@@ -140,7 +146,11 @@ class Recorder:
     @property
     def digest(self) -> str:
         """Identifies the same sweep, or search, when it is typed again."""
-        return self.search or sweep_digest([job.digest for job in self.jobs], self.jobs[0].checked.comparison)
+        tests = {job.test.digest for job in self.jobs if job.test is not None}
+        if self.search is not None and not tests:
+            return self.search
+        parts = [job.digest for job in self.jobs] if self.search is None else [self.search]
+        return sweep_digest(parts, self.jobs[0].checked.comparison, tests)
 
     def _open(self, digests: Set[str]) -> dict[str, RunRow]:
         """See to it that there is an open parent run that lists all jobs, unless the whole sweep is there already.
@@ -164,6 +174,7 @@ class Recorder:
                 self._place = next((Sweep(run, {}) for run in same if run.status == "FINISHED"), None)
                 self.complete = self._place is not None
             if self.complete:
+                self.held_out = read_held_out(self.store, self.sweep.run)
                 return finished
         if self.complete:  # a search that goes further than the recorded one
             self._place = reopen_sweep(self.store, self.sweep.run_id, provenance.tags())
@@ -184,7 +195,7 @@ class Recorder:
             jobs=listed,
             tags={**provenance.tags(), **({SEARCH: "true"} if self.search else {})},
             params=flatten({"comparison": asked}),
-            files={OPTIONS: yaml_bytes(asked)},
+            files={OPTIONS: artifacts.yaml_bytes(asked)},
         )
         return finished
 
@@ -306,6 +317,25 @@ class Recorder:
         add_metrics(self.store, run_id, fitted_scores(pipeline, job))
         return models.log_model(self.store, run_id, pipeline, job.dataset.features, job.dataset.class_names)
 
+    def score_held_out(self, outcome: Outcome) -> None:
+        """Score the models that are kept on the rows of `data.test`, once, and add the scores to their runs."""
+        if self.complete:
+            return
+        self.held_out, jobs, record = (), {job.digest: job for job in self.jobs}, StoredRecord(self.store)
+        for family in outcome.families:
+            best = outcome.best_on(family.data)
+            if best is None or (job := jobs[best.first.digest]).test is None:
+                continue
+            names = {best.first.run_id: model_label(job.flat)}
+            names |= {one.best.first.run_id: one.name for one in family.candidates}
+            kept = {run_id: (name, record.pipeline(run_id)) for run_id, name in names.items()}
+            found = held_out(outcome, family.data, job, kept)
+            self.held_out += (found,)
+            for model in found.models:
+                set_held_out(self.store, model.run_id, found.digest, model.scores)
+            if self.alone:
+                add_files(self.store, best.first.run_id, {artifacts.HELD_OUT: artifacts.held_out(self.held_out)})
+
     def register(self, name: str, job: Job, model: str) -> str:
         """Register a job's model under a name; return a line that says so."""
         run_id = self.recorded[job.digest].run_id
@@ -332,6 +362,7 @@ class Recorder:
             missing=len(self.jobs) - len(self.ended),
             options=self.settings.comparison,
             searched=self.search is not None,
+            held_out=self.held_out,
         )
         return build_report(StoredRecord(self.store), [sweep], outcome, drawn=False)
 
@@ -344,7 +375,9 @@ class Recorder:
             return lambda: report
         record, outcome = StoredRecord(self.store), report.outcome
         drawn = begin_pictures(self.drawer, record, outcome, one_of(described_data(record, outcome.jobs)))
-        return lambda: replace(report, published=published_cells(record, outcome), pictures=drawn())
+        return lambda: replace(
+            report, published=published_cells(record, outcome), held_out=self.held_out, pictures=drawn()
+        )
 
     def finish(self, error: BaseException | None, outcome: Outcome, report: ComparisonReport | None = None) -> None:
         """End the sweep's parent run truthfully, with all that it came to; there may be no report after an `error`.
@@ -359,20 +392,27 @@ class Recorder:
                 self._show_single_runs(headline)
             return
         best = outcome.best
+        chosen = self.held_out[0].models[0].scores if best is not None and self.held_out else {}
         varying = naming.varying([job.flat for job in self.ended])
-        view.prepare_view(self.store, self.sweep.experiment_id, self.sweep.run_id, varying, headline)
-        told = [] if report is None else [report.answer, *report.caveats]
+        columns = [*headline, *[f"held_out/{short_name(outcome.metric)}"] * bool(self.held_out)]
+        view.prepare_view(self.store, self.sweep.experiment_id, self.sweep.run_id, varying, columns)
+        told = [] if report is None else [report.answer, *map(held_out_line, self.held_out), *report.caveats]
+        files = {"leaderboard.csv": leaderboard_csv(outcome).encode()} if report is None else report_files(report)
         finish_sweep(
             self.store,
             self.sweep,
             _status(self.ended, error),
-            metrics={} if best is None else {name: _headline(best, name) for name in headline},
+            metrics={
+                **({} if best is None else {name: _headline(best, name) for name in headline}),
+                **{f"held_out/{name}": value for name, value in chosen.items()},
+            },
             tags={
                 **({} if best is None else {BEST_RUN: best.first.run_id}),
                 **({} if report is None else {ANSWER: report.answer}),
+                **({HELD_OUT: " ".join(each.digest for each in self.held_out)} if self.held_out else {}),
             },
             note="\n\n".join(map(markdown, [*told, best_line(outcome)])),
-            files={"leaderboard.csv": leaderboard_csv(outcome).encode()} if report is None else report_files(report),
+            files=files | ({artifacts.HELD_OUT: artifacts.held_out(self.held_out)} if self.held_out else {}),
             failure=Failure.of(error) if isinstance(error, Exception) else None,
         )
 

@@ -17,7 +17,7 @@ from src.tracking.records import DATA_DIGEST, FOLDS_DIGEST, JOB_DIGEST, RunRow, 
 from src.tracking.store import open_store
 
 # Wall-clock time is never the same twice; the scores of the model kept belong to that model.
-NOT_COMPARED = ("time/", "fitted/")
+NOT_COMPARED = ("time/", "fitted/", "held_out/")
 # What a run's tags say of where its numbers come from, and in what words to tell that it has changed.
 ORIGINS = {
     "data_digest": "the data",
@@ -69,6 +69,7 @@ def rerun(run_id: str, uri: str | None = None) -> Rerun:
         raise RerunError(f"the run {run_id} is {run.status}: it has no result to compare with.")
     config = recorded(recorded_config(store, run)).model_dump(mode="json")
     config["sweep"] = {**config["sweep"], "backend": "threads", "n_jobs": 1}
+    config["data"]["test"] = None  # of the model that was kept
     (job,) = make_jobs([Composed(tuple(recorded_overrides(store, run)), config)]).distinct
     result = _trained(job)
     before = {**run.metrics, **_by_fold(fold_scores(store, run))}

@@ -7,15 +7,18 @@ from typing import Any
 
 import pandas as pd
 
+from src.comparison.held_out import HeldOut
 from src.comparison.jobs import RecordedJob
 from src.comparison.outcome import Outcome, compare_jobs
 from src.errors import UserError
 from src.report.comparison import data_cautions, described_data, one_of
 from src.report.drawing import Drawer, begin_pictures
+from src.report.held_out import held_out_cells, held_out_rows
 from src.report.page import ComparisonReport, Figures, notebook_html
 from src.report.tables import best_line, leaderboard_cells, setting_rows
 from src.tracking import reading
 from src.tracking.reading import StoredRecord
+from src.tracking.sweeps import read_held_out
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -46,6 +49,15 @@ class Run:
         return reading.predictions(self.record.store, reading.get_run(self.record.store, self.run_id))
 
     @cached_property
+    def held_out(self) -> pd.DataFrame:
+        """What the model of a job alone scores on the rows of ``data.test``, as `Study.held_out`; else empty."""
+        return pd.DataFrame(held_out_rows(self._held_out))
+
+    @cached_property
+    def _held_out(self) -> tuple[HeldOut, ...]:
+        return read_held_out(self.record.store, reading.get_run(self.record.store, self.run_id))
+
+    @cached_property
     def outcome(self) -> Outcome:
         """The job as a comparison of one."""
         return compare_jobs([self.job], self.job.config.comparison)
@@ -72,8 +84,9 @@ class Run:
         return f"<Run {self.run_id}: {best_line(self.outcome)}>"
 
     def _repr_html_(self) -> str:
-        cautions = data_cautions(described_data(self.record, [self.job]), [self.job])
-        return notebook_html(self.job.name, best_line(self.outcome), cautions, [leaderboard_cells(self.outcome)])
+        cautions = (*data_cautions(described_data(self.record, [self.job]), [self.job]), *self.outcome.cautions)
+        tables = [leaderboard_cells(self.outcome), *map(held_out_cells, self._held_out)]
+        return notebook_html(self.job.name, best_line(self.outcome), cautions, tables)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -108,6 +121,15 @@ class Study:
     def comparisons(self) -> pd.DataFrame:
         """A row for each model against each baseline: difference, interval, p-values, verdict."""
         return pd.DataFrame(list(self.outcome.comparisons)).drop(columns="on_folds", errors="ignore")
+
+    @cached_property
+    def held_out(self) -> pd.DataFrame:
+        """What the kept models score on the rows of ``data.test``; a row for each model, the chosen one first.
+
+        ``rows``, ``right``; all metrics; Wilson's interval of the accuracy, ``low`` to ``high``; how many rows, of it
+        and the chosen model, ``only_it`` or ``only_chosen`` has right, and McNemar's exact ``p``. Empty without a file.
+        """
+        return pd.DataFrame(held_out_rows(self.report.held_out))
 
     @cached_property
     def runs(self) -> tuple[Run, ...]:

@@ -23,6 +23,7 @@ FAR_OUT = 3.0  # interquartile ranges beyond the median (Tukey 1977 calls what i
 FEWEST_ROWS = 5  # of a test part whose score can be far from others by more than chance
 FAR_ERRORS = 4.0  # and, of a share, binomial standard errors of a fold's score
 FEWEST_NUMBERED = 10  # rows below which whole numbers in order may well be measured
+CONVERGED = "sklearn_logistic"  # the model that is solved, not trained for so many epochs
 NAMED = 4  # folds, candidates and columns that a sentence names
 # Lower ends that are no choice: there is nothing beyond them.
 NATURAL_ENDS = {"training.l2": 0.0, "training.warmup": 0, "training.batch_size": 1, "training.min_learning_rate": 0.0}
@@ -113,7 +114,11 @@ def of_families(families: Sequence[Family], metric: str) -> Iterator[str]:
     """What is to be known of the candidates of each data set; effort is told once, of the most unequal."""
     for family in families:
         where = f"On {family.data}: " if len(families) > 1 else ""
-        told = [*at_edges(family.candidates), *far_folds(family.candidates, metric)]
+        told = [
+            *at_edges(family.candidates),
+            *far_folds(family.candidates, metric),
+            *without_solution(family.candidates),
+        ]
         yield from (where + sentence for sentence in told)
     yield from unequal_effort([family.candidates for family in families if family.candidates])
 
@@ -165,6 +170,25 @@ def far_folds(candidates: Sequence[Candidate], metric: str) -> Iterator[str]:
             f"The mean of {candidate.name}, {candidate.mean:.3f}, hides {counted(len(far), 'fold')} far from the "
             f"others: {named}; its median is {np.median(candidate.scores):.3f}."
         )
+
+
+def without_solution(candidates: Sequence[Candidate]) -> Iterator[str]:
+    """Settings that are to be solved and cannot be: no penalty, and a linear model that makes no error in training.
+
+    Larger weights then fit better without end (Albert and Anderson, Biometrika 71, 1984).
+    """
+    for candidate in candidates:
+        for setting in candidate.settings:
+            if candidate.model != CONVERGED or setting.flat["training.l2"] != 0:
+                continue
+            right = setting.on_folds("train/accuracy") == 1
+            if right.any():
+                yield (
+                    f"{candidate.name} without a penalty (l2=0) has every row of {right.sum()} of "
+                    f"{counted(len(right), 'training part')} right: there no weights are the best, as larger ones fit "
+                    "better without end, and the solver takes long to stop. A penalty, such as training.l2=1e-4, "
+                    "gives it a solution."
+                )
 
 
 def _by_chance(candidate: Candidate, middle: float, metric: str) -> float:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 from src.comparison.cautions import RowFacts
+from src.comparison.held_out import HeldOut
 from src.comparison.jobs import RecordedJob
 from src.config.schema import ComparisonConfig
 from src.evaluation.results import Curve, OutOfFold
@@ -50,6 +51,8 @@ class RecordedSweep:
         Whether a search proposed the jobs.
     unreadable
         A sentence for each job that an older version recorded without what is needed.
+    held_out
+        The models it kept on the file `data.test`, of each data set that has one.
     """
 
     run_id: str
@@ -63,6 +66,7 @@ class RecordedSweep:
     options: ComparisonConfig
     searched: bool
     unreadable: tuple[str, ...] = ()
+    held_out: tuple[HeldOut, ...] = ()
 
     @property
     def incomplete(self) -> str | None:

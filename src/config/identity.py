@@ -15,7 +15,7 @@ from src.network.settings import Settings
 
 SRC = Path(__file__).resolve().parents[1]
 # The code that can change a number of a job's result: rooms and files. No job runs the derivation, which is to be read,
-# the trace of one update or the statistics of paired scores, or reads the models that were kept and rows for them.
+# the trace of one update or the statistics of scores, or reads the models that were kept and rows for them.
 NUMERICAL = (
     *("network", "models", "data", "evaluation"),
     *("config/schema.py", "config/kinds.py", "config/identity.py"),
@@ -23,7 +23,7 @@ NUMERICAL = (
 )
 NOT_NUMERICAL = (
     *("network/derivation.py", "network/tracing.py", "evaluation/significance.py"),
-    *("models/kept.py", "data/new_rows.py"),
+    *("evaluation/shares.py", "models/kept.py", "data/new_rows.py"),
 )
 NUMERICAL_LIBRARIES = ("numpy", "scipy", "scikit-learn")
 
@@ -37,7 +37,7 @@ REFERENCES = {
     "sklearn": ("model.estimator", "model.params"),
     "sklearn_logistic": ("training.l2", "training.class_weight"),
 }
-_CSV = ("path", "target", "header", "separator", "missing", "categorical", "drop", "weights", "groups", "fold")
+_CSV = ("path", "test", "target", "header", "separator", "missing", "categorical", "drop", "weights", "groups", "fold")
 _DECLARED = hyperparameters(Settings)
 
 
@@ -82,11 +82,11 @@ def canonical(job: JobConfig) -> dict[str, Any]:
 
     Configurations that mean the same have the same canonical form: keys without a meaning for this job are left out,
     and a list of equal activations is the one word. The data's path is left out too: the data's digest stands for the
-    rows.
+    rows. So is the file that models are scored on at the end, which has no part in a job's folds.
     """
     config = job.model_dump(mode="json")
     config["model"]["activation"] = _simplest(config["model"]["activation"])
-    return _select(config, [key for key in used_keys(job) if key != "data.path"])
+    return _select(config, [key for key in used_keys(job) if key not in ("data.path", "data.test")])
 
 
 def model_parameters(job: JobConfig) -> dict[str, Any]:
@@ -133,9 +133,9 @@ def digest(canonical: Mapping[str, Any], data_digest: str, code_version: str) ->
     return _sha256(json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False))
 
 
-def sweep_digest(jobs: Iterable[str], asked: ComparisonConfig) -> str:
-    """SHA-256 (hex) of the digests of jobs, whatever their order, and of what is asked of them."""
-    return _sha256("\n".join([*sorted(jobs), asked.model_dump_json()]))
+def sweep_digest(jobs: Iterable[str], asked: ComparisonConfig, tests: Iterable[str] = ()) -> str:
+    """SHA-256 (hex) of the digests of jobs, whatever their order, of what is asked of them and of data.test's rows."""
+    return _sha256("\n".join([*sorted(jobs), asked.model_dump_json(), *sorted(tests)]))
 
 
 def search_digest(settings: Any, arguments: Sequence[str]) -> str:

@@ -55,7 +55,7 @@ def unknown_key(key: str, schema: type[BaseModel] = JobConfig) -> str:
     if _takes_mapping(annotation):
         return (
             f"{key}: {above} does not hold this yet. Add it with a plus sign: +{key}=VALUE, "
-            f"or several: +{above}={{NAME: VALUE}}"
+            f"or several, in quotes: '+{above}={{NAME: VALUE, NAME: VALUE}}'."
         )
     if not _is_section(annotation):
         return f"{key}: {above} is {kind_of(annotation).text} and has no keys of its own."

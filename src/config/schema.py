@@ -106,6 +106,9 @@ class DataConfig(Section):
 
     name: DataName = Field("ex4", description="a bundled data set, or csv for the user's own file")
     path: str | None = Field(None, description="csv: the file")
+    test: kinds.Name | None = Field(
+        None, description="csv: another, on which the models kept are scored once, at the end"
+    )
     target: kinds.Column | None = Field(None, description="csv: the class's column, null for the last")
     header: bool = Field(True, description="csv: whether the first line holds the columns' names")
     separator: kinds.Separator = Field(",", description="csv: what stands between two values")
@@ -117,15 +120,19 @@ class DataConfig(Section):
     fold: kinds.Column | None = Field(None, description="csv: the column of given folds, null to draw them")
     scale: Scale = Field("standard", description="scaling of numeric columns, fitted on the training part of a fold")
 
-    @field_validator("path")
+    @field_validator("path", "test")
     @classmethod
-    def _only_csv_has_a_path(cls, path: str | None, info: ValidationInfo) -> str | None:
+    def _only_csv_has_files(cls, path: str | None, info: ValidationInfo) -> str | None:
         name = info.data.get("name")
-        if name == "csv" and not path:
+        if name == "csv" and not path and info.field_name == "path":
             raise ValueError("data=csv needs a file. Set data.path=FILE.")
         if name not in ("csv", None) and path is not None:
             raise ValueError(f"'{path}' is not read, because data.name is '{name}'. Choose data=csv to read a file.")
         return path
+
+    def reading(self) -> dict[str, Any]:
+        """Which table and how it is read: the arguments of `src.data.load`."""
+        return self.model_dump(exclude={"scale", "test"})
 
 
 @declared_by(ModelSettings)
@@ -305,6 +312,15 @@ class JobConfig(Section):
     def has_given_folds(self) -> bool:
         """Whether a column of the user's file says which rows are tested together."""
         return self.data.name == "csv" and self.data.fold is not None
+
+    @model_validator(mode="after")
+    def _models_that_are_tested_are_kept(self) -> Self:
+        if self.data.test is not None and self.tracking.models == "none":
+            raise ValueError(
+                f"tracking.models: 'none' keeps no model that could be scored on data.test '{self.data.test}'. "
+                "Set tracking.models=best, or leave out data.test."
+            )
+        return self
 
     @model_validator(mode="after")
     def _given_folds_are_not_repeated(self) -> Self:

@@ -13,8 +13,8 @@ import pandas as pd
 
 from src.data.column import MISSING_CELLS, MISSING_CELLS_TEXT, Column, parse_number
 from src.data.dataset import DataError, Dataset
-from src.data.table import Table, read_table
-from src.words import counted, first_of, plural
+from src.data.table import KEYS, Keys, Table, read_table
+from src.words import counted, first_of, plural, shortened
 
 _LARGEST = 1e100  # the variance of larger numbers overflows
 _MOST_CATEGORIES = 1000  # each becomes an input of the network
@@ -79,6 +79,16 @@ def load_csv(asked: CsvFile) -> Dataset:
         mend it.
     """
     table = read_table(asked.path, separator=asked.separator, header=asked.header)
+    if len(table.columns) == 1:
+        first = (
+            f"the header: {shortened(table.names[0])!r}"
+            if asked.header
+            else f"the first row: {shortened(table.columns[0].cells[0])!r}"
+        )
+        raise DataError(
+            f"{table.file} has one column ({first}); at least two are needed, a feature and the target: if another "
+            "character separates the cells, set data.separator."
+        )
     categorical = {table.position(column, "data.categorical") for column in asked.categorical}
     dropped = {table.position(column, "data.drop") for column in asked.drop}
     roles = _roles(table, asked, dropped)
@@ -282,14 +292,14 @@ def _torn_groups(fold: Column, groups: Column) -> Iterator[str]:
         )
 
 
-def missing_problems(columns: Iterable[Column], otherwise: str = "set data.missing=impute") -> Iterator[str]:
-    """What is wrong with columns in which values are missing, and how to mend it or what to do otherwise."""
+def missing_problems(columns: Iterable[Column], keys: Keys = KEYS) -> Iterator[str]:
+    """What is wrong with columns in which values are missing."""
     holes = [column for column in columns if column.missing_lines]
     lines = sorted({line for column in holes for line in column.missing_lines})
     if lines:
         yield (
             f"{_lines(lines)}: values are missing ({plural('column', len(holes))} "
-            f"{first_of(repr(column.name) for column in holes)}): write the values, remove the rows, or {otherwise}."
+            f"{first_of(repr(column.name) for column in holes)}): write the values, remove the rows, or {keys.impute}."
         )
 
 
@@ -301,16 +311,16 @@ def _feature_problems(columns: Mapping[Column, bool], header: bool) -> Iterator[
             yield from number_problems(column, header) if is_numeric else _category_problems(column)
 
 
-def number_problems(column: Column, header: bool) -> Iterator[str]:
+def number_problems(column: Column, header: bool, keys: Keys = KEYS) -> Iterator[str]:
     """What is wrong with a column of numbers."""
     bad = [row for row in column.rows() if row[2] is None or not abs(row[2]) <= _LARGEST]
     text = [(line, cell) for line, cell, number in bad if number is None]
     beyond = [(line, cell) for line, cell, number in bad if number is not None]
     if text:
         line, cell = text[0]
-        mend = f"write a number (missing: {MISSING_CELLS_TEXT}), or list the column in data.categorical"
+        mend = f"write a number (missing: {MISSING_CELLS_TEXT}){keys.mend_text}"
         if not header and line == column.lines[0]:
-            mend = "set data.header=true if that line is the header"
+            mend = f"{keys.header} if that line is the header"
         yield f"line {line}, column {column.name!r}: the text {cell!r} among numbers{_further(text)}: {mend}."
     if beyond:
         line, cell = beyond[0]

@@ -1,23 +1,36 @@
 """Rows that a fitted model has not seen, read from the user's file by the names of the columns that the model takes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from src.data.column import Column
 from src.data.csv_file import column_values, missing_problems, number_problems, refuse
-from src.data.table import Table, read_table
-from src.words import did_you_mean, first_of
+from src.data.dataset import DataError, Dataset
+from src.data.table import KEYS, Keys, Table, read_table
+from src.words import counted, did_you_mean, first_of
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
 _MOST_TOLD = 5  # missing columns, each in a line of its own
+# Both files are read alike, and the models are there when the second one is.
+_TEST = replace(KEYS, path="data.test", mend_separator="save it with the separator that data.path has", mend_text="")
 
 
 def read_rows(
-    path: str | Path, columns: Mapping[str, bool], *, separator: str = ",", header: bool = True, impute: bool = False
+    path: str | Path,
+    columns: Mapping[str, bool],
+    *,
+    separator: str = ",",
+    header: bool = True,
+    impute: bool = False,
+    keys: Keys = KEYS,
 ) -> tuple[Table, pd.DataFrame]:
     """Read rows for a model that is fitted already.
 
@@ -30,6 +43,8 @@ def read_rows(
         order.
     impute
         Whether the model fills in missing values.
+    keys
+        What messages call all this.
 
     Returns
     -------
@@ -42,25 +57,111 @@ def read_rows(
     DataError
         The file does not fit: where, what, how to mend it.
     """
-    table = read_table(path, separator=separator, header=header)
-    lacking = [name for name in columns if name not in table.names][:_MOST_TOLD]
+    table = read_table(path, separator=separator, header=header, keys=keys)
+    found = _columns(table, columns, "the model takes")
+    kinds = dict(zip(found, columns.values(), strict=True))
+    refuse(table.file, *_problems(kinds, header, impute, keys))
+    return table, _features(kinds)
+
+
+def read_test(
+    path: str | Path, learned: Dataset, *, separator: str = ",", header: bool = True, impute: bool = False
+) -> Dataset:
+    """Read the rows that models of `learned`, the user's own file, are to be tested on: as that file was read.
+
+    Parameters
+    ----------
+    path
+        The file; it holds at least the columns that are learned from and the target, by name (x0, x1, ... without a
+        header).
+    learned
+        What the models learn.
+    separator, header, impute
+        As for `learned`; `impute` where missing values are filled in.
+
+    Returns
+    -------
+    Dataset
+        With the columns, kinds and classes of `learned`, some of which may have no row; without weights or groups.
+
+    Raises
+    ------
+    DataError
+        The file does not fit, a label is none of the classes, or it holds the very rows of `learned`.
+    """
+    table = read_table(path, separator=separator, header=header, keys=_TEST)
+    *features, labels = _columns(table, [*learned.feature_names, learned.target_name], f"{learned.name} has")
+    kinds = {column: column.name in learned.numeric_names for column in features}
+    refuse(table.file, *_label_problems(labels, learned), *_problems(kinds, header, impute, _TEST))
+    code = {name: code for code, name in enumerate(learned.class_names)}
+    read = Dataset(
+        name=Path(path).name,
+        features=_features(kinds),
+        target=np.array([code[cell] for cell in labels.cells], np.int64),
+        class_names=learned.class_names,
+        sample_weight=None,
+        source=str(Path(path).expanduser().resolve()),
+        target_name=labels.name,
+    )
+    if np.array_equal(np.sort(_row_hashes(read)), np.sort(_row_hashes(learned))):
+        raise DataError(
+            f"data.test: {table.file} holds the same rows as {learned.source}, so it tests nothing that was not "
+            "learned: give rows that data.path does not hold."
+        )
+    return read
+
+
+def rows_in_both(learned: Dataset, test: Dataset) -> int:
+    """How many rows of `test` stand in `learned` too, all values and the label alike."""
+    return int(np.isin(_row_hashes(test), _row_hashes(learned)).sum())
+
+
+def _row_hashes(data: Dataset) -> NDArray[np.uint64]:
+    labeled = data.features.assign(**{"": data.target})
+    return np.asarray(pd.util.hash_pandas_object(labeled, index=False), np.uint64)
+
+
+def _columns(table: Table, names: Sequence[str] | Mapping[str, bool], whose: str) -> list[Column]:
+    """The columns of these names, in their order; `whose` says who has them."""
+    lacking = [name for name in names if name not in table.names][:_MOST_TOLD]
     refuse(
         table.file,
         *(
-            f"there is no column {name!r}, which the model takes.{did_you_mean(name, table.names)} The columns are "
+            f"there is no column {name!r}, which {whose}.{did_you_mean(name, table.names)} The columns are "
             f"{first_of(map(repr, table.names))}."
             for name in lacking
         ),
     )
-    found = {table.columns[table.names.index(name)]: is_numeric for name, is_numeric in columns.items()}
-    refuse(
-        table.file,
-        *(() if impute else missing_problems(found, "train a model with data.missing=impute")),
-        *(problem for column, numeric in found.items() if numeric for problem in number_problems(column, header)),
-    )
-    rows = pd.DataFrame({column.name: column_values(column, is_numeric) for column, is_numeric in found.items()})
+    return [table.columns[table.names.index(name)] for name in names]
+
+
+def _problems(columns: Mapping[Column, bool], header: bool, impute: bool, keys: Keys) -> Iterator[str]:
+    """What is wrong with features, of which each holds numbers or does not."""
+    if not impute:
+        yield from missing_problems(columns, keys)
+    for column, is_numeric in columns.items():
+        if is_numeric:
+            yield from number_problems(column, header, keys)
+
+
+def _label_problems(labels: Column, learned: Dataset) -> Iterator[str]:
+    where = f"target column {labels.name!r}"
+    strange = [
+        (line, cell) for line, cell in zip(labels.lines, labels.cells, strict=True) if cell not in learned.class_names
+    ]
+    if strange:
+        line, cell = strange[0]
+        further = f" (and in {counted(len(strange) - 1, 'more row')})" if len(strange) > 1 else ""
+        yield (
+            f"line {line}, {where}: {cell!r}{further} is none of the classes of {learned.name}, "
+            f"{first_of(learned.class_names)}: write one of them, or remove the row."
+        )
+
+
+def _features(columns: Mapping[Column, bool]) -> pd.DataFrame:
+    rows = pd.DataFrame({column.name: column_values(column, is_numeric) for column, is_numeric in columns.items()})
     rows.columns = rows.columns.astype(object)
-    return table, rows
+    return rows
 
 
 def imputes(fitted: "BaseEstimator") -> bool:

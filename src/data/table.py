@@ -15,18 +15,41 @@ from src.data.column import Column
 from src.data.dataset import DataError
 from src.words import counted, did_you_mean, first_of, near, no_such_user, shortened, special_file
 
-# The usual separators, each with what sets it on a command line (the shell takes the outer quotes, Hydra the inner).
-_SEPARATORS = {
-    ",": """'data.separator=","'""",
-    ";": """'data.separator=";"'""",
-    "\t": r"data.separator='\t'",
-    "|": """'data.separator="|"'""",
-    " ": """'data.separator=" "'""",
-}
+_SEPARATORS = (",", ";", "\t", "|", " ")  # the usual ones
 _LINE_END = re.compile(r"\r\n|\r|\n")  # str.splitlines would also break lines where no editor does
 _TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".txt", ".data", ".dat"})
 _MEMORY_OF_FILE = 20  # bytes of memory for each of a file's, as every cell becomes a text of its own
 _PROBED_LINES = 100  # looked at to guess a separator
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What messages call a file and the ways to read it: the keys, or the arguments, by which the user gave them.
+
+    Attributes
+    ----------
+    path, separator
+        The file and the character between cells.
+    mend_separator
+        What to do where ``{}`` is what separates the cells.
+    header, no_header
+        What says that the first line holds the columns' names, or that it does not.
+    mend_text
+        What to do about text among numbers, other than to write a number.
+    impute
+        What lets missing values be filled in.
+    """
+
+    path: str = "data.path"
+    separator: str = "data.separator"
+    mend_separator: str = """set the separator to '{0}' ('data.separator="{0}"')"""  # for the shell, and for Hydra
+    header: str = "set data.header=true"
+    no_header: str = "set data.header=false"
+    mend_text: str = ", or list the column in data.categorical"
+    impute: str = "set data.missing=impute"
+
+
+KEYS = Keys()  # those of the configuration
 
 
 @dataclass(frozen=True)
@@ -58,8 +81,8 @@ class Table:
         raise DataError(f"{key}: {self.file} has {problem} Its columns are {first_of(map(repr, names))}.")
 
 
-def read_table(path: str | Path, *, separator: str = ",", header: bool = True) -> Table:
-    r"""Read a file of separated values in UTF-8 (with or without a byte order mark) as text.
+def read_table(path: str | Path, *, separator: str = ",", header: bool = True, keys: Keys = KEYS) -> Table:
+    r"""Read a file of separated values in UTF-8 (with or without a byte order mark) as text; `keys` are for messages.
 
     Cells may be quoted with ``"``; blank lines are skipped; line ends may be any of \n, \r\n, \r.
 
@@ -67,52 +90,55 @@ def read_table(path: str | Path, *, separator: str = ",", header: bool = True) -
     ------
     DataError
         The file is missing, a folder, a device or the like, too large for what memory is free, not readable, not UTF-8
-        or empty; it has no rows, one column, rows of different lengths, unnamed or repeated columns; a quote is not
-        closed.
+        or empty; it has no rows, rows of different lengths, unnamed or repeated columns; a quote is not closed.
     """
     file = str(path)
-    text = _decode(_read_bytes(file), file)
-    _check_separator(separator)
+    text = _decode(_read_bytes(file, keys), file, keys)
+    if len(separator) != 1 or separator in '"\r\n':
+        raise DataError(
+            f"{keys.separator}: {separator!r} cannot separate cells: give one character, such as ',', ';', '|', a tab, "
+            "or ' ' for any number of spaces."
+        )
     rows, lines = _split(text, separator, file)
     if not rows:
-        raise DataError(f"data.path: {file} is empty; a table with a row for each sample is needed.")
-    _check_shape(rows, lines, text, separator, header, file)
+        raise DataError(f"{keys.path}: {file} is empty; a table with a row for each sample is needed.")
+    _check_shape(rows, lines, text, separator, header, file, keys)
     if header:
         names, rows, lines = rows[0], rows[1:], lines[1:]
-        _check_names(names, file)
+        _check_names(names, file, keys)
     else:
         names = [f"x{position}" for position in range(len(rows[0]))]
     cells, starts = zip(*rows, strict=True), tuple(lines)
     return Table(file, tuple(Column(name, column, starts) for name, column in zip(names, cells, strict=True)))
 
 
-def _read_bytes(file: str) -> bytes:
+def _read_bytes(file: str, keys: Keys) -> bytes:
     try:
         path = Path(file).expanduser()
     except RuntimeError:
-        raise DataError(f"data.path: {no_such_user(file)}") from None
+        raise DataError(f"{keys.path}: {no_such_user(file)}") from None
     try:
         found = path.stat()
         if stat.S_ISDIR(found.st_mode):
             inside = sorted(entry.name for entry in path.iterdir() if entry.suffix.lower() in _TABLE_SUFFIXES)
             choices = f" (it holds {first_of(inside)})" if inside else ""
-            raise DataError(f"data.path: {file} is a folder; give the path of a file{choices}.")
+            raise DataError(f"{keys.path}: {file} is a folder; give the path of a file{choices}.")
         if not stat.S_ISREG(found.st_mode):  # it may have no end, or wait for ever
             raise DataError(
-                f"data.path: {file} is no regular file ({special_file(found.st_mode)}); save its rows in a file."
+                f"{keys.path}: {file} is no regular file ({special_file(found.st_mode)}); save its rows in a file."
             )
         free = psutil.virtual_memory().available
         if found.st_size * _MEMORY_OF_FILE > free:
             raise DataError(
-                f"data.path: {file} has {found.st_size:,} bytes; with {free:,} bytes of free memory at most "
+                f"{keys.path}: {file} has {found.st_size:,} bytes; with {free:,} bytes of free memory at most "
                 f"{free // _MEMORY_OF_FILE:,} can be read. Take fewer rows."
             )
         # A file of the kernel's says that it has no bytes; it may have no end, or wait for ever.
         return path.read_bytes() if found.st_size else b""
     except FileNotFoundError:
-        raise DataError(f"data.path: there is no file {file}.{_files_near(path)}") from None
+        raise DataError(f"{keys.path}: there is no file {file}.{_files_near(path)}") from None
     except OSError as problem:
-        raise DataError(f"data.path: {file} cannot be read ({problem.strerror}).") from None
+        raise DataError(f"{keys.path}: {file} cannot be read ({problem.strerror}).") from None
 
 
 def _files_near(path: Path) -> str:
@@ -130,13 +156,13 @@ def _files_near(path: Path) -> str:
     return f" Its folder, {folder.resolve()}, holds no table."
 
 
-def _decode(content: bytes, file: str) -> str:
+def _decode(content: bytes, file: str, keys: Keys) -> str:
     mend = (
         "save it as 'CSV UTF-8', or convert it with `iconv -f ENCODING -t UTF-8 OLD > NEW` "
         "(ENCODING: UTF-16, ISO-8859-1 for western European text, GB18030 for Chinese, ...)"
     )
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError(f"data.path: {file} is UTF-16, not UTF-8: {mend}.")
+        raise DataError(f"{keys.path}: {file} is UTF-16, not UTF-8: {mend}.")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
@@ -144,20 +170,12 @@ def _decode(content: bytes, file: str) -> str:
         position = problem.start + (3 if content.startswith(b"\xef\xbb\xbf") else 0)
         line = len(content[:position].splitlines() or [b""]) + content[:position].endswith((b"\n", b"\r"))
         raise DataError(
-            f"data.path: {file}, line {line}: byte 0x{content[position]:02x} is not UTF-8: {mend}."
+            f"{keys.path}: {file}, line {line}: byte 0x{content[position]:02x} is not UTF-8: {mend}."
         ) from None
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
-        raise DataError(f"data.path: {file}, line {line}: a zero byte; this is not a text file in UTF-8: {mend}.")
+        raise DataError(f"{keys.path}: {file}, line {line}: a zero byte; this is not a text file in UTF-8: {mend}.")
     return text
-
-
-def _check_separator(separator: str) -> None:
-    if len(separator) != 1 or separator in '"\r\n':
-        raise DataError(
-            f"data.separator: {separator!r} cannot separate cells: give one character, such as ',', ';', '|', a tab, "
-            "or ' ' for any number of spaces."
-        )
 
 
 def _split(text: str, separator: str, file: str) -> tuple[list[list[str]], list[int]]:
@@ -195,9 +213,15 @@ def _cells(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _check_shape(
-    rows: Sequence[Sequence[str]], lines: Sequence[int], text: str, separator: str, header: bool, file: str
+    rows: Sequence[Sequence[str]],
+    lines: Sequence[int],
+    text: str,
+    separator: str,
+    header: bool,
+    file: str,
+    keys: Keys,
 ) -> None:
-    """Raise DataError unless there are rows, all of the same length, which is at least two."""
+    """Raise DataError unless there are rows, all of the same length, as the separator cuts them."""
     width = len(rows[0])
     ragged = [(line, len(row)) for row, line in zip(rows, lines, strict=True) if len(row) != width]
     if width == 1 or ragged:
@@ -205,8 +229,7 @@ def _check_shape(
         if other is not None:
             raise DataError(
                 f"{file}: the cells are not separated by {separator!r}, line {lines[0]} is "
-                f"{shortened(_LINE_END.split(text)[lines[0] - 1])!r}: set the separator to {other!r} "
-                f"({_SEPARATORS[other]})."
+                f"{shortened(_LINE_END.split(text)[lines[0] - 1])!r}: {keys.mend_separator.format(repr(other)[1:-1])}."
             )
     first = "the header" if header else "the first row"
     if ragged:
@@ -221,15 +244,10 @@ def _check_shape(
             f"{file}, line {line}: {counted(found, 'cell')} where {first} in line {lines[0]} has {width}{further}; "
             "each row needs the same number: mend the line, and quote a cell that holds the separator."
         )
-    if width == 1:
-        raise DataError(
-            f"{file} has one column ({first}: {shortened(rows[0][0])!r}); at least two are needed, a feature and the "
-            "target: if another character separates the cells, set data.separator."
-        )
     if header and len(rows) == 1:
         raise DataError(
             f"{file} has a header and no rows; a table with a row for each sample is needed. If the file has no "
-            "header, set data.header=false."
+            f"header, {keys.no_header}."
         )
 
 
@@ -239,7 +257,7 @@ def _better_separator(text: str, separator: str) -> str | None:
     """
     probe = "\n".join(_LINE_END.split(text, _PROBED_LINES)[:_PROBED_LINES])
     widths: dict[str, int] = {}
-    for other in _SEPARATORS.keys() - {separator}:
+    for other in set(_SEPARATORS) - {separator}:
         try:
             found = {len(cells) for _, cells in _cells(probe, other)}
         except csv.Error:
@@ -249,14 +267,14 @@ def _better_separator(text: str, separator: str) -> str | None:
     return max(sorted(widths), key=lambda other: widths[other], default=None)
 
 
-def _check_names(names: Sequence[str], file: str) -> None:
+def _check_names(names: Sequence[str], file: str, keys: Keys) -> None:
     """Raise DataError for columns without a name or with the same name."""
     places: dict[str, list[int]] = {}
     for position, name in enumerate(names):
         places.setdefault(name, []).append(position)
     problems = [
         f"{file}: {len(positions)} columns are named {name!r} (positions {first_of(positions)}, counted from 0): give "
-        "each its own name, or set data.header=false if the file has no header."
+        f"each its own name, or {keys.no_header} if the file has no header."
         for name, positions in places.items()
         if name and len(positions) > 1
     ]

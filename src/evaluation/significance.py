@@ -1,7 +1,7 @@
-"""What the scores of two models on the same folds say of their difference.
+"""What scores say of the difference of two models: on the same folds, and on rows that are tested once.
 
 Training parts of cross-validation overlap, so the scores of different folds are correlated, and the plain paired t-test
-takes chance for a difference far too often (experiments/statistics.md shows how often). Everything here uses the
+takes chance for a difference far too often (experiments/statistics.md shows how often). What is said of folds uses the
 variance corrected for that by Nadeau and Bengio, "Inference for the generalization error", Machine Learning 52 (2003).
 """
 
@@ -186,6 +186,18 @@ def holm(p_values: Sequence[float]) -> list[float]:
     adjusted = np.empty_like(p)
     adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1.0)
     return [float(each) for each in adjusted]
+
+
+def mcnemar(only_one: int, only_other: int) -> float:
+    """Two-sided p-value of the exact test of McNemar (Psychometrika 12, 1947) for two models on the same rows.
+
+    Of the rows that just one of the two has right, so many are `only_one`'s and so many `only_other`'s. If both are
+    right equally often, each such row is either one's with probability 1/2: twice the smaller binomial tail.
+    """
+    from scipy.special import bdtr
+
+    rows = only_one + only_other
+    return min(1.0, 2 * float(bdtr(min(only_one, only_other), rows, 0.5))) if rows else 1.0
 
 
 # scipy.special holds the distributions themselves; scipy.stats takes a second to import.

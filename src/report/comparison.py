@@ -40,6 +40,7 @@ def build_report(
         pictures=begin_pictures(Drawer(), record, outcome, described)() if drawn else (),
         class_scores=None if described is None else class_cells(record, outcome),
         published=published_cells(record, outcome),
+        held_out=tuple(found for each in sweeps for found in each.held_out),
         method=method(sweeps, outcome, datasets),
         commands=commands(sweeps, outcome.metric),
         notes=(

@@ -132,7 +132,7 @@ def decision_grid(features: FloatArray, points: int = 201) -> Grid:
 def _recorded_data(job: RecordedJob) -> Dataset | None:
     """The rows that a job was run on, None if they are no longer there or have changed."""
     try:
-        data = load(**job.config.data.model_dump(exclude={"scale"}))
+        data = load(**job.config.data.reading())
     except DataError:  # the user's file has moved: the report does without it
         return None
     return data if data.digest == job.data_digest else None

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_jsonable_python
 
 from src.comparison.candidates import Candidate
+from src.comparison.held_out import HeldOut
 from src.comparison.outcome import Outcome
 from src.escaping import json_text
+from src.report.held_out import held_out_cells
 from src.report.html import filled
 from src.report.tables import best_line, candidate_cells, leaderboard_cells, leaderboard_csv, setting_rows
 from src.report.terminal import Cells, cells_markdown
@@ -81,6 +83,8 @@ class ComparisonReport:
         The best candidates' scores by class.
     published
         Scores that others have published, beside ours.
+    held_out
+        What the kept models score on the file `data.test` of each data set that has one.
     method
         How it was done, as terms and their descriptions: data, folds, grid, versions, ...
     commands
@@ -97,6 +101,7 @@ class ComparisonReport:
     pictures: tuple[Picture, ...] = ()
     class_scores: Cells | None = None
     published: Cells | None = None
+    held_out: tuple[HeldOut, ...] = ()
     method: Mapping[str, str] = field(default_factory=dict)
     commands: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -118,6 +123,8 @@ class ComparisonReport:
         if outcome.candidates:
             caption = "Models: each by settings that were chosen without the fold they score"
             yield "Models", caption, candidate_cells(outcome)
+        for found in self.held_out:
+            yield "Held out", "Held out: the kept models on rows they have not seen", held_out_cells(found)
         if outcome.comparisons:
             caption = "Comparisons: each model against each baseline on the same folds"
             yield "Comparisons", caption, comparison_cells(outcome)
@@ -197,6 +204,7 @@ def to_json(report: ComparisonReport) -> str:
         "models": [_candidate_json(candidate, outcome.metric) for candidate in outcome.candidates],
         "comparisons": outcome.comparisons,
         "published": [dict(zip(published.headers, row, strict=True)) for row in published.rows] if published else [],
+        "held_out": report.held_out,
         "across": outcome.across,
         "method": dict(report.method),
         "commands": report.commands,

@@ -7,7 +7,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from src.comparison.held_out import HeldOut
 from src.comparison.outcome import Outcome
+from src.report.held_out import held_out_cells
 from src.report.page import ComparisonReport
 from src.report.tables import SCREENFUL, best_line, leaderboard
 from src.report.terminal import Cells, FittedTable, encodable
@@ -49,15 +51,22 @@ def print_end(
     address: str,
     *,
     published: Cells | None = None,
+    held_out: Iterable[HeldOut] = (),
     model_of: str | None = None,
     uri: str | None = None,
 ) -> None:
-    """Print what a run says when all of it is on disk: scores published elsewhere, how to ask its model, where it is.
+    """Print what a run says when all of it is on disk.
+
+    Scores published elsewhere, those on files that were held out, how to ask its model, where it is.
 
     `model_of` is the run that keeps the model, if one does; `uri` the store, where a command has to be told.
     """
     named = "" if uri is None else f" --uri {shlex.quote(uri)}"
     _print_tables(console, [published])
+    for found in held_out:
+        console.print()
+        console.print(FittedTable(held_out_cells(found), f"Held out: {found.file}"))
+        console.print()
     if model_of is not None:
         console.print(Text(f"New rows: python -m src.predict {model_of} rows.csv{named}"), soft_wrap=True)
     console.print(Text(f"Open the result: {f'python -m src.ui{named}' if uri else 'make ui'}"), soft_wrap=True)

@@ -41,6 +41,8 @@ class Job:
         The same, valid and typed.
     dataset, folds
         The rows, and which of them train and test.
+    test
+        The rows of `data.test`, on which the model that is kept is scored.
     inner_folds
         For each fold the folds inside its training part; none of them without `cv.inner_folds`.
     folds_digest
@@ -53,6 +55,7 @@ class Job:
     config: Mapping[str, Any]
     checked: JobConfig
     dataset: Dataset
+    test: Dataset | None
     folds: tuple[Fold, ...]
     inner_folds: tuple[tuple[Fold, ...], ...]
     folds_digest: str
@@ -157,16 +160,19 @@ def make_jobs(composed: Sequence[Composed]) -> Jobs:
     checked = check_all(composed)
     load = _Loader()
     rows = gather([partial(load.rows, each) for each in checked])
+    tests = gather([partial(load.test, each, of.dataset) for each, of in zip(checked, rows, strict=True)])
+    first_test: dict[str, Dataset | None] = {}
     jobs: dict[str, Job] = {}
     order: list[str] = []
     ignored: dict[str, dict[str, None]] = {}
     code = code_version()
-    for each, job_config, job_rows in zip(composed, checked, rows, strict=True):
+    for each, job_config, job_rows, test in zip(composed, checked, rows, tests, strict=True):
         dataset = job_rows.dataset
+        _check_same_test(dataset, first_test.setdefault(dataset.digest, test), test)
         digest = config.digest(config.canonical(job_config), dataset.digest, code)
         order.append(digest)
         if digest not in jobs:
-            jobs[digest] = Job(each.overrides, each.config, job_config, **vars(job_rows), digest=digest)
+            jobs[digest] = Job(each.overrides, each.config, job_config, **vars(job_rows), test=test, digest=digest)
         for key in config.ignored(job_config, [text.partition("=")[0] for text in each.overrides]):
             ignored.setdefault(key, {})[job_config.model.name] = None
     positions = {digest: position for position, digest in enumerate(jobs)}
@@ -192,6 +198,7 @@ class _Loader:
 
     def __init__(self) -> None:
         self._datasets: dict[str, Dataset] = {}
+        self._tests: dict[tuple[int, str], Dataset] = {}
         self._rows: dict[tuple[Any, ...], _Rows] = {}
 
     def rows(self, job: JobConfig) -> _Rows:
@@ -207,11 +214,37 @@ class _Loader:
         return rows
 
     def _dataset(self, job: JobConfig) -> Dataset:
-        arguments = job.data.model_dump(exclude={"scale"})
+        arguments = job.data.reading()
         key = repr(arguments)
         if key not in self._datasets:
             self._datasets[key] = data.load(**arguments)
         return self._datasets[key]
+
+    def test(self, job: JobConfig, learned: Dataset) -> Dataset | None:
+        """The rows of `data.test`; None without it."""
+        asked = job.data
+        if asked.test is None:
+            return None
+        key = (id(learned), asked.test)
+        if key not in self._tests:
+            self._tests[key] = data.read_test(
+                asked.test,
+                learned,
+                separator=asked.separator,
+                header=asked.header,
+                impute=asked.missing == "impute",
+            )
+        return self._tests[key]
+
+
+def _check_same_test(dataset: Dataset, first: Dataset | None, other: Dataset | None) -> None:
+    """Refuse several test files for one data set: models on it are chosen together."""
+    if first is not other and (first is None or other is None or first.digest != other.digest):
+        names = " and ".join("none" if test is None else test.name for test in (first, other))
+        raise ConfigError(
+            f"data.test: {names} for the same data, {dataset.name}. The choice among its models is tested on one file; "
+            "give one."
+        )
 
 
 def _make_rows(dataset: Dataset, cv: CVConfig, seed: int) -> _Rows:

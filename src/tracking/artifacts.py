@@ -5,6 +5,7 @@ import io
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from functools import lru_cache
 from itertools import repeat
 from pathlib import Path
@@ -14,10 +15,12 @@ from urllib.request import url2pathname
 
 import numpy as np
 import yaml
+from pydantic import TypeAdapter
 
+from src.comparison.held_out import HeldOut
 from src.comparison.jobs import FloatArray
 from src.config import JobConfig
-from src.escaping import csv_cell, masked, visible
+from src.escaping import csv_cell, json_text, masked, visible
 from src.evaluation.results import Failure, JobResult
 
 JOBS = "jobs.json"
@@ -28,6 +31,7 @@ CLASS_SCORES = "class_scores.csv"
 PREDICTIONS = "predictions.csv"
 CURVES = "curves.csv"
 TRACEBACK = "traceback.txt"
+HELD_OUT = "held_out.json"
 # Columns of fold_scores.csv that are counts.
 WHOLE = ("repeat", "fold", "n_train", "n_test", "parameters", "epochs", "diverged_epoch")
 
@@ -170,6 +174,16 @@ def curves(result: JobResult) -> bytes:
         )
     )
     return table(["repeat", "fold", "epoch", "train_loss", "test_loss"], rows)
+
+
+def held_out(found: Sequence[HeldOut]) -> bytes:
+    """Write what the models kept score on files that were held out."""
+    return masked(json_text([asdict(each) for each in found])).encode()
+
+
+def read_held_out(content: bytes) -> tuple[HeldOut, ...]:
+    """Read back what `held_out` wrote."""
+    return TypeAdapter(tuple[HeldOut, ...]).validate_python(json.loads(content))
 
 
 def local_folder(artifact_uri: str) -> Path | None:

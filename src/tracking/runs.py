@@ -24,6 +24,7 @@ from src.tracking.records import (
     DATA_DIGEST,
     ERROR,
     FOLDS_DIGEST,
+    HELD_OUT,
     JOB_DIGEST,
     NOTE,
     PARENT,
@@ -277,6 +278,13 @@ def add_metrics(store: Store, run_id: str, metrics: Mapping[str, float]) -> None
         there = get_run(store, run_id).metrics
         lacking = {name: value for name, value in metrics.items() if name not in there}
         store.change_run(run_id, metrics=lacking, now=int(time.time() * 1000))
+
+
+def set_held_out(store: Store, run_id: str, digest: str, scores: Mapping[str, float]) -> None:
+    """Write scores on a file that was held out as ``held_out/METRIC``, and its digest; those on another give way."""
+    with telling(f"metrics cannot be added to run {run_id}"):
+        metrics = {f"held_out/{name}": value for name, value in scores.items()}
+        store.change_run(run_id, tags={HELD_OUT: digest}, metrics=metrics, now=int(time.time() * 1000))
 
 
 def _user() -> str:

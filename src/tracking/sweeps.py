@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from src.comparison.held_out import HeldOut
 from src.comparison.jobs import FloatArray, RecordedJob
 from src.comparison.naming import data_name
 from src.comparison.record import RecordedDataset, RecordedSweep
@@ -36,6 +37,7 @@ from src.tracking.records import (
     DATA_DIGEST,
     ERROR,
     FOLDS_DIGEST,
+    HELD_OUT,
     JOB_DIGEST,
     SEARCH,
     SWEEP_DIGEST,
@@ -47,7 +49,7 @@ from src.words import near
 FINISHED, FAILED = "FINISHED", "FAILED"
 OPTIONS = "comparison.yaml"  # a sweep's artifact: what it was asked
 # Metrics of a fold or an epoch, which the job's tables hold, and of the model fitted on all rows, which comes later.
-_NOT_OF_JOB = ("fold/", "curve/", "fitted/")
+_NOT_OF_JOB = ("fold/", "curve/", "fitted/", "held_out/")
 
 
 def find_sweeps(store: Store, experiments: Sequence[str] = (), run_ids: Sequence[str] = ()) -> list[RunRow]:
@@ -114,7 +116,15 @@ def read_sweep(store: Store, sweep: RunRow) -> RecordedSweep:
         options=jobs[0].config.comparison if single and jobs else sweep_options(store, sweep),
         searched=sweep.tags.get(SEARCH) == "true" or sweep.name.startswith("search: "),
         unreadable=tuple(unreadable),
+        held_out=read_held_out(store, sweep),
     )
+
+
+def read_held_out(store: Store, run: RunRow) -> tuple[HeldOut, ...]:
+    """Read what the models of a sweep, or of a job alone, score on the file that was held out; nothing without one."""
+    if HELD_OUT not in run.tags or run.parent_id is not None:
+        return ()
+    return artifacts.read_held_out(artifact(store, run, artifacts.HELD_OUT))
 
 
 def sweep_options(store: Store, sweep: RunRow) -> ComparisonConfig:

@@ -263,3 +263,11 @@ def test_another_metric_is_another_question_over_the_same_jobs(shared: Record) -
     again, _ = answered(shared, "asked", *common, "comparison.metric=log_loss")
     assert content["answer"] in again
     assert len(shared.parents("asked")) == 2
+
+
+def test_a_job_alone_tells_that_what_it_solves_has_no_solution(tmp_path: Path) -> None:
+    record = Record.empty(tmp_path)
+    for penalty, is_told in ((0, True), (1e-4, False)):
+        ended = record.single("model=sklearn_logistic", "data=wine", "cv.folds=2", f"training.l2={penalty}")
+        assert ended.status == 0, ended.err
+        assert ("has every row of 2 of 2 training parts right" in " ".join(ended.out.split())) == is_told

@@ -227,3 +227,21 @@ def test_facts_of_iris() -> None:
     facts = row_facts(load("iris"))
     assert (facts.rows, facts.identifiers, facts.rarest) == (150, (), (50, "setosa"))
     assert facts.duplicates == 2  # rows 102 and 143 of Fisher's table
+
+
+@pytest.mark.parametrize(
+    "name, penalty, scores, is_told",
+    [
+        ("sklearn_logistic", 0.0, (1.0, 0.9, 1.0, 0.9, 0.9), True),
+        ("sklearn_logistic", 0.0, (0.9, 0.9, 0.9, 0.9, 0.9), False),
+        ("sklearn_logistic", 1e-6, (1.0, 1.0, 1.0, 1.0, 1.0), False),
+        ("softmax", 0.0, (1.0, 1.0, 1.0, 1.0, 1.0), False),  # trained for so many epochs, not solved
+    ],
+)
+def test_what_is_to_be_solved_and_has_no_solution_is_told(
+    name: str, penalty: float, scores: tuple[float, ...], is_told: bool
+) -> None:
+    told = [each for each in cautions([model(name, scores, {"l2": penalty})]) if "without a penalty" in each]
+    assert [each.split(" right: ")[0] for each in told] == [
+        "sklearn_logistic without a penalty (l2=0) has every row of 2 of 5 training parts"
+    ] * is_told

@@ -118,7 +118,7 @@ def identity(job: JobConfig) -> str:
 
 def test_the_values_cover_every_key_that_may_shape_a_result() -> None:
     shaping = {key for key in leaves() if not key.startswith(COMMANDS)}
-    assert shaping - {"data.path"} == set(VALUES)
+    assert shaping - {"data.path", "data.test"} == set(VALUES)
 
 
 @given(configurations)
@@ -226,8 +226,9 @@ def test_reference_models_keep_only_what_they_use() -> None:
 
 
 def test_the_path_of_a_csv_is_not_its_identity_but_how_it_is_read_is() -> None:
-    jobs = [check({"data": {"name": "csv", "path": path}}) for path in ("a.csv", "b/a.csv")]
-    assert canonical(jobs[0]) == canonical(jobs[1])
+    files = ({"path": "a.csv"}, {"path": "b/a.csv"}, {"path": "a.csv", "test": "c.csv"})
+    jobs = [check({"data": {"name": "csv", **each}}) for each in files]
+    assert canonical(jobs[0]) == canonical(jobs[1]) == canonical(jobs[2])
     assert canonical(jobs[0])["data"] == {
         "name": "csv",
         "target": None,
@@ -241,7 +242,7 @@ def test_the_path_of_a_csv_is_not_its_identity_but_how_it_is_read_is() -> None:
         "fold": None,
         "scale": "standard",
     }
-    assert ignored(jobs[0], ["data.path"]) == ()
+    assert ignored(jobs[0], ["data.path", "data.test"]) == ()
 
 
 def test_sklearn_parameters_keep_the_difference_of_1_and_1_0() -> None:
@@ -293,7 +294,8 @@ def test_the_keys_that_mean_nothing_for_the_default_job() -> None:
     training = set(OWNERS)
     waiting = {"training.early_stopping.min_delta", "training.early_stopping.validation_fraction"}
     model = {"model.init_scale", "model.estimator", "model.params"}
-    csv = ("path", "target", "header", "separator", "missing", "categorical", "drop", "weights", "groups", "fold")
+    read = ("path", "test", "target", "header", "separator", "missing", "categorical", "drop")
+    csv = (*read, "weights", "groups", "fold")
     data = {f"data.{key}" for key in csv}
     assert set(ignored(check({}), list(leaves()))) == training | waiting | model | data
 

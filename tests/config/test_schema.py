@@ -74,6 +74,7 @@ REFUSED = {
     "data.groups": [1.5, ["person"]],
     "data.fold": [True, {"site": 1}],
     "data.scale": ["log", None],
+    "data.test": ["", " ", 3],
     "comparison.metric": ["acc", "train/accuracy", "time/fit", "test/acc", "", None, 3],
     "comparison.baselines": ["logistic", [""], [3], None],
     "comparison.confidence": [0, 1, -0.5, 95, math.nan, "x", True, None],
@@ -285,8 +286,16 @@ def test_csv_needs_a_path_and_nothing_else_takes_one() -> None:
     for path in (None, ""):
         (line,) = told({"data": {"name": "csv", "path": path}})
         assert line == "data.path: data=csv needs a file. Set data.path=FILE."
-    (line,) = told({"data": {"name": "iris", "path": "my.csv"}})
-    assert line.startswith("data.path: 'my.csv' is not read, because data.name is 'iris'.")
+    for key in ("path", "test"):
+        (line,) = told({"data": {"name": "iris", key: "my.csv"}})
+        assert line.startswith(f"data.{key}: 'my.csv' is not read, because data.name is 'iris'.")
+
+
+def test_models_that_are_scored_on_a_file_are_kept() -> None:
+    data = {"name": "csv", "path": "my.csv", "test": "other.csv"}
+    check({"data": data, "tracking": {"models": "all"}})
+    (line,) = told({"data": data, "tracking": {"models": "none"}})
+    assert line.startswith("tracking.models: 'none' keeps no model that could be scored on data.test 'other.csv'.")
 
 
 def test_given_folds_cannot_be_repeated() -> None:

@@ -132,7 +132,7 @@ def test_a_quote_that_is_not_closed(problem):
     "separator, setting",
     [
         (";", """set the separator to ';' ('data.separator=";"')."""),
-        ("\t", r"set the separator to '\t' (data.separator='\t')."),
+        ("\t", r"""set the separator to '\t' ('data.separator="\t"')."""),
         ("|", """set the separator to '|' ('data.separator="|"')."""),
         (" ", """set the separator to ' ' ('data.separator=" "')."""),
     ],

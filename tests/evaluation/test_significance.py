@@ -11,10 +11,12 @@ from scipy import stats
 from sklearn.datasets import make_moons
 from sklearn.model_selection import RepeatedStratifiedKFold, cross_val_score
 from sklearn.svm import SVC
+from statsmodels.stats import contingency_tables, proportion
 from statsmodels.stats.multitest import multipletests
 
 from src.errors import UserError
-from src.evaluation.significance import PairedDifference, holm, paired_difference
+from src.evaluation.shares import wilson_interval
+from src.evaluation.significance import PairedDifference, holm, mcnemar, paired_difference
 
 
 @st.composite
@@ -194,3 +196,17 @@ def test_a_region_cannot_be_negative(rope: float) -> None:
     found = paired_difference(GOOD, GOOD[::-1], n_train=80, n_test=20)
     with pytest.raises(UserError, match="region of practical equivalence"):
         found.posterior(rope)
+
+
+@given(st.integers(0, 40), st.integers(0, 40))
+def test_pairs_of_rows_are_tested_by_mcnemar_as_in_statsmodels(only_one: int, only_other: int) -> None:
+    pairs = [[5, only_one], [only_other, 7]]
+    expected = contingency_tables.mcnemar(pairs, exact=True).pvalue if only_one + only_other else 1.0
+    assert mcnemar(only_one, only_other) == pytest.approx(expected, abs=1e-12)
+
+
+@given(st.integers(1, 500), st.floats(0, 1), st.sampled_from([0.9, 0.95, 0.99]))
+def test_the_interval_of_a_share_is_wilson_s_as_in_statsmodels(rows: int, share: float, level: float) -> None:
+    right = round(share * rows)
+    expected = proportion.proportion_confint(right, rows, alpha=1 - level, method="wilson")
+    np.testing.assert_allclose(wilson_interval(right / rows, rows, level), expected, atol=1e-12)

@@ -7,13 +7,14 @@ import pytest
 import yaml
 
 from src.comparison.cautions import RowFacts
+from src.comparison.held_out import HeldOut, held_out_models
 from src.config import check, flatten
 from src.evaluation.metrics import METRICS
 from src.evaluation.results import Failure, JobResult
-from src.tracking import reading
+from src.tracking import artifacts, reading
 from src.tracking.artifacts import config_bytes, read_config, yaml_bytes
-from src.tracking.records import PARENT, SEARCH
-from src.tracking.runs import finish_sweep, start_sweep
+from src.tracking.records import HELD_OUT, PARENT, SEARCH
+from src.tracking.runs import finish_sweep, set_held_out, start_sweep
 from src.tracking.store import Store
 from src.tracking.sweeps import OPTIONS, read_sweep
 
@@ -92,9 +93,16 @@ def what_is_written_is_read_back(store, make_job, make_result):
     written = []
     for name, changes in fates.items():
         written.append(make_job(name=name, digest=name, **changes).log(store, place))
-    finish_sweep(store, place, "FAILED")
+    lost = held_out_models(
+        np.array([0, 1]), [("優", "r1", np.full((2, 2), np.nan)), ("b", "r2", np.array([[1, 0.0]] * 2))]
+    )
+    held_out = HeldOut("data", 'a "b".csv', "d" * 64, 2, "test/log_loss", 0.9, False, lost, 1, {"優": ["no\nluck"]})
+    set_held_out(store, written[0].run_id, held_out.digest, lost[0].scores)
+    tags, files = {HELD_OUT: held_out.digest}, {artifacts.HELD_OUT: artifacts.held_out([held_out])}
+    finish_sweep(store, place, "FAILED", tags=tags, files=files)
 
     read = read_sweep(store, reading.get_run(store, place.run_id))
+    assert repr(read.held_out) == repr((held_out,))  # NaN is not equal to itself
     assert [job.name for job in read.jobs] == list(fates)
     assert all(same_job(one, other) for one, other in zip(written, read.jobs, strict=True))
     assert (read.missing, read.reused, read.searched, read.unreadable) == (1, frozenset(), True, ())

@@ -10,9 +10,9 @@ from matplotlib.colors import ListedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from src.evaluation.results import OutOfFold
+from src.evaluation.shares import wilson_interval
 from src.report.material import Grid
 from src.report.style import (
     COLORS,
@@ -255,11 +255,7 @@ def _reliability(
     parts = [part for part in np.array_split(order, bins) if len(part)]
     mean = np.array([predicted[part].mean() for part in parts])
     share = np.array([true[part].mean() for part in parts])
-    # Wilson (1927); the distribution is scipy.special's, as scipy.stats takes a second to import
-    z, n = ndtri(0.975), np.array([len(part) for part in parts])
-    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    reach = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return mean, share, centre - reach, centre + reach
+    return mean, share, *wilson_interval(share, [len(part) for part in parts], 0.95)
 
 
 def _unit_square(ax: Axes, ticks: Sequence[float]) -> None:
