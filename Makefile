@@ -3,6 +3,12 @@
 PYTHON ?= python3
 PORT ?= 5000
 PEERS ?=
+# Of `make server`; the environment has variables of such names for other purposes.
+HOST :=
+STORE :=
+ARTIFACTS :=
+NAME :=
+ACCOUNTS :=
 
 STAMP := .venv/.installed
 IN_VENV := .venv/bin/python
@@ -11,7 +17,7 @@ ROOT := $(CURDIR)
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fuzz torture lint format ui bench experiments lock clean
+.PHONY: help run test check fuzz torture lint format ui server bench experiments lock clean
 
 help: ## list the targets
 	@awk -F ': .*## |: ## ' '/^[a-z]+: .*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -55,6 +61,12 @@ ui: $(STAMP) ## open the results in MLflow on 127.0.0.1 (PORT=5000)
 	  --host 127.0.0.1 --port $(PORT) --workers 2 --uvicorn-opts "--log-level warning" \
 	  --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(ROOT)/mlflow.db}" \
 	  --default-artifact-root "$(ROOT)/mlartifacts"
+
+# The store's address goes by the environment: everybody on this machine sees a command, and it may hold a password.
+server: export SERVER_STORE = $(value STORE)
+server: $(STAMP) ## start MLflow's server for a team (HOST=0.0.0.0 PORT=5000 STORE=postgresql://... ARTIFACTS=s3://...)
+	@exec $(IN_VENV) -m src.server --port "$(PORT)" $(if $(HOST),--host "$(HOST)") \
+	  $(if $(ARTIFACTS),--artifacts "$(ARTIFACTS)") $(if $(NAME),--name "$(NAME)") $(if $(ACCOUNTS),--accounts)
 
 # Run as files: they import their neighbors by plain names. PEERS is a folder that holds torch, jax and what they need.
 bench: $(STAMP) ## measure speed beside what others would use, and write README's section on it (20 minutes)

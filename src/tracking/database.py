@@ -186,6 +186,11 @@ class Database(Store):
         with self.engine.begin() as connection:
             connection.execute(self._insert("experiments").on_conflict_do_nothing(), row)
 
+    def artifact_location(self, experiment_id: str) -> str:
+        """Return where an experiment keeps its artifacts."""
+        ((location,),) = self._select("experiments", "artifact_location", experiment_id=int(experiment_id))
+        return str(location)
+
     def experiment_tags(self, experiment_id: str) -> dict[str, str]:
         """Return an experiment's tags."""
         found = self._select("experiment_tags", "key", "value", experiment_id=int(experiment_id))
