@@ -80,7 +80,10 @@ def server_command(given: argparse.Namespace) -> tuple[list[str], dict[str, str]
         environment = _accounts(folder) if accounts else {}
     except OSError as error:
         raise UserError(f"--folder: {folder} cannot be written: {(error.strerror or str(error)).lower()}.") from error
-    store = open_store(given.store or os.environ.get(STORE) or f"sqlite:///{folder}/mlflow.db")
+    try:
+        store = open_store(given.store or os.environ.get(STORE) or f"sqlite:///{folder}/mlflow.db")
+    except UserError as error:
+        raise UserError(str(error).replace("tracking.uri", "--store", 1)) from error
     if store.address.startswith("http"):
         raise UserError(f"--store: {masked(store.address)} is a server itself; name its database.")
     names = given.name or ([] if _is_loopback(given.host) else _own_names(given.host))
@@ -91,7 +94,7 @@ def server_command(given: argparse.Namespace) -> tuple[list[str], dict[str, str]
             f"Account: admin; the password is in {folder / 'admin-password'} or {PASSWORD}. More accounts: SERVER.md."
         )
     command = [sys.executable, "-m", "mlflow", "server", "--host", given.host, "--port", str(given.port)]
-    command += ["--workers", "2", "--uvicorn-opts", "--log-level warning"]
+    command += ["--uvicorn-opts", "--log-level warning"]
     command += ["--artifacts-destination", given.artifacts or str(folder / "artifacts")]
     command += ["--app-name", "basic-auth"] if accounts else []
     if names:
@@ -102,7 +105,8 @@ def server_command(given: argparse.Namespace) -> tuple[list[str], dict[str, str]
         command += ["--cors-allowed-origins", ",".join(origins)]
     # The address in the environment: everybody on this machine sees a command. The queue of jobs would take 2 GB.
     environment |= {"MLFLOW_BACKEND_STORE_URI": store.address, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    return command, {"PYTHONWARNINGS": "ignore", **environment}
+    workers = os.environ.get("MLFLOW_WORKERS", "2")
+    return command, {"PYTHONWARNINGS": "ignore", "MLFLOW_WORKERS": workers, **environment}
 
 
 def _check_free(host: str, port: int) -> None:

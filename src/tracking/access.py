@@ -34,24 +34,21 @@ _REASONS = (
     ("Invalid Host header", "it does not know itself by that name, which `mlflow server --allowed-hosts` tells it"),
     ("certificate has expired", "its certificate has expired"),
     (r"certificate verify failed: ([^(\n]*\w)", rf"its certificate is not trusted (\1); {CERTIFICATE}"),
+    (r"TLS CA certificate bundle, invalid path: (\S*[^\s.])", r"there is no file of certificates \1"),
+    ("plain HTTP request was sent to HTTPS", "it speaks TLS; write https://"),
     ("WRONG_VERSION_NUMBER|wrong version number|record layer failure", "it speaks no TLS; write http://"),
     ("Connection refused|ConnectionRefusedError", "connection refused"),
     ("Name or service not known|name resolution|nodename nor servname|getaddrinfo|NameResolutionError", "unknown host"),
     (r"timed out|[Tt]imeout", f"no answer within {REACH_SECONDS} s"),
-    (r"\b401\b|Unauthorized|not authenticated", f"access denied; {ACCOUNT} give the account"),
+    ("error code 401|401 Client Error", f"access denied; {ACCOUNT} give the account"),
     ("NoSuchBucket", "the bucket does not exist"),
-    (
-        "Unable to locate credentials|NoCredentials",
-        "no account for S3 is given, as AWS_ACCESS_KEY_ID does",
-    ),
+    ("Unable to locate credentials|NoCredentials", "no account for S3 is given, as AWS_ACCESS_KEY_ID does"),
     (r"InvalidAccessKeyId|SignatureDoesNotMatch", "the account for S3 or its secret is wrong"),
-    (r"\b403\b|Forbidden|AccessDenied|[Pp]ermission denied|PERMISSION_DENIED", "permission denied"),
+    ("error code 403|403 Client Error|AccessDenied|[Pp]ermission denied|PERMISSION_DENIED", "permission denied"),
     ("tracking URI must be a valid http", "only MLflow's server reaches that place; write its http:// address"),
-    (r"too many (\d+) error responses|error code 5\d\d|\b(5\d\d) Server Error", "the server answers with an error"),
-    (
-        r"\b404\b|RemoteDisconnected|BadStatusLine|Connection aborted|Connection reset",
-        "that is no MLflow server",
-    ),
+    (r"too many \d+ error responses|error code 5\d\d|\b5\d\d Server Error", "the server answers with an error"),
+    (r"error code 404|404 Client Error|Response body: '\s*<|BadStatusLine", "that is no MLflow server"),
+    ("RemoteDisconnected|Connection aborted|Connection reset|Connection was closed", "it closes the connection"),
 )
 
 
