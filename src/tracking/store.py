@@ -358,11 +358,6 @@ def _usable(address: str) -> Iterator[None]:
     except Exception as error:
         if not _of_store(error):
             raise
-        if "out-of-date database schema" in str(error):
-            raise TrackingError(
-                f"tracking.uri: {masked(address)} was written by another version of MLflow; "
-                f"keep a copy of it and run `mlflow db upgrade {masked(address)}`, or choose another store."
-            ) from error
         raise TrackingError(f"tracking.uri: {masked(address)} cannot be used: {first_line(error)}.") from error
 
 
