@@ -31,7 +31,7 @@ def running_server(folder: Path, *arguments: str) -> Iterator[str]:
     process = subprocess.Popen(
         [sys.executable, "-m", "src.server", "--port", str(port), "--folder", str(folder), *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]), "MLFLOW_WORKERS": "1"},
+        env={"MLFLOW_WORKERS": "1", **os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
