@@ -4,6 +4,12 @@
 PYTHON ?= python3
 PORT ?=
 PEERS ?=
+# Of `make server`; the environment has variables of such names for other purposes.
+HOST :=
+STORE :=
+ARTIFACTS :=
+NAME :=
+ACCOUNTS :=
 
 STAMP := .venv/.installed
 SMALL := .venv/.installed-small
@@ -14,7 +20,7 @@ ROOT := $(CURDIR)
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test check fuzz torture lint format ui bench experiments lock clean
+.PHONY: help run install test check fuzz torture lint format ui server bench experiments lock clean
 
 help: ## list the targets
 	@awk -F ': .*## |: ## ' '/^[a-z]+: .*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -50,6 +56,12 @@ format: $(STAMP) ## format the code and mend what ruff can mend
 
 ui: $(ENOUGH) ## open the results in MLflow on 127.0.0.1 (PORT=5001 for another port than the first free one)
 	@$(IN_VENV) -m src.ui $(if $(PORT),--port $(PORT))
+
+# The store's address goes by the environment: everybody on this machine sees a command, and it may hold a password.
+server: export SERVER_STORE = $(value STORE)
+server: $(STAMP) ## start MLflow's server for a team (HOST=0.0.0.0 PORT=5000 STORE=postgresql://... ARTIFACTS=s3://...)
+	@exec $(IN_VENV) -m src.server $(if $(PORT),--port "$(PORT)") $(if $(HOST),--host "$(HOST)") \
+	  $(if $(ARTIFACTS),--artifacts "$(ARTIFACTS)") $(if $(NAME),--name "$(NAME)") $(if $(ACCOUNTS),--accounts)
 
 # Run as files: they import their neighbors by plain names. PEERS is a folder that holds torch, jax and what they need.
 bench: $(STAMP) ## measure speed beside what others would use, and write README's section on it (20 minutes)

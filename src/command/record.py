@@ -31,6 +31,7 @@ from src.report.words import LAST_FIGURE, markdown, short_name
 from src.sweep.jobs import Job, Jobs
 from src.sweep.stacks import EndedJob
 from src.tracking import artifacts, models, provenance, view
+from src.tracking.access import check_writing
 from src.tracking.address import resolve_address
 from src.tracking.processes import repair_dead_sweeps
 from src.tracking.reading import (
@@ -160,12 +161,15 @@ class Recorder:
         tracking, reuse = self.settings.tracking, self.settings.sweep.reuse
         if self.alone:
             self._place = no_sweep(self.store, tracking.experiment, provenance.tags())
+            check_writing(self.store, self._place.experiment_id)
             return {}
         identity = experiment_id(self.store, tracking.experiment)
         if self._place is None:
             repair_dead_sweeps(self.store, identity)
             earlier = unfinished_sweep(self.store, identity, self.digest) if reuse else None
-            self._place = None if earlier is None else reopen_sweep(self.store, earlier.run_id, provenance.tags())
+            if earlier is not None:
+                check_writing(self.store, identity)
+                self._place = reopen_sweep(self.store, earlier.run_id, provenance.tags())
         # Only now: another process may have ended the sweep that has just been opened again.
         finished = finished_runs(self.store, identity, digests - self.recorded.keys()) if reuse else {}
         if digests <= finished.keys() | self.recorded.keys():
@@ -186,6 +190,7 @@ class Recorder:
         if isinstance(self._place, Sweep):
             list_jobs(self.store, self._place, listed)
             return finished
+        check_writing(self.store, identity)
         asked = self.settings.comparison.model_dump(mode="json")
         self._place = start_sweep(
             self.store,

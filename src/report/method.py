@@ -17,6 +17,7 @@ _MOST_VALUES = 24
 _MOST_FEATURES = 12
 _MOST_DIGESTS = 6
 _COMMIT = "mlflow.source.git.commit"
+RUN_BY = "Run by"
 
 
 def question(outcome: Outcome) -> str:
@@ -37,7 +38,7 @@ def question(outcome: Outcome) -> str:
 def method(
     sweeps: Sequence[RecordedSweep], outcome: Outcome, datasets: Mapping[str, RecordedDataset]
 ) -> dict[str, str]:
-    """The facts of a comparison: data, folds, selection, grid, what was fixed, versions, commit, where the runs are."""
+    """The facts of a comparison: data, folds, selection, grid, what was fixed, who ran it, versions, commit, runs."""
     facts: dict[str, str] = {}
     for label, data in datasets.items():
         digest = outcome.boards[label][0].first.data_digest
@@ -139,9 +140,21 @@ def _provenance(sweeps: Sequence[RecordedSweep]) -> dict[str, str]:
     dirty = " with changes (to the files in changed_files.txt, an artifact of the run)"
     tags = [sweep.tags for sweep in sweeps if _COMMIT in sweep.tags]
     commits = [each_tags[_COMMIT] + dirty * (each_tags.get("git_dirty") == "true") for each_tags in tags]
+    whose = {sweep.run_id: _whose(sweep.tags) for sweep in sweeps}
+    several = len(set(whose.values())) > 1
+    by = [f"{whose[sweep.run_id]}: {plain(sweep.name)}" if several else whose[sweep.run_id] for sweep in sweeps]
     return {
+        RUN_BY: "; ".join(dict.fromkeys(by)) if all(whose.values()) else "",
         "Versions": "; ".join(filter(None, [f"Python {each('python')}" if each("python") else "", each("versions")])),
         "Machine": "; ".join(filter(None, [each("platform"), each("blas")])),
         "Commit": "; ".join(dict.fromkeys(commits)),
         "MLflow": "; ".join(f"run {sweep.run_id} ({plain(sweep.name)})" for sweep in sweeps),
     }
+
+
+def _whose(tags: Mapping[str, str]) -> str:
+    """Who ran a sweep and where; empty where an older version recorded it."""
+    if not {"mlflow.user", "host"} <= tags.keys():
+        return ""
+    job = f" (Slurm job {tags['slurm_job_id']})" if "slurm_job_id" in tags else ""
+    return plain(f"{tags['mlflow.user']} on {tags['host']}{job}")

@@ -10,6 +10,7 @@ from rich.text import Text
 from src.comparison.held_out import HeldOut
 from src.comparison.outcome import Outcome
 from src.report.held_out import held_out_cells
+from src.report.method import RUN_BY
 from src.report.page import ComparisonReport
 from src.report.tables import SCREENFUL, best_line, leaderboard
 from src.report.terminal import Cells, FittedTable, encodable
@@ -31,9 +32,12 @@ def print_summary(
 ) -> None:
     """Print what a run says when its jobs have ended: leaderboard, best, answer, cautions.
 
-    A job alone has no `report`; what is to be known of its rows is in `cautions`.
+    A job alone has no `report`; what is to be known of its rows is in `cautions`. Whose sweep it was is told where jobs
+    were `reused`, as it may have been another's.
     """
     console.print(leaderboard(outcome, reused, title, SCREENFUL))
+    if reused and report is not None:
+        _say_whose(console, report)
     console.print()
     _print_tables(console, across_tables(outcome))
     _say(console, best_line(outcome), "bold")
@@ -80,6 +84,7 @@ def print_report(console: Console, report: ComparisonReport, folder: Path) -> No
     _say(console, report.question)
     console.print()
     console.print(leaderboard(report.outcome, report.reused, limit=SHOWN_JOBS))
+    _say_whose(console, report)
     console.print()
     _print_tables(console, [cells for _, _, cells in report.tables() if cells is not report.class_scores])
     _say(console, report.answer, "bold")
@@ -94,6 +99,11 @@ def _print_tables(console: Console, tables: Iterable[Cells | None]) -> None:
         if cells is not None:
             console.print(FittedTable(cells))
             console.print()
+
+
+def _say_whose(console: Console, report: ComparisonReport) -> None:
+    if RUN_BY in report.method:
+        _say(console, f"{RUN_BY} {report.method[RUN_BY]}.")
 
 
 def _say(console: Console, text: str, style: str = "") -> None:

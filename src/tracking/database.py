@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import sqlalchemy as sa
 
+from src.escaping import masked
 from src.tracking.artifacts import local_folder
+from src.tracking.errors import TrackingError
 from src.tracking.records import (
     DATASET_CONTEXT,
     JOB_DIGEST,
@@ -92,8 +95,8 @@ def known_database(address: str) -> "Database | None":
     with engine.connect() as connection:
         inspector = sa.inspect(connection)
         existing = set(inspector.get_table_names())
-        if "alembic_version" not in existing or not _is_current(connection):
-            return None  # it is empty, or of another version: the client fills it, or says what to do
+        if "alembic_version" not in existing or not _is_of_this_version(connection, address):
+            return None  # it is empty, and the client fills it
         tables = {}
         for name, filled in _COLUMNS.items():
             columns = {column["name"]: column for column in inspector.get_columns(name)} if name in existing else {}
@@ -122,14 +125,28 @@ def _engine(address: str) -> sa.Engine:
     return engine
 
 
-def _is_current(connection: sa.Connection) -> bool:
-    """Whether the tables are those of the installed MLflow, told by its migrations, which are files."""
+def _is_of_this_version(connection: sa.Connection, address: str) -> bool:
+    """Whether the tables are those of the installed MLflow, told by its migrations, which are files; none are not.
+
+    A database of another version is refused: MLflow itself would change some without a word, which no other client of
+    an older version could then open.
+    """
     revision = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
     found = find_spec("mlflow")
     (package,) = (found.submodule_search_locations or [""])[:1] if found else [""]
     files = Path(package, "store", "db_migrations", "versions").glob("*.py")
     names = [line for file in files for line in file.read_text().splitlines() if "revision = " in line]
-    return f'revision = "{revision}"' in names and f'down_revision = "{revision}"' not in names
+    wrong = f"tracking.uri: {masked(address)} was written by"
+    if revision is not None and f'revision = "{revision}"' not in names:
+        raise TrackingError(
+            f"{wrong} a newer version of MLflow than {version('mlflow')}; install that, or choose another store."
+        )
+    if f'down_revision = "{revision}"' in names:
+        raise TrackingError(
+            f"{wrong} an older version of MLflow; keep a copy of it and run `mlflow db upgrade {masked(address)}`, "
+            "or choose another store."
+        )
+    return revision is not None
 
 
 @functools.cache
@@ -185,6 +202,11 @@ class Database(Store):
         }
         with self.engine.begin() as connection:
             connection.execute(self._insert("experiments").on_conflict_do_nothing(), row)
+
+    def artifact_location(self, experiment_id: str) -> str:
+        """Return where an experiment keeps its artifacts."""
+        ((location,),) = self._select("experiments", "artifact_location", experiment_id=int(experiment_id))
+        return str(location)
 
     def experiment_tags(self, experiment_id: str) -> dict[str, str]:
         """Return an experiment's tags."""

@@ -1,13 +1,15 @@
-"""Which code, libraries, command and machine gave a result.
+"""Who ran what: the user, machine, command, code and libraries that gave a result.
 
 Everything is read once for each process: a sweep of a thousand jobs asks git three times, not three thousand.
 """
 
 import contextlib
 import functools
+import getpass
 import os
 import platform
 import shlex
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +24,7 @@ from threadpoolctl import threadpool_info
 
 from src.config.identity import code_version
 from src.escaping import escaped, masked
+from src.tracking.records import HOST, SLURM_JOB, USER
 
 ROOT = Path(__file__).resolve().parents[2]
 CHANGED = "changed_files.txt"
@@ -160,7 +163,11 @@ def of_process() -> Mapping[str, str]:
             versions.append(f"{name} {version(name)}")
     state = _state()
     dirty = {True: "true", False: "false", None: "unknown"}[state.dirty]
+    slurm_job = os.environ.get("SLURM_JOB_ID")
     return {
+        USER: _user(),
+        HOST: socket.gethostname(),
+        **({SLURM_JOB: slurm_job} if slurm_job else {}),
         "mlflow.source.type": "LOCAL",
         **({"mlflow.source.git.commit": state.commit} if state.commit else {}),
         **({"mlflow.source.git.branch": state.branch} if state.branch else {}),
@@ -171,6 +178,13 @@ def of_process() -> Mapping[str, str]:
         "blas": _blas(),
         "versions": ", ".join(versions),
     }
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no name for this user id, as in some containers
+        return "unknown"
 
 
 def parse_versions(text: str) -> dict[str, str]:

@@ -4,7 +4,6 @@ Every function raises TrackingError if the store fails, or holds no such run.
 """
 
 import contextlib
-import getpass
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,7 +28,6 @@ from src.tracking.records import (
     NOTE,
     PARENT,
     SWEEP_DIGEST,
-    USER,
     NewRun,
     RunRow,
     Status,
@@ -74,7 +72,7 @@ class NoSweep:
 
 def no_sweep(store: Store, experiment: str, tags: Mapping[str, str]) -> NoSweep:
     """Prepare the record of a job that belongs to no sweep; `tags` are its provenance."""
-    return NoSweep(experiment_id(store, experiment), {USER: _user(), **tags})
+    return NoSweep(experiment_id(store, experiment), tags)
 
 
 def start_sweep(
@@ -105,7 +103,7 @@ def start_sweep(
     files
         More artifacts by path.
     """
-    shared = {USER: _user(), **tags, SWEEP_DIGEST: digest}
+    shared = {**tags, SWEEP_DIGEST: digest}
     run = RunRow(
         experiment_id=experiment_id(store, experiment),
         name=name,
@@ -146,8 +144,7 @@ def reopen_sweep(store: Store, run_id: str, tags: Mapping[str, str]) -> Sweep | 
         if ended_by and folder is not None:
             (folder / TRACEBACK).unlink(missing_ok=True)
         store.change_run(run_id, tags=process_tags(), without=ended_by, status="RUNNING")
-    kept = {key: value for key, value in run.tags.items() if key in (USER, SWEEP_DIGEST)}
-    return Sweep(run, {**kept, **tags})
+    return Sweep(run, {SWEEP_DIGEST: run.tags[SWEEP_DIGEST], **tags})
 
 
 def job_run(
@@ -285,10 +282,3 @@ def set_held_out(store: Store, run_id: str, digest: str, scores: Mapping[str, fl
     with telling(f"metrics cannot be added to run {run_id}"):
         metrics = {f"held_out/{name}": value for name, value in scores.items()}
         store.change_run(run_id, tags={HELD_OUT: digest}, metrics=metrics, now=int(time.time() * 1000))
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # no name for this user id, as in some containers
-        return "unknown"

@@ -7,7 +7,6 @@ the same through its tables, row for row, in a fraction of the time and without 
 import contextlib
 import hashlib
 import logging
-import os
 import re
 import sqlite3
 import tempfile
@@ -19,8 +18,8 @@ from typing import TYPE_CHECKING
 
 from src.escaping import masked
 from src.tracking import artifacts
+from src.tracking.access import check_answer
 from src.tracking.address import (
-    REACH_SECONDS,
     check_server,
     database_path,
     first_line,
@@ -84,6 +83,10 @@ class Store:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise TrackingError(f"tracking.experiment: {name!r} cannot be created: {first_line(error)}.") from error
+
+    def artifact_location(self, experiment_id: str) -> str:
+        """Return where an experiment keeps its artifacts."""
+        return str(self.client.get_experiment(experiment_id).artifact_location)
 
     def experiment_tags(self, experiment_id: str) -> dict[str, str]:
         """Return an experiment's tags."""
@@ -299,7 +302,7 @@ def open_store(uri: str | None = None) -> Store:
             return _opened(address)
     if address.startswith("http"):
         store = Store(address)
-        _check_answer(store)
+        check_answer(store)
         return store
     check_server(address)
     return _opened(address)
@@ -355,48 +358,7 @@ def _usable(address: str) -> Iterator[None]:
     except Exception as error:
         if not _of_store(error):
             raise
-        if "out-of-date database schema" in str(error):
-            raise TrackingError(
-                f"tracking.uri: {masked(address)} was written by another version of MLflow; "
-                f"keep a copy of it and run `mlflow db upgrade {masked(address)}`, or choose another store."
-            ) from error
         raise TrackingError(f"tracking.uri: {masked(address)} cannot be used: {first_line(error)}.") from error
-
-
-def _check_answer(store: Store) -> None:
-    """Ask a server one thing, once and for a short time: MLflow reads anew for each request how often and how long."""
-    from mlflow.exceptions import MlflowException
-
-    limits = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": str(REACH_SECONDS)}
-    before = {name: os.environ.pop(name, None) for name in limits}
-    os.environ.update(limits)
-    try:
-        store.client.search_experiments(max_results=1)
-    except MlflowException as error:
-        raise TrackingError(
-            f"tracking.uri: no MLflow server answers at {masked(store.address)}: {_short(error)}."
-        ) from error
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name)
-            if value is not None:
-                os.environ[name] = value
-
-
-def _short(error: Exception) -> str:
-    """Return the reason from a message that may hold an address, a retry count and a whole page of HTML."""
-    for pattern, reason in (
-        ("Connection refused", "connection refused"),
-        (
-            "Name or service not known|name resolution|nodename nor servname|getaddrinfo|NameResolutionError",
-            "unknown host",
-        ),
-        ("timed out|Timeout", f"no answer within {REACH_SECONDS} s"),
-        ("401|403", "access denied (MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD give the account)"),
-    ):
-        if re.search(pattern, str(error)):
-            return reason
-    return first_line(error)[:200]
 
 
 def experiment_id(store: Store, name: str) -> str:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from src.evaluation.results import Curve, Failure, FoldResult, JobResult
 from src.tracking.records import JOB_DIGEST, SWEEP_DIGEST
 from src.tracking.runs import NoSweep, Sweep, start_sweep
 from src.tracking.store import Store, open_store
+from tests.servers import running_server
 from tests.stores import empty_store
 from tests.sweeps import Ended
 
@@ -32,6 +33,13 @@ CONFIG: dict[str, Any] = {"model": {"hidden_layer_sizes": (4, 2)}, "training": {
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", empty_store(tmp_path))
     return open_store()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server of this session's own, with the artifacts in its keeping."""
+    with running_server(tmp_path_factory.mktemp("server")) as address:
+        yield address
 
 
 def result(seed: int = 0, *, diverged: bool = False, curve: bool = True) -> JobResult:

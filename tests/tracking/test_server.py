@@ -1,15 +1,5 @@
 """The same record over the network: an MLflow server of its own, with the artifacts in its keeping."""
 
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from pathlib import Path
-
 import pytest
 
 from src.tracking import models, reading
@@ -17,49 +7,9 @@ from src.tracking.processes import repair_dead_sweeps
 from src.tracking.runs import finish_sweep, reopen_sweep, start_sweep
 from src.tracking.store import open_store
 from src.tracking.view import prepare_view
-from tests.stores import empty_store
 from tests.tracking.conftest import logged
 from tests.tracking.test_sweeps import what_is_written_is_read_back
 from tests.tracking.test_view import stored_state
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("server")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    store = ["--backend-store-uri", empty_store(folder), "--artifacts-destination", str(folder / "kept")]
-    process = subprocess.Popen(
-        [*command, *store],
-        cwd=folder,
-        env={
-            **os.environ,
-            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        },
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        _wait(f"http://127.0.0.1:{port}/health", process)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(60)
-
-
-def _wait(address, process):
-    for _ in range(1200):
-        assert process.poll() is None, "the server ended"
-        try:
-            urllib.request.urlopen(address, timeout=5).close()
-            return
-        except urllib.error.URLError:
-            time.sleep(0.1)
-    raise AssertionError("the server did not come up")
 
 
 def test_a_sweep_over_the_network_is_the_same_record(server, make_job, make_result):

@@ -1,0 +1,175 @@
+"""``python -m src.server``: MLflow's server for a team, on this machine (SERVER.md); `make server` starts it.
+
+Exit status: that of the server, 2 it cannot be started (the reason is told in one sentence).
+"""
+
+import argparse
+import ipaddress
+import os
+import secrets
+import socket
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from src.errors import Arguments, UserError, deaf_to_closed_pipes, tell
+from src.escaping import masked
+
+PASSWORD = "MLFLOW_AUTH_ADMIN_PASSWORD"
+STORE = "SERVER_STORE"  # of `make server`: everybody on this machine sees a command, and an address may hold a password
+SECRET = "MLFLOW_FLASK_SERVER_SECRET_KEY"
+# Whoever has an account sees all and changes what is theirs. A password is checked once a minute: each check takes
+# 0.2 to 0.5 s, and a run is some thirty requests.
+ACCOUNTS = """\
+[mlflow]
+default_permission = READ
+database_uri = {database}
+admin_username = admin
+authorization_function = mlflow.server.auth:authenticate_request_basic_auth
+auth_cache_ttl_seconds = 60
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The program, which becomes the server. Returns the exit status where that cannot be."""
+    given = _parser().parse_args(arguments)
+    try:
+        command, environment = server_command(given)
+    except UserError as error:
+        return tell(str(error), error.exit_status)
+    sys.stdout.flush()
+    os.execve(command[0], command, {**os.environ, **environment})
+
+
+def _parser() -> Arguments:
+    parser = Arguments(prog="python -m src.server", description="Start MLflow's server for a team, on this machine.")
+    parser.add_argument("--host", default="127.0.0.1", help="the address it listens on (default: this machine only)")
+    parser.add_argument("--port", type=_port, default=5000, help="the port it listens on (default: 5000)")
+    parser.add_argument("--store", help=f"postgresql://USER:PASSWORD@HOST/NAME or sqlite:///FILE; if absent, {STORE}")
+    parser.add_argument("--artifacts", help="s3://BUCKET/FOLDER or a folder; if absent, FOLDER/artifacts")
+    parser.add_argument("--accounts", action="store_true", help="ask for a password on this machine too")
+    parser.add_argument("--name", action="append", metavar="HOST", help="what clients call it, as behind a proxy")
+    parser.add_argument("--folder", type=Path, default=Path("server"), help="where it keeps its own files")
+    return parser
+
+
+def _port(text: str) -> int:
+    if not (text.isdecimal() and 0 < int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to 65535.")
+    return int(text)
+
+
+def server_command(given: argparse.Namespace) -> tuple[list[str], dict[str, str]]:
+    """Prepare the store and the accounts; return the server's command and what it adds to the environment.
+
+    Raises
+    ------
+    UserError
+        If the port is taken, the store or the folder cannot be used, or there is nothing to check passwords with.
+    """
+    from src.tracking.store import open_store
+
+    _check_free(given.host, given.port)
+    accounts = given.accounts or not _is_loopback(given.host)
+    if accounts and find_spec("flask_wtf") is None:
+        raise UserError("accounts need the Python package 'flask-wtf': .venv/bin/pip install flask-wtf")
+    folder = given.folder.absolute()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        environment = _accounts(folder) if accounts else {}
+    except OSError as error:
+        raise UserError(f"--folder: {folder} cannot be written: {(error.strerror or str(error)).lower()}.") from error
+    try:
+        store = open_store(given.store or os.environ.get(STORE) or f"sqlite:///{folder}/mlflow.db")
+    except UserError as error:
+        raise UserError(str(error).replace("tracking.uri", "--store", 1)) from error
+    if store.address.startswith("http"):
+        raise UserError(f"--store: {masked(store.address)} is a server itself; name its database.")
+    names = given.name or ([] if _is_loopback(given.host) else _own_names(given.host))
+    shown = f"http://{(names or [given.host])[0]}:{given.port}"
+    print(f"MLflow: {shown}  (Ctrl-C ends it)\nClients: export MLFLOW_TRACKING_URI={shown}")
+    if accounts:
+        print(
+            f"Account: admin; the password is in {folder / 'admin-password'} or {PASSWORD}. More accounts: SERVER.md."
+        )
+    command = [sys.executable, "-m", "mlflow", "server", "--host", given.host, "--port", str(given.port)]
+    command += ["--uvicorn-opts", "--log-level warning"]
+    command += ["--artifacts-destination", given.artifacts or str(folder / "artifacts")]
+    command += ["--app-name", "basic-auth"] if accounts else []
+    if names:
+        # A page's own requests name it as their origin, and MLflow trusts those of this machine only.
+        hosts = ["localhost", "127.0.0.1", *names]
+        origins = [f"{scheme}://{name}{port}" for scheme in ("http", "https") for name in names for port in ("", ":*")]
+        command += ["--allowed-hosts", ",".join([*hosts, *(f"{host}:*" for host in hosts)])]
+        command += ["--cors-allowed-origins", ",".join(origins)]
+    # The address in the environment: everybody on this machine sees a command. The queue of jobs would take 2 GB.
+    environment |= {"MLFLOW_BACKEND_STORE_URI": store.address, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    workers = os.environ.get("MLFLOW_WORKERS", "2")
+    return command, {"PYTHONWARNINGS": "ignore", "MLFLOW_WORKERS": workers, **environment}
+
+
+def _check_free(host: str, port: int) -> None:
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+            trial.bind(address)
+    except PermissionError as error:
+        raise UserError(f"--port: {port} may not be used by you; ports from 1024 on may.") from error
+    except socket.gaierror as error:
+        raise UserError(f"--host: {host!r} is no address of this machine; 0.0.0.0 means all it has.") from error
+    except OSError as error:
+        if "in use" in str(error):
+            raise UserError(f"--port: something answers on port {port} already; name another, as PORT=5001.") from error
+        raise UserError(f"--host: {host!r} is no address of this machine; 0.0.0.0 means all it has.") from error
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _own_names(host: str) -> list[str]:
+    """What a client may call this machine: the address it listens on, or all names and addresses it has."""
+    if host not in ("0.0.0.0", "::"):
+        return [host]
+    import psutil
+
+    addresses = [each.address for card in psutil.net_if_addrs().values() for each in card]
+    return list(dict.fromkeys([socket.gethostname(), socket.getfqdn(), *filter(_is_ipv4, addresses)]))
+
+
+def _is_ipv4(text: str) -> bool:
+    try:
+        return not ipaddress.IPv4Address(text).is_loopback
+    except ValueError:
+        return False
+
+
+def _accounts(folder: Path) -> dict[str, str]:
+    """Write what MLflow's accounts need: their settings, the first account's password, the key of its forms."""
+    settings = folder / "accounts.ini"
+    if not settings.exists():
+        database = "sqlite:///" + str(folder / "accounts.db").replace("%", "%%")  # a percent sign begins a name there
+        _write_private(settings, ACCOUNTS.format(database=database))
+    environment = {"MLFLOW_AUTH_CONFIG_PATH": str(settings)}
+    for variable, name in ((PASSWORD, "admin-password"), (SECRET, "secret-key")):
+        if not os.environ.get(variable):
+            file = folder / name
+            if not file.exists():
+                _write_private(file, secrets.token_urlsafe(18))
+            environment[variable] = file.read_text()
+    return environment
+
+
+def _write_private(file: Path, text: str) -> None:
+    with open(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as written:
+        written.write(text)
+
+
+if __name__ == "__main__":
+    deaf_to_closed_pipes()
+    sys.exit(main())

@@ -1,0 +1,162 @@
+"""Whether a store over the network answers and may be written to: asked before anything is trained, within seconds.
+
+MLflow itself retries for minutes, and what it then tells holds addresses, counts and whole pages of HTML.
+"""
+
+import contextlib
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy
+
+from src.escaping import masked
+from src.tracking.address import REACH_SECONDS, first_line
+from src.tracking.artifacts import local_folder
+from src.tracking.errors import TrackingError
+
+if TYPE_CHECKING:
+    from src.tracking.store import Store
+
+PROBE = "may-be-written"  # an empty file, and a tag that no experiment has
+ACCOUNT = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+CERTIFICATE = "MLFLOW_TRACKING_SERVER_CERT_PATH names the file of one that is to be trusted"
+_LIMITS = {  # MLflow and boto3 read them anew for each request
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": str(REACH_SECONDS),
+    "AWS_MAX_ATTEMPTS": "1",
+}
+# What is to be found in an error's text, and what it means; the first counts.
+_REASONS = (
+    ("Invalid Host header", "it does not know itself by that name, which `mlflow server --allowed-hosts` tells it"),
+    ("certificate has expired", "its certificate has expired"),
+    (r"certificate verify failed: ([^(\n]*\w)", rf"its certificate is not trusted (\1); {CERTIFICATE}"),
+    (r"TLS CA certificate bundle, invalid path: (\S*[^\s.])", r"there is no file of certificates \1"),
+    ("plain HTTP request was sent to HTTPS", "it speaks TLS; write https://"),
+    ("WRONG_VERSION_NUMBER|wrong version number|record layer failure", "it speaks no TLS; write http://"),
+    ("Connection refused|ConnectionRefusedError", "connection refused"),
+    ("Name or service not known|name resolution|nodename nor servname|getaddrinfo|NameResolutionError", "unknown host"),
+    (r"timed out|[Tt]imeout", f"no answer within {REACH_SECONDS} s"),
+    ("error code 401|401 Client Error", f"access denied; {ACCOUNT} give the account"),
+    ("NoSuchBucket", "the bucket does not exist"),
+    ("Unable to locate credentials|NoCredentials", "no account for S3 is given, as AWS_ACCESS_KEY_ID does"),
+    (r"InvalidAccessKeyId|SignatureDoesNotMatch", "the account for S3 or its secret is wrong"),
+    ("error code 403|403 Client Error|AccessDenied|[Pp]ermission denied|PERMISSION_DENIED", "permission denied"),
+    ("tracking URI must be a valid http", "only MLflow's server reaches that place; write its http:// address"),
+    (r"too many \d+ error responses|error code 5\d\d|\b5\d\d Server Error", "the server answers with an error"),
+    (r"error code 404|404 Client Error|Response body: '\s*<|BadStatusLine", "that is no MLflow server"),
+    ("RemoteDisconnected|Connection aborted|Connection reset|Connection was closed", "it closes the connection"),
+)
+
+
+@contextlib.contextmanager
+def _hasty() -> Iterator[None]:
+    """Ask once and for a short time only."""
+    before = {name: os.environ.get(name) for name in _LIMITS}
+    os.environ.update(_LIMITS)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def check_answer(store: "Store") -> None:
+    """Ask a server one thing.
+
+    Raises
+    ------
+    TrackingError
+        If it does not answer, is no MLflow server or lets this account not in.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        with _hasty():
+            store.client.search_experiments(max_results=1)
+    except MlflowException as error:
+        raise TrackingError(
+            f"tracking.uri: no MLflow server answers at {masked(store.address)}: {_reason(error)}."
+        ) from error
+
+
+def check_writing(store: "Store", experiment_id: str) -> None:
+    """Check that runs and artifacts can be added to an experiment; nothing is left behind.
+
+    But for an empty file, where an account may add artifacts and not delete them. A folder on this machine is not
+    tried.
+
+    Raises
+    ------
+    TrackingError
+        If either is refused.
+    """
+    if store.database is not None:  # `prepared_database` has tried it
+        return
+    what = f"tracking.uri: {masked(store.address)} cannot be written to"
+    with _told(f"{what}: no run can be added to the experiment"), _hasty():
+        if store.address.startswith("postgresql"):
+            _check_privilege(store.address)
+        else:
+            _check_permission(store, experiment_id)
+        location = store.artifact_location(experiment_id)
+    if local_folder(location) is None:
+        with _told(f"{what}: no artifact can be added at {masked(location)}"), _hasty():
+            _add_artifact(location, store.address)
+
+
+def _check_privilege(address: str) -> None:
+    engine = sqlalchemy.create_engine(address)
+    with engine.connect() as connection:
+        allowed = connection.exec_driver_sql("SELECT has_table_privilege('runs', 'INSERT')").scalar()
+    engine.dispose()
+    if not allowed:
+        raise PermissionError("permission denied")
+
+
+def _check_permission(store: "Store", experiment_id: str) -> None:
+    """Ask for what whoever may add runs may do, and what changes nothing: to delete a tag that is not there."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        store.client.delete_experiment_tag(experiment_id, PROBE)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+
+
+def _add_artifact(location: str, address: str) -> None:
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    place: Any = get_artifact_repository(location, tracking_uri=address)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, PROBE)
+        file.touch()
+        place.log_artifact(str(file))
+    with contextlib.suppress(Exception):  # some accounts may write and not delete, each store says so in its own way
+        place.delete_artifacts(PROBE)
+
+
+@contextlib.contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Say of any failure, boto3's among them, what is not possible and why."""
+    try:
+        yield
+    except Exception as error:
+        raise TrackingError(f"{what}: {_reason(error)}.") from error
+
+
+def _reason(error: Exception) -> str:
+    """Return in a few words what a message means that may hold an address, a retry count and a whole page of HTML."""
+    if isinstance(error, ModuleNotFoundError):
+        return f"it needs the Python package {error.name!r}; install it"
+    for pattern, reason in _REASONS:
+        if found := re.search(pattern, str(error)):
+            return found.expand(reason)
+    return first_line(error)[:200]

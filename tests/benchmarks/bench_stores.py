@@ -1,0 +1,129 @@
+"""Measure what a job's record costs in each kind of store: `python tests/benchmarks/bench_stores.py`.
+
+A short sweep and a long one of the same small jobs, each a command of its own: their difference, for each job that
+the long one has more, is a further job's time, training included. All is on this machine: PostgreSQL (Debian's, in a
+cluster of its own), MLflow's server as `make server` starts it, moto's server for S3.
+"""
+
+import logging
+import os
+import platform
+import pwd
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import boto3
+from moto.server import ThreadedMotoServer
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tests.servers import free_port, running_server  # noqa: E402
+
+FEW, MANY, REPEATS = 10, 60, 2
+ACCOUNT = {"AWS_ACCESS_KEY_ID": "me", "AWS_SECRET_ACCESS_KEY": "mine", "AWS_DEFAULT_REGION": "us-east-1"}
+
+
+@contextmanager
+def postgresql(folder: Path) -> Iterator[str]:
+    """Start a cluster of its own; yield the address of its server, with a user that has two databases."""
+    programs = max(Path("/usr/lib/postgresql").glob("*/bin"))
+    owner = "postgres" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
+    shutil.chown(folder, owner)
+    port = free_port()
+
+    def run(*command: str) -> None:
+        subprocess.run(command, check=True, cwd="/", user=owner, stdout=subprocess.DEVNULL)
+
+    data = str(folder / "data")
+    run(str(programs / "initdb"), "-D", data, "-U", "me", "-A", "trust")
+    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1"
+    run(str(programs / "pg_ctl"), "-D", data, "-o", options, "-l", f"{data}/log", "-w", "start")
+    try:
+        for name in ("direct", "served"):
+            run(str(programs / "createdb"), "-h", "127.0.0.1", "-p", str(port), "-U", "me", name)
+        yield f"postgresql+psycopg://me@127.0.0.1:{port}"
+    finally:
+        run(str(programs / "pg_ctl"), "-D", data, "-m", "immediate", "stop")
+
+
+@contextmanager
+def bucket() -> Iterator[None]:
+    """Start moto's server, with the bucket ``runs``, and name it in the environment."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    address = "http://{}:{}".format(*server.get_host_and_port())
+    os.environ |= {**ACCOUNT, "MLFLOW_S3_ENDPOINT_URL": address}
+    try:
+        boto3.client("s3", endpoint_url=address).create_bucket(Bucket="runs")
+        yield
+    finally:
+        server.stop()
+
+
+def seconds(folder: Path, address: str, first: int, jobs: int) -> float:
+    """Run a sweep of so many jobs, from this seed on; return how long the command took."""
+    seeds = ",".join(map(str, range(first, first + jobs)))
+    command = [sys.executable, "-m", "src.run", "-m", f"seed={seeds}", "training.epochs=20", "tracking.models=none"]
+    begun = time.perf_counter()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    command.append(f"tracking.uri={address}")
+    subprocess.run(command, check=True, cwd=folder, env=environment, capture_output=True)
+    return time.perf_counter() - begun
+
+
+def main() -> None:
+    os.environ["MLFLOW_WORKERS"] = "2"
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    with ExitStack() as open_until_the_end, tempfile.TemporaryDirectory() as temporary:
+
+        def folder(name: str) -> Path:
+            made = Path(temporary, name)
+            made.mkdir(mode=0o755)
+            return made
+
+        Path(temporary).chmod(0o755)
+        start = open_until_the_end.enter_context
+        stores = {"SQLite": f"sqlite:///{folder('sqlite')}/mlflow.db"}
+        stores["HTTP, the server with SQLite and a folder"] = start(running_server(folder("http")))
+        if Path("/usr/lib/postgresql").is_dir():
+            database = start(postgresql(folder("postgresql")))
+            stores["PostgreSQL by its address, a folder"] = f"{database}/direct"
+            start(bucket())
+            served = start(
+                running_server(folder("s3"), "--store", f"{database}/served", "--artifacts", "s3://runs/kept")
+            )
+            stores["HTTP, the server with PostgreSQL and S3"] = served
+        else:
+            print("PostgreSQL is not installed and left out.")
+        work, first = folder("work"), 0
+        further: dict[str, list[float]] = {name: [] for name in stores}
+        for repeat in range(REPEATS + 1):
+            for name, address in stores.items():
+                short, long = seconds(work, address, first, FEW), seconds(work, address, first + FEW, MANY)
+                if repeat:  # the first time tables, experiment and caches are made
+                    further[name].append((long - short) / (MANY - FEW) * 1000)
+            first += FEW + MANY
+    machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+    table = [
+        f"ex4, 5 folds, 20 epochs, no model kept; sweeps of {MANY} jobs less those of {FEW}, {REPEATS} of each; {machine}.",
+        "",
+        "| store | ms a further job, training included | from least to most |",
+        "| --- | ---: | ---: |",
+        *(f"| {name} | {statistics.median(ms):.0f} | {min(ms):.0f} to {max(ms):.0f} |" for name, ms in further.items()),
+    ]
+    text = "\n".join(table) + "\n"
+    (HERE / "results" / "stores.md").write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
