@@ -119,6 +119,8 @@ def readable(argument: str) -> str:
         word = found[0].strip()
         return found[0] if word.isascii() or word[0] in "'\"" else found[0].replace(word, f"'{word}'")
 
+    if argument.startswith("sweep.dask.options."):  # a mapping without keys of its own, which Hydra wants to be told
+        argument = f"++{argument}"
     key, is_set, value = argument.partition("=")
     return argument if "\\" in value else key + is_set + _WORDS.sub(quoted, value)
 

@@ -35,7 +35,7 @@ from src.tracking.reading import (
     sweeps_of_digest,
     unfinished_sweep,
 )
-from src.tracking.records import ANSWER, BEST_RUN, SEARCH, NewRun, RunRow, Status
+from src.tracking.records import ANSWER, BEST_RUN, BLAS, SEARCH, NewRun, RunRow, Status
 from src.tracking.runs import (
     NoSweep,
     Sweep,
@@ -245,6 +245,7 @@ class Recorder:
             dataset=recorded_dataset(job.dataset),
             class_names=job.dataset.class_names,
             overrides=job.overrides,
+            tags={BLAS: ended.blas},
         )
 
     def score(self, digest: str) -> float | None:

@@ -82,11 +82,12 @@ def canonical(job: JobConfig) -> dict[str, Any]:
 
     Configurations that mean the same have the same canonical form: keys without a meaning for this job are left out,
     and a list of equal activations is the one word. The data's path is left out too: the data's digest stands for the
-    rows.
+    rows. Kernels that were asked for count, as they have bits of their own; those that a machine chose do not.
     """
     config = job.model_dump(mode="json")
     config["model"]["activation"] = _simplest(config["model"]["activation"])
-    return _select(config, [key for key in used_keys(job) if key != "data.path"])
+    asked = ("sweep.blas",) if job.sweep.blas is not None else ()
+    return _select(config, [*(key for key in used_keys(job) if key != "data.path"), *asked])
 
 
 def model_parameters(job: JobConfig) -> dict[str, Any]:

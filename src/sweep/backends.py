@@ -1,13 +1,14 @@
 """Where stacks run: threads or processes of this machine, or a Dask cluster, all through joblib."""
 
 import contextlib
-import logging
 import os
 import signal
 import threading
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import joblib
@@ -22,12 +23,6 @@ if TYPE_CHECKING:  # a worker process imports this module, and has no use for th
 
 # How often a job that runs by itself may lose its worker (killed, out of memory) before it is told as failed.
 LARGEST_LOSSES = 2
-# Seconds to wait for a Dask scheduler before saying that it does not answer.
-SCHEDULER_SECONDS = 10
-# Dask's setting of the variables that a worker process starts with.
-WORKER_ENVIRONMENT = "distributed.nanny.pre-spawn-environ"
-# No lines of its own on the terminal, and no look at the stack every ten milliseconds.
-QUIET_WORKER = {"DASK_LOGGING__DISTRIBUTED": "error", "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "false"}
 # Seconds between a worker process's looks at whether the sweep's process still lives.
 ORPHAN_SECONDS = 1.0
 
@@ -52,31 +47,42 @@ def run_stacks(
     """
     workers = workers_of(sweep)
     waiting: dict[int, Sequence[Stack]] = dict(enumerate(workloads(stacks, workers)))
-    with _backend(sweep), threadpool_limits(limits=1), _stopping(on_epochs) as passed:
+    with _backend(sweep) as ways, threadpool_limits(limits=1), _stopping(on_epochs) as passed:
         callback = passed if sweep.backend == "threads" else None
         while waiting:
             try:
-                yield from _at_once(waiting, callback)
+                yield from _at_once(waiting, ways, callback)
             except _worker_lost():  # nobody says whose; workloads are begun in their order
                 for number in list(waiting)[:workers]:
-                    yield from _by_itself(waiting.pop(number))
+                    yield from _by_itself(waiting.pop(number), ways)
+
+
+@dataclass(frozen=True)
+class Ways:
+    """How calls go to a backend: what makes one fit to travel, and how many are under way at a time (for joblib)."""
+
+    sent: Callable[[Callable[[], Any]], Callable[[], Any]] = lambda call: call
+    at_once: int | str = "2*n_jobs"
 
 
 def _at_once(
-    waiting: dict[int, Sequence[Stack]], on_epochs: Callable[[int], None] | None = None
+    waiting: dict[int, Sequence[Stack]], ways: Ways, on_epochs: Callable[[int], None] | None = None
 ) -> Generator[StackResult]:
     """Run workloads, each of which is taken out of `waiting` when it is completed."""
-    calls = [joblib.delayed(_numbered)(number, workload, on_epochs) for number, workload in waiting.items()]
-    with _outputs(calls) as outputs:
+    calls = [
+        joblib.delayed(ways.sent(partial(_numbered, number, workload, on_epochs)))()
+        for number, workload in waiting.items()
+    ]
+    with _outputs(calls, ways) as outputs:
         for number, result in outputs:
             del waiting[number]
             yield result
 
 
-def _by_itself(workload: Sequence[Stack], losses: int = 0) -> Generator[StackResult]:
+def _by_itself(workload: Sequence[Stack], ways: Ways, losses: int = 0) -> Generator[StackResult]:
     """Run a workload alone that may have lost its worker; if it does, job by job, and then each job again."""
     try:
-        yield from _at_once({0: workload})
+        yield from _at_once({0: workload}, ways)
     except _worker_lost() as error:
         jobs = list(_job_by_job(workload))
         losses += len(jobs) == 1
@@ -84,7 +90,7 @@ def _by_itself(workload: Sequence[Stack], losses: int = 0) -> Generator[StackRes
             yield failed(workload, error)
         else:
             for job in jobs:
-                yield from _by_itself(job, losses)
+                yield from _by_itself(job, ways, losses)
 
 
 def _job_by_job(workload: Sequence[Stack]) -> Iterator[Sequence[Stack]]:
@@ -127,9 +133,9 @@ def _stopping(on_epochs: Callable[[int], None] | None) -> Iterator[Callable[[int
 
 
 @contextlib.contextmanager
-def _outputs(calls: Sequence[Any]) -> Iterator[Iterator[tuple[int, StackResult]]]:
+def _outputs(calls: Sequence[Any], ways: Ways) -> Iterator[Iterator[tuple[int, StackResult]]]:
     """Run the calls, and end those that are left when the block is."""
-    outputs = joblib.Parallel(return_as="generator_unordered", batch_size=1)(calls)
+    outputs = joblib.Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=ways.at_once)(calls)
     try:
         yield outputs
     finally:
@@ -148,17 +154,25 @@ def _worker_lost() -> tuple[type[BaseException], ...]:
 
 
 @contextlib.contextmanager
-def _backend(sweep: "SweepConfig") -> Iterator[None]:
+def _backend(sweep: "SweepConfig") -> Iterator[Ways]:
     if sweep.backend == "threads":
         with joblib.parallel_config(backend="threading", n_jobs=sweep.n_jobs):
-            yield
+            yield Ways()
     elif sweep.backend == "processes":
         settings: dict[str, Any] = {"initializer": _begin_worker, "initargs": (os.getpid(),)}
         with joblib.parallel_config(backend="loky", n_jobs=sweep.n_jobs, inner_max_num_threads=1, **settings):
-            yield
+            yield Ways()
     else:
-        with _dask_client(sweep), joblib.parallel_config(backend="dask", n_jobs=-1):
-            yield
+        try:
+            from src.sweep.cluster import connected
+        except ImportError as error:
+            raise BackendError(
+                "sweep.backend: dask is not installed; install the extra with pip install 'dask[distributed]', "
+                "or choose another. (threads, processes)"
+            ) from error
+        settings = {"wait_for_workers_timeout": sweep.dask.timeout}
+        with connected(sweep) as (sent, workers), joblib.parallel_config(backend="dask", n_jobs=-1, **settings):
+            yield Ways(sent, 2 * workers)
 
 
 def _begin_worker(driver: int) -> None:
@@ -171,59 +185,3 @@ def _end_with(driver: int) -> None:
     while os.getppid() == driver:
         time.sleep(ORPHAN_SECONDS)
     os._exit(1)
-
-
-@contextlib.contextmanager
-def _dask_client(sweep: "SweepConfig") -> Iterator[None]:
-    """Connect to the cluster at `sweep.dask.scheduler`, or start one on this machine with `sweep.n_jobs` workers."""
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise BackendError(
-            "sweep.backend: dask is not installed; install the extra with pip install 'dask[distributed]', "
-            "or choose another. (threads, processes)"
-        ) from error
-    address = sweep.dask.scheduler
-    connect: Any = Client  # distributed has no types
-    if address is None:
-        with _own_cluster(workers_of(sweep)) as cluster, connect(cluster):
-            yield
-        return
-    try:
-        client = connect(address, timeout=SCHEDULER_SECONDS)
-    except (OSError, TimeoutError) as error:
-        raise BackendError(
-            f"sweep.dask.scheduler: {address} does not answer ({error}); start one with `dask scheduler`, "
-            "or leave the key out for a cluster on this machine."
-        ) from error
-    with client:
-        yield
-
-
-@contextlib.contextmanager
-def _own_cluster(workers: int) -> Iterator[Any]:
-    """Start a cluster on this machine, quiet, deaf to Ctrl-C (which is the driver's), and ended at once on an error."""
-    import dask
-    import distributed
-
-    local_cluster: Any = distributed.LocalCluster  # distributed has no types
-    logging.getLogger("distributed").setLevel(logging.ERROR)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the cluster's threads and processes inherit it
-    environment = {**dask.config.get(WORKER_ENVIRONMENT), **QUIET_WORKER}
-    # Dask's worker gives freed memory back at once, and training then waits for the kernel to clear it anew.
-    environment.pop("MALLOC_TRIM_THRESHOLD_", None)
-    try:
-        with dask.config.set({WORKER_ENVIRONMENT: environment}):
-            cluster = local_cluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0")
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    try:
-        yield cluster
-    except BaseException:
-        for nanny in cluster.workers.values():
-            nanny.auto_restart = False
-            if nanny.pid:
-                os.kill(nanny.pid, signal.SIGKILL)
-        raise
-    finally:
-        cluster.close()

@@ -52,7 +52,8 @@ def fits_of(job: JobConfig) -> int:
 def _check_workers(sweep: SweepConfig) -> None:
     cores = os.cpu_count() or 1
     most = sweep.max_workers or WORKERS_PER_CORE * cores
-    if sweep.n_jobs > most and sweep.dask.scheduler is None:
+    elsewhere = sweep.dask.scheduler or sweep.dask.cluster
+    if sweep.n_jobs > most and elsewhere is None:
         limit = "sweep.max_workers" if sweep.max_workers else f"{WORKERS_PER_CORE} for each of {counted(cores, 'core')}"
         raise ConfigError(
             f"sweep.n_jobs: {counted(sweep.n_jobs, 'worker')} are more than {most:,} ({limit}). "
