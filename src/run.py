@@ -92,7 +92,12 @@ def main() -> int:
         error = raised.error if isinstance(raised, _PastHydra) else raised
         from src.errors import tell
         from src.escaping import masked
+        from src.kernels import NotLoadedError
 
+        if not traceback_wanted:
+            del os.environ["HYDRA_FULL_ERROR"]
+        if isinstance(error, NotLoadedError):
+            error.restart()
         if traceback_wanted:
             sys.stderr.write(masked("".join(traceback.format_exception(error))))
         status = tell(*explain(error, sys.argv[1:]))

@@ -14,6 +14,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import psutil
+
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "scancel", "squeue", "sinfo")
 QUEUE = "normal"
 START_SECONDS = 30
@@ -44,7 +46,7 @@ PriorityType=priority/basic
 ReturnToService=2
 KillWait=2
 InactiveLimit=0
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} State=UNKNOWN
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} RealMemory={megabytes} State=UNKNOWN
 PartitionName={queue} Nodes={host} Default=YES MaxTime=INFINITE State=UP
 """
 
@@ -65,9 +67,9 @@ def slurm(cores: int) -> Iterator[dict[str, str]]:
         for state in ("state", "spool"):
             (folder / state).mkdir()
         controller, node = _free_ports(2)
-        (folder / "slurm.conf").write_text(
-            SETTINGS.format(folder=folder, host=host, controller=controller, node=node, cores=cores, queue=QUEUE)
-        )
+        settings = {"folder": folder, "host": host, "controller": controller, "node": node, "cores": cores}
+        megabytes = psutil.virtual_memory().total // 2**20
+        (folder / "slurm.conf").write_text(SETTINGS.format(**settings, megabytes=megabytes, queue=QUEUE))
         key = folder / "munge.key"
         key.touch(0o600)
         key.write_bytes(secrets.token_bytes(128))

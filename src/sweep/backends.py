@@ -7,8 +7,8 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import joblib
@@ -21,6 +21,8 @@ from src.sweep.stacks import Stack, StackResult, failed, run_workload, workloads
 if TYPE_CHECKING:  # a worker process imports this module, and has no use for the schema
     from src.config.schema import SweepConfig
 
+# What makes a call fit to travel to the workers.
+Sending = Callable[[Callable[[], Any]], Callable[[], Any]]
 # How often a job that runs by itself may lose its worker (killed, out of memory) before it is told as failed.
 LARGEST_LOSSES = 2
 # Seconds between a worker process's looks at whether the sweep's process still lives.
@@ -47,42 +49,34 @@ def run_stacks(
     """
     workers = workers_of(sweep)
     waiting: dict[int, Sequence[Stack]] = dict(enumerate(workloads(stacks, workers)))
-    with _backend(sweep) as ways, threadpool_limits(limits=1), _stopping(on_epochs) as passed:
+    with _backend(sweep) as sending, threadpool_limits(limits=1), _stopping(on_epochs) as passed:
         callback = passed if sweep.backend == "threads" else None
         while waiting:
             try:
-                yield from _at_once(waiting, ways, callback)
+                yield from _at_once(waiting, sending, callback)
             except _worker_lost():  # nobody says whose; workloads are begun in their order
                 for number in list(waiting)[:workers]:
-                    yield from _by_itself(waiting.pop(number), ways)
-
-
-@dataclass(frozen=True)
-class Ways:
-    """How calls go to a backend: what makes one fit to travel, and how many are under way at a time (for joblib)."""
-
-    sent: Callable[[Callable[[], Any]], Callable[[], Any]] = lambda call: call
-    at_once: int | str = "2*n_jobs"
+                    yield from _by_itself(waiting.pop(number), sending)
 
 
 def _at_once(
-    waiting: dict[int, Sequence[Stack]], ways: Ways, on_epochs: Callable[[int], None] | None = None
+    waiting: dict[int, Sequence[Stack]], sending: Sending, on_epochs: Callable[[int], None] | None = None
 ) -> Generator[StackResult]:
     """Run workloads, each of which is taken out of `waiting` when it is completed."""
     calls = [
-        joblib.delayed(ways.sent(partial(_numbered, number, workload, on_epochs)))()
+        joblib.delayed(sending(partial(_numbered, number, workload, on_epochs)))()
         for number, workload in waiting.items()
     ]
-    with _outputs(calls, ways) as outputs:
+    with _outputs(calls) as outputs:
         for number, result in outputs:
             del waiting[number]
             yield result
 
 
-def _by_itself(workload: Sequence[Stack], ways: Ways, losses: int = 0) -> Generator[StackResult]:
+def _by_itself(workload: Sequence[Stack], sending: Sending, losses: int = 0) -> Generator[StackResult]:
     """Run a workload alone that may have lost its worker; if it does, job by job, and then each job again."""
     try:
-        yield from _at_once({0: workload}, ways)
+        yield from _at_once({0: workload}, sending)
     except _worker_lost() as error:
         jobs = list(_job_by_job(workload))
         losses += len(jobs) == 1
@@ -90,7 +84,7 @@ def _by_itself(workload: Sequence[Stack], ways: Ways, losses: int = 0) -> Genera
             yield failed(workload, error)
         else:
             for job in jobs:
-                yield from _by_itself(job, ways, losses)
+                yield from _by_itself(job, sending, losses)
 
 
 def _job_by_job(workload: Sequence[Stack]) -> Iterator[Sequence[Stack]]:
@@ -133,9 +127,9 @@ def _stopping(on_epochs: Callable[[int], None] | None) -> Iterator[Callable[[int
 
 
 @contextlib.contextmanager
-def _outputs(calls: Sequence[Any], ways: Ways) -> Iterator[Iterator[tuple[int, StackResult]]]:
+def _outputs(calls: Sequence[Any]) -> Iterator[Iterator[tuple[int, StackResult]]]:
     """Run the calls, and end those that are left when the block is."""
-    outputs = joblib.Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=ways.at_once)(calls)
+    outputs = joblib.Parallel(return_as="generator_unordered", batch_size=1)(calls)
     try:
         yield outputs
     finally:
@@ -154,25 +148,35 @@ def _worker_lost() -> tuple[type[BaseException], ...]:
 
 
 @contextlib.contextmanager
-def _backend(sweep: "SweepConfig") -> Iterator[Ways]:
+def _backend(sweep: "SweepConfig") -> Iterator[Sending]:
     if sweep.backend == "threads":
         with joblib.parallel_config(backend="threading", n_jobs=sweep.n_jobs):
-            yield Ways()
+            yield lambda call: call
     elif sweep.backend == "processes":
         settings: dict[str, Any] = {"initializer": _begin_worker, "initargs": (os.getpid(),)}
         with joblib.parallel_config(backend="loky", n_jobs=sweep.n_jobs, inner_max_num_threads=1, **settings):
-            yield Ways()
+            yield lambda call: call
     else:
-        try:
-            from src.sweep.cluster import connected
-        except ImportError as error:
-            raise BackendError(
-                "sweep.backend: dask is not installed; install the extra with pip install 'dask[distributed]', "
-                "or choose another. (threads, processes)"
-            ) from error
-        settings = {"wait_for_workers_timeout": sweep.dask.timeout}
-        with connected(sweep) as (sent, workers), joblib.parallel_config(backend="dask", n_jobs=-1, **settings):
-            yield Ways(sent, 2 * workers)
+        with of_clusters().connected(sweep) as sending:
+            yield sending
+
+
+def of_clusters() -> ModuleType:
+    """The module of Dask's clusters.
+
+    Raises
+    ------
+    BackendError
+        If Dask is not installed.
+    """
+    try:
+        from src.sweep import cluster
+    except ImportError as error:
+        raise BackendError(
+            "sweep.backend: dask is not installed; install the extra with pip install 'dask[distributed]', "
+            "or choose another. (threads, processes)"
+        ) from error
+    return cluster
 
 
 def _begin_worker(driver: int) -> None:

@@ -19,6 +19,8 @@ from typing import Any
 import cloudpickle
 import dask
 import distributed
+import joblib
+from joblib._dask import DaskDistributedBackend
 
 from src.config.identity import SRC
 from src.config.schema import SweepConfig
@@ -56,6 +58,25 @@ ADAPT = {"target_duration": "100ms", "interval": "1s", "wait_count": 10}
 cloudpickle.register_pickle_by_value(remote)
 
 
+class ClusterLostError(BackendError):
+    """A scheduler that is gone while jobs ran."""
+
+    exit_status = 1
+
+
+class Backend(DaskDistributedBackend):  # type: ignore[misc]  # joblib has no types
+    """Dask as joblib knows it, for workers that come later too: joblib hands out as many calls as the first can do."""
+
+    def __init__(self, client: Any = None, workers: int = 0) -> None:
+        super().__init__(client=client)
+        self.workers = workers
+
+    def effective_n_jobs(self, n_jobs: int) -> int:
+        """How many workers there may be; at least two, as joblib makes the calls itself where there is one."""
+        there: int = sum(self.client.ncores().values())
+        return max(2, self.workers, there)
+
+
 class Sent:
     """A call that a cluster can make: a scheduler, which unpickles its tasks too, needs nothing of ours for it."""
 
@@ -73,23 +94,23 @@ class Sent:
 
 
 @contextlib.contextmanager
-def connected(sweep: SweepConfig) -> Iterator[tuple[Callable[[Callable[[], Any]], Sent], int]]:
-    """Have the cluster of `sweep.dask` ready; give what makes a call fit to travel, and how many workers there may be.
+def connected(sweep: SweepConfig) -> Iterator[Callable[[Callable[[], Any]], Sent]]:
+    """Have the cluster of `sweep.dask` ready, as joblib's backend; give what makes a call fit to travel to it.
 
     Raises
     ------
     BackendError
         If it cannot be started, has no worker in time, or its environment is not this process's.
     """
-    logging.getLogger("distributed").setLevel(logging.ERROR)
+    for name in ("distributed", "distributed.client"):  # what matters is told in our words
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Sending large graph")
         warnings.filterwarnings("ignore", "\nMismatched versions|Mismatched versions")  # told below
         with _client(sweep) as client:
             _check_versions(client)
             digest, archive = packed_code()
-            code = remote.Code(digest, archive)
-            client.register_plugin(code)
+            client.register_plugin(remote.Code(digest, archive))
             expected = remote.environment(digest)
             found = _environments(client, digest)
             if sweep.blas is None:
@@ -102,9 +123,15 @@ def connected(sweep: SweepConfig) -> Iterator[tuple[Callable[[Callable[[], Any]]
                     )
             check_environments(found, expected)
             try:
-                yield partial(Sent, digest, expected), max(workers_of(sweep), sum(client.ncores().values()))
-            finally:
-                client.unregister_worker_plugin(code.name)
+                with joblib.parallel_config(backend=Backend(client, workers_of(sweep)), n_jobs=-1):
+                    yield partial(Sent, digest, expected)
+            except Exception as error:
+                if client.status == "running":
+                    raise
+                raise ClusterLostError(
+                    "sweep.dask: the scheduler is gone. What is recorded is safe; the same command goes on with the "
+                    "others when there is a scheduler again."
+                ) from error
 
 
 def packed_code() -> tuple[str, bytes]:
@@ -167,7 +194,7 @@ def check_environments(found: Mapping[str, Mapping[str, str]], expected: Mapping
     """
     for name, wanted in expected.items():
         if others := _others(found, name, wanted):
-            how = f"{VARIABLE} in its environment" if name == "kernels" else "the environment of requirements.lock"
+            how = f"{VARIABLE}={wanted.split()[-1]}" if name == "kernels" else "the packages of requirements.lock"
             raise BackendError(f"sweep.dask: {others}, and its results would have other bits. Start it with {how}.")
 
 
@@ -230,19 +257,19 @@ def _deaf_to_ctrl_c() -> Iterator[None]:
 @contextlib.contextmanager
 def _started(kind: str, sweep: SweepConfig) -> Iterator[Any]:
     """Start a cluster elsewhere, with at least one worker and at most `sweep.n_jobs`; close it in any case."""
-    make, options = cluster_class(kind, sweep)
+    make, options = _class(kind, sweep)
     with contextlib.ExitStack() as stack:
         try:
             with _deaf_to_ctrl_c():
                 cluster = make(**options)
-            stack.callback(cluster.close)
-            if kind != "kubernetes":  # whose own controller does it
-                cluster.scale(1)
+            stack.callback(_close, cluster)
+            if kind != "kubernetes":  # whose controller starts its first worker
 
                 async def begun() -> None:
                     await cluster
 
-                cluster.sync(begun)  # a job that is refused is refused here
+                cluster.worker_spec.update(cluster.new_worker_spec())
+                cluster.sync(begun)  # raises if the job is refused; `scale` would only log it
             cluster.adapt(minimum=1, maximum=sweep.n_jobs, **({} if kind == "kubernetes" else ADAPT))
         except Exception as error:  # of a library that raises what it likes
             said = str(error).rpartition("stderr:")[2].split()
@@ -252,14 +279,21 @@ def _started(kind: str, sweep: SweepConfig) -> Iterator[Any]:
         yield cluster
 
 
-def cluster_class(kind: str, sweep: SweepConfig) -> tuple[Any, dict[str, Any]]:
-    """The class of a kind of cluster, and what it is told.
+def _close(cluster: Any) -> None:
+    try:
+        cluster.close()
+    except AssertionError:  # about a worker whose job was refused
+        cluster.shutdown_on_close = False  # or Dask would try for ten more seconds as Python ends
 
-    Raises
-    ------
-    BackendError
-        If it is not installed, or has no such option.
-    """
+
+def check(sweep: SweepConfig) -> None:
+    """Refuse a cluster whose class is not installed, or has no such options; raises BackendError."""
+    if sweep.dask.cluster is not None:
+        _class(sweep.dask.cluster, sweep)
+
+
+def _class(kind: str, sweep: SweepConfig) -> tuple[Any, dict[str, Any]]:
+    """The class of a kind of cluster, and what it is told."""
     package, name, defaults = CLUSTERS[kind]
     try:
         make = getattr(importlib.import_module(package), name)
@@ -272,10 +306,8 @@ def cluster_class(kind: str, sweep: SweepConfig) -> tuple[Any, dict[str, Any]]:
     known = _options(make)
     for option in sweep.dask.options:
         if option not in known:
-            raise BackendError(
-                f"sweep.dask.options.{option}: {name} has no such option.{did_you_mean(option, known)} "
-                f"({', '.join(sorted(known))})"
-            )
+            hint = did_you_mean(option, known) or f" ({', '.join(sorted(known))})"
+            raise BackendError(f"sweep.dask.options.{option}: {name} has no such option.{hint}")
     options = {**defaults, **sweep.dask.options}
     if isinstance(given := sweep.dask.options.get("scheduler_options"), dict):
         options["scheduler_options"] = {**defaults["scheduler_options"], **given}

@@ -19,7 +19,7 @@ import pytest
 from src.config.schema import SweepConfig
 from src.evaluation.results import JobResult
 from src.run import ROOT
-from src.sweep import backends, stacks
+from src.sweep import backends, cluster, stacks
 from src.sweep.backends import BackendError, run_stacks
 from src.sweep.jobs import Jobs
 from src.sweep.plan import make_plan
@@ -178,7 +178,7 @@ def test_a_job_that_kills_every_worker_takes_no_other_with_it(
 
 def test_a_cluster_that_does_not_answer_is_told(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed")
-    monkeypatch.setattr(backends, "SCHEDULER_SECONDS", 0.5)
+    monkeypatch.setattr(cluster, "SCHEDULER_SECONDS", 0.5)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and nobody listens
         address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
