@@ -298,10 +298,9 @@ def _class(kind: str, sweep: SweepConfig) -> tuple[Any, dict[str, Any]]:
     try:
         make = getattr(importlib.import_module(package), name)
     except ImportError as error:
-        extra = "kubernetes" if kind == "kubernetes" else "dask"
+        missing = package.partition(".")[0].replace("_", "-")
         raise BackendError(
-            f"sweep.dask.cluster: {package.partition('.')[0].replace('_', '-')} is not installed; "
-            f"install the extra with pip install '.[{extra}]'."
+            f"sweep.dask.cluster: {missing} is not installed; install it with pip install {missing}."
         ) from error
     known = _options(make)
     for option in sweep.dask.options:
