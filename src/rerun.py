@@ -17,9 +17,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
 
     from src.command.rerun import report, rerun
+    from src.kernels import NotLoadedError
 
     try:
         outcome = rerun(given.run_id, given.uri)
+    except NotLoadedError as error:
+        error.restart()
     except UserError as error:
         return tell(str(error), error.exit_status)
     print("\n".join(report(outcome)))

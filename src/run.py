@@ -93,7 +93,12 @@ def main() -> int:
         error = raised.error if isinstance(raised, _PastHydra) else raised
         from src.errors import tell
         from src.escaping import masked
+        from src.kernels import NotLoadedError
 
+        if not traceback_wanted:
+            del os.environ["HYDRA_FULL_ERROR"]
+        if isinstance(error, NotLoadedError):
+            error.restart()
         if traceback_wanted:
             sys.stderr.write(masked("".join(traceback.format_exception(error))))
         status = tell(*explain(error, sys.argv[1:]))
@@ -120,6 +125,8 @@ def readable(argument: str) -> str:
         word = found[0].strip()
         return found[0] if word.isascii() or word[0] in "'\"" else found[0].replace(word, f"'{word}'")
 
+    if argument.startswith("sweep.dask.options."):  # a mapping without keys of its own, which Hydra wants to be told
+        argument = f"++{argument}"
     key, is_set, value = argument.partition("=")
     return argument if "\\" in value else key + is_set + _WORDS.sub(quoted, value)
 

@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 OWN_STORE = ROOT / "mlflow.db"
 # Files whose single tests take seconds, the longest first: begun last, they would let one core wait for the other.
 LONGEST = (
-    *("test_sweep_faults", "test_torture", "test_browser", "test_server", "test_backends"),
+    *("test_slurm", "test_sweep_faults", "test_torture", "test_browser", "test_server", "test_backends"),
     *("test_answers", "test_best", "test_search", "test_new_optimizer"),
 )
 

@@ -94,11 +94,12 @@ def run_sweep(
 def _checked(composed: "Sequence[Composed]", *, searched: bool = False) -> "Jobs":
     from src.sweep.checking import check_all
 
-    check_all(composed)  # before the imports that take seconds: a misspelt value is told at once
+    sweep = check_all(composed)[0].sweep  # before the imports that take seconds: a misspelt value is told at once
 
-    from src.command.checking import check_command
+    from src.command.checking import check_command, check_workers
     from src.sweep.jobs import make_jobs
 
+    check_workers(sweep)
     jobs = make_jobs(composed)
     check_command(jobs.distinct, searched=searched)
     return jobs

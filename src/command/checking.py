@@ -6,7 +6,24 @@ from src.comparison.candidates import MOST_SETTINGS
 from src.comparison.families import check_baselines
 from src.comparison.naming import candidate_names
 from src.config import ConfigError
+from src.config.schema import SweepConfig
+from src.kernels import require
 from src.sweep.jobs import Job
+
+
+def check_workers(sweep: SweepConfig) -> None:
+    """Refuse kernels that are not loaded, and options that the kind of cluster does not have.
+
+    Raises
+    ------
+    KernelsError, BackendError
+        Also if what starts workers there is not installed.
+    """
+    require(sweep.blas)
+    if sweep.backend == "dask":
+        from src.sweep import cluster  # Dask takes a second to import
+
+        cluster.check(sweep)
 
 
 def check_command(jobs: Sequence[Job], *, searched: bool) -> None:

@@ -41,7 +41,7 @@ from src.tracking.reading import (
     sweeps_of_digest,
     unfinished_sweep,
 )
-from src.tracking.records import ANSWER, BEST_RUN, HELD_OUT, SEARCH, SHAPING, NewRun, RunRow, Status
+from src.tracking.records import ANSWER, BEST_RUN, BLAS, HELD_OUT, SEARCH, SHAPING, NewRun, RunRow, Status
 from src.tracking.runs import (
     NoSweep,
     Sweep,
@@ -269,6 +269,7 @@ class Recorder:
             dataset=recorded_dataset(job.dataset),
             class_names=job.dataset.class_names,
             overrides=job.overrides,
+            tags={BLAS: ended.blas},
         )
 
     def score(self, digest: str) -> float | None:

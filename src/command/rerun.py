@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from src.config import recorded
 from src.errors import UserError
 from src.evaluation.results import FloatArray, JobResult
+from src.kernels import VARIABLE, require
 from src.sweep.backends import run_stacks
 from src.sweep.compose import Composed
 from src.sweep.jobs import Job, Jobs, make_jobs
@@ -13,18 +14,19 @@ from src.sweep.plan import make_plan
 from src.sweep.stacks import Collector
 from src.tracking import provenance
 from src.tracking.reading import fold_scores, get_run, recorded_config, recorded_overrides
-from src.tracking.records import DATA_DIGEST, FOLDS_DIGEST, JOB_DIGEST, RunRow, metric_points
+from src.tracking.records import BLAS, DATA_DIGEST, FOLDS_DIGEST, JOB_DIGEST, RunRow, metric_points
 from src.tracking.store import open_store
 
 # Wall-clock time is never the same twice; the scores of the model kept belong to that model.
 NOT_COMPARED = ("time/", "fitted/", "held_out/")
+KERNELS = "the linear algebra and its kernels"
 # What a run's tags say of where its numbers come from, and in what words to tell that it has changed.
 ORIGINS = {
     "data_digest": "the data",
     "folds_digest": "the folds",
     "code_version": "the numerical code or its libraries",
     "mlflow.source.git.commit": "the commit",
-    "blas": "the linear algebra library",
+    BLAS: KERNELS,
     "platform": "the machine",
     "python": "Python",
 }
@@ -68,9 +70,10 @@ def rerun(run_id: str, uri: str | None = None) -> Rerun:
     if run.status != "FINISHED":
         raise RerunError(f"the run {run_id} is {run.status}: it has no result to compare with.")
     config = recorded(recorded_config(store, run)).model_dump(mode="json")
-    config["sweep"] = {**config["sweep"], "backend": "threads", "n_jobs": 1}
+    config["sweep"] = {"blas": config["sweep"]["blas"]}
     config["data"]["test"] = None  # of the model that was kept
     (job,) = make_jobs([Composed(tuple(recorded_overrides(store, run)), config)]).distinct
+    require(job.checked.sweep.blas)
     result = _trained(job)
     before = {**run.metrics, **_by_fold(fold_scores(store, run))}
     points = sorted(
@@ -126,4 +129,8 @@ def report(outcome: Rerun) -> list[str]:
     lines = [f"{len(outcome.equal)} of {len(outcome.equal) + len(outcome.different)} metrics equal to the last bit"]
     lines += [f"differs: {name}: recorded {old!r}, now {new!r}" for name, (old, new) in outcome.different.items()]
     lines += [f"changed: {what}: recorded {old}, now {new}" for what, (old, new) in outcome.changed.items()]
+    if outcome.different and KERNELS in outcome.changed:
+        lines.append(
+            f"Other kernels give other last bits; {VARIABLE}=NAME before the command asks for the recorded ones."
+        )
     return lines

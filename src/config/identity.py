@@ -82,11 +82,13 @@ def canonical(job: JobConfig) -> dict[str, Any]:
 
     Configurations that mean the same have the same canonical form: keys without a meaning for this job are left out,
     and a list of equal activations is the one word. The data's path is left out too: the data's digest stands for the
-    rows. So is the file that models are scored on at the end, which has no part in a job's folds.
+    rows. So is the file that models are scored on at the end, which has no part in a job's folds. Kernels that were
+    asked for count, as they have bits of their own; those that a machine chose do not.
     """
     config = job.model_dump(mode="json")
     config["model"]["activation"] = _simplest(config["model"]["activation"])
-    return _select(config, [key for key in used_keys(job) if key not in ("data.path", "data.test")])
+    asked = ("sweep.blas",) if job.sweep.blas is not None else ()
+    return _select(config, [*(key for key in used_keys(job) if key not in ("data.path", "data.test")), *asked])
 
 
 def model_parameters(job: JobConfig) -> dict[str, Any]:

@@ -137,3 +137,4 @@ Parameters = Annotated[
     dict[str, JsonValue],
     Kind("a mapping of parameters to text, finite numbers, true, false or null, such as {n_estimators: 200}"),
 ]
+Options = Annotated[dict[str, JsonValue], Kind("a mapping of options to values, such as {queue: normal, memory: 4GB}")]

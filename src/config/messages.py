@@ -99,8 +99,10 @@ def kind_of(annotation: Any) -> Kind:
         words = get_args(annotation.__origin__) if get_origin(annotation.__origin__) is Literal else ()
         return Kind(told.text, told.choices or words)
     if get_origin(annotation) in (Union, types.UnionType):
-        options = [kind_of(option).text for option in get_args(annotation)]
-        return Kind(" or ".join(sorted(options, key=lambda text: text != "null")))  # null first: the rest may be long
+        options = sorted(
+            map(kind_of, get_args(annotation)), key=lambda kind: kind.text != "null"
+        )  # the rest may be long
+        return Kind(" or ".join(kind.text for kind in options), sum((kind.choices for kind in options), ()))
     if _is_section(annotation):
         return Kind("a group of keys", tuple(sorted(annotation.model_fields)))
     return Kind({type(None): "null", bool: "true or false", str: "text"}[annotation])

@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from src.config import kinds
-from src.config.kinds import Count, Kind, NotNegative, TwoOrMore, among, within
+from src.config.kinds import Count, Kind, NotNegative, Positive, TwoOrMore, among, within
 from src.network.hyperparameters import CHOICES, hyperparameters
 from src.network.outputs import OUTPUTS
 from src.network.settings import EarlyStoppingSettings, ModelSettings, TrainingSettings
@@ -47,6 +47,11 @@ Schedule = Annotated[str, *among("a schedule", CHOICES["schedule"])]
 BatchSize = Annotated[Literal["full"] | Count, Kind(f"'full' or a whole number from 1 to {kinds.MANY}")]
 KeptModels = Annotated[Literal["best", "all", "none"], Kind("a choice of jobs")]
 Backend = Annotated[Literal["threads", "processes", "dask"], Kind("a backend")]
+Cluster = Annotated[Literal["slurm", "pbs", "lsf", "sge", "kubernetes"], Kind("a kind of cluster")]
+Kernels = Annotated[
+    Literal["Nehalem", "Sandybridge", "Haswell", "Zen", "SkylakeX", "armv8", "neoversen1", "neoversev1"],
+    Kind("the name of OpenBLAS's kernels"),
+]
 OnFailure = Annotated[Literal["continue", "stop"], Kind("an answer to a failed job")]
 Metric = Annotated[
     Literal[
@@ -276,6 +281,23 @@ class DaskConfig(Section):
     """The cluster of sweep.backend=dask."""
 
     scheduler: kinds.Address | None = Field(None, description="address of a scheduler, null for a local cluster")
+    cluster: Cluster | None = Field(None, description="what is asked for workers, null for none")
+    options: kinds.Options = Field({}, description="options of the cluster's class in dask-jobqueue or dask-kubernetes")
+    timeout: Positive = Field(60.0, description="seconds to wait for the first worker")
+
+    @field_validator("cluster")
+    @classmethod
+    def _one_scheduler(cls, cluster: str | None, info: ValidationInfo) -> str | None:
+        if cluster is not None and info.data.get("scheduler") is not None:
+            raise ValueError(f"'{cluster}' starts a scheduler of its own. Leave out it or sweep.dask.scheduler.")
+        return cluster
+
+    @field_validator("options")
+    @classmethod
+    def _options_of_a_cluster(cls, options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if options and info.data.get("cluster", "") is None:
+            raise ValueError(f"{', '.join(options)}: they belong to a cluster. Set sweep.dask.cluster.")
+        return options
 
 
 class SweepConfig(Section):
@@ -292,7 +314,17 @@ class SweepConfig(Section):
     dry_run: bool = Field(False, description="print the plan and train nothing")
     on_failure: OnFailure = Field("continue", description="what becomes of the other jobs when one fails")
     reuse: bool = Field(True, description="whether a job that is already recorded is not trained again")
+    blas: Kernels | None = Field(None, description="kernels that all workers compute with, null for each its own")
     dask: DaskConfig = DaskConfig()
+
+    @field_validator("dask")
+    @classmethod
+    def _cluster_needs_dask_and_a_number(cls, dask: DaskConfig, info: ValidationInfo) -> DaskConfig:
+        if dask.cluster is not None and info.data.get("backend", "dask") != "dask":
+            raise ValueError(f"cluster '{dask.cluster}' is only asked for workers with sweep.backend=dask.")
+        if dask.cluster is not None and info.data.get("n_jobs") == -1:
+            raise ValueError(f"cluster '{dask.cluster}' may have any number of workers. Set sweep.n_jobs=NUMBER.")
+        return dask
 
 
 class JobConfig(Section):

@@ -1,13 +1,13 @@
 """Where stacks run: threads or processes of this machine, or a Dask cluster, all through joblib."""
 
 import contextlib
-import logging
 import os
 import signal
 import threading
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import joblib
@@ -20,14 +20,10 @@ from src.sweep.stacks import Stack, StackResult, failed, run_workload, workloads
 if TYPE_CHECKING:  # a worker process imports this module, and has no use for the schema
     from src.config.schema import SweepConfig
 
+# What makes a call fit to travel to the workers.
+Sending = Callable[[Callable[[], Any]], Callable[[], Any]]
 # How often a job that runs by itself may lose its worker (killed, out of memory) before it is told as failed.
 LARGEST_LOSSES = 2
-# Seconds to wait for a Dask scheduler before saying that it does not answer.
-SCHEDULER_SECONDS = 10
-# Dask's setting of the variables that a worker process starts with.
-WORKER_ENVIRONMENT = "distributed.nanny.pre-spawn-environ"
-# No lines of its own on the terminal, and no look at the stack every ten milliseconds.
-QUIET_WORKER = {"DASK_LOGGING__DISTRIBUTED": "error", "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "false"}
 # Seconds between a worker process's looks at whether the sweep's process still lives.
 ORPHAN_SECONDS = 1.0
 
@@ -52,31 +48,34 @@ def run_stacks(
     """
     workers = workers_of(sweep)
     waiting: dict[int, Sequence[Stack]] = dict(enumerate(workloads(stacks, workers)))
-    with _backend(sweep), threadpool_limits(limits=1), _stopping(on_epochs) as passed:
+    with _backend(sweep) as sending, threadpool_limits(limits=1), _stopping(on_epochs) as passed:
         callback = passed if sweep.backend == "threads" else None
         while waiting:
             try:
-                yield from _at_once(waiting, callback)
+                yield from _at_once(waiting, sending, callback)
             except _worker_lost():  # nobody says whose; workloads are begun in their order
                 for number in list(waiting)[:workers]:
-                    yield from _by_itself(waiting.pop(number))
+                    yield from _by_itself(waiting.pop(number), sending)
 
 
 def _at_once(
-    waiting: dict[int, Sequence[Stack]], on_epochs: Callable[[int], None] | None = None
+    waiting: dict[int, Sequence[Stack]], sending: Sending, on_epochs: Callable[[int], None] | None = None
 ) -> Generator[StackResult]:
     """Run workloads, each of which is taken out of `waiting` when it is completed."""
-    calls = [joblib.delayed(_numbered)(number, workload, on_epochs) for number, workload in waiting.items()]
+    calls = [
+        joblib.delayed(sending(partial(_numbered, number, workload, on_epochs)))()
+        for number, workload in waiting.items()
+    ]
     with _outputs(calls) as outputs:
         for number, result in outputs:
             del waiting[number]
             yield result
 
 
-def _by_itself(workload: Sequence[Stack], losses: int = 0) -> Generator[StackResult]:
+def _by_itself(workload: Sequence[Stack], sending: Sending, losses: int = 0) -> Generator[StackResult]:
     """Run a workload alone that may have lost its worker; if it does, job by job, and then each job again."""
     try:
-        yield from _at_once({0: workload})
+        yield from _at_once({0: workload}, sending)
     except _worker_lost() as error:
         jobs = list(_job_by_job(workload))
         losses += len(jobs) == 1
@@ -84,7 +83,7 @@ def _by_itself(workload: Sequence[Stack], losses: int = 0) -> Generator[StackRes
             yield failed(workload, error)
         else:
             for job in jobs:
-                yield from _by_itself(job, losses)
+                yield from _by_itself(job, sending, losses)
 
 
 def _job_by_job(workload: Sequence[Stack]) -> Iterator[Sequence[Stack]]:
@@ -148,17 +147,19 @@ def _worker_lost() -> tuple[type[BaseException], ...]:
 
 
 @contextlib.contextmanager
-def _backend(sweep: "SweepConfig") -> Iterator[None]:
+def _backend(sweep: "SweepConfig") -> Iterator[Sending]:
     if sweep.backend == "threads":
         with joblib.parallel_config(backend="threading", n_jobs=sweep.n_jobs):
-            yield
+            yield lambda call: call
     elif sweep.backend == "processes":
         settings: dict[str, Any] = {"initializer": _begin_worker, "initargs": (os.getpid(),)}
         with joblib.parallel_config(backend="loky", n_jobs=sweep.n_jobs, inner_max_num_threads=1, **settings):
-            yield
+            yield lambda call: call
     else:
-        with _dask_client(sweep), joblib.parallel_config(backend="dask", n_jobs=-1):
-            yield
+        from src.sweep.cluster import connected  # Dask is not always installed, and takes a second to import
+
+        with connected(sweep) as sending:
+            yield sending
 
 
 def _begin_worker(driver: int) -> None:
@@ -171,54 +172,3 @@ def _end_with(driver: int) -> None:
     while os.getppid() == driver:
         time.sleep(ORPHAN_SECONDS)
     os._exit(1)
-
-
-@contextlib.contextmanager
-def _dask_client(sweep: "SweepConfig") -> Iterator[None]:
-    """Connect to the cluster at `sweep.dask.scheduler`, or start one on this machine with `sweep.n_jobs` workers."""
-    from distributed import Client
-
-    address = sweep.dask.scheduler
-    connect: Any = Client  # distributed has no types
-    if address is None:
-        with _own_cluster(workers_of(sweep)) as cluster, connect(cluster):
-            yield
-        return
-    try:
-        client = connect(address, timeout=SCHEDULER_SECONDS)
-    except (OSError, TimeoutError) as error:
-        raise BackendError(
-            f"sweep.dask.scheduler: {address} does not answer ({error}); start one with `dask scheduler`, "
-            "or leave the key out for a cluster on this machine."
-        ) from error
-    with client:
-        yield
-
-
-@contextlib.contextmanager
-def _own_cluster(workers: int) -> Iterator[Any]:
-    """Start a cluster on this machine, quiet, deaf to Ctrl-C (which is the driver's), and ended at once on an error."""
-    import dask
-    import distributed
-
-    local_cluster: Any = distributed.LocalCluster  # distributed has no types
-    logging.getLogger("distributed").setLevel(logging.ERROR)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the cluster's threads and processes inherit it
-    environment = {**dask.config.get(WORKER_ENVIRONMENT), **QUIET_WORKER}
-    # Dask's worker gives freed memory back at once, and training then waits for the kernel to clear it anew.
-    environment.pop("MALLOC_TRIM_THRESHOLD_", None)
-    try:
-        with dask.config.set({WORKER_ENVIRONMENT: environment}):
-            cluster = local_cluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0")
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    try:
-        yield cluster
-    except BaseException:
-        for nanny in cluster.workers.values():
-            nanny.auto_restart = False
-            if nanny.pid:
-                os.kill(nanny.pid, signal.SIGKILL)
-        raise
-    finally:
-        cluster.close()

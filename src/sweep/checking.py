@@ -55,7 +55,8 @@ def _check_workers(sweep: SweepConfig) -> None:
         raise ConfigError(f"sweep.backend: {not_installed('dask')}, or choose another (threads, processes).")
     cores = os.cpu_count() or 1
     most = sweep.max_workers or WORKERS_PER_CORE * cores
-    if sweep.n_jobs > most and sweep.dask.scheduler is None:
+    elsewhere = sweep.dask.scheduler or sweep.dask.cluster
+    if sweep.n_jobs > most and elsewhere is None:
         limit = "sweep.max_workers" if sweep.max_workers else f"{WORKERS_PER_CORE} for each of {counted(cores, 'core')}"
         raise ConfigError(
             f"sweep.n_jobs: {counted(sweep.n_jobs, 'worker')} are more than {most:,} ({limit}). "

@@ -6,12 +6,13 @@ This module is what a worker process imports: it knows nothing of Hydra, MLflow 
 import itertools
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from src import kernels
 from src.evaluation.crossval import EstimatorTask, FoldTask, NetworkTask, StackKeys, fit_fold, fit_stack
 from src.evaluation.results import Failure, FoldResult, JobResult
 from src.models import network_bytes
@@ -51,23 +52,31 @@ class Stack:
 
 @dataclass(frozen=True, eq=False)
 class StackResult:
-    """What running a stack gave: results by place, the error of each job that failed, when it ran (s since 1970)."""
+    """What running a stack gave: results by place, the error of each job that failed, when it ran (s since 1970).
+
+    `blas` are the linear algebra libraries that computed it (`src.kernels.loaded`).
+    """
 
     results: Mapping[Place, FoldResult]
     errors: Mapping[int, Failure]
     started: float
     ended: float
+    blas: str = field(default_factory=kernels.loaded)
 
 
 @dataclass(frozen=True, eq=False)
 class EndedJob:
-    """A job that has ended: with its result, or with its failure; times in seconds since 1970."""
+    """A job that has ended: with its result, or with its failure; times in seconds since 1970.
+
+    `blas` are the linear algebra libraries that computed it; of workers of several kinds, of each.
+    """
 
     number: int
     result: JobResult | None
     error: Failure | None
     started: float
     ended: float
+    blas: str
 
 
 def make_stacks(jobs: Mapping[int, "Job"], n_jobs: int, max_bytes: int) -> list[Stack]:
@@ -166,21 +175,26 @@ class Collector:
         self._expected = {number: len(job.tasks) for number, job in jobs.items()}
         self._folds: dict[int, dict[Position, FoldResult]] = {number: {} for number in jobs}
         self._started: dict[int, float] = {}
+        self._blas: dict[int, set[str]] = {}
 
     def add(self, stack: StackResult) -> Iterator[EndedJob]:
         """Yield each job that this stack completes, and each that it shows to have failed; every job once."""
         for number in dict.fromkeys([*stack.errors, *(number for number, _ in stack.results)]):
             self._started[number] = min(stack.started, self._started.get(number, stack.started))
+            self._blas.setdefault(number, set()).add(stack.blas)
         for number, error in stack.errors.items():
             if self._folds.pop(number, None) is not None:
-                yield EndedJob(number, None, error, self._started[number], stack.ended)
+                yield EndedJob(number, None, error, self._started[number], stack.ended, self._told_blas(number))
         for (number, position), fold in stack.results.items():
             if number not in self._folds:  # another of its folds has failed
                 continue
             self._folds[number][position] = fold
             if len(self._folds[number]) == self._expected[number]:
                 result = _job_result(self._folds.pop(number))
-                yield EndedJob(number, result, None, self._started[number], stack.ended)
+                yield EndedJob(number, result, None, self._started[number], stack.ended, self._told_blas(number))
+
+    def _told_blas(self, number: int) -> str:
+        return " and ".join(sorted(self._blas[number]))
 
 
 def _job_result(folds: Mapping["Position", FoldResult]) -> JobResult:

@@ -19,9 +19,7 @@ from importlib.metadata import PackageNotFoundError, version
 from itertools import pairwise
 from pathlib import Path
 
-import numpy  # noqa: F401  (loaded, so that threadpoolctl sees its linear algebra)
-from threadpoolctl import threadpool_info
-
+from src import kernels
 from src.config.identity import code_version
 from src.escaping import escaped, masked
 from src.tracking.records import HOST, SLURM_JOB, USER
@@ -135,16 +133,6 @@ def _program() -> str:
     return Path(sys.argv[0]).name or "python"
 
 
-def _blas() -> str:
-    """Return the linear algebra library and the kernels it chose for this processor: the last bit depends on them."""
-    found = {
-        " ".join(str(pool.get(key)) for key in ("internal_api", "version", "architecture") if pool.get(key))
-        for pool in threadpool_info()
-        if pool["user_api"] == "blas"
-    }
-    return ", ".join(sorted(found)) or "unknown"
-
-
 def tags() -> Mapping[str, str]:
     """Return the provenance of what this process computes, as tags of a run.
 
@@ -175,7 +163,7 @@ def of_process() -> Mapping[str, str]:
         "code_version": code_version(),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "blas": _blas(),
+        "blas": kernels.loaded(),
         "versions": ", ".join(versions),
     }
 

@@ -40,6 +40,7 @@ DATA_DIGEST = "data_digest"
 FOLDS_DIGEST = "folds_digest"
 CODE_VERSION = "code_version"
 HELD_OUT = "held_out_digest"  # of data.test, on what was scored on it
+BLAS = "blas"  # the linear algebra library and its kernels
 ERROR = "error_message"
 ANSWER = "answer"  # a sweep's answer in a sentence or two
 BEST_RUN = "best_run"  # on a sweep: the run of the best setting's first seed

@@ -157,6 +157,7 @@ def job_run(
     dataset: RecordedDataset,
     class_names: Sequence[str],
     overrides: Sequence[str] = (),
+    tags: Mapping[str, str] | None = None,
 ) -> NewRun:
     """Return the run that holds one ended job, for `log_jobs`; it is a child of the sweep if there is one.
 
@@ -174,9 +175,12 @@ def job_run(
         The rows, and the classes in the order of the target's codes.
     overrides
         What was typed or swept, such as ``training.l2=0.1``.
+    tags
+        Where it was computed otherwise than the place's tags say.
     """
     tags = {
         **place.tags,
+        **(tags or {}),
         **({PARENT: place.run_id} if isinstance(place, Sweep) else {}),
         JOB_DIGEST: job.digest,
         DATA_DIGEST: job.data_digest,

@@ -179,6 +179,13 @@ def test_display_and_tracking_do_not_change_a_job(flat: dict[str, Any]) -> None:
     assert identity(check(nested(shown))) == identity(check(nested(flat)))
 
 
+def test_kernels_that_are_asked_for_are_part_of_a_job() -> None:
+    assert canonical(check({"sweep": {"blas": None}})) == canonical(check({}))
+    haswell, skylake = (canonical(check({"sweep": {"blas": name}})) for name in ("Haswell", "SkylakeX"))
+    assert haswell == {**canonical(check({})), "sweep": {"blas": "Haswell"}}
+    assert haswell != skylake
+
+
 @given(configurations)
 def test_model_parameters_are_plain_values_of_the_keys_that_count(flat: dict[str, Any]) -> None:
     job = check(nested(flat))

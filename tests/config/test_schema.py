@@ -95,7 +95,11 @@ REFUSED = {
     "sweep.dry_run": ["x"],
     "sweep.on_failure": ["ignore"],
     "sweep.reuse": [None],
+    "sweep.blas": ["haswel", 3, ""],
     "sweep.dask.scheduler": ["localhost", 3],
+    "sweep.dask.cluster": ["slurn", 3],
+    "sweep.dask.options": [{"queue": "long"}, "queue=long", {3: 1}],  # of no cluster; of no kind; no name
+    "sweep.dask.timeout": [0, -1, "long"],
     "seed": [-1, 1.5, "x", True, None, 2**32],
     "experiments": [3],
     "data": [3, None],
@@ -155,7 +159,9 @@ ACCEPTED = {
     "comparison.rope": [None, 0, 0.05],
     "sweep.n_jobs": [-1, 1],
     "sweep.max_stack_memory": [None, 1000, "500MB", "2GiB"],
+    "sweep.blas": [None, "Haswell"],
     "sweep.dask.scheduler": [None, "tcp://10.0.0.1:8786"],
+    "sweep.dask.timeout": [1, 0.5],
     "tracking.uri": [None, "sqlite:////tmp/x.db", "http://127.0.0.1:5000"],
     "seed": [0, 2**32 - 1],
     "experiments": [None, "homework5"],
@@ -165,6 +171,18 @@ ACCEPTED = {
 @pytest.mark.parametrize("key, value", [(key, value) for key, values in ACCEPTED.items() for value in values])
 def test_a_good_value_is_accepted(key: str, value: Any) -> None:
     check(nested(key, value))
+
+
+def test_a_cluster_is_asked_for_workers_as_it_can_be() -> None:
+    def sentence(dask: dict[str, Any], **sweep: Any) -> str:
+        (line,) = told({"sweep": {"backend": "dask", "n_jobs": 4, "dask": dask, **sweep}})
+        return line
+
+    check({"sweep": {"backend": "dask", "dask": {"cluster": "slurm", "options": {"queue": "long", "cores": 2}}}})
+    assert sentence({"cluster": "slurn"}).endswith("Did you mean 'slurm'? (kubernetes, lsf, pbs, sge, slurm)")
+    assert "starts a scheduler of its own" in sentence({"cluster": "slurm", "scheduler": "tcp://10.0.0.1:8786"})
+    assert "Set sweep.n_jobs=NUMBER" in sentence({"cluster": "slurm"}, n_jobs=-1)
+    assert "with sweep.backend=dask" in sentence({"cluster": "slurm"}, backend="threads")
 
 
 def test_values_are_kept_in_one_type() -> None:

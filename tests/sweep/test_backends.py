@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import platform
+import re
 import signal
 import socket
 import subprocess
@@ -16,10 +18,11 @@ import cloudpickle
 import psutil
 import pytest
 
+from src import kernels
 from src.config.schema import SweepConfig
 from src.evaluation.results import JobResult
 from src.run import ROOT
-from src.sweep import backends, stacks
+from src.sweep import backends, cluster, stacks
 from src.sweep.backends import BackendError, run_stacks
 from src.sweep.jobs import Jobs
 from src.sweep.plan import make_plan
@@ -73,14 +76,37 @@ def expected(jobs: Jobs) -> dict[int, Any]:
     return {number: bits(job.result) for number, job in ended_by(jobs).items()}
 
 
+@contextlib.contextmanager
+def outside(folder: Path, *arguments: str, **variables: str) -> Iterator[None]:
+    """Run a program of Dask's that knows the installed packages and nothing of the checkout."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | variables
+    command = [sys.executable, "-P", "-m", *arguments, "--no-dashboard"]
+    process = subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def worker(folder: Path, address: str, **variables: str) -> contextlib.AbstractContextManager[None]:
+    return outside(folder, "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny", **variables)
+
+
 @pytest.fixture(scope="module")
-def scheduler() -> Iterator[str]:
-    """The address of a Dask cluster that is there already: one worker, in this process (a command's own has two)."""
-    distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=None
-    ) as cluster:
-        yield cluster.scheduler_address
+def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Dask cluster that is there already, with one worker (a command's own has two)."""
+    pytest.importorskip("distributed")
+    folder = tmp_path_factory.mktemp("outside")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"tcp://127.0.0.1:{port}"
+    there = outside(folder, "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port))
+    with there, worker(folder, address):
+        yield address
 
 
 BACKENDS = {
@@ -178,12 +204,91 @@ def test_a_job_that_kills_every_worker_takes_no_other_with_it(
 
 def test_a_cluster_that_does_not_answer_is_told(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed")
-    monkeypatch.setattr(backends, "SCHEDULER_SECONDS", 0.5)
+    monkeypatch.setattr(cluster, "SCHEDULER_SECONDS", 0.5)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and nobody listens
         address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(BackendError, match=f"^sweep.dask.scheduler: {address} does not answer"):
             ended_by(jobs, backend="dask", dask={"scheduler": address})
+
+
+def test_a_cluster_without_a_worker_is_told(jobs: Jobs) -> None:
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(n_workers=0, processes=False, protocol="tcp", dashboard_address=None) as empty:
+        address = empty.scheduler_address
+        with pytest.raises(BackendError, match=f"^sweep.dask: no worker within 0.1 s; start one with .*{address}"):
+            ended_by(jobs, backend="dask", dask={"scheduler": address, "timeout": 0.1})
+
+
+def test_a_worker_of_another_version_is_told(jobs: Jobs, scheduler: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    distributed = pytest.importorskip("distributed")
+    versions = distributed.Client.get_versions
+
+    def with_an_old_worker(client: Any) -> Any:
+        found = versions(client)
+        (told,) = found["workers"].values()
+        return found | {"workers": {"tcp://old": {"packages": told["packages"] | {"dask": "2024.8.0"}}}}
+
+    monkeypatch.setattr(distributed.Client, "get_versions", with_an_old_worker)
+    with pytest.raises(BackendError, match=r"^sweep.dask: worker tcp://old has dask 2024.8.0, this command 20"):
+        ended_by(jobs, backend="dask", dask={"scheduler": scheduler})
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the kernels are those of another processor")
+def test_workers_with_other_kernels_are_told_and_recorded_or_refused(
+    jobs_of: MakeJobs, scheduler: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs = jobs_of(["training.epochs=2"], *([f"seed={seed}"] for seed in range(8)))
+    sweep = {"backend": "dask", "n_jobs": 2, "dask": {"scheduler": scheduler}}
+    with worker(tmp_path, scheduler, OPENBLAS_CORETYPE="Nehalem"):
+        deadline = time.monotonic() + 60
+        while "caution" not in (said := capsys.readouterr().out) and time.monotonic() < deadline:  # until it is there
+            ended = ended_by(jobs, **sweep)
+        assert "caution: 1 worker of 2 (tcp://" in said
+        assert "Nehalem" in said
+        assert {job.blas for job in ended.values()} <= {
+            kernels.loaded(),
+            *re.findall(r"openblas .*?Nehalem.*?Nehalem", said),
+        }
+        (own,) = kernels.names()
+        with pytest.raises(
+            BackendError, match=rf"Nehalem, this command with .*Start it with OPENBLAS_CORETYPE={own}\."
+        ):
+            ended_by(jobs, **sweep, blas=own)
+
+
+OPTIONS = {"queue": "long", "memory": "2GB", "walltime": "1:00"}
+
+
+@pytest.mark.parametrize(
+    "kind, told",
+    [("slurm", "#SBATCH -p long"), ("pbs", "#PBS -q long"), ("lsf", "#BSUB -q long"), ("sge", "#$ -q long")],
+)
+def test_a_cluster_is_told_its_options_and_ours(kind: str, told: str) -> None:
+    pytest.importorskip("dask_jobqueue")
+    dask = {"cluster": kind, "options": OPTIONS}
+    sweep = SweepConfig(backend="dask", n_jobs=3, dask=dask, blas="Haswell")
+    make, options = cluster._class(kind, sweep)
+    jobs = {name: value for name, value in options.items() if name != "scheduler_options"}
+    script = make.job_cls("tcp://here", name="one", **jobs).job_script()
+    assert told in script
+    assert "export OPENBLAS_CORETYPE=Haswell\n" in script
+    assert " --nthreads 1 --memory-limit 1.86GiB --no-nanny" in script
+
+
+def test_an_option_that_the_cluster_does_not_have_is_told() -> None:
+    pytest.importorskip("dask_jobqueue")
+    sweep = SweepConfig(backend="dask", n_jobs=3, dask={"cluster": "slurm", "options": {"quue": "long"}})
+    with pytest.raises(BackendError) as error:
+        cluster.check(sweep)
+    assert str(error.value) == "sweep.dask.options.quue: SLURMCluster has no such option. Did you mean 'queue'?"
+
+
+def test_a_cluster_whose_commands_are_not_here_is_told(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("dask_jobqueue")
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(BackendError, match=r"^sweep.dask.cluster: PBSCluster cannot be started: .*'qsub'$"):
+        ended_by(jobs, backend="dask", dask={"cluster": "pbs"})
 
 
 def training_threads() -> list[Any]:
