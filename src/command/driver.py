@@ -203,13 +203,14 @@ class Command:
 
     def _finish(self, recorder: Recorder) -> None:
         """Tell the answer, then keep and draw what stands beside it, and last say where all of it is."""
-        console, unprinted = Console(), None
+        in_notebook = Console().is_jupyter  # where the result that is returned shows itself
+        console, unprinted = Console(force_jupyter=False), None
         try:
             outcome = recorder.outcome()
             report = recorder.report(outcome)
             cautions = recorder.data_cautions() if report is None else ()
             try:
-                if not console.is_jupyter:  # where the result that is returned shows itself
+                if not in_notebook:
                     reused = len(recorder.reused)
                     print_summary(
                         console, outcome, title=recorder.title, report=report, cautions=cautions, reused=reused
@@ -236,7 +237,7 @@ class Command:
             console,
             recorder.address,
             published=None if report is None else report.published,
-            model_of=best.run_id if best is not None and best.digest in self._models else None,
+            model_of=best.run_id if best is not None and best.digest in self._models and not in_notebook else None,
         )
         if self._stopped:
             self._failures.append(f"stopped after the failure (sweep.on_failure=stop): {self._told()}")

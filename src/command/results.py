@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from src.comparison.jobs import RecordedJob
+from src.comparison.naming import model_label
 from src.comparison.outcome import Outcome, compare_jobs
 from src.errors import UserError
 from src.report.comparison import data_cautions, described_data, one_of
@@ -38,7 +39,7 @@ class Run:
     @cached_property
     def scores(self) -> pd.DataFrame:
         """A row for each fold: ``repeat``, ``fold``, ``n_train``, ``n_test``, ``test/accuracy``, ``train/...``, ..."""
-        return pd.DataFrame(dict(self.job.folds)).astype({"repeat": int, "fold": int})
+        return pd.DataFrame(dict(self.job.folds)).astype(dict.fromkeys(("repeat", "fold", "n_train", "n_test"), int))
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
@@ -73,7 +74,7 @@ class Run:
 
     def _repr_html_(self) -> str:
         cautions = data_cautions(described_data(self.record, [self.job]), [self.job])
-        return notebook_html(self.job.name, best_line(self.outcome), cautions, [leaderboard_cells(self.outcome)])
+        return notebook_html(self.job.name, best_line(self.outcome), cautions, [("", leaderboard_cells(self.outcome))])
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -101,8 +102,11 @@ class Study:
 
     @cached_property
     def scores(self) -> pd.DataFrame:
-        """The leaderboard, a row for each setting, best first: what varies, and all metrics."""
-        return pd.DataFrame(setting_rows(self.outcome))
+        """The leaderboard, a row for each setting, best first: what the model is called, what varies, all metrics."""
+        names = [model_label(setting.flat) for board in self.outcome.boards.values() for setting in board]
+        rows = pd.DataFrame(setting_rows(self.outcome))
+        rows.insert(0, "model", names)
+        return rows
 
     @cached_property
     def comparisons(self) -> pd.DataFrame:
@@ -140,7 +144,8 @@ class Study:
         return f"<Study {self.report.title} {self.run_id}: {self.answer}>"
 
     def _repr_html_(self) -> str:
-        tables = [leaderboard_cells(self.outcome, self.report.reused), *(cells for _, _, cells in self.report.tables())]
+        folded = [(heading, cells) for heading, _, cells in self.report.tables()]
+        tables = [("", leaderboard_cells(self.outcome, self.report.reused)), *folded]
         return notebook_html(self.report.title, self.answer, self.report.caveats, tables)
 
 
