@@ -75,9 +75,10 @@ class Display:
             self._progress.start()
             self._progress.add_task(self.counts.text(self.metric), total=self._total)
         elif self.console.is_jupyter:  # Rich would ask for ipywidgets
-            from IPython.display import display
+            from IPython.display import display  # it has no types
 
-            self._cell = display(self._as_cell(self._bar()), raw=True, display_id=True)
+            shown: Any = display
+            self._cell = shown(self._as_cell(self._bar()), raw=True, display_id=True)
         return self
 
     def __exit__(self, *_: object) -> None:

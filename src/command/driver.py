@@ -17,6 +17,7 @@ from src.command.interruption import Interruptions
 from src.command.record import Recorder
 from src.comparison.outcome import Outcome
 from src.config import JobConfig
+from src.config.identity import foreign_names
 from src.errors import UserError
 from src.report.summary import print_end, print_summary
 from src.sweep.backends import run_stacks
@@ -237,7 +238,9 @@ class Command:
             console,
             recorder.address,
             published=None if report is None else report.published,
-            model_of=best.run_id if best is not None and best.digest in self._models and not in_notebook else None,
+            model_of=" --allow ".join([best.run_id, *foreign_names(best.config)])
+            if best is not None and best.digest in self._models and not in_notebook
+            else None,
         )
         if self._stopped:
             self._failures.append(f"stopped after the failure (sweep.on_failure=stop): {self._told()}")

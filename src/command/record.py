@@ -15,7 +15,7 @@ from src.comparison.outcome import Outcome, compare_jobs
 from src.comparison.progress import BestSoFar
 from src.comparison.record import RecordedDataset, RecordedSweep, cut_off
 from src.config import JobConfig, flatten
-from src.config.identity import code_version, sweep_digest
+from src.config.identity import code_version, modules_of, sweep_digest
 from src.data import Dataset
 from src.evaluation.results import Failure
 from src.report.comparison import build_report, data_cautions, described_data, one_of, published_cells
@@ -296,7 +296,8 @@ class Recorder:
             return kept
         pipeline = fitted_pipeline(job)
         add_metrics(self.store, run_id, fitted_scores(pipeline, job))
-        return models.log_model(self.store, run_id, pipeline, job.dataset.features, job.dataset.class_names)
+        made_of = modules_of(job.checked)
+        return models.log_model(self.store, run_id, pipeline, job.dataset.features, job.dataset.class_names, made_of)
 
     def register(self, name: str, job: Job, model: str) -> str:
         """Register a job's model under a name; return a line that says so."""

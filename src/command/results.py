@@ -1,6 +1,6 @@
 """What calls from Python return: a job and a study as they are recorded, which show themselves in a notebook."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -56,15 +56,20 @@ class Run:
         """How it learned and what it predicted."""
         return _figures(self.record, self.outcome)
 
-    def model(self) -> Any:
+    def model(self, allow: Collection[str] = ()) -> Any:
         """Return the fitted pipeline (preprocessing and classifier), which takes a DataFrame of the features.
+
+        Parameters
+        ----------
+        allow
+            As ``model.allow``: modules beside scikit-learn that it may be made of, whose code is run.
 
         Raises
         ------
         UserError
-            If the run keeps none.
+            If the run keeps none, or one of other modules.
         """
-        pipeline = self.record.pipeline(self.run_id)
+        pipeline = self.record.pipeline(self.run_id, allow)
         if pipeline is None:
             raise UserError(f"the run {self.run_id} keeps no model: the best do with tracking.models=best, or all.")
         return pipeline
@@ -136,9 +141,9 @@ class Study:
         """Those of the comparison's page."""
         return _figures(self.record, self.outcome)
 
-    def model(self) -> Any:
-        """Return the fitted pipeline of the best job; raises as `best` and `Run.model`."""
-        return self.best.model()
+    def model(self, allow: Collection[str] = ()) -> Any:
+        """Return the fitted pipeline of the best job; see `best` and `Run.model`."""
+        return self.best.model(allow)
 
     def __repr__(self) -> str:
         return f"<Study {self.report.title} {self.run_id}: {self.answer}>"

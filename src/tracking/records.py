@@ -37,6 +37,7 @@ SWEEP_DIGEST = "sweep_digest"
 DATA_DIGEST = "data_digest"
 FOLDS_DIGEST = "folds_digest"
 CODE_VERSION = "code_version"
+MODULES = "model_modules"  # what a model beside scikit-learn's is made of, by version or digest
 ERROR = "error_message"
 ANSWER = "answer"  # a sweep's answer in a sentence or two
 BEST_RUN = "best_run"  # on a sweep: the run of the best setting's first seed

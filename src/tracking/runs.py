@@ -12,6 +12,7 @@ from typing import Any
 
 from src.comparison.jobs import RecordedJob
 from src.comparison.record import RecordedDataset
+from src.config.identity import modules_of
 from src.escaping import json_text, masked
 from src.evaluation.results import Failure, JobResult
 from src.tracking import provenance
@@ -25,6 +26,7 @@ from src.tracking.records import (
     ERROR,
     FOLDS_DIGEST,
     JOB_DIGEST,
+    MODULES,
     NOTE,
     PARENT,
     SWEEP_DIGEST,
@@ -186,6 +188,8 @@ def job_run(
         CODE_VERSION: job.code_version,
         "seed": str(job.config.seed),
     }
+    if modules := modules_of(job.config):
+        tags[MODULES] = ", ".join(module.code for module in modules)
     points = []
     if isinstance(outcome, Failure):
         tags |= failure_tags(outcome)
