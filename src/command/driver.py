@@ -19,6 +19,7 @@ from src.comparison.outcome import Outcome
 from src.config import JobConfig
 from src.config.identity import foreign_names
 from src.errors import UserError
+from src.evaluation.warned import listening
 from src.report.summary import print_end, print_summary
 from src.sweep.backends import run_stacks
 from src.sweep.jobs import Job, Jobs
@@ -125,7 +126,7 @@ class Command:
         if plan.stacks and not (self.alone and first.tracking.models == "none"):
             recorder.drawer.start()
         collector = Collector(plan.missing)
-        with display, closing(run_stacks(plan.stacks, first.sweep, display.passed)) as stacks:
+        with listening(), display, closing(run_stacks(plan.stacks, first.sweep, display.passed)) as stacks:
             for stack in stacks:
                 counts.networks += len(stack.results)
                 self._log([(jobs.distinct[job.number], job) for job in collector.add(stack)], recorder, display)

@@ -17,7 +17,9 @@ from src.comparison.record import RecordedDataset, RecordedSweep, cut_off
 from src.config import JobConfig, flatten
 from src.config.identity import code_version, modules_of, sweep_digest
 from src.data import Dataset
+from src.escaping import escaped
 from src.evaluation.results import Failure
+from src.evaluation.warned import alike, gathered, told_once
 from src.report.comparison import build_report, data_cautions, described_data, one_of, published_cells
 from src.report.drawing import Drawer, begin_pictures
 from src.report.page import ComparisonReport
@@ -294,7 +296,12 @@ class Recorder:
         kept = models.logged_model(self.store, run_id)
         if kept is not None:
             return kept
-        pipeline = fitted_pipeline(job)
+        with gathered() as warned:
+            pipeline = fitted_pipeline(job)
+        told = set(map(alike, self.recorded[job.digest].warnings))
+        for text in told_once(warned):
+            if alike(text) not in told:
+                print(f"warned in the fit to all rows: {self.names[job.digest]}: {escaped(text)}")
         add_metrics(self.store, run_id, fitted_scores(pipeline, job))
         made_of = modules_of(job.checked)
         return models.log_model(self.store, run_id, pipeline, job.dataset.features, job.dataset.class_names, made_of)
@@ -393,6 +400,7 @@ def ended_job(job: Job, ended: EndedJob, name: str) -> RecordedJob:
         metrics={} if result is None else result.metrics(),
         folds={} if result is None else result.columns(),
         error=None if ended.error is None else ended.error.message,
+        warnings={} if result is None else result.warnings(),
     )
 
 

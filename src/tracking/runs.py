@@ -40,6 +40,7 @@ from src.tracking.records import (
     metric_points,
     param_values,
     tag_values,
+    warning_tags,
 )
 from src.tracking.store import Store, experiment_id, telling
 
@@ -194,6 +195,7 @@ def job_run(
     if isinstance(outcome, Failure):
         tags |= failure_tags(outcome)
     else:
+        tags |= warning_tags(job.warnings)
         points = metric_points(job.metrics, outcome, job.config.tracking.curve_points)
         if epochs := [fold.diverged_epoch for fold in outcome.folds if fold.diverged_epoch is not None]:
             tags |= {"diverged": "true", "diverged_epoch": str(min(epochs))}
