@@ -7,6 +7,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from src.errors import Arguments, UserError, deaf_to_closed_pipes, tell
 from src.escaping import escaped
@@ -26,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from src.command.predict import predict, remarks
 
     try:
-        predicted = predict(given.model, given.rows, uri=given.uri, separator=given.separator, header=given.header)
+        how: dict[str, Any] = {"separator": given.separator, "header": given.header, "allow": given.allow}
+        predicted = predict(given.model, given.rows, uri=given.uri, **how)
         if given.output is None:
             sys.stdout.write(predicted.csv.decode())
         else:
@@ -55,6 +57,13 @@ def _parser() -> Arguments:
     )
     parser.add_argument(
         "--no-header", dest="header", action="store_false", help="the first line is a row; columns are x0, x1, ..."
+    )
+    parser.add_argument(
+        "--allow",
+        metavar="MODULE",
+        action="append",
+        default=[],
+        help="a module beside scikit-learn that the model is made of, such as xgboost: its code is run",
     )
     parser.add_argument("--uri", help="address of the store; if absent, MLFLOW_TRACKING_URI or the repository's own")
     return parser

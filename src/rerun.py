@@ -13,6 +13,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The program. Returns the exit status."""
     parser = Arguments(prog="python -m src.rerun", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("run_id", help="a job's run in MLflow")
+    parser.add_argument(
+        "--allow",
+        metavar="MODULE",
+        action="append",
+        default=[],
+        help="a module beside scikit-learn that the model is made of, such as xgboost: its code is run",
+    )
     parser.add_argument("--uri", help="address of the store; if absent, MLFLOW_TRACKING_URI or the repository's own")
     given = parser.parse_args(arguments)
 
@@ -20,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from src.kernels import NotLoadedError
 
     try:
-        outcome = rerun(given.run_id, given.uri)
+        outcome = rerun(given.run_id, given.uri, given.allow)
     except NotLoadedError as error:
         error.restart()
     except UserError as error:

@@ -35,6 +35,7 @@ def _config(record: Record, run_id: str) -> Path:
 
 
 CALL = {"_target_": "os.mkdir", "path": "called"}
+INNER = {"kernel": [{"estimator": "os.Mkdir", "params": {"path": "called"}}]}
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,9 @@ CALL = {"_target_": "os.mkdir", "path": "called"}
         ({"training": {"learning_rate": "${oc.decode:0.5}"}}, "training.learning_rate"),
         ({"seed": "${oc.env:HOSTILE_SEED}"}, "seed"),
         ({"model": {"name": "sklearn", "estimator": "os.mkdir"}}, "model.estimator"),
-        ({"model": {"name": "sklearn", "estimator": "src.models.classifier.BPClassifier"}}, "model.estimator"),
+        ({"model": {"name": "sklearn", "estimator": "src.models.BPClassifier"}}, "the run"),
+        ({"model": {"name": "sklearn", "estimator": "tests.hostile.Called", "allow": ["tests"]}}, "the run"),
+        ({"model": {"name": "sklearn", "estimator": "sklearn.svm.SVC", "allow": ["os"], "params": INNER}}, "the run"),
         ({"model": {"name": "sklearn", "estimator": "sklearn.svm.SVC", "params": {"kernel": CALL}}}, "model.params"),
         (
             {

@@ -1,8 +1,9 @@
-"""What a person sees while a sweep runs: one bar on a terminal, plain lines elsewhere."""
+"""What a person sees while a sweep runs: one bar on a terminal and in a notebook, plain lines elsewhere."""
 
 import sys
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -55,7 +56,9 @@ class Display:
         self.console = Console(file=sys.stderr)
         self._last_line = self._last_look = time.perf_counter()
         self._progress: Progress | None = None
-        if self.console.is_terminal:
+        self._cell: Any = None  # IPython's handle of what a notebook shows
+        self._total = 0
+        if self.console.is_terminal and not self.console.is_jupyter:
             self._progress = Progress(
                 BarColumn(bar_width=24),
                 TaskProgressColumn(),
@@ -67,16 +70,23 @@ class Display:
 
     def __enter__(self) -> "Display":
         """Begin to show."""
+        self._total = self.counts.epochs + self.counts.epochs_to_come
         if self._progress is not None:
             self._progress.start()
-            total = self.counts.epochs + self.counts.epochs_to_come
-            self._progress.add_task(self.counts.text(self.metric), total=total)
+            self._progress.add_task(self.counts.text(self.metric), total=self._total)
+        elif self.console.is_jupyter:  # Rich would ask for ipywidgets
+            from IPython.display import display  # it has no types
+
+            shown: Any = display
+            self._cell = shown(self._as_cell(self._bar()), raw=True, display_id=True)
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop showing; where there is no terminal, leave the last line."""
+        """Stop showing; where there is no terminal, leave the last line, without a bar."""
         if self._progress is not None:
             self._progress.stop()
+        elif self._cell is not None:
+            self._cell.update(self._as_cell(), raw=True)
         else:
             self._line()
 
@@ -92,8 +102,17 @@ class Display:
         if self._progress is not None:
             task = self._progress.task_ids[0]
             self._progress.update(task, completed=self.counts.epochs, description=self.counts.text(self.metric))
+        elif self._cell is not None:
+            self._cell.update(self._as_cell(self._bar()), raw=True)
         elif time.perf_counter() - self._last_line > LINE_SECONDS:
             self._line()
+
+    def _bar(self) -> str:
+        return f'<progress value="{self.counts.epochs}" max="{self._total}"></progress> '
+
+    def _as_cell(self, bar: str = "") -> dict[str, str]:
+        text = self.counts.text(self.metric)
+        return {"text/plain": text, "text/html": bar + text}
 
     def _line(self) -> None:
         self._last_line = time.perf_counter()

@@ -17,7 +17,9 @@ from src.command.interruption import Interruptions
 from src.command.record import Recorder
 from src.comparison.outcome import Outcome
 from src.config import JobConfig
+from src.config.identity import foreign_names
 from src.errors import UserError
+from src.evaluation.warned import listening
 from src.report.summary import print_end, print_summary
 from src.sweep.backends import run_stacks
 from src.sweep.jobs import Job, Jobs
@@ -124,7 +126,7 @@ class Command:
         if plan.stacks and not (self.alone and first.tracking.models == "none"):
             recorder.drawer.start()
         collector = Collector(plan.missing)
-        with display, closing(run_stacks(plan.stacks, first.sweep, display.passed)) as stacks:
+        with listening(), display, closing(run_stacks(plan.stacks, first.sweep, display.passed)) as stacks:
             for stack in stacks:
                 counts.networks += len(stack.results)
                 self._log([(jobs.distinct[job.number], job) for job in collector.add(stack)], recorder, display)
@@ -203,13 +205,14 @@ class Command:
 
     def _finish(self, recorder: Recorder) -> None:
         """Tell the answer, then keep and draw what stands beside it, and last say where all of it is."""
-        console, unprinted = Console(), None
+        in_notebook = Console().is_jupyter  # where the result that is returned shows itself
+        console, unprinted = Console(force_jupyter=False), None
         try:
             outcome = recorder.outcome()
             report = recorder.report(outcome)
             cautions = (*recorder.data_cautions(), *outcome.cautions) if report is None else ()
             try:
-                if not console.is_jupyter:  # where the result that is returned shows itself
+                if not in_notebook:
                     reused = len(recorder.reused)
                     print_summary(
                         console, outcome, title=recorder.title, report=report, cautions=cautions, reused=reused
@@ -239,7 +242,9 @@ class Command:
             uri=recorder.uri,
             published=None if report is None else report.published,
             held_out=recorder.held_out,
-            model_of=best.run_id if best is not None and best.digest in self._models else None,
+            model_of=" --allow ".join([best.run_id, *foreign_names(best.config)])
+            if best is not None and best.digest in self._models and not in_notebook
+            else None,
         )
         if self._stopped:
             self._failures.append(f"stopped after the failure (sweep.on_failure=stop): {self._told()}")

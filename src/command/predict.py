@@ -1,6 +1,6 @@
 """The answers of a kept model to rows of the user's own."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +48,15 @@ class Predicted:
         return artifacts.table(list(self.table.columns), self.table.itertuples(index=False, name=None))
 
 
-def predict(model: str, rows: Path, *, uri: str | None = None, separator: str = ",", header: bool = True) -> Predicted:
+def predict(
+    model: str,
+    rows: Path,
+    *,
+    uri: str | None = None,
+    separator: str = ",",
+    header: bool = True,
+    allow: Collection[str] = (),
+) -> Predicted:
     """Let a kept model answer to the rows of a file.
 
     Parameters
@@ -61,13 +69,15 @@ def predict(model: str, rows: Path, *, uri: str | None = None, separator: str = 
         The store's address; if None, MLFLOW_TRACKING_URI or the checkout's own.
     separator, header
         How the file is read.
+    allow
+        Modules beside scikit-learn that the model may be made of; their code is run.
 
     Raises
     ------
     UserError
         There is no such model, or the rows do not fit it.
     """
-    kept = find_model(open_store(uri), model)
+    kept = find_model(open_store(uri), model, allow)
     preprocess = kept.pipeline[0]
     table, features = read_rows(
         rows, kept.columns, separator=separator, header=header, impute=imputes(preprocess), keys=KEYS

@@ -17,10 +17,11 @@ from src.comparison.outcome import Outcome, compare_jobs
 from src.comparison.progress import BestSoFar
 from src.comparison.record import RecordedDataset, RecordedSweep, cut_off
 from src.config import JobConfig, flatten
-from src.config.identity import code_version, sweep_digest
+from src.config.identity import code_version, modules_of, sweep_digest
 from src.data import Dataset
-from src.escaping import masked
+from src.escaping import escaped, masked
 from src.evaluation.results import Failure
+from src.evaluation.warned import alike, gathered, told_once
 from src.report.comparison import build_report, data_cautions, described_data, one_of, published_cells
 from src.report.drawing import Drawer, begin_pictures
 from src.report.held_out import held_out_line
@@ -319,9 +320,15 @@ class Recorder:
         kept = models.logged_model(self.store, run_id)
         if kept is not None:
             return kept
-        pipeline = fitted_pipeline(job)
+        with gathered() as warned:
+            pipeline = fitted_pipeline(job)
+        told = set(map(alike, self.recorded[job.digest].warnings))
+        for text in told_once(warned):
+            if alike(text) not in told:
+                print(f"warned in the fit to all rows: {self.names[job.digest]}: {escaped(text)}")
         add_metrics(self.store, run_id, fitted_scores(pipeline, job))
-        return models.log_model(self.store, run_id, pipeline, job.dataset.features, job.dataset.class_names)
+        made_of = modules_of(job.checked)
+        return models.log_model(self.store, run_id, pipeline, job.dataset.features, job.dataset.class_names, made_of)
 
     def score_held_out(self, outcome: Outcome) -> None:
         """Score the models that are kept on the rows of `data.test`, once, and add the scores to their runs."""
@@ -334,7 +341,8 @@ class Recorder:
                 continue
             names = {best.first.run_id: model_label(job.flat)}
             names |= {one.best.first.run_id: one.name for one in family.candidates}
-            kept = {run_id: (name, record.pipeline(run_id)) for run_id, name in names.items()}
+            allowed = {module for each in self.jobs for module in each.checked.model.allow}
+            kept = {run_id: (name, record.pipeline(run_id, allowed)) for run_id, name in names.items()}
             found = held_out(outcome, family.data, job, kept)
             self.held_out += (found,)
             for model in found.models:
@@ -456,6 +464,7 @@ def ended_job(job: Job, ended: EndedJob, name: str) -> RecordedJob:
         metrics={} if result is None else result.metrics(),
         folds={} if result is None else result.columns(),
         error=None if ended.error is None else ended.error.message,
+        warnings={} if result is None else result.warnings(),
     )
 
 

@@ -1,9 +1,10 @@
 """Running a recorded job again, from MLflow alone, and comparing every metric to the last bit."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from src.config import recorded
+from src.config.identity import foreign_names, modules_of
 from src.errors import UserError
 from src.evaluation.results import FloatArray, JobResult
 from src.kernels import VARIABLE, require
@@ -14,7 +15,7 @@ from src.sweep.plan import make_plan
 from src.sweep.stacks import Collector
 from src.tracking import provenance
 from src.tracking.reading import fold_scores, get_run, recorded_config, recorded_overrides
-from src.tracking.records import BLAS, DATA_DIGEST, FOLDS_DIGEST, JOB_DIGEST, RunRow, metric_points
+from src.tracking.records import BLAS, DATA_DIGEST, FOLDS_DIGEST, JOB_DIGEST, MODULES, RunRow, metric_points
 from src.tracking.store import open_store
 
 # Wall-clock time is never the same twice; the scores of the model kept belong to that model.
@@ -55,13 +56,16 @@ class Rerun:
     changed: Mapping[str, tuple[str, str]]
 
 
-def rerun(run_id: str, uri: str | None = None) -> Rerun:
+def rerun(run_id: str, uri: str | None = None, allow: Collection[str] = ()) -> Rerun:
     """Rebuild a recorded job from MLflow, train it, and compare.
+
+    `allow` names the modules beside scikit-learn whose code may be run; what the record says of that does not count.
 
     Raises
     ------
     UserError
-        If there is no such run, it is not a finished job's, its data are gone, or training fails.
+        If there is no such run, it is not a finished job's, its data are gone, its model is of a module that is not
+        allowed, or training fails.
     """
     store = open_store(uri)
     run = get_run(store, run_id)
@@ -69,9 +73,16 @@ def rerun(run_id: str, uri: str | None = None) -> Rerun:
         raise RerunError(f"the run {run_id} is not a job's; give the id of one of its child runs.")
     if run.status != "FINISHED":
         raise RerunError(f"the run {run_id} is {run.status}: it has no result to compare with.")
-    config = recorded(recorded_config(store, run)).model_dump(mode="json")
+    asked = recorded(recorded_config(store, run))
+    if foreign := [name for name in foreign_names(asked) if name not in allow]:
+        raise RerunError(
+            f"the run {run_id} fitted a class of the module {foreign[0]}, whose code would be run. If you trust it: "
+            f"--allow {foreign[0]}."
+        )
+    config = asked.model_dump(mode="json")
     config["sweep"] = {"blas": config["sweep"]["blas"]}
     config["data"]["test"] = None  # of the model that was kept
+    config["model"] = {**config["model"], "allow": list(allow)}
     (job,) = make_jobs([Composed(tuple(recorded_overrides(store, run)), config)]).distinct
     require(job.checked.sweep.blas)
     result = _trained(job)
@@ -121,6 +132,9 @@ def _compared(recorded: Mapping[str, float], present: Mapping[str, float], run: 
         versions = (old_versions.get(library, "not installed"), new_versions.get(library, "not installed"))
         if versions[0] != versions[1]:
             changed[library] = versions
+    modules = ", ".join(module.code for module in modules_of(job.checked))
+    if run.tags.get(MODULES, "") != modules:
+        changed["the model's modules"] = (run.tags.get(MODULES, "unknown"), modules)
     return Rerun(tuple(equal), {name: pairs[name] for name in names if name not in set(equal)}, changed)
 
 

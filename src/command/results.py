@@ -1,6 +1,6 @@
 """What calls from Python return: a job and a study as they are recorded, which show themselves in a notebook."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,6 +9,7 @@ import pandas as pd
 
 from src.comparison.held_out import HeldOut
 from src.comparison.jobs import RecordedJob
+from src.comparison.naming import model_label
 from src.comparison.outcome import Outcome, compare_jobs
 from src.errors import UserError
 from src.report.comparison import data_cautions, described_data, one_of
@@ -41,7 +42,7 @@ class Run:
     @cached_property
     def scores(self) -> pd.DataFrame:
         """A row for each fold: ``repeat``, ``fold``, ``n_train``, ``n_test``, ``test/accuracy``, ``train/...``, ..."""
-        return pd.DataFrame(dict(self.job.folds)).astype({"repeat": int, "fold": int})
+        return pd.DataFrame(dict(self.job.folds)).astype(dict.fromkeys(("repeat", "fold", "n_train", "n_test"), int))
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
@@ -67,15 +68,20 @@ class Run:
         """How it learned and what it predicted."""
         return _figures(self.record, self.outcome)
 
-    def model(self) -> Any:
+    def model(self, allow: Collection[str] = ()) -> Any:
         """Return the fitted pipeline (preprocessing and classifier), which takes a DataFrame of the features.
+
+        Parameters
+        ----------
+        allow
+            As ``model.allow``: modules beside scikit-learn that it may be made of, whose code is run.
 
         Raises
         ------
         UserError
-            If the run keeps none.
+            If the run keeps none, or one of other modules.
         """
-        pipeline = self.record.pipeline(self.run_id)
+        pipeline = self.record.pipeline(self.run_id, allow)
         if pipeline is None:
             raise UserError(f"the run {self.run_id} keeps no model: the best do with tracking.models=best, or all.")
         return pipeline
@@ -85,7 +91,7 @@ class Run:
 
     def _repr_html_(self) -> str:
         cautions = (*data_cautions(described_data(self.record, [self.job]), [self.job]), *self.outcome.cautions)
-        tables = [leaderboard_cells(self.outcome), *map(held_out_cells, self._held_out)]
+        tables = [("", leaderboard_cells(self.outcome)), *(("", held_out_cells(one)) for one in self._held_out)]
         return notebook_html(self.job.name, best_line(self.outcome), cautions, tables)
 
 
@@ -114,8 +120,11 @@ class Study:
 
     @cached_property
     def scores(self) -> pd.DataFrame:
-        """The leaderboard, a row for each setting, best first: what varies, and all metrics."""
-        return pd.DataFrame(setting_rows(self.outcome))
+        """The leaderboard, a row for each setting, best first: what the model is called, what varies, all metrics."""
+        names = [model_label(setting.flat) for board in self.outcome.boards.values() for setting in board]
+        rows = pd.DataFrame(setting_rows(self.outcome))
+        rows.insert(0, "model", names)
+        return rows
 
     @cached_property
     def comparisons(self) -> pd.DataFrame:
@@ -154,15 +163,16 @@ class Study:
         """Those of the comparison's page."""
         return _figures(self.record, self.outcome)
 
-    def model(self) -> Any:
-        """Return the fitted pipeline of the best job; raises as `best` and `Run.model`."""
-        return self.best.model()
+    def model(self, allow: Collection[str] = ()) -> Any:
+        """Return the fitted pipeline of the best job; see `best` and `Run.model`."""
+        return self.best.model(allow)
 
     def __repr__(self) -> str:
         return f"<Study {self.report.title} {self.run_id}: {self.answer}>"
 
     def _repr_html_(self) -> str:
-        tables = [leaderboard_cells(self.outcome, self.report.reused), *(cells for _, _, cells in self.report.tables())]
+        folded = [(heading, cells) for heading, _, cells in self.report.tables()]
+        tables = [("", leaderboard_cells(self.outcome, self.report.reused)), *folded]
         return notebook_html(self.report.title, self.answer, self.report.caveats, tables)
 
 

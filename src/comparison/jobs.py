@@ -30,6 +30,8 @@ class RecordedJob:
     ----------
     run_id, name, status, error
         The run in MLflow; FINISHED or FAILED; why it failed.
+    warnings
+        What its fits warned of, and how many of them did.
     config
         The whole configuration, typed.
     digest, data_digest, folds_digest, code_version
@@ -56,6 +58,7 @@ class RecordedJob:
     metrics: Mapping[str, float] = field(default_factory=dict)
     folds: Mapping[str, FloatArray] = field(default_factory=dict)
     error: str | None = None
+    warnings: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def flat(self) -> dict[str, Any]:

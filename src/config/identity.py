@@ -1,10 +1,13 @@
 """What makes two jobs the same: the keys that count, their canonical form, the numerical code, and every digest."""
 
+import ast
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
-from importlib.metadata import version
+from importlib.metadata import distribution, packages_distributions, version
+from importlib.util import find_spec
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -23,7 +26,7 @@ NUMERICAL = (
 )
 NOT_NUMERICAL = (
     *("network/derivation.py", "network/tracing.py", "evaluation/significance.py"),
-    *("evaluation/shares.py", "models/kept.py", "data/new_rows.py"),
+    *("evaluation/shares.py", "evaluation/warned.py", "models/kept.py", "data/new_rows.py"),
 )
 NUMERICAL_LIBRARIES = ("numpy", "scipy", "scikit-learn")
 
@@ -34,7 +37,7 @@ FIXED: dict[str, dict[str, Any]] = {
 }
 # What the models that are no networks read; for them all other keys of model and training mean nothing.
 REFERENCES = {
-    "sklearn": ("model.estimator", "model.params"),
+    "sklearn": ("model.allow", "model.estimator", "model.params"),
     "sklearn_logistic": ("training.l2", "training.class_weight"),
 }
 _CSV = ("path", "test", "target", "header", "separator", "missing", "categorical", "drop", "weights", "groups", "fold")
@@ -53,7 +56,7 @@ def used_keys(job: JobConfig) -> tuple[str, ...]:
 def _network_keys(model: ModelConfig) -> tuple[str, ...]:
     fixed = FIXED.get(model.name, {})
     layers = fixed.get("hidden_layer_sizes", model.hidden_layer_sizes)
-    unread = {"estimator", "params", *fixed, *(() if layers else ("activation",))}
+    unread = {"allow", "estimator", "params", *fixed, *(() if layers else ("activation",))}
     return tuple(key for key in _read_by(ModelConfig, {model.init, model.bias_init}) if key not in unread)
 
 
@@ -82,13 +85,15 @@ def canonical(job: JobConfig) -> dict[str, Any]:
 
     Configurations that mean the same have the same canonical form: keys without a meaning for this job are left out,
     and a list of equal activations is the one word. The data's path is left out too: the data's digest stands for the
-    rows. So is the file that models are scored on at the end, which has no part in a job's folds. Kernels that were
-    asked for count, as they have bits of their own; those that a machine chose do not.
+    rows. So is the file that models are scored on at the end, which has no part in a job's folds, and what a model may
+    be made of: what it is made of counts (`modules_of`). Kernels that were asked for count, as they have bits of their
+    own; those that a machine chose do not.
     """
     config = job.model_dump(mode="json")
     config["model"]["activation"] = _simplest(config["model"]["activation"])
+    left_out = ("data.path", "data.test", "model.allow")
     asked = ("sweep.blas",) if job.sweep.blas is not None else ()
-    return _select(config, [*(key for key in used_keys(job) if key not in ("data.path", "data.test")), *asked])
+    return _select(config, [*(key for key in used_keys(job) if key not in left_out), *asked])
 
 
 def model_parameters(job: JobConfig) -> dict[str, Any]:
@@ -129,9 +134,11 @@ def ignored(job: JobConfig, overridden_keys: Sequence[str]) -> tuple[str, ...]:
     return tuple(key for key in dotted if not means_something(key))
 
 
-def digest(canonical: Mapping[str, Any], data_digest: str, code_version: str) -> str:
-    """SHA-256 (hex) that identifies a job: its canonical configuration, the data's content, the numerical code."""
-    identity = {"config": canonical, "data": data_digest, "code": code_version}
+def digest(canonical: Mapping[str, Any], data_digest: str, code_version: str, modules: Iterable["Module"] = ()) -> str:
+    """SHA-256 (hex) that identifies a job: its canonical configuration, the data, the numerical code, other modules."""
+    identity: dict[str, Any] = {"config": canonical, "data": data_digest, "code": code_version}
+    if codes := [module.code for module in modules]:
+        identity["modules"] = codes
     return _sha256(json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False))
 
 
@@ -157,6 +164,89 @@ def code_version(src: Path = SRC) -> str:
     code = [f"{path.relative_to(src).as_posix()}\0{_compiled(path.read_bytes())}" for path in counted]
     libraries = [f"{name} {version(name)}" for name in NUMERICAL_LIBRARIES]
     return _sha256("\0".join(code + libraries))
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module beside scikit-learn that a model is made of.
+
+    Attributes
+    ----------
+    name
+        Its first name: ``xgboost``.
+    packages
+        The installed packages that it is of, with their versions: ``xgboost==3.1.0``.
+    folder, files
+        Where it is none's, the folder that it lies in, and its source files there, with those of what it imports there.
+    """
+
+    name: str
+    packages: tuple[str, ...] = ()
+    folder: Path = Path()
+    files: tuple[Path, ...] = ()
+
+    @property
+    def code(self) -> str:
+        """What tells its code from any other: packages and versions, or a SHA-256 of what the files compile to."""
+        if self.packages:
+            return ", ".join(self.packages)
+        source = [f"{file.as_posix()}\0{_compiled((self.folder / file).read_bytes())}" for file in self.files]
+        return f"{self.name} {_sha256('|'.join(source))}"
+
+
+def modules_of(job: JobConfig) -> tuple[Module, ...]:
+    """The modules beside scikit-learn that the job's model is made of."""
+    return tuple(map(_module, foreign_names(job)))
+
+
+def foreign_names(job: JobConfig) -> tuple[str, ...]:
+    """The names of the modules beside scikit-learn that the job's model names, nested estimators included."""
+    if job.model.name != "sklearn":
+        return ()
+    named = [str(job.model.estimator), *_estimators(list(job.model.params.values()))]
+    return tuple(sorted({name.partition(".")[0] for name in named} - {"sklearn", ""}))
+
+
+def _estimators(value: Any) -> Iterator[str]:
+    """The full names of the estimators in a parameter's value, each in a mapping with the keys of a model."""
+    if isinstance(value, Mapping):
+        if isinstance(value.get("estimator"), str):
+            yield value["estimator"]
+        value = list(value.values())
+    for one in value if isinstance(value, list) else ():
+        yield from _estimators(one)
+
+
+@cache  # Python itself reads a module once
+def _module(name: str) -> Module:
+    of_name = map(distribution, sorted(set(packages_distributions().get(name, ()))))
+    installed = [one for one in of_name if '"editable": true' not in (one.read_text("direct_url.json") or "")]
+    if installed:
+        return Module(name, tuple(f"{one.name}=={one.version}" for one in installed))
+    found = find_spec(name)
+    places = [] if found is None else [*(found.submodule_search_locations or ()), found.origin]
+    if not places or places[0] is None:
+        return Module(name)
+    folder = Path(places[0]).parent
+    return Module(name, (), folder, tuple(sorted(file.relative_to(folder) for file in _sources(name, folder))))
+
+
+def _sources(name: str, folder: Path) -> set[Path]:
+    """A module's source files, and those of the modules in the same folder that they import."""
+    found: set[Path] = set()
+    waiting = [name]
+    while waiting:
+        module = waiting.pop()
+        files = [folder / f"{module}.py", *(folder / module).rglob("*.py")]
+        for file in {file for file in files if file.is_file()} - found:
+            found.add(file)
+            for node in ast.walk(ast.parse(file.read_bytes())):
+                if isinstance(node, ast.Import):
+                    waiting += [one.name.partition(".")[0] for one in node.names]
+                elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                    waiting.append(node.module.partition(".")[0])
+        waiting = [one for one in waiting if one != SRC.name]  # that is the numerical code
+    return found
 
 
 def _compiled(source: bytes) -> str:

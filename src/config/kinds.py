@@ -107,8 +107,8 @@ Separator = Annotated[str, BeforeValidator(_tab), Field(min_length=1, max_length
 Address = Annotated[str, Field(pattern=r"^\w+://\S+$"), Kind("an address such as tcp://10.0.0.1:8786")]
 Estimator = Annotated[
     str,
-    Field(pattern=r"^sklearn(\.[a-z]\w*)+\.[A-Z]\w*$"),
-    Kind("the full name of a scikit-learn class, such as sklearn.ensemble.RandomForestClassifier"),
+    Field(pattern=r"^[a-zA-Z]\w*(\.[a-z]\w*)*\.[A-Z]\w*$"),
+    Kind("the full name of a class, such as sklearn.ensemble.RandomForestClassifier"),
 ]
 
 # Columns of a table
@@ -122,6 +122,11 @@ Names = Annotated[
     tuple[Annotated[str, Field(pattern=r"\S")], ...],
     BeforeValidator(as_tuple),
     Kind("a list of names, such as [logistic, softmax]"),
+]
+Modules = Annotated[
+    tuple[Annotated[str, Field(pattern=r"^[a-zA-Z_]\w*$")], ...],
+    BeforeValidator(as_tuple),
+    Kind("a list of modules by their first name, such as [xgboost, my_models]"),
 ]
 Layers = Annotated[
     tuple[Count, ...],

@@ -153,6 +153,7 @@ class ModelConfig(Section):
     init_scale: float = DECLARED
     bias_init: BiasInit = DECLARED
     dtype: Dtype = DECLARED
+    allow: kinds.Modules = Field((), description="sklearn: modules beside scikit-learn whose code may be run")
     estimator: kinds.Estimator | None = Field(None, description="sklearn: the classifier's full name")
     params: kinds.Parameters = Field({}, description="sklearn: the classifier's parameters")
 

@@ -15,6 +15,7 @@ from src.data import Dataset, make_preprocessor
 from src.evaluation.folds import Fold, IntArray
 from src.evaluation.metrics import score
 from src.evaluation.results import Curve, FloatArray, FoldResult
+from src.evaluation.warned import gathered, told_once
 from src.models import ClassWeight, gradient_error, held_out, make_data, predict_probabilities
 from src.network import Settings, Trained
 from src.words import listed
@@ -188,13 +189,15 @@ def fit_fold(task: EstimatorTask) -> FoldResult:
     from sklearn.base import clone
 
     rows, model, weight = task.rows(), clone(task.estimator), task.train_weight
-    started = time.perf_counter()
-    model.fit(rows[0], task.train_codes, **({} if weight is None else {"sample_weight": weight}))
-    seconds = time.perf_counter() - started
-    p_train, p_test = (_all_classes(model.predict_proba(part), model.classes_, task.classes) for part in rows)
+    with gathered() as warned:
+        started = time.perf_counter()
+        model.fit(rows[0], task.train_codes, **({} if weight is None else {"sample_weight": weight}))
+        seconds = time.perf_counter() - started
+        p_train, p_test = (_all_classes(model.predict_proba(part), model.classes_, task.classes) for part in rows)
     epochs = int(np.max(getattr(model, "n_iter_", 0)))
     parameters = model.coef_.size + model.intercept_.size if isinstance(model, models.ConvergedLogistic) else None
-    return _result(task, p_train, p_test, seconds, parameters=parameters, epochs=epochs)
+    warnings = tuple(told_once(warned))
+    return _result(task, p_train, p_test, seconds, parameters=parameters, epochs=epochs, warnings=warnings)
 
 
 def _seen_by(task: NetworkTask) -> tuple[Any, ...]:

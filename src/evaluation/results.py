@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.evaluation.metrics import METRICS, ClassScores, class_scores, class_step, metric_of, score
+from src.evaluation.warned import MOST_TEXTS, told_once
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.floating]
@@ -61,6 +62,8 @@ class FoldResult:
         Wall-clock time of training; the fold's share where folds train together.
     gradient_error
         How far back-propagation is from central differences (`src.network.gradient_error`), None if not checked.
+    warnings
+        What fitting and predicting warned of, each once; of the folds inside the training part too.
     inner_scores
         Mean test scores over the folds inside the training part (`cv.inner_folds`), None without them: what a setting
         is selected by.
@@ -80,6 +83,7 @@ class FoldResult:
     diverged_epoch: int | None
     fit_seconds: float
     gradient_error: float | None = None
+    warnings: tuple[str, ...] = ()
     inner_scores: dict[str, float] | None = None
 
     @property
@@ -144,6 +148,11 @@ class JobResult:
             if scores[0] is not None:
                 found |= {f"{part}/{name}": [each[name] for each in scores] for name in METRICS}
         return {name: np.array(values, dtype=np.float64) for name, values in found.items()}
+
+    def warnings(self) -> dict[str, int]:
+        """What fits warned of, and how many of them did; the first few texts."""
+        counts = told_once(text for fold in self.folds for text in fold.warnings)
+        return dict(list(counts.items())[:MOST_TEXTS])
 
     def _pooled_scores(self) -> dict[str, float]:
         """Score each repeat's predictions, put together, by the metrics that are no means over rows; average these."""

@@ -7,7 +7,7 @@ project is made of.
 import json
 import sys
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,7 +27,7 @@ TRUSTED = {
     "Tree": ("sklearn.tree._tree.",),
     "Loss": ("sklearn._loss._loss.", "sklearn.linear_model._sgd_fast."),
 }
-_TYPES = ("builtins.str", "builtins.int", "builtins.float", "builtins.bool")
+_TYPES = ("builtins.str", "builtins.int", "builtins.float", "builtins.bool", "collections.OrderedDict")
 
 
 def write_pipeline(pipeline: Any, path: Path) -> None:
@@ -35,8 +35,11 @@ def write_pipeline(pipeline: Any, path: Path) -> None:
     _skops().dump(pipeline, path)
 
 
-def read_pipeline(path: str | Path) -> Any:
-    """Read a saved pipeline; raises skops' UntrustedTypesFoundException for a file that holds anything else."""
+def read_pipeline(path: str | Path, allow: Collection[str] = ()) -> Any:
+    """Read a saved pipeline; raises skops' UntrustedTypesFoundException for a file that holds anything else.
+
+    It may hold objects of the modules that `allow` names, such as xgboost: their code is run.
+    """
     from skops.io.exceptions import UntrustedTypesFoundException
 
     skops = _skops()
@@ -46,7 +49,7 @@ def read_pipeline(path: str | Path) -> Any:
             raise UntrustedTypesFoundException(packed)
         nodes = list(_nodes(json.loads(archive.read("schema.json"))))
     named = [(loader, f"{node['__module__']}.{node['__class__']}") for loader, node in nodes]
-    if unknown := sorted({name for loader, name in named if not _is_trusted(loader, name)}):
+    if unknown := sorted({name for loader, name in named if not _is_trusted(loader, name, allow)}):
         raise UntrustedTypesFoundException(unknown)
     return skops.load(path, trusted=sorted({*skops.get_untrusted_types(file=path)} & {name for _, name in named}))
 
@@ -60,11 +63,12 @@ def _nodes(tree: Any) -> Iterator[tuple[str, dict[str, Any]]]:
         yield str(tree["__loader__"]).removesuffix("Node"), tree
 
 
-def _is_trusted(loader: str, name: str) -> bool:
+def _is_trusted(loader: str, name: str, allow: Collection[str]) -> bool:
     if loader == "Type":
         scalar = getattr(np, name.removeprefix("numpy."), None) if name.startswith("numpy.") else None
         return name in _TYPES or (isinstance(scalar, type) and issubclass(scalar, np.generic))
-    return name.startswith(TRUSTED.get(loader, ()))
+    own = tuple(f"{module}." for module in allow) if loader == "Object" else ()
+    return name.startswith((*TRUSTED.get(loader, ()), *own))
 
 
 def answer(pipeline: Any, rows: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:

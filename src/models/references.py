@@ -1,11 +1,12 @@
 """Estimators by the name of their `model` choice, the scikit-learn references among them."""
 
 import importlib
-from collections.abc import Mapping
+import inspect
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_classifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils import all_estimators, compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight, has_fit_parameter
@@ -15,8 +16,6 @@ from src.models.classifier import BPClassifier
 from src.models.constraints import CONSTRAINTS
 from src.models.networks import NETWORKS
 from src.words import did_you_mean, near
-
-ALLOWED_MODULES = ("sklearn.",)
 
 
 class ModelError(UserError):
@@ -34,8 +33,8 @@ def make_model(name: str, parameters: Mapping[str, Any], *, weighted: bool = Fal
 
     Raises
     ------
-    ModelError : for a scikit-learn class that does not exist, is no classifier, refuses its parameters or takes no
-        weights where it must.
+    ModelError : for a class that is of neither scikit-learn nor a module that ``allow`` names, does not exist, is no
+        classifier, refuses its parameters or takes no weights where it must.
     """
     if name in NETWORKS:
         named = {"random_state" if key == "seed" else key: value for key, value in parameters.items()}
@@ -49,7 +48,40 @@ def make_model(name: str, parameters: Mapping[str, Any], *, weighted: bool = Fal
             f"model.estimator: {parameters['estimator']!r} takes no weights of rows, and data.weights gives them. "
             "Choose another classifier, or set data.weights=null."
         )
-    return made
+    parts = [made, *(part for part in made.get_params().values() if isinstance(part, BaseEstimator))]
+    return made if all(type(part).__module__.startswith("sklearn.") for part in parts) else CodedClassifier(made)
+
+
+class CodedClassifier(ClassifierMixin, BaseEstimator):
+    """A classifier that is told the classes as codes 0, 1, ...: not all take labels of text, or codes with gaps.
+
+    Parameters
+    ----------
+    estimator : the classifier, whose clone is fitted.
+
+    Attributes
+    ----------
+    classes_ : labels, in the order of the codes.
+    estimator_ : the fitted clone.
+    """
+
+    def __init__(self, estimator: Any) -> None:
+        self.estimator = estimator
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit on rows X ``(samples, features)`` with labels y ``(samples,)`` and, if given, weights ``(samples,)``."""
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        self.estimator_ = clone(self.estimator).fit(X, codes, **weights)
+        return self
+
+    def predict_proba(self, X: Any) -> Any:
+        """Return the classes' probabilities, shape ``(samples, classes)``."""
+        return self.estimator_.predict_proba(X)
+
+    def predict(self, X: Any) -> Any:
+        """Return the most probable class of each row."""
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
 
 class ConvergedLogistic(LogisticRegression):
@@ -83,9 +115,11 @@ class ConvergedLogistic(LogisticRegression):
         return fitted
 
 
-def _user_estimator(estimator: str, params: Mapping[str, Any] | None = None, seed: int = 0) -> BaseEstimator:
-    """Return the classifier of scikit-learn with this full name, checked as far as it can be without data."""
-    made = _made(estimator, params or {}, seed)
+def _user_estimator(
+    estimator: str, params: Mapping[str, Any] | None = None, seed: int = 0, allow: Collection[str] = ()
+) -> BaseEstimator:
+    """Return the classifier with this full name, checked as far as it can be without data."""
+    made = _made(estimator, params or {}, seed, allow)
     if not is_classifier(made):
         raise ModelError(f"model.estimator: {estimator!r} is not a classifier.")
     if not hasattr(made, "predict_proba"):
@@ -97,34 +131,41 @@ def _user_estimator(estimator: str, params: Mapping[str, Any] | None = None, see
     return made
 
 
-def _made(estimator: str, params: Mapping[str, Any], seed: int) -> BaseEstimator:
+def _made(estimator: str, params: Mapping[str, Any], seed: int, allow: Collection[str]) -> BaseEstimator:
     """Return an estimator with its parameters, estimators among them, and `seed` where a random state is not given."""
-    kind = _class_of(estimator)
+    kind = _class_of(estimator, allow)
     _check_names(estimator, kind, params)
-    chosen = {name: _parameter(value, seed) for name, value in params.items()}
-    seeded = {"random_state": seed} if "random_state" in kind._get_param_names() else {}
+    chosen = {name: _parameter(value, seed, allow) for name, value in params.items()}
     try:
-        made = kind(**{**seeded, **chosen})
-        made._validate_params()
-    except (TypeError, ValueError) as error:
-        raise ModelError(f"model.params: {estimator} refuses them: {error}") from error
+        made = kind(**chosen)
+        if "random_state" not in params and "random_state" in made.get_params(deep=False):
+            made.set_params(random_state=seed)
+        if hasattr(kind, "_parameter_constraints"):
+            made._validate_params()
+    except Exception as error:
+        raise ModelError(f"model.params: {estimator} refuses them: {_line(error)}") from error
     return made
 
 
-def _parameter(value: Any, seed: int) -> Any:
+def _parameter(value: Any, seed: int, allow: Collection[str]) -> Any:
     """Return a parameter's value, with the estimator made of each ``{estimator: NAME, params: {...}}`` in it."""
     if isinstance(value, Mapping) and "estimator" in value and value.keys() <= {"estimator", "params"}:
-        return _made(str(value["estimator"]), value.get("params") or {}, seed)
-    return [_parameter(item, seed) for item in value] if isinstance(value, list) else value
+        return _made(str(value["estimator"]), value.get("params") or {}, seed, allow)
+    return [_parameter(item, seed, allow) for item in value] if isinstance(value, list) else value
 
 
-def _class_of(estimator: str) -> type[BaseEstimator]:
-    if not estimator.startswith(ALLOWED_MODULES):
-        raise ModelError(
-            f"model.estimator: {estimator!r} is not a class of scikit-learn, and only those may be named, "
-            "such as sklearn.ensemble.RandomForestClassifier."
-        )
+def _class_of(estimator: str, allow: Collection[str]) -> type[BaseEstimator]:
+    """Return the class with this full name; nothing is imported but modules of scikit-learn and those of `allow`."""
     module, _, name = estimator.rpartition(".")
+    first = module.partition(".")[0]
+    if first != "sklearn":
+        if first not in allow:
+            unless = f", unless model.allow=[{first}] lets the code of {first} be run" if first else ""
+            raise ModelError(
+                f"model.estimator: {estimator!r} is not a class of scikit-learn, and only those may be named, "
+                f"such as sklearn.ensemble.RandomForestClassifier{unless}."
+            )
+        return _own_class(estimator, module, name)
     if "tests" in module.split("."):
         raise ModelError(f"model.estimator: {estimator!r} is of scikit-learn's tests, not a classifier.{_meant(name)}")
     try:
@@ -137,12 +178,46 @@ def _class_of(estimator: str) -> type[BaseEstimator]:
     return found
 
 
+def _own_class(estimator: str, module: str, name: str) -> type[BaseEstimator]:
+    first = module.partition(".")[0]
+    try:
+        imported = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != first:
+            raise ModelError(f"model.estimator: {module} cannot be imported: {_line(error)}") from error
+        raise ModelError(
+            f"model.estimator: there is no module {first!r} here. Install it (pip install {first}), or start the "
+            f"command in the folder that holds {first}.py."
+        ) from error
+    except Exception as error:
+        raise ModelError(
+            f"model.estimator: {module} cannot be imported: {type(error).__name__}: {_line(error)}"
+        ) from error
+    found = getattr(imported, name, None)
+    if found is None:
+        raise ModelError(f"model.estimator: {module} has no {name!r}.{did_you_mean(name, vars(imported))}")
+    if not (isinstance(found, type) and issubclass(found, BaseEstimator)):
+        raise ModelError(
+            f"model.estimator: {estimator!r} is not a classifier of scikit-learn's kind, a class derived from "
+            "sklearn.base.ClassifierMixin and sklearn.base.BaseEstimator."
+        )
+    return found
+
+
 def _check_names(estimator: str, kind: type[BaseEstimator], params: Mapping[str, Any]) -> None:
-    known = kind._get_param_names()
+    takes = inspect.signature(kind).parameters
+    if any(one.kind is one.VAR_KEYWORD for one in takes.values()):  # any name, for an engine that knows more of them
+        return
     for name in params:
-        if name not in known:
-            meant = did_you_mean(name, known)
-            raise ModelError(f"model.params.{name}: {estimator} has no such parameter.{meant} ({', '.join(known)})")
+        if name not in takes:
+            meant = did_you_mean(name, takes)
+            raise ModelError(
+                f"model.params.{name}: {estimator} has no such parameter.{meant} ({', '.join(sorted(takes))})"
+            )
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _meant(name: str) -> str:

@@ -14,6 +14,7 @@ from src.comparison.candidates import NETWORK, Candidate
 from src.comparison.jobs import RecordedJob
 from src.comparison.outcome import Outcome
 from src.comparison.record import Record, RecordedDataset
+from src.config.identity import foreign_names
 from src.data import DataError, Dataset, load
 from src.evaluation.results import Curve, OutOfFold
 from src.report.terminal import Cells
@@ -103,7 +104,9 @@ def read_fitted(record: Record, outcome: Outcome, described: RecordedDataset) ->
     is_plane = len(described.columns) == 2 and set(described.columns.values()) == {"double"}
     if image is None and not is_plane:
         return None
-    loaded = {one: record.pipeline(one.best.first.run_id) for one in best(outcome.candidates)}
+    jobs = {one: one.best.first for one in best(outcome.candidates)}
+    # Whoever reads a record has not said that the code of other modules may be run.
+    loaded = {one: record.pipeline(job.run_id) for one, job in jobs.items() if not foreign_names(job.config)}
     pipelines = {candidate: pipeline for candidate, pipeline in loaded.items() if pipeline is not None}
     if image is not None:
         networks = ((one, pipeline[-1].coefs_) for one, pipeline in pipelines.items() if one.model == NETWORK)

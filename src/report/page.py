@@ -154,10 +154,13 @@ def notebook_html(
     title: str = "",
     answer: str = "",
     caveats: Iterable[str] = (),
-    tables: Iterable[Cells] = (),
+    tables: Iterable[tuple[str, Cells]] = (),
     pictures: Iterable[Picture] = (),
 ) -> str:
-    """What a notebook shows of a result: a piece of a page, in the notebook's own looks."""
+    """What a notebook shows of a result: a piece of a page, in the notebook's own looks.
+
+    A table with a heading is folded up under it.
+    """
     given = {"title": title, "answer": answer, "caveats": caveats, "tables": tables, "pictures": pictures}
     return filled("notebook.html", {"base64": _base64}, **given)
 

@@ -21,6 +21,7 @@ from src.comparison.naming import (
 )
 from src.comparison.outcome import Outcome, has_result
 from src.escaping import csv_cell
+from src.evaluation.warned import alike
 from src.report.terminal import Cells, FittedTable
 from src.report.words import MISSING, duration, mean_and_spread, metric_label, number, percent, plain, short_name
 from src.words import counted
@@ -72,7 +73,7 @@ def leaderboard_cells(
         rows=tuple(zip(*cells, strict=True)),
         best=0 if outcome.best is not None else None,
         notes=tuple(notes),
-        warnings=tuple(_trouble(outcome)),
+        warnings=(*_trouble(outcome), *_fit_warnings(outcome)),
     )
 
 
@@ -248,3 +249,28 @@ def _trouble(outcome: Outcome) -> list[str]:
             diverged.append(f"diverged: {who}, in {counted(job.diverged, 'fold')}")
     more = [f"diverged: {len(diverged) - _MOST_DIVERGED} more jobs"] if len(diverged) > _MOST_DIVERGED else []
     return lines + diverged[:_MOST_DIVERGED] + more
+
+
+def _fit_warnings(outcome: Outcome) -> list[str]:
+    """A line for each thing that a model's fits warned of: in how many of them, and at which settings if not at all."""
+    keys = [key for key in varying([job.flat for job in outcome.jobs]) if key not in (MODEL, ESTIMATOR)]
+    settings: dict[str, set[str]] = {}
+    fits: dict[tuple[str, str], dict[str, int]] = {}
+    texts: dict[tuple[str, str], str] = {}
+    for job in outcome.jobs:
+        model, setting = plain(model_label(job.flat)), plain(setting_text(job.flat, keys))
+        settings.setdefault(model, set()).add(setting)
+        for text, count in job.warnings.items():
+            warning = model, alike(text)
+            texts.setdefault(warning, text)
+            of_setting = fits.setdefault(warning, {})
+            of_setting[setting] = of_setting.get(setting, 0) + count
+    lines = []
+    for (model, key), counts in fits.items():
+        some = [setting for setting in counts if counts.keys() != settings[model]]
+        more = f"; and {counted(len(some) - 3, 'more setting')}" if len(some) > 3 else ""
+        where = f" ({'; '.join(some[:3])}{more})" if some else ""
+        lines.append(
+            f"warned in {counted(sum(counts.values()), 'fit')}: {model}{where}: {plain(texts[model, key], 200)}"
+        )
+    return lines

@@ -13,7 +13,7 @@ from rich.filesize import decimal
 from src import config, data, models
 from src.comparison.jobs import flat_config, setting_key
 from src.config import ConfigError, JobConfig
-from src.config.identity import code_version
+from src.config.identity import code_version, modules_of
 from src.config.schema import CVConfig
 from src.data import Dataset
 from src.evaluation.crossval import EstimatorTask, FoldTask, NetworkTask
@@ -169,7 +169,7 @@ def make_jobs(composed: Sequence[Composed]) -> Jobs:
     for each, job_config, job_rows, test in zip(composed, checked, rows, tests, strict=True):
         dataset = job_rows.dataset
         _check_same_test(dataset, first_test.setdefault(dataset.digest, test), test)
-        digest = config.digest(config.canonical(job_config), dataset.digest, code)
+        digest = config.digest(config.canonical(job_config), dataset.digest, code, modules_of(job_config))
         order.append(digest)
         if digest not in jobs:
             jobs[digest] = Job(each.overrides, each.config, job_config, **vars(job_rows), test=test, digest=digest)

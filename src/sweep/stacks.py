@@ -199,13 +199,18 @@ class Collector:
 
 def _job_result(folds: Mapping["Position", FoldResult]) -> JobResult:
     """Put a job's folds in order, each with the mean scores of the folds inside its training part."""
-    inner: dict[int, list[dict[str, float]]] = {}
+    inner: dict[int, list[FoldResult]] = {}
     for (outer, place), fold in folds.items():
         if place is not None:
-            inner.setdefault(outer, []).append(fold.test_scores)
+            inner.setdefault(outer, []).append(fold)
     outer_folds = sorted(outer for outer, place in folds if place is None)
-    return JobResult(tuple(replace(folds[outer, None], inner_scores=_mean(inner.get(outer))) for outer in outer_folds))
+    return JobResult(tuple(_with_inner(folds[outer, None], inner.get(outer, ())) for outer in outer_folds))
 
 
-def _mean(scores: Sequence[Mapping[str, float]] | None) -> dict[str, float] | None:
-    return None if scores is None else {name: float(np.mean([each[name] for each in scores])) for name in scores[0]}
+def _with_inner(fold: FoldResult, inner: Sequence[FoldResult]) -> FoldResult:
+    warnings = [text for each in (fold, *inner) for text in each.warnings]
+    return replace(fold, inner_scores=_mean([each.test_scores for each in inner]), warnings=tuple(warnings))
+
+
+def _mean(scores: Sequence[Mapping[str, float]]) -> dict[str, float] | None:
+    return None if not scores else {name: float(np.mean([each[name] for each in scores])) for name in scores[0]}

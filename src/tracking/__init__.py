@@ -17,6 +17,7 @@ Importing this package sets, before mlflow is imported, what mlflow reads only t
 """
 
 import os
+import warnings
 
 # MLflow sends usage statistics unless told otherwise; a user who wants that sets MLFLOW_DISABLE_TELEMETRY=false.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -24,3 +25,5 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 # A bar of MLflow's own for each file it copies would cut through the progress display.
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+# tqdm, which MLflow brings, would ask in a notebook for a package of bars that nothing here draws.
+warnings.filterwarnings("ignore", "IProgress not found")

@@ -5,7 +5,7 @@ Every function that is given a store raises TrackingError if it fails.
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from src.config.identity import Module
 from src.models.kept import answer, read_pipeline
 from src.tracking import artifacts
 from src.tracking.errors import TrackingError
@@ -26,10 +27,17 @@ EXAMPLE = "model_example.csv"  # what the model answers to its input example
 VERSIONS_TAG = "mlflow.modelVersions"  # where MLflow's page looks for a logged model's registered versions
 
 
-def log_model(store: Store, run_id: str, pipeline: Any, features: pd.DataFrame, class_names: Sequence[str]) -> str:
+def log_model(
+    store: Store,
+    run_id: str,
+    pipeline: Any,
+    features: pd.DataFrame,
+    class_names: Sequence[str],
+    modules: Collection[Module] = (),
+) -> str:
     """Keep a fitted pipeline as the model of a run.
 
-    `pipeline`, `features` and `class_names` are as `src.tracking.pyfunc.save_model` takes them.
+    `pipeline`, `features`, `class_names` and `modules` are as `src.tracking.pyfunc.save_model` takes them.
 
     Returns
     -------
@@ -44,7 +52,7 @@ def log_model(store: Store, run_id: str, pipeline: Any, features: pd.DataFrame, 
             run,
             NAME,
             lambda model_id, folder: save_model(
-                folder, pipeline, features, class_names, run_id=run_id, model_id=model_id
+                folder, pipeline, features, class_names, modules=modules, run_id=run_id, model_id=model_id
             ),
         )
     return f"models:/{model_id}"
@@ -57,9 +65,17 @@ def logged_model(store: Store, run_id: str) -> str | None:
     return None if kept is None else f"models:/{kept[0]}"
 
 
-def read_model(folder: Path) -> Any:
-    """Return the fitted pipeline of a model that `save_model` wrote."""
-    return read_pipeline(str(folder / PIPELINE))
+def read_model(folder: Path, allow: Collection[str] = ()) -> Any:
+    """Return the fitted pipeline of a model that `save_model` wrote; see `read_pipeline`."""
+    from skops.io.exceptions import UntrustedTypesFoundException  # late: skops takes its time
+
+    try:
+        return read_pipeline(str(folder / PIPELINE), allow)
+    except UntrustedTypesFoundException as error:
+        raise TrackingError(
+            f"the model is not opened: its file names what no model of this program is made of: {error} "
+            "What is of a module whose code you trust is let in by the module's name, --allow MODULE."
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -81,7 +97,7 @@ class KeptModel:
     class_names: tuple[str, ...]
 
 
-def find_model(store: Store, named: str) -> KeptModel:
+def find_model(store: Store, named: str, allow: Collection[str] = ()) -> KeptModel:
     """Read a model that was kept: by its run, its address or its folder.
 
     Parameters
@@ -91,6 +107,8 @@ def find_model(store: Store, named: str) -> KeptModel:
     named
         The id of a job's run, or of a sweep's, which stands for its best; ``models:/ID``, ``models:/NAME/VERSION`` or
         ``models:/NAME@ALIAS``; a folder that holds a file MLmodel.
+    allow
+        Modules beside scikit-learn that it may hold objects of; their code is run.
 
     Raises
     ------
@@ -100,9 +118,9 @@ def find_model(store: Store, named: str) -> KeptModel:
     with tempfile.TemporaryDirectory() as temporary, telling(f"the model {named!r} cannot be read"):
         there = artifacts.local_folder(named)
         if there is not None and (there / DESCRIPTION).is_file():
-            return _read(there, named)
+            return _read(there, named, allow)
         if named.startswith("models:/"):
-            return _read(store.download(named, Path(temporary)), named)
+            return _read(store.download(named, Path(temporary)), named, allow)
         run = get_run(store, named)
         folder = store.model_folder(run.tags.get(BEST_RUN, named), Path(temporary))
         if folder is None:
@@ -110,24 +128,18 @@ def find_model(store: Store, named: str) -> KeptModel:
                 f"the run {named!r} keeps no model: a sweep keeps that of each candidate's best setting. Take another "
                 "run, or train with tracking.models=all."
             )
-        return _read(folder, named)
+        return _read(folder, named, allow)
 
 
-def _read(folder: Path, named: str) -> KeptModel:
-    from skops.io.exceptions import UntrustedTypesFoundException  # late: skops takes its time
-
+def _read(folder: Path, named: str, allow: Collection[str]) -> KeptModel:
     try:
         described = yaml.safe_load((folder / DESCRIPTION).read_bytes())
         takes = json.loads(described["signature"]["inputs"])
         columns = {column["name"]: column["type"] != "string" for column in takes}
         class_names = tuple(described["flavors"]["python_function"]["config"]["class_names"])
-        return KeptModel(read_model(folder), columns, class_names)
+        return KeptModel(read_model(folder, allow), columns, class_names)
     except (yaml.YAMLError, ValueError, KeyError, TypeError, FileNotFoundError) as error:
         raise TrackingError(f"the model {named!r} is none that this program has kept.") from error
-    except UntrustedTypesFoundException as error:
-        raise TrackingError(
-            f"the model {named!r} is not opened: its file names what no model of this program is made of: {error}"
-        ) from error
 
 
 def example_answers(pipeline: Any, features: pd.DataFrame, class_names: Sequence[str]) -> bytes:

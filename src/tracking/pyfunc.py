@@ -11,7 +11,7 @@ import json
 import platform
 import shutil
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -21,6 +21,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from src.config.identity import Module
 from src.models.kept import write_pipeline
 from src.tracking import artifacts
 from src.tracking.provenance import ROOT
@@ -30,7 +31,7 @@ PIPELINE = "artifacts/pipeline.skops"  # likewise
 EXAMPLE_ROWS = 10
 SCRIPT = Path(__file__).with_name("served.py")
 # What a pipeline with a network in it imports.
-CODE = ("__init__.py", "errors.py", "words.py", "models", "network")
+CODE = ("__init__.py", "errors.py", "escaping.py", "words.py", "models", "network")
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops", "threadpoolctl")
 
 
@@ -40,6 +41,7 @@ def save_model(
     features: pd.DataFrame,
     class_names: Sequence[str],
     *,
+    modules: Collection[Module] = (),
     run_id: str | None = None,
     model_id: str | None = None,
 ) -> None:
@@ -55,6 +57,8 @@ def save_model(
         The data set's features; the first rows become the input example.
     class_names
         In the order in which the answer's columns are to stand.
+    modules
+        What it is made of beside scikit-learn: packages are required, source files go with it.
     run_id, model_id
         The run that it belongs to, and its own id, where it has them.
     """
@@ -65,23 +69,28 @@ def save_model(
     artifacts.write_files(
         folder,
         {
-            **_environment(),
+            **_environment(tuple(package for module in modules for package in module.packages)),
             "input_example.json": json.dumps(split).encode(),
             "serving_input_example.json": json.dumps({"dataframe_split": split}, indent=2).encode(),
         },
     )
     shutil.copy(SCRIPT, folder)
-    described = _description(features, class_names) | {"run_id": run_id, "model_id": model_id}
+    allow = [module.name for module in modules]
+    described = _description(features, class_names, allow) | {"run_id": run_id, "model_id": model_id}
     described["model_size_bytes"] = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     _copy_code(folder / "code" / "src")
+    for module in modules:
+        for file in module.files:
+            (folder / "code" / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(module.folder / file, folder / "code" / file)
     present = {key: value for key, value in described.items() if value is not None or key == "prompts"}
     (folder / DESCRIPTION).write_bytes(_yaml(present, sort_keys=True))
 
 
 @cache
-def _environment() -> Mapping[str, bytes]:
-    """The files that say what a model needs installed."""
-    requirements = [f"{name}=={version(name)}" for name in REQUIREMENTS]
+def _environment(packages: Sequence[str]) -> Mapping[str, bytes]:
+    """The files that say what a model needs installed, `packages` among it."""
+    requirements = [*(f"{name}=={version(name)}" for name in REQUIREMENTS), *packages]
     python = platform.python_version()
     # An environment need not hold them: from Python 3.12 on it has no setuptools, and one that uv makes has no pip.
     tools = [_with_version(name, "==") for name in ("pip", "setuptools", "wheel")]
@@ -102,7 +111,7 @@ def _with_version(package: str, relation: str) -> str:
         return package
 
 
-def _description(features: pd.DataFrame, class_names: Sequence[str]) -> dict[str, Any]:
+def _description(features: pd.DataFrame, class_names: Sequence[str], allow: Sequence[str]) -> dict[str, Any]:
     """What the file MLmodel says: how the model is loaded, what it takes (by column) and what it gives."""
     numeric = features.select_dtypes("number").columns
     # Not "double": for that MLflow refuses whole numbers of 64 bits, which pandas makes of a file without a point.
@@ -114,7 +123,7 @@ def _description(features: pd.DataFrame, class_names: Sequence[str]) -> dict[str
                 "artifacts": {"pipeline": {"path": PIPELINE, "uri": PIPELINE}},
                 "cloudpickle_version": version("cloudpickle"),
                 "code": "code",
-                "config": {"class_names": list(class_names)},
+                "config": {"class_names": list(class_names), **({"allow": allow} if allow else {})},
                 "env": {"conda": "conda.yaml", "virtualenv": "python_env.yaml"},
                 "loader_module": "mlflow.pyfunc.loaders.code_model",
                 "model_code_path": SCRIPT.name,

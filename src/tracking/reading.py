@@ -197,15 +197,15 @@ class StoredRecord:
             return None
         return _numbers(artifact(self.store, run, artifacts.CLASS_SCORES), labels=["class"])
 
-    def pipeline(self, run_id: str) -> Any | None:
-        """Return the fitted pipeline, None if the run keeps none."""
+    def pipeline(self, run_id: str, allow: Collection[str] = ()) -> Any | None:
+        """Return the fitted pipeline, None if the run keeps none; it may hold objects of the modules of `allow`."""
         with telling(f"the model of run {run_id} cannot be read"), tempfile.TemporaryDirectory() as temporary:
             folder = self.store.model_folder(run_id, Path(temporary))
             if folder is None:
                 return None
             from src.tracking.models import read_model
 
-            return read_model(folder)
+            return read_model(folder, allow)
 
     def metrics(self, run_id: str) -> Mapping[str, float]:
         """Return all metrics."""

@@ -41,7 +41,9 @@ FOLDS_DIGEST = "folds_digest"
 CODE_VERSION = "code_version"
 HELD_OUT = "held_out_digest"  # of data.test, on what was scored on it
 BLAS = "blas"  # the linear algebra library and its kernels
+MODULES = "model_modules"  # what a model beside scikit-learn's is made of, by version or digest
 ERROR = "error_message"
+WARNINGS = "fit_warnings"  # what a job's fits warned of, and how many did, as JSON
 ANSWER = "answer"  # a sweep's answer in a sentence or two
 BEST_RUN = "best_run"  # on a sweep: the run of the best setting's first seed
 SEARCH = "search"  # "true" on a sweep whose jobs a search proposed
@@ -133,6 +135,19 @@ def tag_values(tags: Mapping[str, str]) -> dict[str, str]:
 def failure_tags(failure: Failure) -> dict[str, str]:
     """Say why a job or a sweep failed."""
     return {"error_type": failure.type, ERROR: failure.message}
+
+
+def warning_tags(warnings: Mapping[str, int]) -> dict[str, str]:
+    """Say what a job's fits warned of."""
+    return {WARNINGS: _JSON.encode(warnings)} if warnings else {}
+
+
+def recorded_warnings(tags: Mapping[str, str]) -> dict[str, int]:
+    """Read `warning_tags` back; a tag that somebody else wrote may say anything, and then nothing is read."""
+    try:
+        return {str(text): int(count) for text, count in json.loads(tags.get(WARNINGS, "{}")).items()}
+    except (ValueError, TypeError, AttributeError):
+        return {}
 
 
 def job_params(config: JobConfig) -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from src.comparison.jobs import RecordedJob
 from src.comparison.record import RecordedDataset
+from src.config.identity import modules_of
 from src.escaping import json_text, masked
 from src.evaluation.results import Failure, JobResult
 from src.tracking import provenance
@@ -25,6 +26,7 @@ from src.tracking.records import (
     FOLDS_DIGEST,
     HELD_OUT,
     JOB_DIGEST,
+    MODULES,
     NOTE,
     PARENT,
     SWEEP_DIGEST,
@@ -37,6 +39,7 @@ from src.tracking.records import (
     metric_points,
     param_values,
     tag_values,
+    warning_tags,
 )
 from src.tracking.store import Store, experiment_id, telling
 
@@ -188,10 +191,13 @@ def job_run(
         CODE_VERSION: job.code_version,
         "seed": str(job.config.seed),
     }
+    if modules := modules_of(job.config):
+        tags[MODULES] = ", ".join(module.code for module in modules)
     points = []
     if isinstance(outcome, Failure):
         tags |= failure_tags(outcome)
     else:
+        tags |= warning_tags(job.warnings)
         points = metric_points(job.metrics, outcome, job.config.tracking.curve_points)
         if epochs := [fold.diverged_epoch for fold in outcome.folds if fold.diverged_epoch is not None]:
             tags |= {"diverged": "true", "diverged_epoch": str(min(epochs))}

@@ -18,7 +18,7 @@ class Classifier(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Read the pipeline; raises skops' UntrustedTypesFoundException for a file that holds anything else."""
-        self.pipeline = read_pipeline(context.artifacts["pipeline"])
+        self.pipeline = read_pipeline(context.artifacts["pipeline"], context.model_config.get("allow", ()))
 
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None

@@ -42,6 +42,7 @@ from src.tracking.records import (
     SEARCH,
     SWEEP_DIGEST,
     RunRow,
+    recorded_warnings,
 )
 from src.tracking.store import Store
 from src.words import near
@@ -159,6 +160,7 @@ def read_job(store: Store, run: RunRow, config: JobConfig) -> RecordedJob:
         metrics={key: value for key, value in run.metrics.items() if not key.startswith(_NOT_OF_JOB)},
         folds=folds,
         error=run.tags.get(ERROR),
+        warnings=recorded_warnings(run.tags),
     )
 
 

@@ -118,7 +118,8 @@ def identity(job: JobConfig) -> str:
 
 def test_the_values_cover_every_key_that_may_shape_a_result() -> None:
     shaping = {key for key in leaves() if not key.startswith(COMMANDS)}
-    assert shaping - {"data.path", "data.test"} == set(VALUES)
+    # The data's digest stands for the rows, and what a model is made of for what it may be made of.
+    assert shaping - {"data.path", "data.test", "model.allow"} == set(VALUES)
 
 
 @given(configurations)
@@ -196,7 +197,8 @@ def test_model_parameters_are_plain_values_of_the_keys_that_count(flat: dict[str
     expected = {key.split(".")[1] for key in used if key.startswith(("model.", "training."))} - {"name"}
     layers = {"hidden_layer_sizes", "activation", "output", "loss"}
     fixed = layers if job.model.name in ("logistic", "softmax") else set()
-    assert set(parameters) == expected | fixed | {"seed"}
+    allowing = {"allow"} if job.model.name == "sklearn" else set()
+    assert set(parameters) == expected | fixed | allowing | {"seed"}
 
 
 def test_regressions_are_what_they_are_whatever_their_keys_say() -> None:
@@ -210,6 +212,11 @@ def test_regressions_are_what_they_are_whatever_their_keys_say() -> None:
     assert canonical(logistic) == canonical(check({"model": {"name": "logistic"}}))
     assert canonical(logistic) != canonical(softmax)
     assert ignored(logistic, [f"model.{key}" for key in model]) == tuple(f"model.{key}" for key in model)
+
+
+def test_what_a_model_may_be_made_of_is_no_part_of_it() -> None:
+    tree = {"name": "sklearn", "estimator": "sklearn.tree.DecisionTreeClassifier"}
+    assert canonical(check({"model": tree})) == canonical(check({"model": {**tree, "allow": ["xgboost"]}}))
 
 
 def test_early_stopping_is_a_mapping_or_off() -> None:
@@ -228,7 +235,7 @@ def test_reference_models_keep_only_what_they_use() -> None:
     reference = check({"model": {"name": "sklearn_logistic"}, "training": {"l2": 0.1, "class_weight": "balanced"}})
     assert model_parameters(reference) == {"l2": 0.1, "class_weight": "balanced", "seed": 0}
     forest = check({"model": {"name": "sklearn", "estimator": "sklearn.svm.SVC", "params": {"C": 1}}, "seed": 3})
-    assert model_parameters(forest) == {"estimator": "sklearn.svm.SVC", "params": {"C": 1}, "seed": 3}
+    assert model_parameters(forest) == {"allow": (), "estimator": "sklearn.svm.SVC", "params": {"C": 1}, "seed": 3}
     assert "training" not in canonical(forest)
 
 
@@ -300,7 +307,7 @@ def test_a_number_counts_for_its_owners_alone(chooser: str) -> None:
 def test_the_keys_that_mean_nothing_for_the_default_job() -> None:
     training = set(OWNERS)
     waiting = {"training.early_stopping.min_delta", "training.early_stopping.validation_fraction"}
-    model = {"model.init_scale", "model.estimator", "model.params"}
+    model = {"model.init_scale", "model.allow", "model.estimator", "model.params"}
     read = ("path", "test", "target", "header", "separator", "missing", "categorical", "drop")
     csv = (*read, "weights", "groups", "fold")
     data = {f"data.{key}" for key in csv}

@@ -16,7 +16,7 @@ from src.models import BPClassifier, make_model
 from src.network import Settings
 
 KEYS = {
-    **{name: "model" for name in ModelConfig.model_fields if name not in ("name", "estimator", "params")},
+    **{name: "model" for name in ModelConfig.model_fields if name not in ("name", "allow", "estimator", "params")},
     **{name: "training" for name in TrainingConfig.model_fields if name != "check_gradient"},
 }
 PARAMETERS = inspect.signature(BPClassifier).parameters
@@ -29,7 +29,7 @@ def default_of(key: str) -> Any:
 
 class TestSignature:
     def test_every_key_is_a_parameter_and_every_parameter_a_key(self):
-        # `estimator` and `params` are of scikit-learn's models; check_gradient is done by those who score
+        # `allow`, `estimator` and `params` are of scikit-learn's models; check_gradient is done by those who score
         assert set(PARAMETERS) == {*KEYS, "random_state", "warm_start"}
 
     def test_it_is_explicit(self):

@@ -104,6 +104,7 @@ def make_job() -> Callable[..., Ended]:
                 metrics={} if failed else outcome.metrics(),
                 folds={} if failed else outcome.columns(),
                 error=outcome.message if failed else None,
+                warnings={} if failed else {'ConvergenceWarning: "2" epochs — no end, €': 2, "UserWarning: x": 1},
             ),
             outcome=outcome,
             started=now - 2,

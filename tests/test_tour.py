@@ -1,0 +1,87 @@
+"""``experiments/tour.ipynb``, run from top to bottom as Jupyter runs it: in its own folder, cell by cell."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell
+
+from tests.stores import Record
+
+FILE = Path(__file__).parents[1] / "experiments" / "tour.ipynb"
+
+
+class ThisPython(AsyncKernelManager):
+    """Starts the interpreter of the tests, whatever kernels this machine knows."""
+
+    kernel_spec = KernelSpec(argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"])
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
+    """What each code cell shows, by the cell's last line; an error in a cell is an error here."""
+    folder = tmp_path_factory.mktemp("tour")
+    notebook = nbformat.read(FILE, as_version=4)
+    here = new_code_cell(
+        f"from src.data import frames\nframes.FOLDER = type(frames.FOLDER)({str(folder / 'frames')!r})"
+    )
+    first = next(place for place, cell in enumerate(notebook.cells) if cell.cell_type == "code")
+    notebook.cells.insert(first + 1, here)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("MLFLOW_TRACKING_URI", Record.empty(folder).uri)
+        environment.setenv("IPYTHONDIR", str(folder / "ipython"))
+        environment.setenv("JUPYTER_RUNTIME_DIR", str(folder / "runtime"))
+        manager = ThisPython()
+        NotebookClient(notebook, km=manager, timeout=250, resources={"metadata": {"path": str(FILE.parent)}}).execute()
+    return {cell.source.splitlines()[-1]: cell.outputs for cell in notebook.cells if cell.cell_type == "code"}
+
+
+def html(outputs: list[Any]) -> str:
+    return str(outputs[-1]["data"]["text/html"])
+
+
+def printed(outputs: list[Any]) -> str:
+    return "".join(output["text"] for output in outputs if output["output_type"] == "stream")
+
+
+def test_nothing_is_told_on_stderr(shown: dict[str, list[Any]]) -> None:
+    assert [output["text"] for of_cell in shown.values() for output in of_cell if output.get("name") == "stderr"] == []
+
+
+def test_a_run_and_a_sweep_show_how_far_they_are_and_then_themselves(shown: dict[str, list[Any]]) -> None:
+    assert any("1/1 jobs" in output.get("data", {}).get("text/html", "") for output in shown["single"])
+    assert "bp, accuracy" in html(shown["single"])
+    assert "12 combinations, 7 distinct jobs" in printed(shown["study"])
+    assert any(output.get("data", {}).get("text/html", "").startswith("7/7 jobs") for output in shown["study"])
+    page = html(shown["study"])
+    assert page.index("between bp and") < page.index("<table>") < page.index("<summary>Comparisons</summary>")
+
+
+def test_tables_and_figures_are_shown(shown: dict[str, list[Any]]) -> None:
+    scores = next(outputs for line, outputs in shown.items() if line.startswith("study.scores"))
+    assert "CalibratedClassifierCV(SVC)" in html(scores)
+    for line in ("single.figures[0]", "study.figures[0]"):
+        assert "data:image/svg+xml;base64," in html(shown[line])
+    assert "grignolino" in html(shown['pd.crosstab(answers["target"], answers["predicted"])'])
+
+
+def test_the_model_the_grid_search_and_the_record_answer(shown: dict[str, list[Any]]) -> None:
+    assert "nebbiolo" in html(next(outputs for line, outputs in shown.items() if "model.predict_proba" in line))
+    assert "bpclassifier__activation" in printed(shown["print(search.best_params_, round(search.best_score_, 3))"])
+    assert printed(shown["    print(error)"]).startswith(
+        "model.activation: 'sigmod' is not an activation. Did you mean"
+    )
+    answer = shown['compare("tour", metric="log_loss").answer'][-1]["data"]["text/plain"]
+    assert "log loss" in answer
+
+
+def test_the_file_holds_no_results() -> None:
+    cells = json.loads(FILE.read_text())["cells"]
+    assert 10 <= sum(cell["cell_type"] == "code" for cell in cells) <= 15
+    assert all(cell.get("outputs", []) == [] and cell.get("execution_count") is None for cell in cells)
