@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 
 from src.command.keep import fitted_pipeline, fitted_scores
 from src.command.names import run_names, sweep_name
@@ -28,6 +29,8 @@ from src.sweep.jobs import Job, Jobs
 from src.sweep.stacks import EndedJob
 from src.tracking import models, provenance, view
 from src.tracking.artifacts import yaml_bytes
+from src.tracking.claims import claimed
+from src.tracking.patience import Patience, patient
 from src.tracking.processes import repair_dead_sweeps
 from src.tracking.reading import (
     StoredRecord,
@@ -35,7 +38,7 @@ from src.tracking.reading import (
     sweeps_of_digest,
     unfinished_sweep,
 )
-from src.tracking.records import ANSWER, BEST_RUN, SEARCH, NewRun, RunRow, Status
+from src.tracking.records import ANSWER, BEST_RUN, ERROR, SEARCH, NewRun, RunRow, Status
 from src.tracking.runs import (
     NoSweep,
     Sweep,
@@ -50,8 +53,10 @@ from src.tracking.runs import (
     reopen_sweep,
     start_sweep,
 )
+from src.tracking.sending import Sender
 from src.tracking.store import Store, experiment_id, open_store
 from src.tracking.sweeps import OPTIONS, read_job
+from src.words import counted
 
 HEADLINE = ("test/accuracy", "test/balanced_accuracy", "test/log_loss", "test/macro_f1", "test/roc_auc", "std/accuracy")
 
@@ -97,11 +102,26 @@ class Recorder:
     store: Store = field(init=False)
     drawer: Drawer = field(default_factory=Drawer)
     _place: Sweep | NoSweep | None = None
+    _server: Store | None = None  # the store as it is, while `store` waits for a server that is gone
+    _patience: Patience | None = None  # with it
+    _sender: Sender | None = None
+    _check: Callable[[], None] | None = None  # that the sweep is held, which another command may have taken over
     _figures: dict[str, Callable[[], dict[str, bytes]]] = field(default_factory=dict)  # that are being drawn, by run
 
     def __post_init__(self) -> None:
         self.store = open_store(self.settings.tracking.uri)
+        if self.store.database is None:
+            self._server = self.store
+            self._patience = Patience(self.store.address, 60 * self.settings.tracking.patience, _say)
+            self.store = patient(self._server, self._patience)
         self.best = BestSoFar(self.settings.comparison.metric)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the sweep, so that no other command runs it too; wait for the end of one that does."""
+        identity = experiment_id(self.store, self.settings.tracking.experiment)
+        with claimed(self.store, identity, self.digest, _say) as self._check:
+            yield
 
     def expect(self, jobs: Jobs) -> None:
         """Take in jobs to come; those that a search proposes again are known."""
@@ -147,12 +167,15 @@ class Recorder:
         tracking, reuse = self.settings.tracking, self.settings.sweep.reuse
         if self.alone:
             self._place = no_sweep(self.store, tracking.experiment, provenance.tags())
+            self._begin_sending(self._place.experiment_id)
             return {}
         identity = experiment_id(self.store, tracking.experiment)
+        reopen = partial(reopen_sweep, self.store, tags=provenance.tags(), claimed=self._is_claimed)
         if self._place is None:
-            repair_dead_sweeps(self.store, identity)
+            repair_dead_sweeps(self.store, identity, held=self.digest if self._is_claimed else None)
+            self._begin_sending(identity)
             earlier = unfinished_sweep(self.store, identity, self.digest) if reuse else None
-            self._place = None if earlier is None else reopen_sweep(self.store, earlier.run_id, provenance.tags())
+            self._place = None if earlier is None else reopen(earlier.run_id)
         # Only now: another process may have ended the sweep that has just been opened again.
         finished = finished_runs(self.store, identity, digests - self.recorded.keys()) if reuse else {}
         if digests <= finished.keys() | self.recorded.keys():
@@ -163,7 +186,7 @@ class Recorder:
             if self.complete:
                 return finished
         if self.complete:  # a search that goes further than the recorded one
-            self._place = reopen_sweep(self.store, self.sweep.run_id, provenance.tags())
+            self._place = reopen(self.sweep.run_id)
             self.complete = False
         listed = [
             {"name": self.names[job.digest], "digest": job.digest, "overrides": list(job.overrides)}
@@ -182,8 +205,22 @@ class Recorder:
             tags={**provenance.tags(), **({SEARCH: "true"} if self.search else {})},
             params=flatten({"comparison": asked}),
             files={OPTIONS: yaml_bytes(asked)},
+            claimed=self._is_claimed,
         )
         return finished
+
+    @property
+    def _is_claimed(self) -> bool:
+        return self._patience is not None and self._check is not None
+
+    def _begin_sending(self, experiment_id: str) -> None:
+        """To a server jobs are sent while others are trained: first those that an earlier command could not send."""
+        if self._server is None or self._patience is None or self._sender is not None:
+            return
+        self._sender = Sender(self._server, self._patience, experiment_id, self.digest, self._check)
+        if waiting := self._sender.count:
+            self._sender.sent()
+            _say(f"Recorded now: {counted(waiting, 'job')} of an earlier command, which waited on this machine.")
 
     @property
     def is_open(self) -> bool:
@@ -224,14 +261,39 @@ class Recorder:
         """How many jobs `log` had best be given together; one where each keeps its model, in the same moment."""
         return 1 if self.settings.tracking.models == "all" else self.store.runs_at_once(self.place.experiment_id)
 
-    def log(self, ended: Sequence[tuple[Job, EndedJob]]) -> Iterator[RecordedJob]:
-        """Write jobs that have ended; yield each as the record holds it when it is written."""
+    @property
+    def waiting(self) -> int:
+        """How many jobs that `log` was given are still to be written."""
+        return 0 if self._sender is None else self._sender.count
+
+    def log(self, ended: Sequence[tuple[Job, EndedJob]]) -> None:
+        """Write jobs that have ended; those for a server are sent from here on, and outlive this process."""
         jobs = [ended_job(job, how, self.names[job.digest]) for job, how in ended]
-        for job in log_jobs(self.store, jobs, map(self._run_of, jobs, *zip(*ended, strict=True))):
+        runs = [self._run_of(made, job, how) for made, (job, how) in zip(jobs, ended, strict=True)]
+        if self._sender is None:
+            jobs = log_jobs(self.store, jobs, runs)
+        else:
+            self._sender.send(runs)
+        for job in jobs:
             self.recorded[job.digest] = job
             if job.status == "FINISHED":
                 self.best.add(job)
-            yield job
+
+    def written(self, *, patiently: bool = True) -> None:
+        """Wait until all that `log` was given is written, from a server that is gone only if `patiently`."""
+        if self._sender is None or self._patience is None:
+            return
+        if not patiently:
+            self._patience.end()
+        for digest, run in self._sender.sent().items():
+            if digest in self.recorded:
+                self.recorded[digest] = replace(self.recorded[digest], run_id=run.run_id, error=run.tags.get(ERROR))
+
+    def close(self) -> None:
+        """End the processes and threads that help."""
+        self.drawer.close()
+        if self._sender is not None:
+            self._sender.close()
 
     def _run_of(self, made: RecordedJob, job: Job, ended: EndedJob) -> NewRun:
         outcome = ended.error or ended.result
@@ -345,6 +407,8 @@ class Recorder:
         """
         if self.alone or self.complete:
             return
+        if self._check is not None:
+            self._check()
         best = outcome.best
         headline = list(dict.fromkeys([outcome.metric, *HEADLINE]))
         varying = naming.varying([job.flat for job in self.ended])
@@ -363,6 +427,10 @@ class Recorder:
             files={"leaderboard.csv": leaderboard_csv(outcome).encode()} if report is None else report_files(report),
             failure=Failure.of(error) if isinstance(error, Exception) else None,
         )
+
+
+def _say(sentence: str) -> None:
+    print(sentence, flush=True)
 
 
 def _status(jobs: Sequence[RecordedJob], error: BaseException | None) -> Status:
