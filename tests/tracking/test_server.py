@@ -1,23 +1,14 @@
 """The same record over the network: an MLflow server of its own, with the artifacts in its keeping."""
 
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from pathlib import Path
-
 import pytest
+import requests
 
 from src.tracking import models, reading
 from src.tracking.processes import repair_dead_sweeps
 from src.tracking.runs import finish_sweep, reopen_sweep, start_sweep
 from src.tracking.store import open_store
 from src.tracking.view import prepare_view
-from tests.stores import empty_store
+from tests.servers import Server
 from tests.tracking.conftest import logged
 from tests.tracking.test_sweeps import what_is_written_is_read_back
 from tests.tracking.test_view import stored_state
@@ -25,41 +16,25 @@ from tests.tracking.test_view import stored_state
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("server")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    store = ["--backend-store-uri", empty_store(folder), "--artifacts-destination", str(folder / "kept")]
-    process = subprocess.Popen(
-        [*command, *store],
-        cwd=folder,
-        env={
-            **os.environ,
-            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        },
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    made = Server(tmp_path_factory.mktemp("server"))
     try:
-        _wait(f"http://127.0.0.1:{port}/health", process)
-        yield f"http://127.0.0.1:{port}"
+        made.start()
+        yield made.address
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(60)
+        made.end()
 
 
-def _wait(address, process):
-    for _ in range(1200):
-        assert process.poll() is None, "the server ended"
-        try:
-            urllib.request.urlopen(address, timeout=5).close()
-            return
-        except urllib.error.URLError:
-            time.sleep(0.1)
-    raise AssertionError("the server did not come up")
+@pytest.fixture
+def requests_made(monkeypatch):
+    """The requests of this process, as method and path, in their order."""
+    made, request = [], requests.Session.request
+
+    def counted(session, method, url, **more):
+        made.append((method, url.partition("/mlflow")[2]))
+        return request(session, method, url, **more)
+
+    monkeypatch.setattr(requests.Session, "request", counted)
+    return made
 
 
 def test_a_sweep_over_the_network_is_the_same_record(server, make_job, make_result):
@@ -88,6 +63,18 @@ def test_a_sweep_over_the_network_is_the_same_record(server, make_job, make_resu
     finish_sweep(store, again, "FINISHED")
     assert reading.get_run(store, sweep.run_id).status == "FINISHED"
     assert len(reading.children(store, reading.get_run(store, sweep.run_id))) == 2
+
+
+def test_a_job_is_four_requests_and_one_for_each_file(server, make_job, requests_made):
+    store = open_store(server)
+    sweep = start_sweep(store, experiment="counted", name="s", digest="c" * 64, jobs=[], tags={})
+    for number in range(2):
+        job = make_job(digest=str(number))
+        requests_made.clear()
+        logged(store, sweep, job)
+        of_run = [path for method, path in requests_made if not path.startswith("-artifacts/")]
+        assert of_run == ["/runs/create", "/runs/log-batch", "/runs/log-inputs", "/runs/update"]
+        assert len(requests_made) - len(of_run) == len(job.run(sweep).files)
 
 
 def test_what_is_written_of_a_sweep_is_read_back_over_the_network(server, make_job, make_result):
