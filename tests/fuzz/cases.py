@@ -58,7 +58,7 @@ NUMBERS = (
 )
 WHOLE = (
     *("training.epochs", "training.batch_size", "training.decay_every", "training.warmup", "training.plateau_patience"),
-    *("training.early_stopping.patience", "cv.folds", "cv.repeats", "cv.inner_folds", "tracking.curve_points", "seed"),
+    *("training.early_stopping.patience", "cv.folds", "cv.repeats", "cv.inner_folds", "tracking.curve_points", "tracking.patience", "seed"),
 )
 CHOICES = (
     *("data.name", "data.missing", "data.scale", "model.name", "model.activation", "model.output", "model.loss"),
