@@ -1,5 +1,6 @@
 """What is on its way to a server: it waits on disk, is written once, and outlives the process and the server."""
 
+import shutil
 import threading
 
 import pytest
@@ -124,6 +125,15 @@ def test_a_run_the_store_refuses_stays_on_disk_and_is_told(store, sweep, make_jo
         sender.sent()
     sender.close()
     assert len(list(sender.folder.glob("*.zip"))) == 1
+
+
+def test_a_disk_that_takes_nothing_more_is_told(store, sweep, make_job):
+    sender = Sender(store, Patience("http://h", 60, print), sweep.experiment_id, "s" * 64, None)
+    shutil.rmtree(sender.folder)
+    with pytest.raises(TrackingError, match=r"the run 'lr 0.1' cannot wait in .*: .*No such file or directory"):
+        sender.send([make_job().run(sweep)])
+    assert sender.sent() == {}
+    sender.close()
 
 
 def test_a_sweep_that_is_held_no_longer_is_not_written(store, sweep, make_job):
