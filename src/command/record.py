@@ -53,7 +53,7 @@ from src.tracking.runs import (
     reopen_sweep,
     start_sweep,
 )
-from src.tracking.sending import Sender
+from src.tracking.sending import TOGETHER, Sender
 from src.tracking.store import Store, experiment_id, open_store
 from src.tracking.sweeps import OPTIONS, read_job
 from src.words import counted
@@ -259,7 +259,9 @@ class Recorder:
     @property
     def jobs_at_once(self) -> int:
         """How many jobs `log` had best be given together; one where each keeps its model, in the same moment."""
-        return 1 if self.settings.tracking.models == "all" else self.store.runs_at_once(self.place.experiment_id)
+        if self.settings.tracking.models == "all":
+            return 1
+        return TOGETHER if self._sender is not None else self.store.runs_at_once(self.place.experiment_id)
 
     @property
     def waiting(self) -> int:

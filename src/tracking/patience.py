@@ -58,11 +58,6 @@ class Patience:
         self._gone_since: float | None = None
         self._changing = threading.Lock()
 
-    @property
-    def is_waiting(self) -> bool:
-        """Whether the server is gone."""
-        return self._gone_since is not None
-
     def end(self) -> None:
         """Wait no longer: from now on every question is asked once."""
         self._seconds = 0
@@ -84,7 +79,7 @@ class Patience:
                     raise
                 self._missed(error)
             else:
-                self._answered()
+                self._answered(again)
                 return answer
             again = True
             time.sleep(PAUSE)
@@ -103,11 +98,14 @@ class Patience:
                 since = f" for {length}" if self._seconds else ""
                 raise GoneError(f"tracking.uri: {self._address} has not answered{since}.") from error
 
-    def _answered(self) -> None:
+    def _answered(self, again: bool) -> None:
+        """Tell that the server is back; an answer at the first try may be from before it went."""
         with self._changing:
-            if self._gone_since is not None:
+            since = self._gone_since
+            if since is not None and (again or time.monotonic() - since >= self._seconds):
                 self._gone_since = None
-                self._told(f"{self._address} answers again; what waited is written.")
+                if self._seconds:
+                    self._told(f"{self._address} answers again; what waited is written.")
 
 
 def _length(seconds: float) -> str:
