@@ -1,4 +1,4 @@
-"""MLflow's server as `make server` starts it, for tests over the network."""
+"""MLflow's server as `make server` starts it, for tests over the network; it can be killed and started again."""
 
 import os
 import signal
@@ -23,33 +23,51 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
+class Server:
+    """``python -m src.server`` with its files in a folder and more arguments; `start` comes first."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        self._arguments = arguments
+        self._process: subprocess.Popen[bytes] | None = None
+        empty_store(folder)
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        where = ["--port", str(self.port), "--folder", str(self.folder)]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "src.server", *where, *self._arguments],
+            cwd=self.folder,
+            env={"MLFLOW_WORKERS": "1", **os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        for _ in range(1200):
+            assert self._process.poll() is None, "the server ended"
+            try:
+                urllib.request.urlopen(f"{self.address}/health", timeout=5).close()
+                return
+            except (urllib.error.URLError, ConnectionError, TimeoutError):
+                time.sleep(0.1)
+        raise AssertionError("the server did not come up")
+
+    def end(self, number: int = signal.SIGTERM) -> None:
+        """Send it a signal and wait for its end; nothing where it has ended."""
+        if self._process is not None:
+            os.killpg(self._process.pid, number)
+            self._process.wait(60)
+            self._process = None
+
+
 @contextmanager
 def running_server(folder: Path, *arguments: str) -> Iterator[str]:
-    """Start ``python -m src.server`` with its files in a folder; yield its address when it answers."""
-    empty_store(folder)
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "src.server", "--port", str(port), "--folder", str(folder), *arguments],
-        cwd=folder,
-        env={"MLFLOW_WORKERS": "1", **os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    """Run a server within the block; yield its address."""
+    server = Server(folder, *arguments)
     try:
-        _wait(f"http://127.0.0.1:{port}/health", process)
-        yield f"http://127.0.0.1:{port}"
+        server.start()
+        yield server.address
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(60)
-
-
-def _wait(address: str, process: "subprocess.Popen[bytes]") -> None:
-    for _ in range(1200):
-        assert process.poll() is None, "the server ended"
-        try:
-            urllib.request.urlopen(address, timeout=5).close()
-            return
-        except urllib.error.URLError:
-            time.sleep(0.1)
-    raise AssertionError("the server did not come up")
+        server.end()

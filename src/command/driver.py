@@ -6,7 +6,6 @@ One process writes. Workers return results; this process logs each as it arrives
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -26,7 +25,6 @@ from src.sweep.jobs import Job, Jobs
 from src.sweep.plan import make_plan
 from src.sweep.stacks import Collector, EndedJob
 from src.tracking.errors import TrackingError
-from src.tracking.processes import claimed
 
 
 class JobsFailedError(UserError):
@@ -109,11 +107,12 @@ class Command:
             if self._recorder is None:
                 self._settings = first
                 self._recorder = Recorder(first, self.alone, self.search)
-                self._open.callback(self._recorder.drawer.close)
             recorder = self._recorder
             recorder.expect(jobs)
         if is_first and first.sweep.reuse and not self.alone:
-            self._open.enter_context(claimed(recorder.store, recorder.digest, partial(print, flush=True)))
+            self._open.enter_context(recorder.held())
+        if is_first:
+            self._open.callback(recorder.close)
         with self._interruptions.shield():
             reused = recorder.begin(jobs)
             counts.jobs, counts.reused = len(recorder.jobs), len(recorder.reused)
@@ -132,6 +131,7 @@ class Command:
                 self._log([(jobs.distinct[job.number], job) for job in collector.add(stack)], recorder, display)
                 if self._stopped:
                     break
+            self._written(recorder)
         if self._stopped and self.search is not None:
             raise SearchOver
         return [recorder.score(jobs.distinct[number].digest) for number in jobs.of_combination]
@@ -160,28 +160,38 @@ class Command:
         """Write jobs that have ended and take their ends into account, uninterrupted."""
         with self._interruptions.shield():
             try:
-                for (job, how), _ in zip(ended, recorder.log(ended), strict=True):
-                    if how.error is None:
-                        self._counts.done += 1
-                    else:
-                        self._counts.failed += 1
-                        self._failures.append(f"job {job.typed} failed: {how.error.type}: {how.error.message}")
+                recorder.log(ended)
             except TrackingError as error:
-                raise self._lost(error) from error
+                raise self._lost(error, recorder) from error
+            for job, how in ended:
+                if how.error is None:
+                    self._counts.done += 1
+                else:
+                    self._counts.failed += 1
+                    self._failures.append(f"job {job.typed} failed: {how.error.type}: {how.error.message}")
             self._counts.best = recorder.best.score
             if self._settings.tracking.models == "all":
+                self._written(recorder)
                 done = [job for job, how in ended if how.error is None]
                 self._keep(recorder, done, drawn=done)
 
-    def _told(self) -> str:
-        """Say how many jobs are safe."""
-        return f"recorded: {self._counts.ended} of {self._counts.jobs} jobs"
+    def _written(self, recorder: Recorder) -> None:
+        """Wait until every job that has ended is written."""
+        try:
+            recorder.written()
+        except TrackingError as error:
+            raise self._lost(error, recorder) from error
 
-    def _lost(self, error: TrackingError) -> RecordError:
+    def _told(self, recorder: Recorder) -> str:
+        """Say how many jobs are safe."""
+        waiting = recorder.waiting
+        sent_later = f"; {waiting} more wait on this machine and are sent by the same command" if waiting else ""
+        return f"recorded: {self._counts.ended - waiting} of {self._counts.jobs} jobs{sent_later}"
+
+    def _lost(self, error: TrackingError, recorder: Recorder) -> RecordError:
         lost = "; the others are lost, and trained anew by the same command when the store can be written again"
-        return RecordError(
-            f"{error} {self._told().capitalize()}{lost if self._counts.ended < self._counts.jobs else ''}."
-        )
+        told = self._told(recorder).capitalize()
+        return RecordError(f"{error} {told}{lost if self._counts.ended < self._counts.jobs else ''}.")
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
         """End the record, and print what it all came to."""
@@ -195,13 +205,15 @@ class Command:
 
     def _end_with(self, error: BaseException, recorder: Recorder) -> None:
         """End the record of a command that an exception ended, as far as the store still lets itself be written."""
-        if isinstance(error, KeyboardInterrupt) and not self.alone:
-            error.add_note(f"{self._told()}; the same command goes on with the others")
         try:
             with self._interruptions.shield():
+                recorder.written(patiently=False)
                 recorder.finish(error, recorder.outcome())
         except TrackingError:  # most often the same error once more
             error.add_note("the sweep's run says RUNNING until the next sweep in this store sets it right")
+        finally:
+            if isinstance(error, KeyboardInterrupt) and not self.alone:
+                error.add_note(f"{self._told(recorder)}; the same command goes on with the others")
 
     def _finish(self, recorder: Recorder) -> None:
         """Tell the answer, then keep and draw what stands beside it, and last say where all of it is."""
@@ -227,7 +239,7 @@ class Command:
             with self._interruptions.shield():
                 recorder.finish(None, outcome, report)
         except TrackingError as error:
-            lost = self._lost(error)
+            lost = self._lost(error, recorder)
             self._end_with(lost, recorder)
             raise lost from error
         except BaseException as error:
@@ -247,7 +259,7 @@ class Command:
             else None,
         )
         if self._stopped:
-            self._failures.append(f"stopped after the failure (sweep.on_failure=stop): {self._told()}")
+            self._failures.append(f"stopped after the failure (sweep.on_failure=stop): {self._told(recorder)}")
         if self._failures:
             raise JobsFailedError("\n".join(self._failures))
 

@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 
 from src.command.held_out import held_out
 from src.command.keep import fitted_pipeline, fitted_scores
@@ -34,6 +35,8 @@ from src.sweep.stacks import EndedJob
 from src.tracking import artifacts, models, provenance, view
 from src.tracking.access import check_writing
 from src.tracking.address import resolve_address
+from src.tracking.claims import claimed
+from src.tracking.patience import Patience, patient
 from src.tracking.processes import repair_dead_sweeps
 from src.tracking.reading import (
     StoredRecord,
@@ -42,7 +45,7 @@ from src.tracking.reading import (
     sweeps_of_digest,
     unfinished_sweep,
 )
-from src.tracking.records import ANSWER, BEST_RUN, BLAS, HELD_OUT, SEARCH, SHAPING, NewRun, RunRow, Status
+from src.tracking.records import ANSWER, BEST_RUN, BLAS, ERROR, HELD_OUT, SEARCH, SHAPING, NewRun, RunRow, Status
 from src.tracking.runs import (
     NoSweep,
     Sweep,
@@ -58,8 +61,10 @@ from src.tracking.runs import (
     set_held_out,
     start_sweep,
 )
+from src.tracking.sending import TOGETHER, Sender
 from src.tracking.store import Store, experiment_id, open_store
 from src.tracking.sweeps import OPTIONS, read_held_out, read_job
+from src.words import counted
 
 HEADLINE = ("test/accuracy", "test/balanced_accuracy", "test/log_loss", "test/macro_f1", "test/roc_auc", "std/accuracy")
 
@@ -108,11 +113,26 @@ class Recorder:
     store: Store = field(init=False)
     drawer: Drawer = field(default_factory=Drawer)
     _place: Sweep | NoSweep | None = None
+    _server: Store | None = None  # the store as it is, while `store` waits for a server that is gone
+    _patience: Patience | None = None  # with it
+    _sender: Sender | None = None
+    _check: Callable[[], None] | None = None  # that the sweep is held, which another command may have taken over
     _figures: dict[str, Callable[[], dict[str, bytes]]] = field(default_factory=dict)  # that are being drawn, by run
 
     def __post_init__(self) -> None:
         self.store = open_store(self.settings.tracking.uri)
+        if self.store.database is None:
+            self._server = self.store
+            self._patience = Patience(self.store.address, 60 * self.settings.tracking.patience, _say)
+            self.store = patient(self._server, self._patience)
         self.best = BestSoFar(self.settings.comparison.metric)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the sweep, so that no other command runs it too; wait for the end of one that does."""
+        identity = experiment_id(self.store, self.settings.tracking.experiment)
+        with claimed(self.store, identity, self.digest, _say) as self._check:
+            yield
 
     def expect(self, jobs: Jobs) -> None:
         """Take in jobs to come; those that a search proposes again are known."""
@@ -163,14 +183,17 @@ class Recorder:
         if self.alone:
             self._place = no_sweep(self.store, tracking.experiment, provenance.tags())
             check_writing(self.store, self._place.experiment_id)
+            self._begin_sending(self._place.experiment_id)
             return {}
         identity = experiment_id(self.store, tracking.experiment)
+        reopen = partial(reopen_sweep, self.store, tags=provenance.tags(), claimed=self._is_claimed)
         if self._place is None:
-            repair_dead_sweeps(self.store, identity)
+            repair_dead_sweeps(self.store, identity, held=self.digest if self._is_claimed else None)
+            self._begin_sending(identity)
             earlier = unfinished_sweep(self.store, identity, self.digest) if reuse else None
             if earlier is not None:
                 check_writing(self.store, identity)
-                self._place = reopen_sweep(self.store, earlier.run_id, provenance.tags())
+                self._place = reopen(earlier.run_id)
         # Only now: another process may have ended the sweep that has just been opened again.
         finished = finished_runs(self.store, identity, digests - self.recorded.keys()) if reuse else {}
         if digests <= finished.keys() | self.recorded.keys():
@@ -182,7 +205,7 @@ class Recorder:
                 self.held_out = read_held_out(self.store, self.sweep.run)
                 return finished
         if self.complete:  # a search that goes further than the recorded one
-            self._place = reopen_sweep(self.store, self.sweep.run_id, provenance.tags())
+            self._place = reopen(self.sweep.run_id)
             self.complete = False
         listed = [
             {"name": self.names[job.digest], "digest": job.digest, "overrides": list(job.overrides)}
@@ -202,8 +225,22 @@ class Recorder:
             tags={**provenance.tags(), **({SEARCH: "true"} if self.search else {})},
             params=flatten({"comparison": asked}),
             files={OPTIONS: artifacts.yaml_bytes(asked)},
+            claimed=self._is_claimed,
         )
         return finished
+
+    @property
+    def _is_claimed(self) -> bool:
+        return self._patience is not None and self._check is not None
+
+    def _begin_sending(self, experiment_id: str) -> None:
+        """To a server jobs are sent while others are trained: first those that an earlier command could not send."""
+        if self._server is None or self._patience is None or self._sender is not None:
+            return
+        self._sender = Sender(self._server, self._patience, experiment_id, self.digest, self._check)
+        if waiting := self._sender.count:
+            self._sender.sent()
+            _say(f"Recorded now: {counted(waiting, 'job')} of an earlier command, which waited on this machine.")
 
     @property
     def is_open(self) -> bool:
@@ -247,16 +284,43 @@ class Recorder:
     @property
     def jobs_at_once(self) -> int:
         """How many jobs `log` had best be given together; one where each keeps its model, in the same moment."""
-        return 1 if self.settings.tracking.models == "all" else self.store.runs_at_once(self.place.experiment_id)
+        if self.settings.tracking.models == "all":
+            return 1
+        return TOGETHER if self._sender is not None else self.store.runs_at_once(self.place.experiment_id)
 
-    def log(self, ended: Sequence[tuple[Job, EndedJob]]) -> Iterator[RecordedJob]:
-        """Write jobs that have ended; yield each as the record holds it when it is written."""
+    @property
+    def waiting(self) -> int:
+        """How many jobs that `log` was given are still to be written."""
+        return 0 if self._sender is None else self._sender.count
+
+    def log(self, ended: Sequence[tuple[Job, EndedJob]]) -> None:
+        """Write jobs that have ended; those for a server are sent from here on, and outlive this process."""
         jobs = [ended_job(job, how, self.names[job.digest]) for job, how in ended]
-        for job in log_jobs(self.store, jobs, map(self._run_of, jobs, *zip(*ended, strict=True))):
+        runs = [self._run_of(made, job, how) for made, (job, how) in zip(jobs, ended, strict=True)]
+        if self._sender is None:
+            jobs = log_jobs(self.store, jobs, runs)
+        else:
+            self._sender.send(runs)
+        for job in jobs:
             self.recorded[job.digest] = job
             if job.status == "FINISHED":
                 self.best.add(job)
-            yield job
+
+    def written(self, *, patiently: bool = True) -> None:
+        """Wait until all that `log` was given is written, from a server that is gone only if `patiently`."""
+        if self._sender is None or self._patience is None:
+            return
+        if not patiently:
+            self._patience.end()
+        for digest, run in self._sender.sent().items():
+            if digest in self.recorded:
+                self.recorded[digest] = replace(self.recorded[digest], run_id=run.run_id, error=run.tags.get(ERROR))
+
+    def close(self) -> None:
+        """End the processes and threads that help."""
+        self.drawer.close()
+        if self._sender is not None:
+            self._sender.close()
 
     def _run_of(self, made: RecordedJob, job: Job, ended: EndedJob) -> NewRun:
         outcome = ended.error or ended.result
@@ -405,6 +469,8 @@ class Recorder:
             if error is None:
                 self._show_single_runs(headline)
             return
+        if self._check is not None:
+            self._check()
         best = outcome.best
         chosen = self.held_out[0].models[0].scores if best is not None and self.held_out else {}
         varying = naming.varying([job.flat for job in self.ended])
@@ -435,6 +501,10 @@ class Recorder:
         runs = single_runs(self.store, [self.place.experiment_id])
         deciding = [{key: text for key, text in run.params.items() if key.startswith(SHAPING)} for run in runs]
         view.prepare_view(self.store, self.place.experiment_id, None, naming.varying(deciding), headline)
+
+
+def _say(sentence: str) -> None:
+    print(sentence, flush=True)
 
 
 def _status(jobs: Sequence[RecordedJob], error: BaseException | None) -> Status:

@@ -276,6 +276,7 @@ class TrackingConfig(Section):
     models: KeptModels = Field("best", description="jobs that keep a fitted model and figures")
     curve_points: TwoOrMore = Field(50, description="points at most of a learning curve")
     register: kinds.RegisteredName | None = Field(None, description="name under which the best model is registered")
+    patience: kinds.NotNegative = Field(5.0, description="minutes that a server which has gone is waited for")
 
 
 class DaskConfig(Section):

@@ -6,6 +6,9 @@
 - ``records``: a run as MLflow stores it, and how a job becomes one.
 - ``runs``: a sweep's parent run and its jobs' runs, from start to true status.
 - ``processes``: whether the process that wrote a run still lives; setting right what a dead one left.
+- ``claims``: which of several commands at once runs a sweep.
+- ``sending``: runs on their way to a server, which wait on disk until they are written there.
+- ``patience``: a server that is gone for a while.
 - ``reading``: runs, configurations, scores, tables back out of the store, as the report asks for them.
 - ``sweeps``: which sweeps are asked for, and their jobs, typed; what is written of a job is read back equal.
 - ``artifacts``: the files of a run.
@@ -23,6 +26,8 @@ import warnings
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # set_terminated would otherwise print two lines for each run, and read the run once more to do it.
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+# MLflow's client would repeat a request whose answer was lost, and so make a run twice; `patience` does not.
+os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
 # A bar of MLflow's own for each file it copies would cut through the progress display.
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 # tqdm, which MLflow brings, would ask in a notebook for a package of bars that nothing here draws.

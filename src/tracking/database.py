@@ -11,7 +11,7 @@ import logging
 import math
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import version
@@ -219,6 +219,12 @@ class Database(Store):
         with self.engine.begin() as connection:
             connection.execute(self._replacing("experiment_tags", "key", "experiment_id"), rows)
 
+    def remove_experiment_tag(self, experiment_id: str, key: str) -> None:
+        """Remove a tag of an experiment, if it is there."""
+        table = self.tables["experiment_tags"]
+        with self.engine.begin() as connection:
+            connection.execute(sa.delete(table).where(table.c.experiment_id == int(experiment_id), table.c.key == key))
+
     def runs_at_once(self, experiment_id: str) -> int:
         """How many runs of an experiment `add_runs` had best be given together."""
         return RUNS_AT_ONCE if self._local_artifacts(experiment_id) else 1
@@ -229,21 +235,22 @@ class Database(Store):
         found = [str(location) for (location,) in self._select("experiments", "artifact_location", **known)]
         return found[0] if found and local_folder(found[0]) is not None else None
 
-    def add_runs(self, runs: Iterable[NewRun]) -> Iterator[RunRow]:
-        """Write new runs of one experiment: the files of all first, then all rows at once, and then yield each.
+    def add_runs(self, runs: Sequence[NewRun], again: bool = False) -> list[RunRow]:
+        """Write new runs of one experiment: the files of all first, and then all rows at once.
 
         A process that dies in between leaves files that no run refers to, never a run without its files.
         """
-        runs = iter(runs)
-        first = next(runs)
-        location = self._local_artifacts(first.run.experiment_id)
+        experiment_id = runs[0].run.experiment_id
+        location = self._local_artifacts(experiment_id)
         if location is None:
-            yield from super().add_runs(itertools.chain([first], runs))  # the client says what is wrong, or uploads
-            return
+            return super().add_runs(runs, again)  # the client says what is wrong, or uploads
         written: list[RunRow] = []
         rows: dict[str, list[dict[str, Any]]] = {}
         used: dict[DatasetRow, list[str]] = {}
-        for new in itertools.chain([first], runs):
+        for new in runs:
+            if again and (there := self.written(new.run)) is not None and there.status == new.run.status:
+                written.append(there)
+                continue
             run = replace(new.run, run_id=uuid.uuid4().hex, tags={**new.run.tags, RUN_NAME: new.run.name})
             run = replace(run, artifact_uri=_below(location, run.run_id, "artifacts"))
             self.put(run, new.files)
@@ -258,8 +265,8 @@ class Database(Store):
                     statement = sa.insert(self.tables[name]).compile(dialect=self.engine.dialect)
                     connection.exec_driver_sql(str(statement), values)
             for dataset, run_ids in used.items():
-                self._use_dataset(connection, first.run.experiment_id, dataset, run_ids)
-        yield from written
+                self._use_dataset(connection, experiment_id, dataset, run_ids)
+        return written
 
     def _use_dataset(
         self, connection: sa.Connection, experiment_id: str, dataset: DatasetRow, run_ids: Sequence[str]
@@ -384,6 +391,8 @@ class Database(Store):
         location = self._local_artifacts(run.experiment_id)
         if location is None:
             return super().add_model(run, name, write)
+        if kept := self.logged_model(run.run_id):  # by an earlier try, whose answer was lost
+            return kept[0]
         model_id = f"m-{uuid.uuid4().hex}"
         place = _below(location, "models", model_id, "artifacts")
         folder = local_folder(place)

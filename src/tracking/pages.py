@@ -19,7 +19,7 @@ import psutil
 from src.escaping import masked
 from src.tracking.address import ROOT
 from src.tracking.errors import TrackingError
-from src.tracking.processes import PROCESS_HOST, PROCESS_ID, has_ended, process_tags
+from src.tracking.processes import PROCESS_HOST, PROCESS_ID, is_dead, process_tags
 from src.tracking.store import Store, open_store
 
 HOST = "127.0.0.1"
@@ -124,7 +124,7 @@ def _open_port(database: Path | None) -> int | None:
         return None
     try:
         note = json.loads(_note(database).read_text())
-        if note[PROCESS_HOST] != socket.gethostname() or has_ended(note):
+        if note[PROCESS_HOST] != socket.gethostname() or is_dead(note):
             return None
         process = psutil.Process(int(note[PROCESS_ID]))
         for each in [process, *process.children(recursive=True)]:

@@ -1,20 +1,20 @@
 """Whether the process that started a sweep still lives, and setting right what a dead one left RUNNING."""
 
-import contextlib
+import getpass
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 
 import psutil
-from filelock import FileLock, Timeout
 
-from src.tracking.records import RunRow
+from src.tracking.records import SWEEP_DIGEST, RunRow
 from src.tracking.store import Store, telling
 
 PROCESS_ID = "process_id"
 PROCESS_HOST = "process_host"
 PROCESS_STARTED = "process_started"
+PROCESS_CLAIM = "process_claim"  # "true" where a claim says whether it still lives (src.tracking.claims)
 
 SECONDS_APART = 1.0  # start times are read from a clock that may be set while the process lives
 
@@ -28,18 +28,11 @@ def process_tags() -> dict[str, str]:
     }
 
 
-def is_dead(run: RunRow) -> bool:
-    """Say whether a RUNNING run's process is known to be gone.
+def is_dead(tags: Mapping[str, str]) -> bool:
+    """Say whether the process of these tags is known to be gone.
 
-    A run of another machine, or without the tags of `process_tags`, is not known to be dead.
-    """
-    return has_ended(run.tags)
-
-
-def has_ended(tags: Mapping[str, str]) -> bool:
-    """Say whether the process that `process_tags` identified is known to have ended, on this machine.
-
-    A process id is used again by the system, so the start time has to agree as well.
+    One of another machine, or without the tags of `process_tags`, is not known to be dead. A process id is used
+    again by the system, so the start time has to agree as well.
     """
     if not {PROCESS_ID, PROCESS_HOST, PROCESS_STARTED} <= set(tags) or tags[PROCESS_HOST] != socket.gethostname():
         return False
@@ -51,32 +44,18 @@ def has_ended(tags: Mapping[str, str]) -> bool:
         return True
 
 
-@contextlib.contextmanager
-def claimed(store: Store, digest: str, told: Callable[[str], None]) -> Iterator[None]:
-    """Hold a sweep by its digest while it runs; if another command has it, say so with `told` and wait for its end.
-
-    The same sweep typed twice at once is so trained once. A lock ends with its process, however that ends. Over the
-    network there is none to hold.
-    """
-    if store.database is None:
-        yield
-        return
-    lock = FileLock(store.database.with_name(f"{store.database.name}.{digest[:16]}.lock"), timeout=0)
+def user() -> str:
+    """Return the name of who runs this process."""
     try:
-        lock.acquire()
-    except Timeout:
-        told("Another command runs this very sweep on this store; waiting for its end.")
-        lock.acquire(timeout=-1)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):  # where an open file cannot be removed
-            os.unlink(lock.lock_file)
-        lock.release()
+        return getpass.getuser()
+    except (KeyError, OSError):  # no name for this user id, as in some containers
+        return "unknown"
 
 
-def repair_dead_sweeps(store: Store, *experiment_ids: str) -> tuple[RunRow, ...]:
+def repair_dead_sweeps(store: Store, *experiment_ids: str, held: str | None = None) -> tuple[RunRow, ...]:
     """Set every sweep that claims to be RUNNING though its process is gone to KILLED, and its unfinished runs with it.
+
+    `held` is the digest of a sweep that this process has claimed: nobody else who claimed it is alive.
 
     Returns the runs of these sweeps, as they were.
 
@@ -85,9 +64,13 @@ def repair_dead_sweeps(store: Store, *experiment_ids: str) -> tuple[RunRow, ...]
     TrackingError
         If the store fails.
     """
+
+    def left(run: RunRow) -> bool:
+        return run.tags.get(SWEEP_DIGEST) == held and PROCESS_CLAIM in run.tags
+
     with telling("dead sweeps cannot be set right"):
         running = store.find_runs(experiment_ids, status="RUNNING")
-        dead = {run.run_id: run for run in running if run.parent_id is None and is_dead(run)}
+        dead = {run.run_id: run for run in running if run.parent_id is None and (is_dead(run.tags) or left(run))}
         for run in [*(run for run in running if run.parent_id in dead), *dead.values()]:
             store.change_run(run.run_id, status="KILLED", now=int(time.time() * 1000))
         return tuple(dead.values())

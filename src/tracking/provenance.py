@@ -5,7 +5,6 @@ Everything is read once for each process: a sweep of a thousand jobs asks git th
 
 import contextlib
 import functools
-import getpass
 import os
 import platform
 import shlex
@@ -22,6 +21,7 @@ from pathlib import Path
 from src import kernels
 from src.config.identity import code_version
 from src.escaping import escaped, masked
+from src.tracking.processes import user
 from src.tracking.records import HOST, SLURM_JOB, USER
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -153,7 +153,7 @@ def of_process() -> Mapping[str, str]:
     dirty = {True: "true", False: "false", None: "unknown"}[state.dirty]
     slurm_job = os.environ.get("SLURM_JOB_ID")
     return {
-        USER: _user(),
+        USER: user(),
         HOST: socket.gethostname(),
         **({SLURM_JOB: slurm_job} if slurm_job else {}),
         "mlflow.source.type": "LOCAL",
@@ -166,13 +166,6 @@ def of_process() -> Mapping[str, str]:
         "blas": kernels.loaded(),
         "versions": ", ".join(versions),
     }
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # no name for this user id, as in some containers
-        return "unknown"
 
 
 def parse_versions(text: str) -> dict[str, str]:

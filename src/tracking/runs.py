@@ -5,7 +5,7 @@ Every function raises TrackingError if the store fails, or holds no such run.
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from src.evaluation.results import Failure, JobResult
 from src.tracking import provenance
 from src.tracking.address import lock_of
 from src.tracking.artifacts import JOBS, TRACEBACK, job_files, local_folder
-from src.tracking.processes import is_dead, process_tags
+from src.tracking.processes import PROCESS_CLAIM, is_dead, process_tags
 from src.tracking.reading import get_run
 from src.tracking.records import (
     CODE_VERSION,
@@ -88,6 +88,7 @@ def start_sweep(
     tags: Mapping[str, str],
     params: Mapping[str, Any] | None = None,
     files: Mapping[str, bytes] | None = None,
+    claimed: bool = False,
 ) -> Sweep:
     """Open a sweep's parent run, with the frozen list of its jobs, before anything is trained.
 
@@ -105,6 +106,8 @@ def start_sweep(
         What holds for the whole sweep, with dotted keys.
     files
         More artifacts by path.
+    claimed
+        This process has claimed it (`src.tracking.claims`).
     """
     shared = {**tags, SWEEP_DIGEST: digest}
     run = RunRow(
@@ -112,12 +115,16 @@ def start_sweep(
         name=name,
         status="RUNNING",
         started=int(time.time() * 1000),
-        tags=tag_values({**shared, **process_tags(), COUNT: str(len(jobs))}),
+        tags=tag_values({**shared, **_process(claimed), COUNT: str(len(jobs))}),
         params=param_values(params or {}),
     )
     with telling("the sweep cannot be opened"):
         (run,) = store.add_runs([NewRun(run, files={**_listing(jobs), **provenance.files(), **(files or {})})])
     return Sweep(run, shared)
+
+
+def _process(claimed: bool) -> dict[str, str]:
+    return {**process_tags(), **({PROCESS_CLAIM: "true"} if claimed else {})}
 
 
 def list_jobs(store: Store, sweep: Sweep, jobs: Sequence[Mapping[str, Any]]) -> None:
@@ -131,22 +138,22 @@ def _listing(jobs: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
     return {JOBS: masked(json_text(list(jobs))).encode()}
 
 
-def reopen_sweep(store: Store, run_id: str, tags: Mapping[str, str]) -> Sweep | None:
+def reopen_sweep(store: Store, run_id: str, tags: Mapping[str, str], *, claimed: bool = False) -> Sweep | None:
     """Open an unfinished sweep again, for this process; None if another living process has taken it up meanwhile.
 
     `tags` are the provenance of the runs to come; the parent keeps that of its start.
     """
-    # Only one process takes up a sweep; over the network there is no lock to hold.
+    # Only one process takes up a sweep; over the network it has claimed it.
     alone = contextlib.nullcontext() if store.database is None else lock_of(store.database)
     with telling(f"the sweep {run_id} cannot be continued"), alone:
         run = get_run(store, run_id)
-        if run.status == "RUNNING" and not is_dead(run):
+        if run.status == "RUNNING" and not is_dead(run.tags):
             return None
         ended_by = [key for key in ("error_type", ERROR) if key in run.tags]
         folder = local_folder(run.artifact_uri)
         if ended_by and folder is not None:
             (folder / TRACEBACK).unlink(missing_ok=True)
-        store.change_run(run_id, tags=process_tags(), without=ended_by, status="RUNNING")
+        store.change_run(run_id, tags=_process(claimed), without=ended_by, status="RUNNING")
     return Sweep(run, {SWEEP_DIGEST: run.tags[SWEEP_DIGEST], **tags})
 
 
@@ -216,19 +223,17 @@ def job_run(
     return NewRun(run, points, dataset_row(dataset, job.data_digest), files)
 
 
-def log_jobs(store: Store, jobs: Sequence[RecordedJob], runs: Iterable[NewRun]) -> Iterator[RecordedJob]:
-    """Write the runs of ended jobs, in their order; yield each job with its run's id when it is written.
+def log_jobs(store: Store, jobs: Sequence[RecordedJob], runs: Sequence[NewRun]) -> list[RecordedJob]:
+    """Write the runs of ended jobs; return each job with its run's id.
 
     Raises
     ------
     TrackingError
-        If the store fails; no run that claims to be finished is left then of the jobs that were not yielded.
+        If the store fails; no run that claims to be finished then lacks anything.
     """
-    written = store.add_runs(runs)
-    for job in jobs:
-        with telling(f"the run {job.name!r} cannot be written"):
-            run = next(written)
-        yield replace(job, run_id=run.run_id, error=run.tags.get(ERROR))
+    with telling(f"the run {jobs[0].name!r} cannot be written"):
+        written = store.add_runs(runs)
+    return [replace(job, run_id=run.run_id, error=run.tags.get(ERROR)) for job, run in zip(jobs, written, strict=True)]
 
 
 def finish_sweep(

@@ -10,9 +10,10 @@ import logging
 import re
 import sqlite3
 import tempfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,13 +32,26 @@ from src.tracking.address import (
     resolve_address,
 )
 from src.tracking.errors import TrackingError
-from src.tracking.records import DATASET_CONTEXT, JOB_DIGEST, MODEL_TYPE, DatasetRow, NewRun, RunRow, Status
+from src.tracking.patience import is_gone
+from src.tracking.records import (
+    DATASET_CONTEXT,
+    JOB_DIGEST,
+    MODEL_TYPE,
+    PARENT,
+    SWEEP_DIGEST,
+    DatasetRow,
+    NewRun,
+    RunRow,
+    Status,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
 PAGE = 1000  # runs for one request
+# Requests to a server that are under way together: more of them wait for each other there.
+RUNS_AT_ONCE, FILES_AT_ONCE = 4, 6
 
 
 class Store:
@@ -79,10 +93,12 @@ class Store:
         from mlflow.exceptions import MlflowException
 
         try:
-            self.client.create_experiment(name, artifact_location=location)
+            with _unless("RESOURCE_ALREADY_EXISTS"):
+                self.client.create_experiment(name, artifact_location=location)
         except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise TrackingError(f"tracking.experiment: {name!r} cannot be created: {first_line(error)}.") from error
+            if is_gone(error):
+                raise
+            raise TrackingError(f"tracking.experiment: {name!r} cannot be created: {first_line(error)}.") from error
 
     def artifact_location(self, experiment_id: str) -> str:
         """Return where an experiment keeps its artifacts."""
@@ -97,34 +113,62 @@ class Store:
         for key, value in tags.items():
             self.client.set_experiment_tag(experiment_id, key, value)
 
-    def runs_at_once(self, experiment_id: str) -> int:
-        """How many runs of an experiment `add_runs` had best be given together: each is an upload of its own here."""
-        return 1
+    def remove_experiment_tag(self, experiment_id: str, key: str) -> None:
+        """Remove a tag of an experiment, if it is there."""
+        with _unless("RESOURCE_DOES_NOT_EXIST"):
+            self.client.delete_experiment_tag(experiment_id, key)
 
-    def add_runs(self, runs: Iterable[NewRun]) -> Iterator[RunRow]:
-        """Write new runs with everything that belongs to them; yield each, with its id, when it is written.
+    def runs_at_once(self, experiment_id: str) -> int:
+        """How many runs of an experiment `add_runs` had best be given together."""
+        return RUNS_AT_ONCE if self.address.startswith("http") else 1
+
+    def add_runs(self, runs: Sequence[NewRun], again: bool = False) -> list[RunRow]:
+        """Write new runs of one experiment with everything that belongs to them; return each with its id.
+
+        `again` says that this was tried before, and that nobody knows how far it came: what is there is then kept.
 
         Over the client a run is RUNNING until it is whole, so that a process that dies in between leaves no run that
         claims to have finished; `src.tracking.processes` sets it right later.
         """
+        with ThreadPoolExecutor(self.runs_at_once(runs[0].run.experiment_id)) as threads:
+            return list(threads.map(partial(self._add_run, again=again), runs))
+
+    def _add_run(self, new: NewRun, again: bool) -> RunRow:
+        """Write one run in four requests and one for each file; more only where it holds more than 1000 numbers."""
         from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 
-        for new in runs:
-            run = new.run
+        run = new.run
+        there = self.written(run) if again else None
+        if there is not None and there.status == run.status != "RUNNING":
+            return there
+        if there is None:
             made = self.client.create_run(run.experiment_id, start_time=run.started, tags=run.tags, run_name=run.name)
             run = replace(run, run_id=made.info.run_id, artifact_uri=made.info.artifact_uri)
-            time = run.started if run.ended is None else run.ended
-            metrics = [Metric(name, value, time, step) for name, value, step in new.points]
-            if metrics or run.params:
-                params = [Param(key, value) for key, value in run.params.items()]
-                self.client.log_batch(run.run_id, metrics=metrics, params=params)
-            if new.dataset is not None:
-                used = DatasetInput(Dataset(**vars(new.dataset)), [InputTag("mlflow.data.context", DATASET_CONTEXT)])
-                self.client.log_inputs(run.run_id, [used])
-            self.put(run, new.files)
-            if run.ended is not None:
-                self.client.set_terminated(run.run_id, run.status, run.ended)
-            yield run
+        else:
+            run = replace(run, run_id=there.run_id, artifact_uri=there.artifact_uri)
+        time = run.started if run.ended is None else run.ended
+        metrics = [Metric(name, value, time, step) for name, value, step in new.points]
+        if metrics or run.params:
+            params = [Param(key, value) for key, value in run.params.items()]
+            self.client.log_batch(run.run_id, metrics=metrics, params=params)
+        if new.dataset is not None:
+            used = DatasetInput(Dataset(**vars(new.dataset)), [InputTag("mlflow.data.context", DATASET_CONTEXT)])
+            self.client.log_inputs(run.run_id, [used])
+        self.put(run, new.files)
+        if run.ended is not None:
+            self.client.set_terminated(run.run_id, run.status, run.ended)
+        return run
+
+    def written(self, run: RunRow) -> RunRow | None:
+        """Return what is already there, whole or in part, of a run that was to be written; None if nothing is.
+
+        A job of a sweep that has finished there counts as this one, even if another command has trained it.
+        """
+        known = {key: run.tags.get(key) for key in (SWEEP_DIGEST, JOB_DIGEST, PARENT)}
+        found = self.find_runs([run.experiment_id], known)
+        done = (each for each in found if run.parent_id and each.status == run.status == "FINISHED")
+        tried = (each for each in found if each.started == run.started and each.name == run.name)
+        return next(done, None) or next(tried, None)
 
     def change_run(
         self,
@@ -140,7 +184,8 @@ class Store:
         from mlflow.entities import Metric, RunTag
 
         for key in without:
-            self.client.delete_tag(run_id, key)
+            with _unless("RESOURCE_DOES_NOT_EXIST"):
+                self.client.delete_tag(run_id, key)
         points = [Metric(name, value, now, 0) for name, value in (metrics or {}).items()]
         if points or tags:
             texts = [RunTag(key, value) for key, value in (tags or {}).items()]
@@ -174,15 +219,10 @@ class Store:
 
     def runs(self, run_ids: Sequence[str]) -> list[RunRow]:
         """Return the runs of these ids, in their order, deleted ones too; one that is not there is left out."""
-        from mlflow.exceptions import MlflowException
-
         found = []
         for run_id in run_ids:
-            try:
+            with _unless("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 found.append(_row(self.client.get_run(run_id)))
-            except MlflowException as error:
-                if error.error_code not in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
-                    raise
         return found
 
     def finished_runs(self, experiment_id: str, digests: Collection[str]) -> dict[str, RunRow]:
@@ -210,6 +250,8 @@ class Store:
         """Keep a classifier as a model of a run; return its id. `write` is given the id and the folder to make."""
         from mlflow.entities import LoggedModelOutput
 
+        if kept := self.logged_model(run.run_id):  # by an earlier try, whose answer was lost
+            return kept[0]
         model = self.client.create_logged_model(run.experiment_id, name, run.run_id, model_type=MODEL_TYPE)
         try:
             with tempfile.TemporaryDirectory() as temporary:
@@ -244,9 +286,13 @@ class Store:
         if folder is not None:
             artifacts.write_files(folder, files)
         elif files:
-            with tempfile.TemporaryDirectory() as temporary:
+            from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+            place = get_artifact_repository(run.artifact_uri, tracking_uri=self.address)
+            with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(FILES_AT_ONCE) as threads:
                 artifacts.write_files(Path(temporary), files)
-                self.client.log_artifacts(run.run_id, temporary)
+                local = [str(Path(temporary, path)) for path in files]
+                list(threads.map(place.log_artifact, local, [path.rpartition("/")[0] or None for path in files]))
 
     def read(self, run: RunRow, path: str) -> bytes:
         """Return the content of one of a run's artifacts."""
@@ -262,6 +308,18 @@ class Store:
         if place is not None:
             return (place / path).is_file()
         return any(file.path == path for file in self.client.list_artifacts(run.run_id, path.rpartition("/")[0]))
+
+
+@contextlib.contextmanager
+def _unless(*codes: str) -> Iterator[None]:
+    """Let pass what MLflow refuses with one of these codes, as there is nothing left to do then."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code not in codes:
+            raise
 
 
 def _row(run: "Run") -> RunRow:

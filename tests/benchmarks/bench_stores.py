@@ -114,7 +114,8 @@ def main() -> None:
             first += FEW + MANY
     machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
     table = [
-        f"ex4, 5 folds, 20 epochs, no model kept; sweeps of {MANY} jobs less those of {FEW}, {REPEATS} of each; {machine}.",
+        f"ex4, 5 folds, 20 epochs, no model kept; sweeps of {MANY} jobs less those of {FEW}, {REPEATS} of each; "
+        f"{machine}.",
         "",
         "| store | ms a further job, training included | from least to most |",
         "| --- | ---: | ---: |",

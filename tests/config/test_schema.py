@@ -87,6 +87,7 @@ REFUSED = {
     "tracking.models": ["some"],
     "tracking.curve_points": [0, 1, "x"],
     "tracking.register": [""],
+    "tracking.patience": [-1, math.inf, "long", None],
     "sweep.backend": ["ray"],
     "sweep.n_jobs": [0, -2, 1.5, "all"],
     "sweep.max_fits": [0, 1.5, "all"],

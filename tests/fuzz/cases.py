@@ -54,7 +54,7 @@ NUMBERS = (
     *("training.learning_rate", "training.momentum", "training.beta1", "training.beta2", "training.rho"),
     *("training.epsilon", "training.l2", "training.decay", "training.power", "training.min_learning_rate"),
     *("training.early_stopping.min_delta", "training.early_stopping.validation_fraction", "training.clip_norm"),
-    *("comparison.confidence", "comparison.rope", "model.init_scale"),
+    *("comparison.confidence", "comparison.rope", "model.init_scale", "tracking.patience"),
 )
 WHOLE = (
     *("training.epochs", "training.batch_size", "training.decay_every", "training.warmup", "training.plateau_patience"),

@@ -7,7 +7,8 @@ from queue import Queue
 import psutil
 
 from src.tracking import reading
-from src.tracking.processes import claimed, is_dead, process_tags, repair_dead_sweeps
+from src.tracking.claims import claimed
+from src.tracking.processes import is_dead, process_tags, repair_dead_sweeps
 from src.tracking.runs import finish_sweep, reopen_sweep, start_sweep
 from tests.tracking.conftest import logged
 
@@ -44,19 +45,19 @@ def test_a_killed_sweep_is_set_right_and_others_are_left_alone(store, sweep, mak
 
     taken = reopen_sweep(store, dead_id, {})
     assert taken is not None
-    assert not is_dead(reading.get_run(store, dead_id))
+    assert not is_dead(reading.get_run(store, dead_id).tags)
     finish_sweep(store, taken, "FINISHED")
 
 
 def test_a_process_id_that_was_given_away_again_is_dead(store, sweep):
     store.client.set_tag(sweep.run_id, "process_started", repr(psutil.Process().create_time() - 3600))
-    assert is_dead(reading.get_run(store, sweep.run_id))
+    assert is_dead(reading.get_run(store, sweep.run_id).tags)
 
 
 def test_a_process_of_another_machine_is_not_known_to_be_dead(store, sweep):
     store.client.set_tag(sweep.run_id, "process_host", "another")
     store.client.set_tag(sweep.run_id, "process_id", "999999")
-    assert not is_dead(reading.get_run(store, sweep.run_id))
+    assert not is_dead(reading.get_run(store, sweep.run_id).tags)
 
 
 def test_a_run_that_this_program_did_not_start_is_left_alone(store, sweep):
@@ -82,15 +83,15 @@ def test_whoever_types_a_running_sweep_is_told_and_waits_for_its_end(store):
     told, entered = Queue(), threading.Event()
 
     def second():
-        with claimed(store, "digest", told.put):
+        with claimed(store, "0", "digest", told.put):
             entered.set()
 
-    with claimed(store, "digest", told.put):
+    with claimed(store, "0", "digest", told.put):
         other = threading.Thread(target=second)
         other.start()
         assert "this very sweep" in told.get(timeout=60)
         assert not entered.is_set()
-        with claimed(store, "another", told.put):
+        with claimed(store, "0", "another", told.put):
             assert told.empty()
     other.join(timeout=60)
     assert entered.is_set()

@@ -300,7 +300,7 @@ def test_a_write_that_fails_half_way_leaves_nothing_of_the_run(store, sweep, mak
 
 def test_jobs_written_together_are_all_recorded_or_none_is(store, sweep, make_job):
     jobs = [make_job(digest=digest * 64, name=digest) for digest in "abc"]
-    written = list(log_jobs(store, [job.job for job in jobs], [job.run(sweep) for job in jobs]))
+    written = log_jobs(store, [job.job for job in jobs], [job.run(sweep) for job in jobs])
     found = finished(store, sweep.experiment_id)
     assert found == {job.digest: job.run_id for job in written}
     assert all(
@@ -310,7 +310,7 @@ def test_jobs_written_together_are_all_recorded_or_none_is(store, sweep, make_jo
     more = [make_job(digest="d" * 64), make_job(digest="e" * 64, name="lr 0.2")]
     runs = [more[0].run(sweep), dataclasses.replace(more[1].run(sweep), files={"a": b"", "a/b": b""})]
     with pytest.raises(TrackingError, match="cannot be written"):
-        list(log_jobs(store, [job.job for job in more], runs))
+        log_jobs(store, [job.job for job in more], runs)
     assert finished(store, sweep.experiment_id) == found
 
 

@@ -1,6 +1,7 @@
 """The same record over the network: an MLflow server of its own, with the artifacts in its keeping."""
 
 import pytest
+import requests
 
 from src.tracking import models, reading
 from src.tracking.processes import repair_dead_sweeps
@@ -10,6 +11,19 @@ from src.tracking.view import prepare_view
 from tests.tracking.conftest import logged
 from tests.tracking.test_sweeps import what_is_written_is_read_back
 from tests.tracking.test_view import stored_state
+
+
+@pytest.fixture
+def requests_made(monkeypatch):
+    """The requests of this process, as method and path, in their order."""
+    made, request = [], requests.Session.request
+
+    def counted(session, method, url, **more):
+        made.append((method, url.partition("/mlflow")[2]))
+        return request(session, method, url, **more)
+
+    monkeypatch.setattr(requests.Session, "request", counted)
+    return made
 
 
 def test_a_sweep_over_the_network_is_the_same_record(server, make_job, make_result):
@@ -38,6 +52,18 @@ def test_a_sweep_over_the_network_is_the_same_record(server, make_job, make_resu
     finish_sweep(store, again, "FINISHED")
     assert reading.get_run(store, sweep.run_id).status == "FINISHED"
     assert len(reading.children(store, reading.get_run(store, sweep.run_id))) == 2
+
+
+def test_a_job_is_four_requests_and_one_for_each_file(server, make_job, requests_made):
+    store = open_store(server)
+    sweep = start_sweep(store, experiment="counted", name="s", digest="c" * 64, jobs=[], tags={})
+    for number in range(2):
+        job = make_job(digest=str(number))
+        requests_made.clear()
+        logged(store, sweep, job)
+        of_run = [path for method, path in requests_made if not path.startswith("-artifacts/")]
+        assert of_run == ["/runs/create", "/runs/log-batch", "/runs/log-inputs", "/runs/update"]
+        assert len(requests_made) - len(of_run) == len(job.run(sweep).files)
 
 
 def test_what_is_written_of_a_sweep_is_read_back_over_the_network(server, make_job, make_result):

@@ -6,8 +6,10 @@ import sqlite3
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
+from mlflow.store.artifact.s3_artifact_repo import S3ArtifactRepository
 
 from src.evaluation.results import Failure
 from src.tracking import database, reading
@@ -88,7 +90,7 @@ def a_run_that_gets_more(store, make_job):
 def a_dead_sweep(store, make_job):
     sweep = a_sweep(store)
     cut_off = RunRow(sweep.experiment_id, "cut off", "RUNNING", 5, tags={"mlflow.parentRunId": sweep.run_id})
-    list(store.add_runs([NewRun(cut_off)]))
+    store.add_runs([NewRun(cut_off)])
     store.change_run(sweep.run_id, tags={"process_id": "999999999"})
     assert len(repair_dead_sweeps(store, sweep.experiment_id)) == 1
 
@@ -112,7 +114,7 @@ def odd_metrics(store, make_job):
     ]
     run = RunRow(experiment_id(store, "bp"), "odd, 優", "FINISHED", 1, 2, {"mlflow.user": "me"}, {"p": ""})
     for source in ("{}", "other"):
-        list(store.add_runs([NewRun(run, points, DatasetRow("n", "d", "local", source, "{}", "{}"))]))
+        store.add_runs([NewRun(run, points, DatasetRow("n", "d", "local", source, "{}", "{}"))])
 
 
 def a_model(store, make_job):
@@ -212,11 +214,18 @@ def test_an_address_that_is_no_known_database_is_left_to_the_client():
 
 def test_artifacts_that_are_not_kept_on_this_machine_are_left_to_the_client(store, sweep, make_job, monkeypatch):
     elsewhere = store.client.create_experiment("elsewhere", artifact_location="s3://bucket/elsewhere")
-    uploaded = []
-    monkeypatch.setattr(store.client, "log_artifacts", lambda run_id, folder: uploaded.append(run_id))
+    uploaded = {}
+
+    def upload(repository, file, folder=None):
+        uploaded[f"{repository.artifact_uri}/{Path(file).name}"] = Path(file).read_bytes(), folder
+
+    monkeypatch.setattr(S3ArtifactRepository, "log_artifact", upload)
     place = Sweep(dataclasses.replace(sweep.run, experiment_id=elsewhere), sweep.tags)
-    run_id = logged(store, place, make_job())
-    assert uploaded == [run_id]
+    job = make_job()
+    run_id = logged(store, place, job)
+    files = job.run(place).files
+    there = f"s3://bucket/elsewhere/{run_id}/artifacts"
+    assert uploaded == {f"{there}/{name}": (content, None) for name, content in files.items()}
     assert [run.run_id for run in store.find_runs([elsewhere])] == [run_id]
 
 
