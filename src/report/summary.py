@@ -61,8 +61,9 @@ def print_end(
     `model_of` is the run that keeps the model, if one does.
     """
     _print_tables(console, [published])
-    for found in held_out:
-        console.print()
+    for place, found in enumerate(held_out):
+        if not place:
+            console.print()
         console.print(FittedTable(held_out_cells(found), f"Held out: {found.file}"))
         console.print()
     if model_of is not None:
