@@ -67,8 +67,9 @@ def print_end(
     """
     named = "" if uri is None else f" --uri {shlex.quote(uri)}"
     _print_tables(console, [published])
-    for found in held_out:
-        console.print()
+    for place, found in enumerate(held_out):
+        if not place:
+            console.print()
         console.print(FittedTable(held_out_cells(found), f"Held out: {found.file}"))
         console.print()
     if model_of is not None:
