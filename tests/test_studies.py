@@ -14,7 +14,6 @@ from tests.stores import empty_store
 from tests.sweeps import Given, record_sweep
 
 FOLDER = Path(__file__).resolve().parents[1] / "experiments"
-STUDIES = sorted(file.stem for file in FOLDER.glob("*.yaml"))
 JOBS = {
     "activations": 72,
     "architecture": 48,
@@ -25,6 +24,7 @@ JOBS = {
     "online_or_batch": 36,
     "published": 5,
 }
+STUDIES = sorted(JOBS)  # ours; a user's own, beside them, may be as they like
 BP, LOGISTIC = (0.80, 0.85, 0.90, 0.75, 0.80), (0.78, 0.80, 0.86, 0.75, 0.79)
 
 
@@ -40,9 +40,9 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
 
 
 def test_every_study_is_known_here() -> None:
-    assert set(JOBS) == set(STUDIES)
-    assert studies.study_names(FOLDER)[0] == "homework5"
-    assert sorted(studies.study_names(FOLDER)) == STUDIES
+    names = studies.study_names(FOLDER)
+    assert names[0] == "homework5"
+    assert set(STUDIES) <= set(names)
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -88,7 +88,8 @@ def test_a_study_that_was_not_run_is_told(made: Path, capsys: pytest.CaptureFixt
 
 def test_the_page_in_the_repository_is_that_of_its_studies() -> None:
     page = (FOLDER / "README.md").read_text()
-    assert re.findall(r"^## (\w+)$", page, re.MULTILINE) == studies.study_names(FOLDER)
+    ours = [name for name in studies.study_names(FOLDER) if name in STUDIES]
+    assert re.findall(r"^## (\w+)$", page, re.MULTILINE) == ours, "make experiments writes it"
     plain = " ".join(page.replace("\\", "").split())
     for name in STUDIES:
         assert question_of(name) in plain

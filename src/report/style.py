@@ -117,7 +117,7 @@ def model_panels(names: Iterable[str], columns: int, ylabel: str, **how: Any) ->
 
     A name takes up to two lines: names that begin alike have to be told apart.
     """
-    titles = [_in_two_lines(plain(name), 64 // columns) for name in names]
+    titles = [_in_two_lines(plain(name), 62 // columns) for name in names]
     made, axes = panels(len(titles), columns=columns, **how)
     for place, (ax, lines) in enumerate(zip(axes, titles, strict=True)):
         ax.set_title("\n".join(lines))
