@@ -114,7 +114,7 @@ def main() -> None:
             first += FEW + MANY
     machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
     table = [
-        f"ex4, 5 folds, 20 epochs, no model kept; sweeps of {MANY} jobs less those of {FEW}, {REPEATS} of each; {machine}.",
+        f"ex4, 5 folds, 20 epochs, no model kept; {REPEATS} sweeps of {MANY} jobs less as many of {FEW}; {machine}.",
         "",
         "| store | ms a further job, training included | from least to most |",
         "| --- | ---: | ---: |",
