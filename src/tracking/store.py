@@ -269,12 +269,13 @@ class Store:
         kept = self.logged_model(run_id)
         if kept is None:
             return None
-        model_id, location = kept
+        _, location = kept
         folder = artifacts.local_folder(location)
-        return self.download(f"models:/{model_id}", temporary) if folder is None else folder
+        # By its place: MLflow looks up a model's id in the store that the environment names.
+        return self.download(location, temporary) if folder is None else folder
 
     def download(self, model: str, temporary: Path) -> Path:
-        """Return a folder with the model of an address (``models:/...``), downloaded."""
+        """Return a folder with the model of an address (``models:/...``) or at a place, downloaded."""
         from mlflow.artifacts import download_artifacts
 
         there = self.address

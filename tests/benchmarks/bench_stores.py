@@ -10,6 +10,7 @@ import os
 import platform
 import pwd
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -81,6 +82,7 @@ def seconds(folder: Path, address: str, first: int, jobs: int) -> float:
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is ended too
     os.environ["MLFLOW_WORKERS"] = "2"
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     with ExitStack() as open_until_the_end, tempfile.TemporaryDirectory() as temporary:
@@ -109,13 +111,13 @@ def main() -> None:
         for repeat in range(REPEATS + 1):
             for name, address in stores.items():
                 short, long = seconds(work, address, first, FEW), seconds(work, address, first + FEW, MANY)
+                print(f"{name}: {FEW} jobs {short:.1f} s, {MANY} jobs {long:.1f} s", flush=True)
                 if repeat:  # the first time tables, experiment and caches are made
                     further[name].append((long - short) / (MANY - FEW) * 1000)
             first += FEW + MANY
     machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
     table = [
-        f"ex4, 5 folds, 20 epochs, no model kept; sweeps of {MANY} jobs less those of {FEW}, {REPEATS} of each; "
-        f"{machine}.",
+        f"ex4, 5 folds, 20 epochs, no model kept; {REPEATS} sweeps of {MANY} jobs less as many of {FEW}; {machine}.",
         "",
         "| store | ms a further job, training included | from least to most |",
         "| --- | ---: | ---: |",

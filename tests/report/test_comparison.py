@@ -122,6 +122,19 @@ def test_several_sweeps_are_one_comparison(store: Store) -> None:
     assert any("stands in a sweep named later" in sentence for sentence in outcome.left_out)
 
 
+def test_whose_sweep_it_was_is_told_of_each(store: Store) -> None:
+    def of(user: str, name: str, **more: str) -> str:
+        tags = {"mlflow.user": user, "host": "node7", **more}
+        return record_sweep(store, [model(name, BP)], tags=tags, name=f"{user}'s")
+
+    anna, ben = of("anna", "bp", slurm_job_id="4711"), of("ben", "logistic")
+    assert report_of(store, anna).method["Run by"] == "anna on node7 (Slurm job 4711)"
+    assert report_of(store, anna, ben).method["Run by"] == (
+        "anna on node7 (Slurm job 4711): anna's; ben on node7: ben's"
+    )
+    assert "Run by" not in report_of(store, record_sweep(store, [model("bp", BP)], name="an old one")).method
+
+
 def test_a_sweep_is_compared_by_what_it_was_asked_unless_told_otherwise(store: Store) -> None:
     jobs = [model("bp", BP), model("logistic", LOGISTIC), model("softmax", SOFTMAX)]
     record_sweep(store, jobs, metric="log_loss", baselines=["softmax"], confidence=0.9)

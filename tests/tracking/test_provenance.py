@@ -109,6 +109,22 @@ def test_the_tags_tell_what_was_run_with_what():
     assert tags["blas"] != "unknown"
 
 
+def test_who_ran_it_where_and_in_which_slurm_job_stands_on_sweep_and_runs(store, make_job, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "4711")
+    monkeypatch.setenv("LOGNAME", "anna")
+    provenance.of_process.cache_clear()
+    tags = provenance.tags()
+    monkeypatch.undo()
+    provenance.of_process.cache_clear()
+    assert "slurm_job_id" not in provenance.tags()
+    sweep = start_sweep(store, experiment="bp", name="s", digest="d", jobs=[], tags=tags)
+    run_id = logged(store, sweep, make_job())
+    expected = {"mlflow.user": "anna", "host": platform.node(), "slurm_job_id": "4711"}
+    for recorded in (sweep.run_id, run_id):
+        found = reading.get_run(store, recorded).tags
+        assert {key: found[key] for key in expected} == expected
+
+
 def test_the_command_is_as_typed_without_the_path_of_this_python(tmp_path):
     (tmp_path / "tool.py").write_text(
         "from src.tracking.provenance import tags\nprint(tags()['command'], tags()['mlflow.source.name'], sep='\\n')"

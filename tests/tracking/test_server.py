@@ -85,6 +85,8 @@ def test_a_model_is_kept_and_registered_over_the_network(server, make_job):
     pipeline = Pipeline(steps).fit(data.features, [data.class_names[code] for code in data.target])
     address = models.log_model(store, run_id, pipeline, data.features, data.class_names)
     assert models.register_model(store, "best", address, run_id) == 1
+    kept = reading.StoredRecord(store).pipeline(run_id)  # while the environment names another store
+    assert kept.predict(data.features).tolist() == pipeline.predict(data.features).tolist()
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(server)
     try:
