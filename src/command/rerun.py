@@ -70,7 +70,7 @@ def rerun(run_id: str, uri: str | None = None) -> Rerun:
     if run.status != "FINISHED":
         raise RerunError(f"the run {run_id} is {run.status}: it has no result to compare with.")
     config = recorded(recorded_config(store, run)).model_dump(mode="json")
-    config["sweep"] = {"blas": config["sweep"]["blas"]}
+    config["sweep"] |= {"backend": "threads", "n_jobs": 1, "dask": {}}
     (job,) = make_jobs([Composed(tuple(recorded_overrides(store, run)), config)]).distinct
     require(job.checked.sweep.blas)
     result = _trained(job)
