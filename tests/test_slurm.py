@@ -18,10 +18,10 @@ from tests.stores import computed, empty_store
 
 ROOT = Path(__file__).resolve().parents[1]
 SECONDS = 120  # that something may take on a busy machine
-# 60 jobs in stacks of half a second.
+# 60 jobs in small stacks.
 GRID = (
     *("-m", "model.hidden_layer_sizes=[4],[8],[16,8]", "training.learning_rate=0.1,0.3,1,3"),
-    *("training.l2=0,1e-3,1e-2,0.1,1", "training.epochs=1000", "sweep.max_stack_memory=100KB", "tracking.models=none"),
+    *("training.l2=0,1e-3,1e-2,0.1,1", "training.epochs=600", "sweep.max_stack_memory=100KB", "tracking.models=none"),
 )
 ON_SLURM = (
     *("sweep.backend=dask", "sweep.n_jobs=2", "sweep.dask.cluster=slurm", f"sweep.dask.options.queue={QUEUE}"),

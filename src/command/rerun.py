@@ -80,7 +80,7 @@ def rerun(run_id: str, uri: str | None = None, allow: Collection[str] = ()) -> R
             f"--allow {foreign[0]}."
         )
     config = asked.model_dump(mode="json")
-    config["sweep"] = {"blas": config["sweep"]["blas"]}
+    config["sweep"] |= {"backend": "threads", "n_jobs": 1, "dask": {}}
     config["data"]["test"] = None  # of the model that was kept
     config["model"] = {**config["model"], "allow": list(allow)}
     (job,) = make_jobs([Composed(tuple(recorded_overrides(store, run)), config)]).distinct
