@@ -97,8 +97,10 @@ def _checked(composed: "Sequence[Composed]", *, searched: bool = False) -> "Jobs
     check_all(composed)  # before the imports that take seconds: a misspelt value is told at once
 
     from src.command.checking import check_command
+    from src.language import choose
     from src.sweep.jobs import make_jobs
 
     jobs = make_jobs(composed)
+    choose(jobs.distinct[0].checked.lang)
     check_command(jobs.distinct, searched=searched)
     return jobs

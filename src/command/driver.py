@@ -18,6 +18,7 @@ from src.command.record import Recorder
 from src.comparison.outcome import Outcome
 from src.config import JobConfig
 from src.errors import UserError
+from src.language import say
 from src.report.summary import print_end, print_summary
 from src.sweep.backends import run_stacks
 from src.sweep.jobs import Job, Jobs
@@ -194,12 +195,18 @@ class Command:
     def _end_with(self, error: BaseException, recorder: Recorder) -> None:
         """End the record of a command that an exception ended, as far as the store still lets itself be written."""
         if isinstance(error, KeyboardInterrupt) and not self.alone:
-            error.add_note(f"{self._told()}; the same command goes on with the others")
+            error.add_note(
+                say(
+                    "recorded: {ended} of {count} jobs; the same command goes on with the others",
+                    ended=self._counts.ended,
+                    count=self._counts.jobs,
+                )
+            )
         try:
             with self._interruptions.shield():
                 recorder.finish(error, recorder.outcome())
         except TrackingError:  # most often the same error once more
-            error.add_note("the sweep's run says RUNNING until the next sweep in this store sets it right")
+            error.add_note(say("the sweep's run says RUNNING until the next sweep in this store sets it right"))
 
     def _finish(self, recorder: Recorder) -> None:
         """Tell the answer, then keep and draw what stands beside it, and last say where all of it is."""
@@ -237,6 +244,7 @@ class Command:
             recorder.address,
             published=None if report is None else report.published,
             model_of=best.run_id if best is not None and best.digest in self._models else None,
+            note=recorder.drawer.note(),
         )
         if self._stopped:
             self._failures.append(f"stopped after the failure (sweep.on_failure=stop): {self._told()}")

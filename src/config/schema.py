@@ -22,6 +22,7 @@ from pydantic import (
 
 from src.config import kinds
 from src.config.kinds import Count, Kind, NotNegative, TwoOrMore, among, within
+from src.language import LANGUAGES
 from src.network.hyperparameters import CHOICES, hyperparameters
 from src.network.outputs import OUTPUTS
 from src.network.settings import EarlyStoppingSettings, ModelSettings, TrainingSettings
@@ -47,6 +48,7 @@ Schedule = Annotated[str, *among("a schedule", CHOICES["schedule"])]
 BatchSize = Annotated[Literal["full"] | Count, Kind(f"'full' or a whole number from 1 to {kinds.MANY}")]
 KeptModels = Annotated[Literal["best", "all", "none"], Kind("a choice of jobs")]
 Backend = Annotated[Literal["threads", "processes", "dask"], Kind("a backend")]
+Lang = Annotated[str, *among("a language of the program", LANGUAGES)]
 OnFailure = Annotated[Literal["continue", "stop"], Kind("an answer to a failed job")]
 Metric = Annotated[
     Literal[
@@ -300,6 +302,7 @@ class JobConfig(Section):
     sweep: SweepConfig = SweepConfig()
     seed: kinds.Seed = Field(0, description="the one seed that everything random is derived from")
     experiments: str | None = Field(None, description="the named study the job belongs to")
+    lang: Lang | None = Field(None, description="of what is printed, drawn and written, null for the environment's")
 
     @property
     def has_given_folds(self) -> bool:

@@ -9,9 +9,9 @@ from src.comparison.outcome import Outcome
 from src.comparison.record import RecordedDataset, RecordedSweep
 from src.escaping import masked
 from src.evaluation.metrics import LOG_LOSS_CLIP
+from src.language import listed, say, say_number, sentences
 from src.report.tables import folds_text
 from src.report.words import plain, short_name
-from src.words import counted, listed, plural
 
 _MOST_VALUES = 24
 _MOST_FEATURES = 12
@@ -27,17 +27,26 @@ def question(outcome: Outcome) -> str:
     models = list(dict.fromkeys(map(model_label, flats)))
     data = listed(list(outcome.boards))
     if len(models) > 1:
-        return f"Which model predicts best on {data}: {listed(models, 'or')}?"
+        *others, last = models
+        return say(
+            "Which model predicts best on {data}: {models} or {last}?",
+            data=data,
+            models=say(", ").join(others),
+            last=last,
+        )
     keys = [key.rpartition(".")[2] for key in varying(flats) if key not in (DATA, SEED)]
     if keys:
-        return f"Which {listed(keys)} suits {models[0]} best on {data}?"
-    return f"How well does {models[0]} predict on {data}?"
+        return say("Which {keys} suits {model} best on {data}?", keys=listed(keys), model=models[0], data=data)
+    return say("How well does {model} predict on {data}?", model=models[0], data=data)
 
 
 def method(
     sweeps: Sequence[RecordedSweep], outcome: Outcome, datasets: Mapping[str, RecordedDataset]
 ) -> dict[str, str]:
-    """The facts of a comparison: data, folds, selection, grid, what was fixed, versions, commit, where the runs are."""
+    """The facts of a comparison: data, folds, selection, grid, what was fixed, versions, commit, where the runs are.
+
+    Each is known by its English name, for which `term` has the word.
+    """
     facts: dict[str, str] = {}
     for label, data in datasets.items():
         digest = outcome.boards[label][0].first.data_digest
@@ -45,12 +54,33 @@ def method(
     facts["Folds"] = _folds(outcome)
     facts["Selection"] = _selection(outcome)
     if outcome.metric == "test/log_loss":
-        facts["Log loss"] = f"of probabilities no smaller than {LOG_LOSS_CLIP:.3g}, for every model and precision"
+        facts["Log loss"] = say(
+            "of probabilities no smaller than {least}, for every model and precision", least=f"{LOG_LOSS_CLIP:.3g}"
+        )
     facts["Jobs"] = _counts(sweeps)
     facts["Varied"] = _grid(outcome)
     facts["Fixed"] = _fixed(outcome)
     facts |= _provenance(sweeps)
     return {term: text for term, text in facts.items() if text}
+
+
+def term(name: str) -> str:
+    """The word for a fact's name: `Folds`, `Data`, `Data: iris`."""
+    fact, colon, label = name.partition(": ")
+    words = {
+        "Data": say("Data"),
+        "Folds": say("Folds"),
+        "Selection": say("Selection"),
+        "Log loss": say("Log loss"),
+        "Jobs": say("Jobs"),
+        "Varied": say("Varied"),
+        "Fixed": say("Fixed"),
+        "Versions": say("Versions"),
+        "Machine": say("Machine"),
+        "Commit": say("Commit"),
+        "MLflow": "MLflow",
+    }
+    return words[fact] + colon + label
 
 
 def commands(sweeps: Sequence[RecordedSweep], metric: str) -> tuple[str, ...]:
@@ -59,8 +89,8 @@ def commands(sweeps: Sequence[RecordedSweep], metric: str) -> tuple[str, ...]:
     for sweep in sweeps:
         commit, dirty = sweep.tags.get(_COMMIT), sweep.tags.get("git_dirty")
         if commit:
-            changes = "  # and the changes to the files in changed_files.txt" if dirty == "true" else ""
-            lines.append(f"git checkout {commit}{changes}")
+            changes = say("and the changes to the files in changed_files.txt")
+            lines.append(f"git checkout {commit}" + f"  # {changes}" * (dirty == "true"))
         if "command" in sweep.tags:
             lines.append(sweep.tags["command"])
     named = " ".join(f"--sweep {sweep.run_id}" for sweep in sweeps)
@@ -71,43 +101,59 @@ def commands(sweeps: Sequence[RecordedSweep], metric: str) -> tuple[str, ...]:
 def _data(label: str, digest: str, data: RecordedDataset) -> str:
     names = [plain(name, 40) for name in data.columns]
     columns = f" ({', '.join(names)})" if len(names) <= _MOST_FEATURES else ""
-    return (
-        f"{label}: {data.rows} rows, {counted(len(names), 'feature')}{columns}, {data.classes} classes; {data.source}; "
-        f"SHA-256 {digest[:16]}"
+    return say(
+        "{label}: {rows} rows, {features}{columns}, {classes} classes; {source}; SHA-256 {digest}",
+        label=label,
+        rows=data.rows,
+        features=say_number("{number} feature", "{number} features", len(names)),
+        columns=columns,
+        classes=data.classes,
+        source=data.source,
+        digest=digest[:16],
     )
 
 
 def _folds(outcome: Outcome) -> str:
     kinds: list[tuple[str, str]] = []
     for setting in outcome.settings:
-        given = setting.first.config.data.fold is not None
-        stratified = setting.first.config.cv.stratified and not given
-        split = folds_text([setting]).replace("folds", "stratified folds" if stratified else "folds", 1)
-        kind = f"{split}, {plural('seed', len(setting.seeds))} "
-        kind += ", ".join(map(str, setting.seeds))
+        kind = say_number(
+            "{folds}, seed {seeds}",
+            "{folds}, seeds {seeds}",
+            len(setting.seeds),
+            folds=folds_text([setting], stratified=True),
+            seeds=", ".join(map(str, setting.seeds)),
+        )
         kinds += [(kind, job.folds_digest[:16]) for job in setting.jobs]
     shown = [
         f"{kind}, SHA-256 {listed(digests, most=_MOST_DIGESTS)}"
         for kind, digests in grouped(dict.fromkeys(kinds)).items()
     ]
-    compared = [family for family in outcome.families if family.comparisons]
-    same = "Models that are compared were trained and tested on the same rows." if compared else ""
-    return f"{listed(shown, most=_MOST_DIGESTS)}. {same}".rstrip()
+    told = [say("{clauses}.", clauses=listed(shown, most=_MOST_DIGESTS))]
+    if any(family.comparisons for family in outcome.families):
+        told.append(say("Models that are compared were trained and tested on the same rows."))
+    return sentences(told)
 
 
 def _selection(outcome: Outcome) -> str:
     told = {
-        "nested": "settings selected by the folds inside each outer training part (nested cross-validation)",
-        "other folds": "the setting of each fold selected by the other folds of the same repeat and seed",
-        "search": "settings proposed by a search that was told the scores of all folds",
+        "nested": say("settings selected by the folds inside each outer training part (nested cross-validation)"),
+        "other folds": say("the setting of each fold selected by the other folds of the same repeat and seed"),
+        "search": say("settings proposed by a search that was told the scores of all folds"),
     }
     kinds = {candidate.selection for candidate in outcome.candidates}
-    return "; ".join(text for kind, text in told.items() if kind in kinds)
+    return say("; ").join(text for kind, text in told.items() if kind in kinds)
 
 
 def _counts(sweeps: Sequence[RecordedSweep]) -> str:
-    reused = [f" ({len(each.reused)} reused from earlier sweeps)" if each.reused else "" for each in sweeps]
-    return "; ".join(f"{len(each.jobs)}{some} of {plain(each.name)}" for each, some in zip(sweeps, reused, strict=True))
+    told = []
+    for each in sweeps:
+        counts = {"jobs": len(each.jobs), "reused": len(each.reused), "sweep": plain(each.name)}
+        told.append(
+            say("{jobs} ({reused} reused from earlier sweeps) of {sweep}", **counts)
+            if each.reused
+            else say("{jobs} of {sweep}", **counts)
+        )
+    return say("; ").join(told)
 
 
 def _grid(outcome: Outcome) -> str:
@@ -115,8 +161,10 @@ def _grid(outcome: Outcome) -> str:
     parts = []
     for key in varying(flats):
         values = [value_text(value) for value in distinct(flats, key)]
-        more = f", ... ({len(values)} values)" if len(values) > _MOST_VALUES else ""
-        parts.append(f"{key} = {', '.join(plain(value, 60) for value in values[:_MOST_VALUES])}{more}")
+        shown = ", ".join(plain(value, 60) for value in values[:_MOST_VALUES])
+        if len(values) > _MOST_VALUES:
+            shown = say("{values}, ... ({count} values)", values=shown, count=len(values))
+        parts.append(f"{key} = {shown}")
     return "; ".join(parts)
 
 
@@ -132,12 +180,19 @@ def _provenance(sweeps: Sequence[RecordedSweep]) -> dict[str, str]:
     def each(tag: str) -> str:
         return "; ".join(dict.fromkeys(sweep.tags[tag] for sweep in sweeps if tag in sweep.tags))
 
-    dirty = " with changes (to the files in changed_files.txt, an artifact of the run)"
-    tags = [sweep.tags for sweep in sweeps if _COMMIT in sweep.tags]
-    commits = [each_tags[_COMMIT] + dirty * (each_tags.get("git_dirty") == "true") for each_tags in tags]
+    commits = [
+        say(
+            "{commit} with changes (to the files in changed_files.txt, an artifact of the run)",
+            commit=sweep.tags[_COMMIT],
+        )
+        if sweep.tags.get("git_dirty") == "true"
+        else sweep.tags[_COMMIT]
+        for sweep in sweeps
+        if _COMMIT in sweep.tags
+    ]
     return {
         "Versions": "; ".join(filter(None, [f"Python {each('python')}" if each("python") else "", each("versions")])),
         "Machine": "; ".join(filter(None, [each("platform"), each("blas")])),
         "Commit": "; ".join(dict.fromkeys(commits)),
-        "MLflow": "; ".join(f"run {sweep.run_id} ({plain(sweep.name)})" for sweep in sweeps),
+        "MLflow": "; ".join(say("run {run} ({name})", run=sweep.run_id, name=plain(sweep.name)) for sweep in sweeps),
     }

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import psutil
 from filelock import FileLock, Timeout
 
+from src.language import say
 from src.tracking.records import RunRow
 from src.tracking.store import Store, telling
 
@@ -59,7 +60,7 @@ def claimed(store: Store, digest: str, told: Callable[[str], None]) -> Iterator[
     try:
         lock.acquire()
     except Timeout:
-        told("Another command runs this very sweep on this store; waiting for its end.")
+        told(say("Another command runs this very sweep on this store; waiting for its end."))
         lock.acquire(timeout=-1)
     try:
         yield
