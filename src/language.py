@@ -66,7 +66,12 @@ def speaking(lang: str) -> Iterator[None]:
 
 def say(text: str, /, **fields: object) -> str:
     """A text in the language that is spoken, with its fields filled in."""
-    return translations(chosen()).gettext(text).format(**fields)
+    return translated(text).format(**fields)
+
+
+def translated(text: str) -> str:
+    """A text without fields, which may be somebody else's: a study's question."""
+    return translations(chosen()).gettext(text) if text else text
 
 
 def say_number(one: str, many: str, number: int, /, **fields: object) -> str:

@@ -48,7 +48,8 @@ Schedule = Annotated[str, *among("a schedule", CHOICES["schedule"])]
 BatchSize = Annotated[Literal["full"] | Count, Kind(f"'full' or a whole number from 1 to {kinds.MANY}")]
 KeptModels = Annotated[Literal["best", "all", "none"], Kind("a choice of jobs")]
 Backend = Annotated[Literal["threads", "processes", "dask"], Kind("a backend")]
-Lang = Annotated[str, *among("a language of the program", LANGUAGES)]
+_Lang = Annotated[str, *among("a language", LANGUAGES)]
+Lang = Annotated[_Lang | None, Kind("null or a language", LANGUAGES)]
 OnFailure = Annotated[Literal["continue", "stop"], Kind("an answer to a failed job")]
 Metric = Annotated[
     Literal[
@@ -302,7 +303,7 @@ class JobConfig(Section):
     sweep: SweepConfig = SweepConfig()
     seed: kinds.Seed = Field(0, description="the one seed that everything random is derived from")
     experiments: str | None = Field(None, description="the named study the job belongs to")
-    lang: Lang | None = Field(None, description="of what is printed, drawn and written, null for the environment's")
+    lang: Lang = Field(None, description="of what is printed, drawn and written, null for the environment's")
 
     @property
     def has_given_folds(self) -> bool:

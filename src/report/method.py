@@ -9,7 +9,7 @@ from src.comparison.outcome import Outcome
 from src.comparison.record import RecordedDataset, RecordedSweep
 from src.escaping import masked
 from src.evaluation.metrics import LOG_LOSS_CLIP
-from src.language import listed, say, say_number, sentences
+from src.language import listed, say, say_number, sentences, translated
 from src.report.tables import folds_text
 from src.report.words import plain, short_name
 
@@ -22,7 +22,7 @@ _COMMIT = "mlflow.source.git.commit"
 def question(outcome: Outcome) -> str:
     """What the sweeps ask: the question they were given, else one made of what varies."""
     if outcome.options.question is not None:
-        return masked(outcome.options.question)
+        return masked(translated(outcome.options.question))
     flats = [setting.flat for setting in outcome.settings]
     models = list(dict.fromkeys(map(model_label, flats)))
     data = listed(list(outcome.boards))
@@ -80,7 +80,7 @@ def term(name: str) -> str:
         "Commit": say("Commit"),
         "MLflow": "MLflow",
     }
-    return words[fact] + colon + label
+    return words.get(fact, fact) + colon + label
 
 
 def commands(sweeps: Sequence[RecordedSweep], metric: str) -> tuple[str, ...]:

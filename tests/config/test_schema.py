@@ -96,6 +96,7 @@ REFUSED = {
     "sweep.reuse": [None],
     "sweep.dask.scheduler": ["localhost", 3],
     "seed": [-1, 1.5, "x", True, None, 2**32],
+    "lang": ["fr", "zh_CN", "", 1, True],
     "experiments": [3],
     "data": [3, None],
     "training": ["fast"],
@@ -211,7 +212,7 @@ def test_the_message_of_the_design_word_for_word() -> None:
         ),
         (
             {"modle": {}},
-            "modle: there is no such key. Did you mean 'model'? (comparison, cv, data, experiments, model, seed,",
+            "modle: there is no such key. Did you mean 'model'? (comparison, cv, data, experiments, lang, model, seed,",
         ),
         (
             {"training": {"early_stopping": {"patiance": 1}}},
