@@ -83,9 +83,8 @@ def _own_path() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def commands() -> Iterator[Commands]:
     """Starts commands and programs as processes of their own."""
-    started = Commands()
-    yield started
-    started.close()
+    with Commands(figures=False) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

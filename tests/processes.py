@@ -1,12 +1,14 @@
 """Commands and programs as processes of their own, for tests of signals, limits and several of them at once.
 
-Importing MLflow and scikit-learn takes seconds. So one process imports them, opens no store, and forks itself for each
-command; what comes out is a process like any other, the leader of a group of its own.
+Importing MLflow and scikit-learn takes seconds. So one process imports them, opens no store and starts no thread, and
+forks itself for each command; what comes out is a process like any other, the leader of a group of its own.
 
     python tests/processes.py     # reads a request in JSON from each line of stdin, answers on stdout
 """
 
+import atexit
 import contextlib
+import faulthandler
 import gc
 import importlib
 import json
@@ -16,25 +18,67 @@ import runpy
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
+import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 ROOT = Path(__file__).resolve().parents[1]
-# What a sweep imports on its way, of which some is imported where it is first used.
+# What commands import on their way, of which some is imported where it is first used.
 IMPORTED = (
-    *("src.command.driver", "src.command.checking", "src.command.search", "src.models.references"),
-    *("src.report.pictures", "src.report.figures.curves", "src.report.figures.predictions", "src.tracking.database"),
-    *("hydra._internal.hydra", "narwhals._pandas_like.dataframe", "pyarrow.pandas_compat", "sklearn.pipeline"),
-    *("sklearn.preprocessing", "sqlalchemy.dialects.sqlite"),
+    *("src.command.driver", "src.command.search", "src.command.rerun", "src.compare", "src.rerun", "src.studies"),
+    *("src.report.figures.scores", "src.report.figures.curves", "src.tracking.view", "matplotlib.pyplot"),
+    *("mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store", "mlflow.pyfunc"),
+    *("src.command.checking", "src.report.pictures", "src.report.figures.predictions", "src.tracking.database"),
+    *("src.models.references", "hydra._internal.hydra", "sklearn.pipeline", "sklearn.preprocessing"),
+    *("sklearn.ensemble", "sklearn.neighbors", "sklearn.datasets", "optuna", "skops.io"),
+    *("narwhals._pandas_like.dataframe", "pyarrow.pandas_compat", "sqlalchemy.dialects.sqlite"),
 )
+ENVIRONMENT = {
+    **{f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL")},
+    "MPLBACKEND": "Agg",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "PYTHONPATH": str(ROOT),
+    "MPLCONFIGDIR": f"{tempfile.gettempdir()}/matplotlib-of-the-tests",  # its own could not be written
+}
+EMPTY_FIGURES = "--empty-figures"
+
+
+# For root, to whom file modes mean nothing: everything but the temporary folder and shared memory can only be read, in
+# what this process and its children see. A bad path once made the program replace /dev/null.
+CONFINE = """
+set -e
+mount --bind "$0" "$0"
+while read -r _ at _; do
+    case $at in "$0" | /dev/shm | /dev/pts) ;; *) mount -o remount,bind,ro "$at" ;; esac
+done < /proc/self/mounts
+exec "$@"
+"""
+
+
+def alone_in_temp(command: Sequence[str]) -> list[str]:
+    """The command, unable to write outside the temporary folder if it is root's."""
+    if os.geteuid() != 0:
+        return list(command)
+    return ["unshare", "--mount", "sh", "-c", CONFINE, tempfile.gettempdir(), *command]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a command may take: seconds of processor time, seconds by the clock, bytes above what the imports take."""
+
+    processor: float = 10.0
+    clock: float = 30.0
+    memory: int = 1 << 30
 
 
 @dataclass
 class Running:
-    """A command that was started."""
+    """A command that was started, and where its output goes."""
 
     commands: "Commands"
     pid: int
@@ -49,28 +93,45 @@ class Running:
         """Wait for its end; return its exit status, or the number of the signal that ended it, negative."""
         return int(self.commands.ask(wait=self.pid))
 
+    def ended(self) -> bool:
+        """Whether it needs no more waiting."""
+        return bool(self.commands.ask(look=self.pid))
+
+    def _text(self, suffix: str) -> str:
+        file = self.folder / f"{self.pid}.{suffix}"
+        return file.read_bytes().decode(errors="backslashreplace") if file.exists() else ""
+
     @property
     def out(self) -> str:
-        """What it has printed so far."""
-        return self._printed("out")
+        return self._text("out")
 
     @property
     def err(self) -> str:
-        """What it has printed so far on stderr."""
-        return self._printed("err")
+        return self._text("err")
 
-    def _printed(self, stream: str) -> str:
-        file = self.folder / f"{self.pid}.{stream}"
-        return file.read_text() if file.exists() else ""  # not there before the process has begun
+    @property
+    def stuck(self) -> str:
+        """Where each thread was when a limit of time ended the command; empty if none did."""
+        return self._text("stuck")
 
 
 class Commands:
-    """Starts commands; closed by closing the process it forks them from."""
+    """Starts commands; leaving the block ends the process that they are forked from.
 
-    def __init__(self) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    Parameters
+    ----------
+    confined : commands can write to the temporary folder only.
+    figures : draw on figures; where nobody looks at them that takes longer than the jobs.
+    """
+
+    def __init__(self, *, confined: bool = False, figures: bool = True) -> None:
+        command = [sys.executable, __file__, *([] if figures else [EMPTY_FIGURES])]
         self._process = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+            alone_in_temp(command) if confined else command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **ENVIRONMENT},
         )
 
     def ask(self, **request: Any) -> Any:
@@ -84,88 +145,133 @@ class Commands:
         self,
         folder: Path,
         *arguments: str,
+        module: str = "src.run",
         program: str | None = None,
+        environment: dict[str, str] | None = None,
+        limits: Limits | None = None,
         largest_file: int | None = None,
         powers: bool = True,
+        clock: float = 0.0,
     ) -> Running:
-        """Start ``python -m src.run ARGUMENTS`` in a folder.
+        """Start ``python -m MODULE ARGUMENTS`` in a folder.
 
         Parameters
         ----------
         program : what to run instead, as ``python -c PROGRAM ARGUMENTS`` would.
+        environment : variables beside those of this process.
+        limits : what ends it; None for nothing.
         largest_file : the bytes no file may grow beyond, as on a disk that is full.
         powers : keep root's, to whom file modes mean nothing.
+        clock : seconds by which the time of day is wrong.
         """
         pid = self.ask(
-            folder=str(folder), arguments=arguments, program=program, largest_file=largest_file, powers=powers
+            folder=str(folder),
+            arguments=arguments,
+            module=module,
+            program=program,
+            environment=environment or {},
+            limits=None if limits is None else vars(limits),
+            largest_file=largest_file,
+            powers=powers,
+            clock=clock,
         )
         return Running(self, pid, folder)
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait()
 
 
 def serve() -> None:
-    sys.path.insert(0, str(ROOT))
+    sys.path[0] = str(ROOT)
+    os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"  # Arrow's own takes a gigabyte of addresses at its first array
     for module in IMPORTED:
         importlib.import_module(module)
     from tests.composing import composed_once, warm_hydra
-    from tests.fuzz.forks import end
 
-    leave_figures_empty()
+    if EMPTY_FIGURES in sys.argv:
+        setattr(importlib.import_module("matplotlib.figure").Figure, "draw", lambda *_: None)  # noqa: B010
     with composed_once():
         warm_hydra()
         gc.freeze()  # a collection in a command would touch, and so copy, every page
-        answer_requests(end)
+        _answer_requests()
 
 
-def answer_requests(end: Callable[[int], NoReturn]) -> None:
+def _answer_requests() -> None:
     answers = os.fdopen(os.dup(1), "w")
+    ended: dict[int, int] = {}
     alive = set()
     for line in sys.stdin:
         request = json.loads(line)
-        if "wait" in request:
-            answer = os.waitstatus_to_exitcode(os.waitpid(request["wait"], 0)[1])
-            alive.remove(request["wait"])
+        if "look" in request:
+            pid, status = os.waitpid(request["look"], os.WNOHANG) if request["look"] in alive else (1, 0)
+            if pid and request["look"] in alive:
+                alive.remove(pid)
+                ended[pid] = os.waitstatus_to_exitcode(status)
+            answer: Any = bool(pid)
+        elif "wait" in request:
+            pid = request["wait"]
+            if pid in alive:
+                ended[pid] = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+                alive.remove(pid)
+            answer = ended[pid]
         else:
             answer = os.fork()
             if answer == 0:
                 answers.close()
-                end(run(**request))
+                end(_run(**request))
             alive.add(answer)
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
-    for command in alive:  # of tests that failed
-        os.kill(command, signal.SIGKILL)
+    for pid in alive:  # of a caller that failed
+        os.kill(pid, signal.SIGKILL)
 
 
-def leave_figures_empty() -> None:
-    """Draw nothing on the figures of the commands: that takes longer than their jobs, and nobody looks at them."""
-    from matplotlib.figure import Figure
-
-    setattr(Figure, "draw", lambda *_: None)  # noqa: B010
-
-
-def run(folder: str, arguments: list[str], program: str | None, largest_file: int | None, powers: bool) -> int:
+def _run(
+    folder: str,
+    arguments: list[str],
+    module: str,
+    program: str | None,
+    environment: dict[str, str],
+    limits: dict[str, Any] | None,
+    largest_file: int | None,
+    powers: bool,
+    clock: float,
+) -> int:
     """Be the command, or the program; return its exit status."""
     os.setsid()
     os.chdir(folder)
+    sys.path.insert(0, folder)  # as -m does
+    os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(f"{os.getpid()}.{name}", os.O_CREAT | os.O_WRONLY), number)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    if limits is not None:
+        _limit(Limits(**limits))
     if largest_file is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
-    sys.argv = ["src.run", *arguments]
+    if clock:
+        real = time.time
+        time.time = lambda: real() + clock
+    from tests.unprivileged import without_root_powers
+
+    sys.argv = [module, *arguments]
+    sys.modules.pop(module, None)
     try:
         with contextlib.nullcontext() if powers else without_root_powers():
             if program is None:
-                runpy.run_module("src.run", run_name="__main__", alter_sys=True)
+                runpy.run_module(module, run_name="__main__", alter_sys=True)
             else:
                 exec(program, {"__name__": "__main__"})
     except SystemExit as ended:
+        if isinstance(ended.code, str):
+            print(ended.code, file=sys.stderr)
+            return 1
         return int(ended.code or 0)
     except BaseException:
         traceback.print_exc()
@@ -176,11 +282,27 @@ def run(folder: str, arguments: list[str], program: str | None, largest_file: in
     return 0
 
 
-@contextlib.contextmanager
-def without_root_powers() -> Iterator[None]:
-    helper = runpy.run_path(str(Path(__file__).with_name("unprivileged.py")))
-    with helper["without_root_powers"]():
-        yield
+def end(status: int) -> NoReturn:
+    """End as an interpreter does, apart from freeing every object, which takes half a second."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def _limit(limits: Limits) -> None:
+    """A signal ends the command where time is up, after writing where it was."""
+    stuck = open(f"{os.getpid()}.stuck", "w")  # noqa: SIM115 - open as long as the process lives
+    for number, timer, seconds in (
+        (signal.SIGALRM, signal.ITIMER_REAL, limits.clock),
+        (signal.SIGPROF, signal.ITIMER_PROF, limits.processor),
+    ):
+        faulthandler.register(number, file=stuck, all_threads=True, chain=True)
+        signal.setitimer(timer, seconds)
+    with open("/proc/self/statm") as statm:
+        taken = int(statm.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (taken + limits.memory, taken + limits.memory))
 
 
 if __name__ == "__main__":

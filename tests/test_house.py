@@ -38,7 +38,8 @@ def locked_versions() -> dict[str, list[Version]]:
 
 
 def declared_requirements() -> list[Requirement]:
-    extras = PROJECT["optional-dependencies"].values()
+    """Those of the lock: dask-kubernetes is installed by who has Kubernetes."""
+    extras = [named for extra, named in PROJECT["optional-dependencies"].items() if extra != "kubernetes"]
     return [Requirement(text) for group in (PROJECT["dependencies"], *extras) for text in group]
 
 

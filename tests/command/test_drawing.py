@@ -40,6 +40,8 @@ def start(record: Record) -> Iterator[Start]:
             cwd=record.folder,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             start_new_session=True,
+            # Ignored where the tests run in a shell's background, and a command heeds no signal that is ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             **pipes,
         )
         started.append(process)

@@ -15,9 +15,9 @@ from queue import SimpleQueue
 
 from tests.fuzz.cases import Case, all_cases
 from tests.fuzz.check import Breach, Ended
-from tests.fuzz.forks import Commands
 from tests.fuzz.run import Template, again, run, template
 from tests.fuzz.tables import all_tables
+from tests.processes import Commands
 
 TOLD = 6  # cases that are named of each group
 
@@ -39,7 +39,7 @@ def main() -> int:
 
 def _show(cases: list[Case], real: bool) -> int:
     found = False
-    with Commands() as commands, template(commands) as made:
+    with Commands(confined=True) as commands, template(commands) as made:
         for case in cases:
             folder = Path(tempfile.mkdtemp(prefix=f"{case.name}-"))
             ended, breaches = run(case, commands, made, real=real, keep=folder)
@@ -55,7 +55,7 @@ def _all(cases: list[Case], workers: int, real: bool) -> int:
     groups: defaultdict[str, list[tuple[Case, Ended, Breach]]] = defaultdict(list)
     with ThreadPoolExecutor(workers) as pool:
         parents: SimpleQueue[Commands] = SimpleQueue()
-        started = [Commands() for _ in range(workers)]
+        started = [Commands(confined=True) for _ in range(workers)]
         for parent in started:
             parents.put(parent)
         with template(started[0]) as made:

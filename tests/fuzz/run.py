@@ -20,8 +20,8 @@ import psutil
 
 from tests.fuzz.cases import Case
 from tests.fuzz.check import Breach, Ended, breaches
-from tests.fuzz.forks import ENVIRONMENT, Commands, Limits, confined
 from tests.fuzz.tables import valid_rows
+from tests.processes import ENVIRONMENT, Commands, Limits, alone_in_temp
 
 # The store that cases find: a finished sweep in the experiment `kept`, and a deleted experiment.
 KEPT = (
@@ -52,7 +52,7 @@ def template(commands: Commands) -> Iterator[Template]:
     with tempfile.TemporaryDirectory(prefix="fuzz-store-") as name:
         folder = Path(name)
         for arguments in (KEPT, GONE):
-            running = commands.start(folder, arguments, environment=_environment(folder))
+            running = commands.start(folder, *arguments, environment=_environment(folder))
             if running.wait() != 0:
                 raise RuntimeError(f"the store of the fuzzer cannot be made: {running.err}")
         with closing(sqlite3.connect(folder / "store.db")) as connection, connection:
@@ -98,14 +98,14 @@ def run(
 
 
 def _forked(case: Case, arguments: list[str], folder: Path, commands: Commands, limits: Limits) -> Ended:
-    running = commands.start(folder, arguments, module=case.module, environment=_environment(folder), limits=limits)
+    running = commands.start(folder, *arguments, module=case.module, environment=_environment(folder), limits=limits)
     status = running.wait()
     return Ended(status, running.out, running.err, running.stuck, _outlived(running.pid))
 
 
 def _as_process(case: Case, arguments: list[str], folder: Path) -> Ended:
     process = subprocess.Popen(
-        confined([sys.executable, "-m", case.module, *arguments]),
+        alone_in_temp([sys.executable, "-m", case.module, *arguments]),
         cwd=folder,
         env={**os.environ, **ENVIRONMENT, **_environment(folder)},
         stdin=subprocess.DEVNULL,

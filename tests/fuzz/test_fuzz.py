@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.fuzz.cases import Case, all_cases
-from tests.fuzz.forks import Commands, Limits
 from tests.fuzz.run import Template, run, template
 from tests.fuzz.tables import FILES, all_tables
+from tests.processes import Commands, Limits
 
 CASES = {case.name: case for case in all_cases()}
 NAMES = [*CASES, *(f"csv-{number}" for number in range(1, FILES + 1))]
@@ -17,7 +17,7 @@ SELECTED = NAMES[:: len(NAMES) // 60 + 1]
 
 @pytest.fixture(scope="module")
 def commands() -> Iterator[Commands]:
-    with Commands() as started:
+    with Commands(confined=True) as started:
         yield started
 
 

@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.fuzz.forks import Commands
+from tests.processes import Commands
 from tests.torture.record import record_of
 from tests.torture.rounds import BACKENDS, DISTURBANCES, Sweep, undisturbed
 
@@ -28,7 +28,7 @@ def main() -> int:
     given = parser.parse_args()
     backends = given.backend or list(BACKENDS)
     began, troubles, done = time.monotonic(), [], Counter()
-    with Commands(free=True) as commands, tempfile.TemporaryDirectory(prefix="torture-") as name:
+    with Commands() as commands, tempfile.TemporaryDirectory(prefix="torture-") as name:
         expected = undisturbed(Path(name), commands, backends)
         for disturbance, (disturb, on) in DISTURBANCES.items():
             number, possible = 0, [backend for backend in backends if backend in on]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.fuzz.forks import Commands, Running
+from tests.processes import Commands, Running
 from tests.torture.record import Record, read_record
 
 # Stacks of three jobs, so that results come little by little; every candidate's best job keeps its figures.
@@ -71,7 +71,7 @@ class Sweep:
         )
         environment = {MARK: str(self.folder)}
         return self.commands.start(
-            self.folder, arguments, environment=environment, largest_file=largest_file, clock=clock
+            self.folder, *arguments, environment=environment, largest_file=largest_file, clock=clock
         )
 
     def wait_a_part(self, running: Running, most: float = 0.9) -> bool:

@@ -1,21 +1,14 @@
 """A short selection of what `make torture` does to sweeps."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.fuzz.forks import Commands
+from tests.processes import Commands
 from tests.torture.record import Record, record_of
 from tests.torture.rounds import DISTURBANCES, Sweep, undisturbed
 
 RATES = 6  # of the twenty that `make torture` sweeps over
-
-
-@pytest.fixture(scope="module")
-def commands() -> Iterator[Commands]:
-    with Commands() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")
