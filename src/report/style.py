@@ -251,7 +251,12 @@ def _fonts() -> list[str]:
         for path in sorted(set(font_manager.findSystemFonts()) - {font.fname for font in manager.ttflist}):
             with contextlib.suppress(OSError, RuntimeError, ValueError):  # one that it cannot read
                 manager.addfont(path)
-    others = (font.name for font in manager.ttflist if ord("的") in font_manager.get_font(font.fname).get_charmap())
+    others = (
+        font.name
+        for font in manager.ttflist
+        if not font.name.startswith("Last Resort")  # has a box for every letter
+        and ord("的") in font_manager.get_font(font.fname).get_charmap()
+    )
     return [_PLAIN_FONT, *(_installed(_WIDE_FONTS) or itertools.islice(others, 1))]
 
 
@@ -265,7 +270,8 @@ def _known_characters() -> frozenset[int]:
     """Code points that some font of the style can draw."""
     known: set[int] = set()
     for name in _fonts():
-        known.update(font_manager.get_font(font_manager.findfont(name)).get_charmap())
+        found = font_manager.findfont(font_manager.FontProperties(family=[name]))
+        known.update(font_manager.get_font(found).get_charmap())
     return frozenset(known)
 
 

@@ -9,6 +9,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
 
+import matplotlib
 import pytest
 from fontTools.ttLib import TTCollection, TTFont
 from hypothesis import given
@@ -134,18 +135,32 @@ def test_the_fonts_have_every_letter_of_the_catalogue() -> None:
 
 
 @pytest.fixture
-def without_fonts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """As on a machine that has the fonts of matplotlib alone."""
-    own = [font for font in font_manager.fontManager.ttflist if "DejaVu" in font.name]
+def unlisted_fonts(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """As where matplotlib's list of fonts holds its own alone."""
+    own = [font for font in font_manager.fontManager.ttflist if matplotlib.get_data_path() in font.fname]
     caches = style._fonts, style._settings, style._known_characters
     with monkeypatch.context() as patch:
         patch.setattr(font_manager.fontManager, "ttflist", own)
-        patch.setattr(font_manager, "findSystemFonts", list)
         for cache in caches:
             cache.cache_clear()
-        yield
+        yield patch
     for cache in caches:
         cache.cache_clear()
+
+
+@pytest.fixture
+def without_fonts(unlisted_fonts: pytest.MonkeyPatch) -> None:
+    """As on a machine that has no others."""
+    unlisted_fonts.setattr(font_manager, "findSystemFonts", list)
+
+
+@needs_fonts
+@pytest.mark.parametrize("named", [style._WIDE_FONTS, ()], ids=["known by name", "of any name"])
+def test_a_font_that_was_installed_later_is_found(
+    unlisted_fonts: pytest.MonkeyPatch, chinese: None, named: tuple[str, ...]
+) -> None:
+    unlisted_fonts.setattr(style, "_WIDE_FONTS", named)
+    assert not style.lacks_letters()
 
 
 def test_without_a_font_the_words_are_english_and_names_stay(without_fonts: None, chinese: None) -> None:
