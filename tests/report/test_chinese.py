@@ -104,7 +104,7 @@ def test_nothing_on_the_page_is_left_in_english(compared: tuple[str, Path]) -> N
     assert '<html lang="zh-CN">' in page
     body = re.sub(r"<code>.*?</code>|data:image[^\"]*|<style>.*?</style>", "", page, flags=re.S)
     # What is recorded: keys and values of the configuration, the data, digests, versions.
-    recorded = r"<dt>(数据|折|变化的|固定的|版本|机器|提交|MLflow)</dt>\s*<dd>.*?</dd>"
+    recorded = r"<dt>(数据|折|变化的键|固定的键|版本|机器|提交|MLflow)</dt>\s*<dd>.*?</dd>"
     assert len(re.findall(recorded, body, flags=re.S)) == 8
     told = re.sub(recorded, "", body, flags=re.S)
     assert left_in_english(html.unescape(re.sub(r"<[^>]*>", " ", told))) == set()
