@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.errors import Arguments, UserError, deaf_to_closed_pipes, tell
+from src.language import LANGUAGES, choose, say
 from src.words import no_such_user
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def _parser() -> Arguments:
     parser.add_argument(
         "--output", type=_folder, metavar="FOLDER", help=f"where the files go (default: {FOLDER}/NAME-ID)"
     )
+    parser.add_argument("--lang", choices=LANGUAGES, help="of what is printed, drawn and written; if absent, LANG's")
     parser.add_argument("--uri", help="address of the store; if absent, MLFLOW_TRACKING_URI or the repository's own")
     return parser
 
@@ -78,6 +80,7 @@ def _folder(text: str) -> Path:
 def _compare(given: argparse.Namespace) -> int:
     from rich.console import Console
 
+    choose(given.lang)
     from src.report.page import files, to_json
     from src.report.summary import print_report
 
@@ -92,7 +95,7 @@ def _compare(given: argparse.Namespace) -> int:
     else:
         print_report(Console(), report, folder)
     refusal = report.outcome.refusal
-    return 0 if refusal is None else tell(f"nothing is compared: {refusal}")
+    return 0 if refusal is None else tell(say("nothing is compared: {reason}", reason=refusal))
 
 
 def compared(

@@ -34,9 +34,10 @@ import src.report.pictures  # noqa: F401
 from src.command import run_single
 from src.command.results import Run, Study
 from src.compare import compared
-from src.config import recorded
+from src.config import check, recorded
 from src.data.frames import joined, kept
 from src.errors import UserError
+from src.language import choose
 from src.run import ROOT, explain, offer_experiments, quick_parser, readable
 from src.tracking import provenance, reading
 from src.tracking.reading import StoredRecord
@@ -106,11 +107,11 @@ def sweep(
     """
     typed = _typed([*_of_data(data, target, test), *overrides, keys], swept=True)
     with _composing(typed, "-m") as hydra:
-        uri = hydra.compose_config("config", typed, RunMode.MULTIRUN).tracking.uri
+        config = hydra.compose_config("config", typed, RunMode.MULTIRUN)
         with TemporaryDirectory() as folder:  # of the sweep, where the command would make one that stays
             of_sweep = _typed([{"hydra.sweep.dir": folder}], swept=False)
             run_id = _recorded(hydra.multirun("config", None, [*of_sweep, *typed], with_log_configuration=False))
-    return compare(sweeps=[run_id], uri=uri)
+    return compare(sweeps=[run_id], uri=config.tracking.uri, lang=config.lang)
 
 
 def compare(
@@ -119,6 +120,7 @@ def compare(
     metric: str | None = None,
     baselines: Sequence[str] | None = None,
     uri: str | None = None,
+    lang: str | None = None,
 ) -> Study:
     """Compare recorded sweeps: the latest of each MLflow experiment, and `sweeps` by run; with neither, the latest.
 
@@ -130,12 +132,15 @@ def compare(
         As ``comparison.metric`` and ``comparison.baselines``; if None those that the first sweep was asked for.
     uri
         The store's address; if None, MLFLOW_TRACKING_URI or the checkout's own.
+    lang
+        What is said until the next call is in English (``en``) or Chinese (``zh``); if None as LANG says.
 
     Raises
     ------
     UserError
         If there is no such sweep, it is still running, or a baseline is none of what is compared.
     """
+    choose(check({"lang": lang}).lang)
     run_ids = [run_id for each in sweeps for run_id in (each.run_ids if isinstance(each, Study) else (each,))]
     record, found, report = compared(experiments, run_ids, metric=metric, baselines=baselines, uri=uri, drawn=False)
     return Study(tuple(each.run_id for each in found), report, record)

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _write(given.output, predicted.csv)
     except UserError as error:
         return tell(str(error), error.exit_status)
-    sys.stderr.writelines(f"note: {escaped(line)}\n" for line in remarks(predicted.unknown))
+    sys.stderr.writelines(f"{escaped(line)}\n" for line in remarks(predicted.unknown))
     return 0
 
 

@@ -28,12 +28,14 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-if TYPE_CHECKING:
-    from src.config import JobConfig
-
 ROOT = Path(__file__).resolve().parent.parent
 if not __package__:  # `python src/run.py`, the only form that Hydra's shell completion knows
     sys.path[0] = str(ROOT)
+
+from src.language import LANGUAGES, choose, say  # noqa: E402
+
+if TYPE_CHECKING:
+    from src.config import JobConfig
 
 # Hydra copies its store of configurations, of which there is but one, for each group it lists and each job it composes.
 copyreg.pickle(ConfigStore, lambda _: (ConfigStore.instance, ()))
@@ -42,6 +44,37 @@ _DRAWN = re.compile(r"\b(interval|tag)\(")
 # The words of a value: quoted, or between what Hydra's grammar gives a meaning to.
 _QUOTED = re.compile(r"'([^']*[^\x00-\x7f'][^']*)'")
 _WORDS = re.compile(r"""'[^']*'|"[^"]*"|[^'",:=\[\]{}()]+""")
+
+
+def _help(lang: str | None) -> str:
+    """What --help prints: conf/config.yaml asks for it; Hydra fills in the groups and their choices."""
+    choose(lang if lang in LANGUAGES else None)
+    return say(
+        """Back-propagation networks against logistic and softmax regression, on the same folds, recorded in MLflow.
+
+Usage: python -m src.run [-m] [GROUP=CHOICE ...] [KEY=VALUE ...]
+
+Groups and their choices
+$APP_CONFIG_GROUPS
+Examples
+  python -m src.run                                           the BP network, 5-fold cross-validation, on ex4
+  python -m src.run experiments=homework5                     a named study: its file fixes the sweep
+  python -m src.run model=softmax data=iris cv.folds=10 training.l2=1e-3
+  python -m src.run data=csv data.path=my.csv data.target=label
+  python -m src.run 'model.hidden_layer_sizes=[16,8]' 'model.activation=[relu,tanh]' training.optimizer=adam
+  python -m src.run -m model=bp,logistic,softmax training.learning_rate=0.1,0.3,1
+
+Flags
+  -m            a sweep: values separated by commas are tried in every combination
+  --cfg job     print every key with its value instead of running; comments in conf/ say what each means
+  --hydra-help  more flags: configuration folders, shell completion
+
+Results: python -m src.compare prints tables, make ui opens MLflow.
+"""
+    )
+
+
+OmegaConf.register_new_resolver("help", _help, replace=True)
 
 
 class _PastHydra(BaseException):
@@ -81,7 +114,7 @@ def main() -> int:
         with quick_parser(), contextlib.redirect_stderr(said) if "--package" in sys.argv else contextlib.nullcontext():
             run()
     except KeyboardInterrupt as interruption:
-        sys.stderr.write("; ".join(["interrupted", *getattr(interruption, "__notes__", [])]) + "\n")
+        sys.stderr.write(say("; ").join([say("interrupted"), *getattr(interruption, "__notes__", [])]) + "\n")
         return getattr(interruption, "exit_status", 128 + signal.SIGINT)  # a sweep may have been told by another signal
     except SystemExit as ended:
         if ended.code != 1:

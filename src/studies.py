@@ -9,6 +9,7 @@ from pathlib import Path
 
 from src.comparison.outcome import compare_sweeps
 from src.errors import Arguments, UserError, deaf_to_closed_pipes, tell
+from src.language import ENGLISH, choose
 from src.report.comparison import build_report
 from src.report.studies import Study, figures, page, study_names
 from src.tracking.reading import StoredRecord
@@ -24,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = Arguments(prog="python -m src.studies", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--uri", help="address of the store; if absent, MLFLOW_TRACKING_URI or the repository's own")
     given = parser.parse_args(arguments)
+    choose(ENGLISH)
     try:
         store = open_store(given.uri)
         studies = [_read(store, name) for name in study_names(FOLDER)]

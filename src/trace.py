@@ -12,6 +12,7 @@ from pathlib import Path
 
 from src.errors import Arguments, deaf_to_closed_pipes, tell
 from src.escaping import masked
+from src.language import say
 from src.run import ROOT, explain, offer_experiments, quick_parser, readable
 
 EXAMPLES = """\
@@ -62,7 +63,7 @@ def _trace(overrides: list[str]) -> None:
     shown = traced_update(plain(config))
     print_trace(Console(), shown)
     for path in write(shown, Path(config.trace.output)):
-        print(f"Written to {path}")
+        print(say("Written to {path}", path=path))
 
 
 def _offer_traces() -> None:

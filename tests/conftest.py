@@ -14,11 +14,13 @@ os.environ.update(
     MPLBACKEND="Agg",
     MLFLOW_DISABLE_TELEMETRY="true",
     MLFLOW_HTTP_REQUEST_MAX_RETRIES="1",
+    LANGUAGE="en",  # whatever this machine speaks
 )
 
 import hypothesis
 import pytest
 
+from src.language import choose
 from tests.composing import composed_once
 from tests.processes import Commands
 
@@ -61,6 +63,13 @@ def _store_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> None:
 def _composed_once() -> Iterator[None]:
     with composed_once():
         yield
+
+
+@pytest.fixture(autouse=True)
+def _english() -> Iterator[None]:
+    """Undo the choice of a language."""
+    yield
+    choose(None)
 
 
 @pytest.fixture(autouse=True)

@@ -105,6 +105,16 @@ def test_the_same_sweep_again_is_read_from_the_record(record: Record) -> None:
     assert len(record.runs()) == 3
 
 
+def test_a_call_says_what_it_shows_in_its_language(record: Record) -> None:
+    study = sweep("model=bp,softmax", *QUICK, lang="zh")
+    assert "准确率" in study.answer
+    assert "准确率" in study._repr_html_()
+    assert "准确率" in compare(sweeps=[study], lang="zh").answer
+    assert "accuracy" in compare(sweeps=[study]).answer
+    with pytest.raises(UserError, match="lang: 'fr' is not null or a language"):
+        compare(sweeps=[study], lang="fr")
+
+
 def test_a_list_sweeps_and_a_tuple_is_one_value(record: Record) -> None:
     networks = sweep({"model.hidden_layer_sizes": [(4,), (3, 2)]}, *QUICK).runs
     assert {one.job.config.model.hidden_layer_sizes for one in networks} == {(4,), (3, 2)}

@@ -18,7 +18,18 @@ from tests.stores import empty_store
 # What takes a tenth of a second or more to import, on any command's way or beside it.
 HEAVY = (
     *("mlflow", "sqlalchemy", "sqlalchemy.orm", "alembic", "pandas", "scipy.stats", "sklearn", "sklearn.datasets"),
-    *("matplotlib", "matplotlib.pyplot", "skops", "optuna", "dask", "distributed", "git", "pytest", "pydantic"),
+    *(
+        "matplotlib",
+        "matplotlib.pyplot",
+        "skops",
+        "optuna",
+        "dask",
+        "distributed",
+        "git",
+        "pytest",
+        "pydantic",
+        "babel",
+    ),
 )
 PROGRAM = """
 import json, runpy, sys

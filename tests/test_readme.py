@@ -14,9 +14,9 @@ CHINESE = (ROOT / "README.zh.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```.*?^```$|(?:^ {4}[^\n]*\n)+", re.M | re.S)
 
 
-def block_after(comment: str) -> str:
-    """The fenced block that follows a comment in the README."""
-    found = re.search(rf"<!-- {re.escape(comment)}.*?-->\s*```text\n(.*?)```", README, re.S)
+def block_after(comment: str, page: str = README) -> str:
+    """The fenced block that follows a comment in a page."""
+    found = re.search(rf"<!-- {re.escape(comment)}.*?-->\s*```text\n(.*?)```", page, re.S)
     assert found, comment
     return found[1]
 
@@ -31,6 +31,13 @@ def without_what_is_measured(text: str) -> list[str]:
 def test_the_picture_of_the_result_is_what_the_program_prints(homework: Homework) -> None:
     shown = block_after("what `python -m src.run experiments=homework5` prints")
     assert without_what_is_measured(shown) == without_what_is_measured(homework.ended.out)
+
+
+def test_the_picture_of_the_result_in_chinese_is_what_the_program_prints(homework: Homework) -> None:
+    again = command("experiments=homework5", f"tracking.uri={homework.uri}", "lang=zh")
+    printed = [line for line in without_what_is_measured(again.out) if "取自记录" not in line]
+    shown = without_what_is_measured(block_after("`python -m src.run experiments=homework5 lang=zh`", CHINESE))
+    assert printed == shown
 
 
 def test_the_update_shown_is_what_the_program_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,8 +92,11 @@ def test_the_benchmarks_shown_are_those_measured() -> None:
 
 
 def without_generated(page: str) -> str:
-    """The page without the table of keys and the section on speed, which programs write into README.md alone."""
-    return re.sub(r"<!-- keys\b.*?<!-- end of keys -->|<!-- benchmark\b.*?<!-- end -->", "", page, flags=re.S)
+    """The page without what a program writes: the table of keys and the section on speed, in README.md alone; what it
+    prints of the homework, which each page shows in its language.
+    """
+    generated = r"<!-- keys\b.*?<!-- end of keys -->|<!-- benchmark\b.*?<!-- end -->|^```text\nhomework5.*?^```$"
+    return re.sub(generated, "", page, flags=re.S | re.M)
 
 
 def code_blocks(page: str) -> list[str]:

@@ -97,9 +97,11 @@ def _checked(composed: "Sequence[Composed]", *, searched: bool = False) -> "Jobs
     sweep = check_all(composed)[0].sweep  # before the imports that take seconds: a misspelt value is told at once
 
     from src.command.checking import check_command, check_workers
+    from src.language import choose
     from src.sweep.jobs import make_jobs
 
     check_workers(sweep)
     jobs = make_jobs(composed)
+    choose(jobs.distinct[0].checked.lang)
     check_command(jobs.distinct, searched=searched)
     return jobs

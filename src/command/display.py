@@ -8,6 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from src.language import say
+
 # Seconds between two plain lines, where the output is no terminal.
 LINE_SECONDS = 10.0
 # Seconds between two looks at the counts while networks are trained: a look costs as much as a small stack's epoch.
@@ -39,11 +41,17 @@ class Counts:
     def text(self, metric: str) -> str:
         """Say it in one line."""
         seconds = time.perf_counter() - self.started
-        parts = [f"{self.ended}/{self.jobs} jobs"]
-        parts += [f"{count} {word}" for count, word in ((self.failed, "failed"), (self.reused, "reused")) if count]
-        parts.append(f"{self.networks} networks" + (f", {self.networks / seconds:.0f}/s" if seconds > 1 else ""))
+        parts = [say("{ended}/{count} jobs", ended=self.ended, count=self.jobs)]
+        if self.failed:
+            parts.append(say("{count} failed", count=self.failed))
+        if self.reused:
+            parts.append(say("{count} reused", count=self.reused))
+        networks = say("{count} networks", count=self.networks)
+        if seconds > 1:
+            networks = say("{networks}, {rate}/s", networks=networks, rate=f"{self.networks / seconds:.0f}")
+        parts.append(networks)
         if self.best is not None:
-            parts.append(f"best {metric} {self.best:.4f}")
+            parts.append(say("best {metric} {score}", metric=metric, score=f"{self.best:.4f}"))
         return " | ".join(parts)
 
 

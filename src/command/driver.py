@@ -19,6 +19,7 @@ from src.config import JobConfig
 from src.config.identity import foreign_names
 from src.errors import UserError
 from src.evaluation.warned import listening
+from src.language import say
 from src.report.summary import print_end, print_summary
 from src.sweep.backends import run_stacks
 from src.sweep.jobs import Job, Jobs
@@ -210,10 +211,11 @@ class Command:
                 recorder.written(patiently=False)
                 recorder.finish(error, recorder.outcome())
         except TrackingError:  # most often the same error once more
-            error.add_note("the sweep's run says RUNNING until the next sweep in this store sets it right")
+            error.add_note(say("the sweep's run says RUNNING until the next sweep in this store sets it right"))
         finally:
             if isinstance(error, KeyboardInterrupt) and not self.alone:
-                error.add_note(f"{self._told(recorder)}; the same command goes on with the others")
+                told = self._told(recorder)
+                error.add_note(say("{told}; the same command goes on with the others", told=told))
 
     def _finish(self, recorder: Recorder) -> None:
         """Tell the answer, then keep and draw what stands beside it, and last say where all of it is."""
@@ -257,6 +259,7 @@ class Command:
             model_of=" --allow ".join([best.run_id, *foreign_names(best.config)])
             if best is not None and best.digest in self._models and not in_notebook
             else None,
+            note=recorder.drawer.note(),
         )
         if self._stopped:
             self._failures.append(f"stopped after the failure (sweep.on_failure=stop): {self._told(recorder)}")

@@ -8,11 +8,13 @@ import pandas as pd
 
 from src.data.new_rows import imputes, read_rows, unknown_categories
 from src.data.table import Keys
+from src.language import listed, say_number
 from src.models.kept import answer
 from src.tracking import artifacts
 from src.tracking.models import find_model
 from src.tracking.store import open_store
-from src.words import counted, first_of
+
+MOST_VALUES = 10  # that a note names
 
 # The arguments of `src.predict`.
 KEYS = Keys(
@@ -90,7 +92,14 @@ def predict(
 def remarks(unknown: Mapping[str, list[str]]) -> list[str]:
     """Say of each column which values the model does not know."""
     return [
-        f"column {name!r}: {counted(len(values), 'value')} that the model was not trained with "
-        f"({first_of(map(repr, values))}); it takes such a row for none of the column's categories"
+        say_number(
+            "note: column {name}: {number} value that the model was not trained with ({values}); it takes such a row "
+            "for none of the column's categories",
+            "note: column {name}: {number} values that the model was not trained with ({values}); it takes such a row "
+            "for none of the column's categories",
+            len(values),
+            name=repr(name),
+            values=listed(map(repr, values), most=MOST_VALUES),
+        )
         for name, values in unknown.items()
     ]

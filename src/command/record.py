@@ -23,6 +23,7 @@ from src.data import Dataset
 from src.escaping import escaped, masked
 from src.evaluation.results import Failure
 from src.evaluation.warned import alike, gathered, told_once
+from src.language import say
 from src.report.comparison import build_report, data_cautions, described_data, one_of, published_cells
 from src.report.drawing import Drawer, begin_pictures
 from src.report.held_out import held_out_line
@@ -350,12 +351,12 @@ class Recorder:
     def outcome(self) -> Outcome:
         """What the jobs that have ended say together."""
         missing = len(self.jobs) - len(self.ended)
-        name = self.title or "this command"
+        name = self.title or say("this command")
         return compare_jobs(
             self.ended,
             self.settings.comparison,
             searched=self.search is not None,
-            incomplete=cut_off(name, missing, len(self.jobs), "stopped") if missing else None,
+            incomplete=cut_off(name, missing, len(self.jobs), say("stopped")) if missing else None,
         )
 
     def draw_figures(self, job: Job) -> None:
@@ -418,7 +419,8 @@ class Recorder:
         """Register a job's model under a name; return a line that says so."""
         run_id = self.recorded[job.digest].run_id
         version = models.register_model(self.store, name, model, run_id, note=self.names[job.digest])
-        return f"registered as {name}, version {version}: mlflow models serve -m models:/{name}/{version}"
+        command = f"mlflow models serve -m models:/{name}/{version}"
+        return say("registered as {name}, version {version}: {command}", name=name, version=version, command=command)
 
     def data_cautions(self) -> tuple[str, ...]:
         """What is to be known of the rows."""
@@ -454,7 +456,11 @@ class Recorder:
         record, outcome = StoredRecord(self.store), report.outcome
         drawn = begin_pictures(self.drawer, record, outcome, one_of(described_data(record, outcome.jobs)))
         return lambda: replace(
-            report, published=published_cells(record, outcome), held_out=self.held_out, pictures=drawn()
+            report,
+            published=published_cells(record, outcome),
+            held_out=self.held_out,
+            pictures=drawn(),
+            figure_note=self.drawer.note(),
         )
 
     def finish(self, error: BaseException | None, outcome: Outcome, report: ComparisonReport | None = None) -> None:

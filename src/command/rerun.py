@@ -8,6 +8,7 @@ from src.config.identity import foreign_names, modules_of
 from src.errors import UserError
 from src.evaluation.results import FloatArray, JobResult
 from src.kernels import VARIABLE, require
+from src.language import say
 from src.sweep.backends import run_stacks
 from src.sweep.compose import Composed
 from src.sweep.jobs import Job, Jobs, make_jobs
@@ -15,22 +16,12 @@ from src.sweep.plan import make_plan
 from src.sweep.stacks import Collector
 from src.tracking import provenance
 from src.tracking.reading import fold_scores, get_run, recorded_config, recorded_overrides
-from src.tracking.records import BLAS, DATA_DIGEST, FOLDS_DIGEST, JOB_DIGEST, MODULES, RunRow, metric_points
+from src.tracking.records import DATA_DIGEST, FOLDS_DIGEST, JOB_DIGEST, MODULES, RunRow, metric_points
 from src.tracking.store import open_store
 
 # Wall-clock time is never the same twice; the scores of the model kept belong to that model.
 NOT_COMPARED = ("time/", "fitted/", "held_out/")
 KERNELS = "the linear algebra and its kernels"
-# What a run's tags say of where its numbers come from, and in what words to tell that it has changed.
-ORIGINS = {
-    "data_digest": "the data",
-    "folds_digest": "the folds",
-    "code_version": "the numerical code or its libraries",
-    "mlflow.source.git.commit": "the commit",
-    BLAS: KERNELS,
-    "platform": "the machine",
-    "python": "Python",
-}
 
 
 class RerunError(UserError):
@@ -122,14 +113,25 @@ def _compared(recorded: Mapping[str, float], present: Mapping[str, float], run: 
     names = [name for name in dict.fromkeys([*recorded, *present]) if not name.startswith(NOT_COMPARED)]
     pairs = {name: (recorded.get(name), present.get(name)) for name in names}
     equal = [name for name, (old, new) in pairs.items() if old == new or (old != old and new != new)]
+    # What a run's tags say of where its numbers come from, and in what words to tell that it has changed.
+    told = {
+        "data_digest": say("the data"),
+        "folds_digest": say("the folds"),
+        "code_version": say("the numerical code or its libraries"),
+        "mlflow.source.git.commit": say("the commit"),
+        "blas": say("the linear algebra library"),
+        "platform": say("the machine"),
+        "python": "Python",
+    }
     changed = {
-        words: (run.tags.get(tag, "unknown"), origins.get(tag, "unknown"))
-        for tag, words in ORIGINS.items()
+        words: (run.tags.get(tag, say("unknown")), origins.get(tag, say("unknown")))
+        for tag, words in told.items()
         if run.tags.get(tag) != origins.get(tag)
     }
     old_versions, new_versions = (provenance.parse_versions(tags.get("versions", "")) for tags in (run.tags, origins))
     for library in dict.fromkeys([*old_versions, *new_versions]):
-        versions = (old_versions.get(library, "not installed"), new_versions.get(library, "not installed"))
+        absent = say("not installed")
+        versions = (old_versions.get(library, absent), new_versions.get(library, absent))
         if versions[0] != versions[1]:
             changed[library] = versions
     modules = ", ".join(module.code for module in modules_of(job.checked))
@@ -140,11 +142,23 @@ def _compared(recorded: Mapping[str, float], present: Mapping[str, float], run: 
 
 def report(outcome: Rerun) -> list[str]:
     """Say the outcome in lines: how many metrics are equal, which differ and by how much, what has changed."""
-    lines = [f"{len(outcome.equal)} of {len(outcome.equal) + len(outcome.different)} metrics equal to the last bit"]
-    lines += [f"differs: {name}: recorded {old!r}, now {new!r}" for name, (old, new) in outcome.different.items()]
-    lines += [f"changed: {what}: recorded {old}, now {new}" for what, (old, new) in outcome.changed.items()]
-    if outcome.different and KERNELS in outcome.changed:
+    equal, count = len(outcome.equal), len(outcome.equal) + len(outcome.different)
+    lines = [
+        say("{equal} of {count} metrics equal to the last bit", equal=equal, count=count),
+        *(
+            say("differs: {name}: recorded {old}, now {new}", name=name, old=repr(old), new=repr(new))
+            for name, (old, new) in outcome.different.items()
+        ),
+        *(
+            say("changed: {what}: recorded {old}, now {new}", what=what, old=old, new=new)
+            for what, (old, new) in outcome.changed.items()
+        ),
+    ]
+    if outcome.different and say(KERNELS) in outcome.changed:
         lines.append(
-            f"Other kernels give other last bits; {VARIABLE}=NAME before the command asks for the recorded ones."
+            say(
+                "Other kernels give other last bits; {variable}=NAME before the command asks for the recorded ones.",
+                variable=VARIABLE,
+            )
         )
     return lines

@@ -1,5 +1,6 @@
 """What calls from Python return: a job and a study as they are recorded, which show themselves in a notebook."""
 
+import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -177,4 +178,8 @@ class Study:
 
 
 def _figures(record: StoredRecord, outcome: Outcome) -> Figures:
-    return Figures(begin_pictures(Drawer(), record, outcome, one_of(described_data(record, outcome.jobs)))())
+    drawer = Drawer()
+    figures = Figures(begin_pictures(drawer, record, outcome, one_of(described_data(record, outcome.jobs)))())
+    if (note := drawer.note()) is not None:
+        warnings.warn(note, stacklevel=2)
+    return figures

@@ -124,9 +124,11 @@ def search(settings: Any, arguments: Sequence[str]) -> Iterator[Command]:
     settings
         The sweeper's, plain data.
     arguments
-        As typed. The same settings and arguments, with the same numerical code, are the same search.
+        As typed. The same settings and arguments, with the same numerical code, are the same search, in whatever
+        language.
     """
-    with Command(search=search_digest(settings, arguments)) as command:
+    asked = [argument for argument in arguments if argument.partition("=")[0].lstrip("+") != "lang"]
+    with Command(search=search_digest(settings, asked)) as command:
         try:
             yield command
         except SearchOver:

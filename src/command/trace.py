@@ -13,6 +13,7 @@ from src.config import ConfigError, JobConfig, network_settings, validated
 from src.config.trace import Layers, SampleConfig, TraceConfig, TracedConfig
 from src.data import make_preprocessor
 from src.evaluation.crossval import NetworkTask
+from src.language import choose, listed, say, sentences
 from src.models import NETWORKS, make_data
 from src.network import Part, Settings, Shape, shape_of
 from src.network.arrays import Array
@@ -22,7 +23,7 @@ from src.report.trace.notation import NOTATIONS, Notation
 from src.report.trace.terms import TracedUpdate
 from src.sweep.compose import Composed
 from src.sweep.jobs import Job, make_jobs
-from src.words import counted, listed
+from src.words import counted
 
 MOST_PARAMETERS = 1000
 
@@ -37,6 +38,7 @@ def traced_update(config: Mapping[str, Any]) -> TracedUpdate:
         weights or a file that are not there or do not fit.
     """
     asked = validated(config, TracedConfig)
+    choose(asked.lang)
     settings = _settings(asked)
     if asked.trace.samples is None:
         job_config = {key: value for key, value in config.items() if key != "trace"}
@@ -44,7 +46,7 @@ def traced_update(config: Mapping[str, Any]) -> TracedUpdate:
         part, labels, source = _rows(job, asked.trace.rows, settings)
     else:
         part, labels = _typed(asked.trace.samples, settings)
-        source = "Samples: as typed in trace.samples."
+        source = say("Samples: as typed in trace.samples.")
     shape = shape_of(settings, *part.sizes[:2])
     if shape.parameter_count > MOST_PARAMETERS:
         raise ConfigError(
@@ -82,7 +84,7 @@ def _settings(asked: JobConfig) -> Settings:
     if asked.model.name not in NETWORKS:
         raise ConfigError(
             f"model.name: '{asked.model.name}' is no network, so it has no update to trace. "
-            f"Choose {listed([f'model={name}' for name in NETWORKS], 'or')}."
+            f"Choose {' or '.join(f'model={name}' for name in NETWORKS)}."
         )
     if asked.training.optimizer != "sgd":
         raise ConfigError(
@@ -113,11 +115,17 @@ def _rows(job: Job, rows: Sequence[int], settings: Settings) -> tuple[Part, tupl
     weights: Any = {"weight": data.sample_weight, "class_weight": task.class_weight}
     whole, chosen = make_data(settings, classes, x, data.target, **weights).train, list(rows)
     part = Part(whole.x[:, chosen], whole.y[:, chosen], None if whole.weight is None else whole.weight[chosen])
-    labels = tuple(f"row {row}, class {data.class_names[data.target[row]]}" for row in rows)
-    inputs = listed([str(name) for name in preprocessor.get_feature_names_out()], most=6)
-    scaled = {"none": "as they are", "standard": "standardized", "minmax": "scaled to [0, 1]"}[job.checked.data.scale]
-    one = f"; the one output stands for class {data.class_names[1]}" if len(part.y) == 1 else ""
-    return part, labels, f"Samples: rows of {data.name}, {scaled} by all its {count:,} rows; inputs {inputs}{one}."
+    labels = tuple(say("row {row}, class {name}", row=row, name=data.class_names[data.target[row]]) for row in rows)
+    scaled = {
+        "none": say("as they are"),
+        "standard": say("standardized by all its {count} rows", count=f"{count:,}"),
+        "minmax": say("scaled to [0, 1] by all its {count} rows", count=f"{count:,}"),
+    }[job.checked.data.scale]
+    inputs = listed(preprocessor.get_feature_names_out(), most=6)
+    told = say("Samples: rows of {data}, {scaled}; inputs {inputs}.", data=data.name, scaled=scaled, inputs=inputs)
+    if len(part.y) == 1:
+        told = sentences([told, say("The one output stands for class {name}.", name=data.class_names[1])])
+    return part, labels, told
 
 
 def _typed(samples: Sequence[SampleConfig], settings: Settings) -> tuple[Part, tuple[str, ...]]:
@@ -136,14 +144,14 @@ def _typed(samples: Sequence[SampleConfig], settings: Settings) -> tuple[Part, t
                 "shares of one and sum to 1."
             )
     x, y = (np.array([getattr(sample, each) for sample in samples]).T for each in "xy")
-    return Part(x, y), tuple(f"sample {number}" for number in range(len(samples)))
+    return Part(x, y), tuple(say("sample {number}", number=number) for number in range(len(samples)))
 
 
 def _start(asked: TracedConfig, shape: Shape) -> tuple[list[Array] | None, str]:
     """Return the first weights as matrices [W b], None where they are to be drawn, and where they come from."""
     start = asked.trace.start
     if start is None:
-        return None, f"First weights: drawn from seed {asked.seed} ({asked.model.init})."
+        return None, say("First weights: drawn from seed {seed} ({init}).", seed=asked.seed, init=asked.model.init)
     layers = _read(Path(start)) if isinstance(start, str) else start
     name = start if isinstance(start, str) else "trace.start"
     if len(layers) != len(shape.matrix_shapes):
@@ -158,7 +166,7 @@ def _start(asked: TracedConfig, shape: Shape) -> tuple[list[Array] | None, str]:
                 f"{counted(columns - 1, 'number')} and b with {counted(units, 'number')}; its rows hold "
                 f"{[len(row) for row in layer.W]} and b {len(layer.b)}."
             )
-    return [np.column_stack([layer.W, layer.b]) for layer in layers], f"First weights: those of {name}."
+    return [np.column_stack([layer.W, layer.b]) for layer in layers], say("First weights: those of {name}.", name=name)
 
 
 def _read(path: Path) -> Layers:

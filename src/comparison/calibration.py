@@ -13,7 +13,7 @@ from typing import Literal
 from src.comparison.families import Family
 from src.comparison.naming import grouped
 from src.comparison.outcome import Outcome
-from src.words import counted, listed
+from src.language import listed, say, say_number
 
 Procedure = Literal["fixed", "other folds", "nested", "best"]
 
@@ -45,7 +45,9 @@ class Rates:
     @property
     def scheme(self) -> str:
         """The folds in words: `10 folds`, `5 folds, 5 repeats`."""
-        return counted(self.folds, "fold") + (f", {counted(self.repeats, 'repeat')}" if self.repeats > 1 else "")
+        folds = say_number("{number} fold", "{number} folds", self.folds)
+        repeats = say_number("{number} repeat", "{number} repeats", self.repeats)
+        return say(", ").join([folds, repeats]) if self.repeats > 1 else folds
 
 
 def measured(procedure: Procedure, folds: int, repeats: int) -> Rates | None:
@@ -83,11 +85,15 @@ def sentence(outcome: Outcome) -> str | None:
     low, high = min(one.low for one in found), max(one.high for one in found)
     if low >= LOWEST and high <= HIGHEST:
         return None
-    share = f"{low:.1%}" if f"{low:.1%}" == f"{high:.1%}" else f"{low:.1%} to {high:.1%}"
-    schemes = listed(list(dict.fromkeys(one.scheme for one in found)))
-    return (
-        f"Measured on simulated data ({schemes}; accuracy), such comparisons show a difference where there is none in "
-        f"{share} of cases, not in {LEVEL:.0%} (experiments/statistics.md)."
+    share = f"{low:.1%}"
+    if share != f"{high:.1%}":
+        share = say("{low} to {high}", low=share, high=f"{high:.1%}")
+    return say(
+        "Measured on simulated data ({folds}; accuracy), such comparisons show a difference where there is none in "
+        "{share} of cases, not in {level} (experiments/statistics.md).",
+        folds=listed(dict.fromkeys(one.scheme for one in found)),
+        share=share,
+        level=f"{LEVEL:.0%}",
     )
 
 

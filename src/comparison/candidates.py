@@ -21,7 +21,7 @@ from src.comparison.jobs import LOG_LOSS, FloatArray, RecordedJob, Setting, mean
 from src.comparison.naming import candidate_names, grouped, model_label, setting_text, tuned
 from src.evaluation.metrics import metric_of
 from src.evaluation.significance import PairedDifference, paired_difference
-from src.words import listed
+from src.language import listed, say, say_number
 
 IntArray = NDArray[np.int64]
 Selection = Literal["only", "other folds", "nested", "search"]
@@ -113,11 +113,19 @@ def find(data: str, jobs: Sequence[RecordedJob], metric: str, confidence: float,
         try:
             candidate, sentences = _candidate(name, data, group, metric, confidence, searched)
             found.append(candidate)
-            left_out += [f"{name}: {sentence}" for sentence in sentences]
+            left_out += [say("{name}: {sentence}", name=name, sentence=sentence) for sentence in sentences]
         except ComparisonError as problem:
             reasons.append((str(problem), name))
     for reason, alike in grouped(reasons).items():
-        left_out.append(f"{listed(alike, most=NAMED)} {'is' if len(alike) == 1 else 'are each'} left out: {reason}")
+        left_out.append(
+            say_number(
+                "{models} is left out: {reason}",
+                "{models} are each left out: {reason}",
+                len(alike),
+                models=listed(alike, most=NAMED),
+                reason=reason,
+            )
+        )
     scores, losses = [one.mean for one in found], [one.log_loss for one in found]
     places = ranking.order(scores, losses, [one.best.simplicity for one in found], metric) if found else ()
     return Found(tuple(found[place] for place in places), tuple(left_out))
@@ -189,10 +197,13 @@ def _candidate(
 ) -> tuple[Candidate, list[str]]:
     usable = [job for job in jobs if job.status == "FINISHED"]
     if not usable:
-        raise ComparisonError("none of its jobs has a result.")
+        raise ComparisonError(say("none of its jobs has a result."))
     if any(metric not in job.folds for job in usable):
         raise ComparisonError(
-            f"an older version recorded its jobs without {metric}; run them again, or compare by another metric."
+            say(
+                "an older version recorded its jobs without {metric}; run them again, or compare by another metric.",
+                metric=metric,
+            )
         )
     settings, sentences = _complete(usable)
     settings = ranking.ranked(settings, metric)
@@ -244,12 +255,19 @@ def _check_scored(values: FloatArray, setting: Setting, metric: str) -> None:
         return
     if not metric_of(metric).mean_of_rows and setting.on_folds("n_test").max() == 1:
         raise ComparisonError(
-            f"a fold of one row has no {metric.rpartition('/')[2]}: it ranks the settings over all rows together, but "
-            "models are compared fold by fold; compare by accuracy, log_loss or brier_score."
+            say(
+                "a fold of one row has no {metric}: it ranks the settings over all rows together, but models are "
+                "compared fold by fold; compare by accuracy, log_loss or brier_score.",
+                metric=metric.rpartition("/")[2],
+            )
         )
     raise ComparisonError(
-        f"it has no {metric.rpartition('/')[2]} in {missing} of {len(values)} folds: its network diverged, or a class "
-        "is absent there."
+        say(
+            "it has no {metric} in {missing} of {count} folds: its network diverged, or a class is absent there.",
+            metric=metric.rpartition("/")[2],
+            missing=missing,
+            count=len(values),
+        )
     )
 
 
@@ -258,19 +276,32 @@ def _complete(jobs: Sequence[RecordedJob]) -> tuple[list[Setting], list[str]]:
     for seed in {job.config.seed for job in jobs}:
         if len({job.folds_digest for job in jobs if job.config.seed == seed}) > 1:
             raise ComparisonError(
-                "its jobs were scored on different folds (their cv settings differ), so that the best of them cannot "
-                "be told."
+                say(
+                    "its jobs were scored on different folds (their cv settings differ), so that the best of them "
+                    "cannot be told."
+                )
             )
     settings = settings_of(jobs)
     seeds = {job.config.seed for job in jobs}
     complete = [setting for setting in settings if len(setting.jobs) == len(seeds)]
     if not complete:
-        raise ComparisonError("none of its settings has a result for every seed.")
+        raise ComparisonError(say("none of its settings has a result for every seed."))
     once, kept = (sum(len(setting.jobs) for setting in some) for some in (settings, complete))
-    told = (
-        (len(jobs) - once, "as the same setting stands in a sweep named later"),
-        (once - kept, "as other seeds of the same setting have no result"),
-    )
-    return complete, [
-        f"{count} {'job is' if count == 1 else 'jobs are'} left out, {why}." for count, why in told if count
-    ]
+    told = []
+    if again := len(jobs) - once:
+        told.append(
+            say_number(
+                "{number} job is left out, as the same setting stands in a sweep named later.",
+                "{number} jobs are left out, as the same setting stands in a sweep named later.",
+                again,
+            )
+        )
+    if alone := once - kept:
+        told.append(
+            say_number(
+                "{number} job is left out, as other seeds of the same setting have no result.",
+                "{number} jobs are left out, as other seeds of the same setting have no result.",
+                alone,
+            )
+        )
+    return complete, told

@@ -16,7 +16,7 @@ from src.comparison.naming import distinct, grouped, numbers, short_keys, value_
 from src.config import JobConfig
 from src.data import Dataset
 from src.evaluation.metrics import higher_is_better, metric_of
-from src.words import counted, listed
+from src.language import listed, say, say_number
 
 UNEQUAL = 3  # times as many settings tried for one candidate as for another
 FAR_OUT = 3.0  # interquartile ranges beyond the median (Tukey 1977 calls what is so far out "far out")
@@ -85,47 +85,64 @@ def of_data(name: str, facts: RowFacts, config: JobConfig) -> Iterator[str]:
     """What is to be known of the rows: duplicates, shared identifiers, a class with fewer rows than folds."""
     grouped = config.data.groups is not None
     if facts.duplicates and not grouped:
-        mend = "; remove the copies, or keep them together by data.groups" if config.data.name == "csv" else ""
+        twice = {"data": name, "count": facts.duplicates}
         yield (
-            f"{name}: {facts.duplicates} rows stand in the table more than once, so that the same row may train a "
-            f"model and test it{mend}."
+            say(
+                "{data}: {count} rows stand in the table more than once, so that the same row may train a model and "
+                "test it; remove the copies, or keep them together by data.groups.",
+                **twice,
+            )
+            if config.data.name == "csv"
+            else say(
+                "{data}: {count} rows stand in the table more than once, so that the same row may train a model and "
+                "test it.",
+                **twice,
+            )
         )
     if facts.identifiers and not grouped:
-        yield (
-            f"{name}: rows share values of {listed(facts.identifiers, most=NAMED)}, which is named like an identifier; "
-            "such rows stand in training and in test parts, and a model may know them again. If they belong together, "
-            f"set data.groups={facts.identifiers[0]}."
+        yield say(
+            "{data}: rows share values of {columns}, which is named like an identifier; such rows stand in training "
+            "and in test parts, and a model may know them again. If they belong together, set data.groups={first}.",
+            data=name,
+            columns=listed(facts.identifiers, most=NAMED),
+            first=facts.identifiers[0],
         )
     if facts.numberings:
-        yield (
-            f"{name}: another value in each row of {listed(facts.numberings, most=NAMED)}, as a number of the row or "
-            "its name would have. Where rows are sorted by class, a model reads the class from it. Unless it was "
-            f"measured, leave it out: data.drop=[{','.join(facts.numberings[:NAMED])}]."
+        yield say(
+            "{data}: another value in each row of {columns}, as a number of the row or its name would have. Where rows "
+            "are sorted by class, a model reads the class from it. Unless it was measured, leave it out: {key}.",
+            data=name,
+            columns=listed(facts.numberings, most=NAMED),
+            key=f"data.drop=[{','.join(facts.numberings[:NAMED])}]",
         )
     count, label = facts.rarest
     if config.data.fold is None and count < config.cv.folds < facts.rows:
-        yield (
-            f"{name}: the class {label} has {count} rows, fewer than the {config.cv.folds} folds: some test parts "
-            "hold none of it, and no metric over classes is defined there."
+        yield say(
+            "{data}: the class {name} has {count} rows, fewer than the {folds} folds: some test parts hold none of it, "
+            "and no metric over classes is defined there.",
+            data=name,
+            name=label,
+            count=count,
+            folds=config.cv.folds,
         )
 
 
 def of_families(families: Sequence[Family], metric: str) -> Iterator[str]:
     """What is to be known of the candidates of each data set; effort is told once, of the most unequal."""
     for family in families:
-        where = f"On {family.data}: " if len(families) > 1 else ""
         told = [
             *at_edges(family.candidates),
             *far_folds(family.candidates, metric),
             *without_solution(family.candidates),
         ]
-        yield from (where + sentence for sentence in told)
+        for sentence in told:
+            yield say("On {data}: {sentence}", data=family.data, sentence=sentence) if len(families) > 1 else sentence
     yield from unequal_effort([family.candidates for family in families if family.candidates])
 
 
 def at_edges(candidates: Sequence[Candidate]) -> Iterator[str]:
     """Candidates whose best setting has the smallest or the largest value that was tried."""
-    ends: list[tuple[tuple[str, str, str], str]] = []
+    ends: list[tuple[tuple[str, str, bool], str]] = []
     for candidate in candidates:
         if candidate.selection == "search":  # tries no grid
             continue
@@ -136,11 +153,14 @@ def at_edges(candidates: Sequence[Candidate]) -> Iterator[str]:
             values, value = distinct(flats, key), candidate.best.flat.get(key)
             if value is None or value not in (values[0], values[-1]) or value == NATURAL_ENDS.get(key):
                 continue
-            end = "smallest" if value == values[0] else "largest"
-            ends.append(((names[key], value_text(value), end), candidate.name))
-    for (key, value, end), names_at in grouped(ends).items():
-        who = listed(names_at, most=NAMED)
-        yield f"The best {key} of {who} is {value}, the {end} tried: a better one may lie beyond."
+            ends.append(((names[key], value_text(value), value == values[0]), candidate.name))
+    for (key, value, is_smallest), names_at in grouped(ends).items():
+        fields = {"key": key, "models": listed(names_at, most=NAMED), "value": value}
+        yield (
+            say("The best {key} of {models} is {value}, the smallest tried: a better one may lie beyond.", **fields)
+            if is_smallest
+            else say("The best {key} of {models} is {value}, the largest tried: a better one may lie beyond.", **fields)
+        )
 
 
 def unequal_effort(groups: Sequence[Sequence[Candidate]]) -> Iterator[str]:
@@ -151,7 +171,13 @@ def unequal_effort(groups: Sequence[Sequence[Candidate]]) -> Iterator[str]:
     if max(ratios, default=0) >= UNEQUAL:
         least, most = ends[int(np.argmax(ratios))]
         many, few = len(most.settings), len(least.settings)
-        yield f"Tuned with unequal effort: {many} settings of {most.name}, {few} of {least.name}."
+        yield say(
+            "Tuned with unequal effort: {many} settings of {most}, {few} of {least}.",
+            many=many,
+            most=most.name,
+            few=few,
+            least=least.name,
+        )
 
 
 def far_folds(candidates: Sequence[Candidate], metric: str) -> Iterator[str]:
@@ -166,9 +192,13 @@ def far_folds(candidates: Sequence[Candidate], metric: str) -> Iterator[str]:
             continue
         folds = _fold_names(candidate)
         named = listed([f"{folds[place]} ({candidate.scores[place]:.3f})" for place in far], most=NAMED)
-        yield (
-            f"The mean of {candidate.name}, {candidate.mean:.3f}, hides {counted(len(far), 'fold')} far from the "
-            f"others: {named}; its median is {np.median(candidate.scores):.3f}."
+        yield say(
+            "The mean of {model}, {mean}, hides {folds} far from the others: {named}; its median is {median}.",
+            model=candidate.name,
+            mean=f"{candidate.mean:.3f}",
+            folds=say_number("{number} fold", "{number} folds", len(far)),
+            named=named,
+            median=f"{np.median(candidate.scores):.3f}",
         )
 
 
@@ -183,11 +213,14 @@ def without_solution(candidates: Sequence[Candidate]) -> Iterator[str]:
                 continue
             right = setting.on_folds("train/accuracy") == 1
             if right.any():
-                yield (
-                    f"{candidate.name} without a penalty (l2=0) has every row of {right.sum()} of "
-                    f"{counted(len(right), 'training part')} right: there no weights are the best, as larger ones fit "
-                    "better without end, and the solver takes long to stop. A penalty, such as training.l2=1e-4, "
-                    "gives it a solution."
+                parts = say_number("{number} training part", "{number} training parts", len(right))
+                yield say(
+                    "{model} without a penalty (l2=0) has every row of {separable} of {parts} right: there no weights are "
+                    "the best, as larger ones fit better without end, and the solver takes long to stop. A penalty, such "
+                    "as training.l2=1e-4, gives it a solution.",
+                    model=candidate.name,
+                    separable=right.sum(),
+                    parts=parts,
                 )
 
 
@@ -207,8 +240,10 @@ def _fold_names(candidate: Candidate) -> list[str]:
     names = []
     for job in setting.jobs:
         for repeat, fold in zip(job.folds["repeat"], job.folds["fold"], strict=True):
-            parts = [f"fold {int(fold) + 1}"]
-            parts += [f"repeat {int(repeat) + 1}"] * bool(several)
-            parts += [f"seed {job.config.seed}"] * (len(setting.jobs) > 1)
-            names.append(" of ".join(parts))
+            place = say("fold {fold}", fold=int(fold) + 1)
+            if several:
+                place = say("{place} of repeat {repeat}", place=place, repeat=int(repeat) + 1)
+            if len(setting.jobs) > 1:
+                place = say("{place} of seed {seed}", place=place, seed=job.config.seed)
+            names.append(place)
     return names

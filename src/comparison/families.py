@@ -24,6 +24,7 @@ from src.config.schema import ComparisonConfig
 from src.errors import UserError
 from src.evaluation.metrics import higher_is_better, metric_of
 from src.evaluation.significance import PairedDifference, holm
+from src.language import say
 
 Verdict = Literal["better", "worse", "equal", "undecided", "identical"]
 Yardstick = Literal["named", "best"]
@@ -156,8 +157,9 @@ def compare(data: str, candidates: Sequence[Candidate], options: ComparisonConfi
     models = [candidate.model for candidate in candidates]
     yardsticks = named_baselines(list(by_name), models, options.baselines)
     if options.baselines and not 0 < len(yardsticks) < len(candidates):
-        which = ", ".join(by_name)
-        return Family(data, tuple(candidates), refusal=f"on {data} there is only {which}, and no baseline beside it.")
+        which = say(", ").join(by_name)
+        alone = say("on {data} there is only {models}, and no baseline beside it.", data=data, models=which)
+        return Family(data, tuple(candidates), refusal=alone)
     told, tested = pairs(list(by_name), yardsticks)
     try:
         differences = {(one, other): _difference(by_name[one], by_name[other], options.metric) for one, other in tested}
@@ -190,8 +192,12 @@ def rope_of(options: ComparisonConfig) -> float | None:
 def _difference(ours: Candidate, theirs: Candidate, metric: str) -> PairedDifference:
     if ours.best.folds_digest != theirs.best.folds_digest:
         raise ComparisonError(
-            f"'{ours.name}' and '{theirs.name}' were scored on different folds; compare models of the same data, seed "
-            "and cv settings."
+            say(
+                "'{model}' and '{baseline}' were scored on different folds; compare models of the same data, seed and "
+                "cv settings.",
+                model=ours.name,
+                baseline=theirs.name,
+            )
         )
     return difference(ours.best, ours.scores, theirs.scores, metric)
 

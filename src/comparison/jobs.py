@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.config import JobConfig, canonical, flatten
+from src.language import say
 
 FloatArray = NDArray[np.float64]
 
@@ -140,6 +141,17 @@ class Setting:
         """Orders settings that score the same: fewer parameters, then larger lambda, then the configuration's text."""
         penalty = self.flat.get("training.l2", 0.0)
         return self.parameters, -float(penalty), self.first.setting
+
+
+def status_word(status: str) -> str:
+    """The word for MLflow's status of a run, as a sentence needs it: `failed`."""
+    words = {
+        "RUNNING": say("running"),
+        "FINISHED": say("finished"),
+        "FAILED": say("failed"),
+        "KILLED": say("killed"),
+    }
+    return words.get(status, status.lower())
 
 
 def flat_config(config: JobConfig, data: str) -> dict[str, Any]:

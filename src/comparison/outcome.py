@@ -12,6 +12,7 @@ from src.comparison.jobs import RecordedJob, Setting, settings_of
 from src.comparison.naming import by_data, candidate_names
 from src.comparison.record import RecordedSweep
 from src.config.schema import ComparisonConfig
+from src.language import say
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,12 +130,13 @@ def compare_jobs(
         part = candidates.find(data, group, metric, options.confidence, searched=searched)
         boards[data] = _board(settings_of(group), part.candidates, metric)
         found.append(Family(data, part.candidates) if incomplete else families.compare(data, part.candidates, options))
-        left_out += [sentence if len(groups) == 1 else f"On {data}: {sentence}" for sentence in part.left_out]
+        several = len(groups) > 1
+        left_out += [say("On {data}: {sentence}", data=data, sentence=one) if several else one for one in part.left_out]
     refusals = [family.refusal for family in found if family.refusal]
     compared = any(family.comparisons for family in found)
     refusal = incomplete or (refusals[0] if refusals and not compared else None)
     if not any(family.candidates for family in found):
-        refusal = refusal or (left_out.pop(0) if left_out else "no job has a result.")
+        refusal = refusal or (left_out.pop(0) if left_out else say("no job has a result."))
     return Outcome(
         options=options,
         boards=boards,

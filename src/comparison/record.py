@@ -8,9 +8,10 @@ import pandas as pd
 
 from src.comparison.cautions import RowFacts
 from src.comparison.held_out import HeldOut
-from src.comparison.jobs import RecordedJob
+from src.comparison.jobs import RecordedJob, status_word
 from src.config.schema import ComparisonConfig
 from src.evaluation.results import Curve, OutOfFold
+from src.language import say
 
 
 @dataclass(frozen=True)
@@ -72,14 +73,18 @@ class RecordedSweep:
     def incomplete(self) -> str | None:
         """Why a sweep that was cut off must not be compared: what is there of it was not chosen by anybody."""
         total = len(self.jobs) + self.missing
-        return cut_off(self.name, self.missing, total, self.status.lower()) if self.missing else None
+        return cut_off(self.name, self.missing, total, status_word(self.status)) if self.missing else None
 
 
 def cut_off(name: str, unfinished: int, total: int, status: str) -> str:
     """Why a sweep whose jobs have not all ended must not be compared."""
-    return (
-        f"{unfinished} of the {total} jobs of {name} have no result, as the sweep is {status}; the same command again "
-        "runs only what is missing."
+    return say(
+        "{missing} of the {count} jobs of {sweep} have no result, as the sweep is {status}; the same command again "
+        "runs only what is missing.",
+        missing=unfinished,
+        count=total,
+        sweep=name,
+        status=status,
     )
 
 

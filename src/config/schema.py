@@ -22,6 +22,7 @@ from pydantic import (
 
 from src.config import kinds
 from src.config.kinds import Count, Kind, NotNegative, Positive, TwoOrMore, among, within
+from src.language import LANGUAGES
 from src.network.hyperparameters import CHOICES, hyperparameters
 from src.network.outputs import OUTPUTS
 from src.network.settings import EarlyStoppingSettings, ModelSettings, TrainingSettings
@@ -52,6 +53,8 @@ Kernels = Annotated[
     Literal["Nehalem", "Sandybridge", "Haswell", "Zen", "SkylakeX", "armv8", "neoversen1", "neoversev1"],
     Kind("the name of OpenBLAS's kernels"),
 ]
+_Lang = Annotated[str, *among("a language", LANGUAGES)]
+Lang = Annotated[_Lang | None, Kind("null or a language", LANGUAGES)]
 OnFailure = Annotated[Literal["continue", "stop"], Kind("an answer to a failed job")]
 Metric = Annotated[
     Literal[
@@ -341,6 +344,7 @@ class JobConfig(Section):
     sweep: SweepConfig = SweepConfig()
     seed: kinds.Seed = Field(0, description="the one seed that everything random is derived from")
     experiments: str | None = Field(None, description="the named study the job belongs to")
+    lang: Lang = Field(None, description="of what is printed, drawn and written, null for the environment's")
 
     @property
     def has_given_folds(self) -> bool:

@@ -8,6 +8,7 @@ from src.comparison import cautions, naming
 from src.comparison.jobs import RecordedJob
 from src.comparison.outcome import Outcome
 from src.comparison.record import Record, RecordedDataset, RecordedSweep
+from src.language import listed, say
 from src.report.drawing import Drawer, begin_pictures
 from src.report.material import class_cells
 from src.report.method import commands, method, question
@@ -33,11 +34,13 @@ def build_report(
     several_codes = len({job.code_version for job in jobs}) > 1
     datasets = described_data(record, jobs)
     described = one_of(datasets)
+    drawer = Drawer()
     return ComparisonReport(
-        title=" and ".join(dict.fromkeys(plain(each.name) for each in sweeps)),
+        title=listed(dict.fromkeys(plain(each.name) for each in sweeps)),
         question=question(outcome),
         outcome=outcome,
-        pictures=begin_pictures(Drawer(), record, outcome, described)() if drawn else (),
+        pictures=begin_pictures(drawer, record, outcome, described)() if drawn else (),
+        figure_note=drawer.note(),
         class_scores=None if described is None else class_cells(record, outcome),
         published=published_cells(record, outcome),
         held_out=tuple(found for each in sweeps for found in each.held_out),
@@ -45,9 +48,16 @@ def build_report(
         commands=commands(sweeps, outcome.metric),
         notes=(
             *(sentence for each in sweeps for sentence in each.unreadable),
-            *[f"{failed} of {len(jobs)} jobs failed and are left out of every comparison."] * bool(failed),
+            *[
+                say(
+                    "{failed} of {count} jobs failed and are left out of every comparison.",
+                    failed=failed,
+                    count=len(jobs),
+                )
+            ]
+            * bool(failed),
             *data_cautions(datasets, jobs),
-            *["The jobs were run by different versions of the numerical code or its libraries."] * several_codes,
+            *[say("The jobs were run by different versions of the numerical code or its libraries.")] * several_codes,
         ),
         reused=len(frozenset().union(*(each.reused for each in sweeps))),
     )
@@ -64,15 +74,26 @@ def published_cells(record: Record, outcome: Outcome) -> Cells | None:
             fitted = value.metric.startswith("fitted/")
             found = record.metrics(candidate.best.first.run_id) if fitted else {}
             measured = found.get(value.metric, math.nan) if fitted else candidate.best.score(value.metric)
-        verdict = "not run" if candidate is None else "not measured" if math.isnan(measured) else "differs"
-        if abs(measured - value.value) <= value.tolerance:
-            verdict = "reproduced"
+        verdict = say("differs")
+        if candidate is None:
+            verdict = say("not run")
+        elif math.isnan(measured):
+            verdict = say("not measured")
+        elif abs(measured - value.value) <= value.tolerance:
+            verdict = say("reproduced")
         digits = max(3, -math.floor(math.log10(value.tolerance))) if value.tolerance else 6
         shown = (f"{value.value:.{digits}f}", number(measured, digits))
-        what = metric_label(value.metric) + (", all rows" if value.metric.startswith("fitted/") else "")
+        what = metric_label(value.metric)
+        if value.metric.startswith("fitted/"):
+            what = say("{metric}, all rows", metric=what)
         rows.append((*map(plain, (value.data, value.model, what)), *shown, verdict, plain(value.source)))
-    headers = ("data", "model", "metric", "published", "here", "verdict", "published where, and how")
-    note = "Reproduced: the score here differs from the published one by no more than the rounding it was printed with."
+    headers = (
+        *(say("data"), say("model"), say("metric"), say("published"), say("here"), say("verdict")),
+        say("published where, and how"),
+    )
+    note = say(
+        "Reproduced: the score here differs from the published one by no more than the rounding it was printed with."
+    )
     cells = Cells(headers, (False,) * 3 + (True, True, False, False), tuple(rows), None, (note,))
     return replace(cells, narrower=(cells.without(headers[-1]),)) if rows else None
 

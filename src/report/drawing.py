@@ -18,6 +18,7 @@ from typing import Any
 
 from src.comparison.outcome import Outcome
 from src.comparison.record import Record, RecordedDataset
+from src.language import chosen, speaking
 from src.report.material import read_fitted, read_material
 from src.report.page import Picture
 
@@ -34,6 +35,7 @@ class Drawer:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
+        self._was_asked = False
         self._thread = ThreadPoolExecutor(max_workers=1)  # waits for the process
 
     def start(self) -> None:
@@ -50,6 +52,7 @@ class Drawer:
 
     def ask(self, name: str, *arguments: Any) -> Callable[[], Any]:
         """Begin to draw; the function that is returned waits for it, and gives or raises what `draw` does."""
+        self._was_asked = True
         if self._process is None:
             return partial(draw, name, *arguments)
         answer = self._thread.submit(_asked, self._process, name, arguments)
@@ -61,6 +64,11 @@ class Drawer:
                 return draw(name, *arguments)
 
         return drawn
+
+    def note(self) -> str | None:
+        """What is to be known of the figures that were drawn, if anything."""
+        note: str | None = self.ask("font_note")() if self._was_asked else None
+        return note
 
     def close(self) -> None:
         """End the process, whatever it is doing."""
@@ -100,7 +108,7 @@ def begin_pictures(
 def _asked(process: subprocess.Popen[bytes], name: str, arguments: tuple[Any, ...]) -> Any:
     assert process.stdin is not None
     assert process.stdout is not None
-    pickle.dump((name, arguments), process.stdin)
+    pickle.dump((chosen(), name, arguments), process.stdin)
     process.stdin.flush()
     return pickle.load(process.stdout)
 
@@ -113,10 +121,11 @@ def _serve() -> None:
     import_module("src.report.pictures")
     while True:
         try:
-            name, arguments = pickle.load(sys.stdin.buffer)
+            lang, name, arguments = pickle.load(sys.stdin.buffer)
         except EOFError:
             return
-        pickle.dump(draw(name, *arguments), answers)
+        with speaking(lang):
+            pickle.dump(draw(name, *arguments), answers)
         answers.flush()
 
 

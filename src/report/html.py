@@ -6,11 +6,15 @@ from typing import Any
 
 import jinja2
 
+from src.language import chosen, say, say_number
 from src.report.words import plain
 
 
 def filled(template: str, filters: dict[str, Callable[..., Any]], **values: Any) -> str:
-    """Return a template filled with values, which reach its `filters` beside `plain`; raises for a value not given."""
+    """Return a template filled with values, which reach its `filters` beside `plain`, in the language that is spoken.
+
+    Raises for a value not given.
+    """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -19,4 +23,5 @@ def filled(template: str, filters: dict[str, Callable[..., Any]], **values: Any)
         lstrip_blocks=True,
     )
     environment.filters |= {"plain": plain, **filters}
+    environment.globals |= {"say": say, "say_number": say_number, "lang": {"zh": "zh-CN"}.get(chosen(), chosen())}
     return environment.get_template(template).render(values)

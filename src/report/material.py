@@ -17,6 +17,7 @@ from src.comparison.record import Record, RecordedDataset
 from src.config.identity import foreign_names
 from src.data import DataError, Dataset, load
 from src.evaluation.results import Curve, OutOfFold
+from src.language import say
 from src.report.terminal import Cells
 from src.report.words import number, plain
 
@@ -152,6 +153,8 @@ def class_cells(record: Record, outcome: Outcome) -> Cells | None:
     )
     if not rows:
         return None
-    headers = ("model", "class", "precision", "recall", "F1", "rows")
-    note = "At each model's best setting, over the rows of all test folds together, by models that had not seen them."
+    headers = (say("model"), say("class"), say("precision"), say("recall"), "F1", say("rows"))
+    note = say(
+        "At each model's best setting, over the rows of all test folds together, by models that had not seen them."
+    )
     return Cells(headers, (False, False, True, True, True, True), rows, None, (note,))

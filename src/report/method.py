@@ -9,9 +9,9 @@ from src.comparison.outcome import Outcome
 from src.comparison.record import RecordedDataset, RecordedSweep
 from src.escaping import masked
 from src.evaluation.metrics import LOG_LOSS_CLIP
+from src.language import listed, say, say_number, sentences, translated
 from src.report.tables import folds_text
 from src.report.words import plain, short_name
-from src.words import counted, listed, plural
 
 _MOST_VALUES = 24
 _MOST_FEATURES = 12
@@ -23,22 +23,31 @@ RUN_BY = "Run by"
 def question(outcome: Outcome) -> str:
     """What the sweeps ask: the question they were given, else one made of what varies."""
     if outcome.options.question is not None:
-        return masked(outcome.options.question)
+        return masked(translated(outcome.options.question))
     flats = [setting.flat for setting in outcome.settings]
     models = list(dict.fromkeys(map(model_label, flats)))
     data = listed(list(outcome.boards))
     if len(models) > 1:
-        return f"Which model predicts best on {data}: {listed(models, 'or')}?"
+        *others, last = models
+        return say(
+            "Which model predicts best on {data}: {models} or {last}?",
+            data=data,
+            models=say(", ").join(others),
+            last=last,
+        )
     keys = [key.rpartition(".")[2] for key in varying(flats) if key not in (DATA, SEED)]
     if keys:
-        return f"Which {listed(keys)} suits {models[0]} best on {data}?"
-    return f"How well does {models[0]} predict on {data}?"
+        return say("Which {keys} suits {model} best on {data}?", keys=listed(keys), model=models[0], data=data)
+    return say("How well does {model} predict on {data}?", model=models[0], data=data)
 
 
 def method(
     sweeps: Sequence[RecordedSweep], outcome: Outcome, datasets: Mapping[str, RecordedDataset]
 ) -> dict[str, str]:
-    """The facts of a comparison: data, folds, selection, grid, what was fixed, who ran it, versions, commit, runs."""
+    """The facts of a comparison: data, folds, selection, grid, what was fixed, who ran it, versions, commit, runs.
+
+    Each is known by its English name, for which `term` has the word.
+    """
     facts: dict[str, str] = {}
     for label, data in datasets.items():
         digest = outcome.boards[label][0].first.data_digest
@@ -46,12 +55,33 @@ def method(
     facts["Folds"] = _folds(outcome)
     facts["Selection"] = _selection(outcome)
     if outcome.metric == "test/log_loss":
-        facts["Log loss"] = f"of probabilities no smaller than {LOG_LOSS_CLIP:.3g}, for every model and precision"
+        facts["Log loss"] = say(
+            "of probabilities no smaller than {least}, for every model and precision", least=f"{LOG_LOSS_CLIP:.3g}"
+        )
     facts["Jobs"] = _counts(sweeps)
     facts["Varied"] = _grid(outcome)
     facts["Fixed"] = _fixed(outcome)
     facts |= _provenance(sweeps)
     return {term: text for term, text in facts.items() if text}
+
+
+def term(name: str) -> str:
+    """The word for a fact's name: `Folds`, `Data`, `Data: iris`."""
+    fact, colon, label = name.partition(": ")
+    words = {
+        "Data": say("Data"),
+        "Folds": say("Folds"),
+        "Selection": say("Selection"),
+        "Log loss": say("Log loss"),
+        "Jobs": say("Jobs"),
+        "Varied": say("Varied"),
+        "Fixed": say("Fixed"),
+        "Versions": say("Versions"),
+        "Machine": say("Machine"),
+        "Commit": say("Commit"),
+        "MLflow": "MLflow",
+    }
+    return words.get(fact, fact) + colon + label
 
 
 def commands(sweeps: Sequence[RecordedSweep], metric: str) -> tuple[str, ...]:
@@ -60,8 +90,8 @@ def commands(sweeps: Sequence[RecordedSweep], metric: str) -> tuple[str, ...]:
     for sweep in sweeps:
         commit, dirty = sweep.tags.get(_COMMIT), sweep.tags.get("git_dirty")
         if commit:
-            changes = "  # and the changes to the files in changed_files.txt" if dirty == "true" else ""
-            lines.append(f"git checkout {commit}{changes}")
+            changes = say("and the changes to the files in changed_files.txt")
+            lines.append(f"git checkout {commit}" + f"  # {changes}" * (dirty == "true"))
         if "command" in sweep.tags:
             lines.append(sweep.tags["command"])
     named = " ".join(f"--sweep {sweep.run_id}" for sweep in sweeps)
@@ -72,47 +102,60 @@ def commands(sweeps: Sequence[RecordedSweep], metric: str) -> tuple[str, ...]:
 def _data(label: str, digest: str, data: RecordedDataset) -> str:
     names = [plain(name, 40) for name in data.columns]
     columns = f" ({', '.join(names)})" if len(names) <= _MOST_FEATURES else ""
-    return (
-        f"{label}: {data.rows} rows, {counted(len(names), 'feature')}{columns}, {data.classes} classes; {data.source}; "
-        f"SHA-256 {digest[:16]}"
+    return say(
+        "{label}: {rows} rows, {features}{columns}, {classes} classes; {source}; SHA-256 {digest}",
+        label=label,
+        rows=data.rows,
+        features=say_number("{number} feature", "{number} features", len(names)),
+        columns=columns,
+        classes=data.classes,
+        source=data.source,
+        digest=digest[:16],
     )
 
 
 def _folds(outcome: Outcome) -> str:
     kinds: list[tuple[str, str]] = []
     for setting in outcome.settings:
-        given = setting.first.config.data.fold is not None
-        stratified = setting.first.config.cv.stratified and not given
-        split = folds_text([setting]).replace("folds", "stratified folds" if stratified else "folds", 1)
-        kind = f"{split}, {plural('seed', len(setting.seeds))} "
-        kind += ", ".join(map(str, setting.seeds))
+        kind = say_number(
+            "{folds}, seed {seeds}",
+            "{folds}, seeds {seeds}",
+            len(setting.seeds),
+            folds=folds_text([setting], stratified=True),
+            seeds=", ".join(map(str, setting.seeds)),
+        )
         kinds += [(kind, job.folds_digest[:16]) for job in setting.jobs]
     shown = [
         f"{kind}, SHA-256 {listed(digests, most=_MOST_DIGESTS)}"
         for kind, digests in grouped(dict.fromkeys(kinds)).items()
     ]
-    compared = [family for family in outcome.families if family.comparisons]
-    same = "Models that are compared were trained and tested on the same rows." if compared else ""
-    return f"{listed(shown, most=_MOST_DIGESTS)}. {same}".rstrip()
+    told = [say("{clauses}.", clauses=listed(shown, most=_MOST_DIGESTS))]
+    if any(family.comparisons for family in outcome.families):
+        told.append(say("Models that are compared were trained and tested on the same rows."))
+    return sentences(told)
 
 
 def _selection(outcome: Outcome) -> str:
     told = {
-        "nested": "settings selected by the folds inside each outer training part (nested cross-validation)",
-        "other folds": "the setting of each fold selected by the other folds of the same repeat and seed",
-        "search": "settings proposed by a search that was told the scores of all folds",
+        "nested": say("settings selected by the folds inside each outer training part (nested cross-validation)"),
+        "other folds": say("the setting of each fold selected by the other folds of the same repeat and seed"),
+        "search": say("settings proposed by a search that was told the scores of all folds"),
     }
     kinds = {candidate.selection for candidate in outcome.candidates}
-    return "; ".join(text for kind, text in told.items() if kind in kinds)
+    return say("; ").join(text for kind, text in told.items() if kind in kinds)
 
 
 def _counts(sweeps: Sequence[RecordedSweep]) -> str:
     told = []
     for name, group in grouped((each.name, each) for each in sweeps).items():  # single runs share one
         reused = sum(len(each.reused) for each in group)
-        some = f" ({reused} reused from earlier sweeps)" if reused else ""
-        told.append(f"{sum(len(each.jobs) for each in group)}{some} of {plain(name)}")
-    return "; ".join(told)
+        counts = {"jobs": sum(len(each.jobs) for each in group), "reused": reused, "sweep": plain(name)}
+        told.append(
+            say("{jobs} ({reused} reused from earlier sweeps) of {sweep}", **counts)
+            if reused
+            else say("{jobs} of {sweep}", **counts)
+        )
+    return say("; ").join(told)
 
 
 def _grid(outcome: Outcome) -> str:
@@ -120,8 +163,10 @@ def _grid(outcome: Outcome) -> str:
     parts = []
     for key in varying(flats):
         values = [value_text(value) for value in distinct(flats, key)]
-        more = f", ... ({len(values)} values)" if len(values) > _MOST_VALUES else ""
-        parts.append(f"{key} = {', '.join(plain(value, 60) for value in values[:_MOST_VALUES])}{more}")
+        shown = ", ".join(plain(value, 60) for value in values[:_MOST_VALUES])
+        if len(values) > _MOST_VALUES:
+            shown = say("{values}, ... ({count} values)", values=shown, count=len(values))
+        parts.append(f"{key} = {shown}")
     return "; ".join(parts)
 
 
@@ -137,9 +182,16 @@ def _provenance(sweeps: Sequence[RecordedSweep]) -> dict[str, str]:
     def each(tag: str) -> str:
         return "; ".join(dict.fromkeys(sweep.tags[tag] for sweep in sweeps if tag in sweep.tags))
 
-    dirty = " with changes (to the files in changed_files.txt, an artifact of the run)"
-    tags = [sweep.tags for sweep in sweeps if _COMMIT in sweep.tags]
-    commits = [each_tags[_COMMIT] + dirty * (each_tags.get("git_dirty") == "true") for each_tags in tags]
+    commits = [
+        say(
+            "{commit} with changes (to the files in changed_files.txt, an artifact of the run)",
+            commit=sweep.tags[_COMMIT],
+        )
+        if sweep.tags.get("git_dirty") == "true"
+        else sweep.tags[_COMMIT]
+        for sweep in sweeps
+        if _COMMIT in sweep.tags
+    ]
     whose = {sweep.run_id: _whose(sweep.tags) for sweep in sweeps}
     several = len(set(whose.values())) > 1
     by = [f"{whose[sweep.run_id]}: {plain(sweep.name)}" if several else whose[sweep.run_id] for sweep in sweeps]
@@ -148,7 +200,7 @@ def _provenance(sweeps: Sequence[RecordedSweep]) -> dict[str, str]:
         "Versions": "; ".join(filter(None, [f"Python {each('python')}" if each("python") else "", each("versions")])),
         "Machine": "; ".join(filter(None, [each("platform"), each("blas")])),
         "Commit": "; ".join(dict.fromkeys(commits)),
-        "MLflow": "; ".join(f"run {sweep.run_id} ({plain(sweep.name)})" for sweep in sweeps),
+        "MLflow": "; ".join(say("run {run} ({name})", run=sweep.run_id, name=plain(sweep.name)) for sweep in sweeps),
     }
 
 

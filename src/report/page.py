@@ -13,8 +13,10 @@ from src.comparison.candidates import Candidate
 from src.comparison.held_out import HeldOut
 from src.comparison.outcome import Outcome
 from src.escaping import json_text
+from src.language import say
 from src.report.held_out import held_out_cells
 from src.report.html import filled
+from src.report.method import term
 from src.report.tables import best_line, candidate_cells, leaderboard_cells, leaderboard_csv, setting_rows
 from src.report.terminal import Cells, cells_markdown
 from src.report.verdicts import across_tables, answer, comparison_cells, comparison_csv
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _ROWS_AT_FIRST = 25
+# What programs know the columns of `published_cells` by.
+_PUBLISHED = ("data", "model", "metric", "published", "here", "verdict", "published where, and how")
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +83,8 @@ class ComparisonReport:
     ----------
     title
         The study's name.
+    figure_note
+        What is to be known of the figures.
     class_scores
         The best candidates' scores by class.
     published
@@ -99,6 +105,7 @@ class ComparisonReport:
     question: str
     outcome: Outcome
     pictures: tuple[Picture, ...] = ()
+    figure_note: str | None = None
     class_scores: Cells | None = None
     published: Cells | None = None
     held_out: tuple[HeldOut, ...] = ()
@@ -121,28 +128,30 @@ class ComparisonReport:
         """Heading, caption and content of each table but the leaderboard, in the order to show them."""
         outcome = self.outcome
         if outcome.candidates:
-            caption = "Models: each by settings that were chosen without the fold they score"
-            yield "Models", caption, candidate_cells(outcome)
+            caption = say("Models: each by settings that were chosen without the fold they score")
+            yield say("Models"), caption, candidate_cells(outcome)
         for found in self.held_out:
-            yield "Held out", "Held out: the kept models on rows they have not seen", held_out_cells(found)
+            caption = say("Held out: the kept models on rows they have not seen")
+            yield say("Held out"), caption, held_out_cells(found)
         if outcome.comparisons:
-            caption = "Comparisons: each model against each baseline on the same folds"
-            yield "Comparisons", caption, comparison_cells(outcome)
+            caption = say("Comparisons: each model against each baseline on the same folds")
+            yield say("Comparisons"), caption, comparison_cells(outcome)
         if outcome.across is not None:
             ranks, pairs = across_tables(outcome)
-            yield "Over all data sets", "Mean ranks over the data sets", ranks
-            yield "Pairs over all data sets", "Pairs of models over the data sets", pairs
+            yield say("Over all data sets"), say("Mean ranks over the data sets"), ranks
+            yield say("Pairs over all data sets"), say("Pairs of models over the data sets"), pairs
         if self.published is not None:
-            yield "Published scores", "Scores that others have published, beside those measured here", self.published
+            caption = say("Scores that others have published, beside those measured here")
+            yield say("Published scores"), caption, self.published
         if self.class_scores is not None:
-            yield "Classes", "Scores by class of each model at its best setting", self.class_scores
+            yield say("Classes"), say("Scores by class of each model at its best setting"), self.class_scores
 
 
 def to_html(report: ComparisonReport) -> str:
     """One page that needs no other file and no network: light and dark, printable, for narrow screens too."""
     return filled(
         "comparison.html",
-        {"command": _command, "base64": _base64},
+        {"command": _command, "base64": _base64, "term": term},
         report=report,
         board=leaderboard_cells(report.outcome, report.reused),
         best=best_line(report.outcome),
@@ -176,21 +185,23 @@ def to_markdown(report: ComparisonReport) -> str:
     for heading, _, cells in report.tables():
         parts += [f"## {heading}", cells_markdown(cells).rstrip()]
     parts += [
-        "## Leaderboard",
+        f"## {say('Leaderboard')}",
         cells_markdown(leaderboard_cells(report.outcome, report.reused)).rstrip(),
         markdown(best_line(report.outcome)),
     ]
     if report.pictures:
-        parts.append("## Figures")
+        parts.append(f"## {say('Figures')}")
+    if report.figure_note is not None:
+        parts.append(markdown(report.figure_note))
     for picture in report.pictures:
         parts.append(f"### {markdown(picture.title)}")
         parts.append(f"![{markdown(picture.description)}](figures/{picture.name}.svg)")
         parts.append(markdown(picture.description))
     if report.method:
-        parts.append("## How it was done")
-        parts.append("\n".join(f"- {markdown(term)}: {markdown(text)}" for term, text in report.method.items()))
+        parts.append(f"## {say('How it was done')}")
+        parts.append("\n".join(f"- {markdown(term(name))}: {markdown(text)}" for name, text in report.method.items()))
     if report.commands:
-        parts += ["To do it again:", "\n".join(f"    {_command(command)}" for command in report.commands)]
+        parts += [say("To do it again:"), "\n".join(f"    {_command(command)}" for command in report.commands)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -206,7 +217,7 @@ def to_json(report: ComparisonReport) -> str:
         "settings": setting_rows(outcome),
         "models": [_candidate_json(candidate, outcome.metric) for candidate in outcome.candidates],
         "comparisons": outcome.comparisons,
-        "published": [dict(zip(published.headers, row, strict=True)) for row in published.rows] if published else [],
+        "published": [dict(zip(_PUBLISHED, row, strict=True)) for row in published.rows] if published else [],
         "held_out": report.held_out,
         "across": outcome.across,
         "method": dict(report.method),

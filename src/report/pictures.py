@@ -7,6 +7,7 @@ from src.comparison.jobs import Setting
 from src.comparison.naming import model_label, numbers
 from src.comparison.outcome import Outcome
 from src.evaluation.results import Curve, OutOfFold
+from src.language import say, sentences
 from src.report.figures.curves import learning_curve
 from src.report.figures.predictions import (
     calibration_curves,
@@ -26,7 +27,7 @@ from src.report.figures.scores import (
 from src.report.figures.weights import hidden_weights
 from src.report.material import MOST_PANELS, HiddenUnits, Material, Plane, best
 from src.report.page import Picture
-from src.report.style import to_png
+from src.report.style import lacks_letters, to_png
 from src.report.words import LAST_FIGURE, metric_label, percent, plain
 
 MOST_CLASSES = 12  # whose confusion matrix can still be read
@@ -52,9 +53,11 @@ def fitted_pictures(fitted: Plane | HiddenUnits | None) -> tuple[Picture, ...]:
         return (
             Picture(
                 "decision-regions",
-                "What each model decides",
-                "The plane of the two features as each model, fitted on all rows, divides it; the rows as points. The "
-                "paler the tint, the less sure the model.",
+                say("What each model decides"),
+                say(
+                    "The plane of the two features as each model, fitted on all rows, divides it; the rows as points. "
+                    "The paler the tint, the less sure the model."
+                ),
                 decision_regions(
                     fitted.grid,
                     fitted.predicted,
@@ -69,13 +72,25 @@ def fitted_pictures(fitted: Plane | HiddenUnits | None) -> tuple[Picture, ...]:
         return (
             Picture(
                 "hidden-units",
-                f"What the hidden units of {plain(fitted.name)} look at",
-                "Weights from the pixels to each unit of the first hidden layer: light where ink excites it, dark "
-                "where ink inhibits it.",
+                say("What the hidden units of {model} look at", model=plain(fitted.name)),
+                say(
+                    "Weights from the pixels to each unit of the first hidden layer: light where ink excites it, dark "
+                    "where ink inhibits it."
+                ),
                 hidden_weights(fitted.weights, fitted.image, MOST_UNITS),
             ),
         )
     return ()
+
+
+def font_note() -> str | None:
+    """What to say where no font has the letters of the language, so that the figures' words are English."""
+    if not lacks_letters():
+        return None
+    return say(
+        "The words in the figures are English, as no font that is installed here has Chinese letters. Install one: "
+        "fonts-noto-cjk (Debian, Ubuntu), google-noto-sans-cjk-fonts (Fedora), or Noto Sans SC from fonts.google.com."
+    )
 
 
 def job_figures(name: str, made: OutOfFold, curves: Sequence[Curve]) -> dict[str, bytes]:
@@ -92,22 +107,30 @@ def _of_differences(outcome: Outcome) -> Iterator[Picture]:
     if not comparisons:
         return
     baselines = list(dict.fromkeys(one.baseline for one in comparisons))
-    to = f" to {plain(baselines[0])}" if len(baselines) == 1 else ""
+    title = say("Differences, fold by fold")
+    if len(baselines) == 1:
+        title = say("Differences to {baseline}, fold by fold", baseline=plain(baselines[0]))
     yield Picture(
         "differences",
-        f"Differences{to}, fold by fold",
-        f"Each ring is one fold: {metric_label(outcome.metric)} of the model minus that of the baseline on the same "
-        f"rows. The bar is the mean's {percent(outcome.options.confidence)} confidence interval, corrected for "
-        "training parts that overlap and for all comparisons of the data set; a bar across zero does not show a "
-        "difference.",
+        title,
+        say(
+            "Each ring is one fold: {metric} of the model minus that of the baseline on the same rows. The bar is the "
+            "mean's {confidence} confidence interval, corrected for training parts that overlap and for all "
+            "comparisons of the data set; a bar across zero does not show a difference.",
+            metric=metric_label(outcome.metric),
+            confidence=percent(outcome.options.confidence),
+        ),
         differences(comparisons),
     )
     if outcome.across is not None and outcome.across.critical_difference is not None:
         yield Picture(
             "critical-difference",
-            "Ranks over all data sets",
-            f"Mean rank of each model over {len(outcome.across.data)} data sets, 1 for the best. Models that a bar "
-            "joins differ by less than the critical difference at 5% (Nemenyi's test; Demšar 2006).",
+            say("Ranks over all data sets"),
+            say(
+                "Mean rank of each model over {count} data sets, 1 for the best. Models that a bar joins differ by "
+                "less than the critical difference at 5% (Nemenyi's test; Demšar 2006).",
+                count=len(outcome.across.data),
+            ),
             critical_differences(outcome.across),
         )
 
@@ -116,15 +139,24 @@ def _of_scores(outcome: Outcome) -> Iterator[Picture]:
     metric = outcome.metric
     label = metric_label(metric)
     if len(outcome.candidates) > 1:
-        same_rows = (
-            " Two models may well differ where their intervals overlap, as both were tested on the same rows: the "
-            "differences above tell."
-        )
+        told = [
+            say(
+                "Mean test {metric} of each model in the table above, with its own {confidence} confidence interval.",
+                metric=label,
+                confidence=percent(outcome.options.confidence),
+            )
+        ]
+        if outcome.comparisons:
+            told.append(
+                say(
+                    "Two models may well differ where their intervals overlap, as both were tested on the same rows: "
+                    "the differences above tell."
+                )
+            )
         yield Picture(
             "models",
-            "Models",
-            f"Mean test {label} of each model in the table above, with its own {percent(outcome.options.confidence)} "
-            f"confidence interval.{same_rows if outcome.comparisons else ''}",
+            say("Models"),
+            sentences(told),
             intervals(outcome.candidates, metric, outcome.options.confidence),
         )
     if len(outcome.boards) > 1:
@@ -133,19 +165,26 @@ def _of_scores(outcome: Outcome) -> Iterator[Picture]:
     principal = NETWORK if NETWORK in models else max(dict.fromkeys(models), key=models.count)
     part = [setting for setting, model in zip(outcome.settings, models, strict=True) if model == principal]
     swept = numbers([setting.flat for setting in part])
+    over_two = say("{metric} of {model} over two settings", metric=_titled(label), model=plain(principal))
     if len(swept) > 1 and any(numeric_places(part, key) for key in swept[:2]):
         yield Picture(
             "scattered",
-            f"{label[:1].upper() + label[1:]} of {plain(principal)} over two settings",
-            f"Each point is a setting of {plain(principal)} that was tried; the darker the better, the best is framed.",
+            over_two,
+            say(
+                "Each point is a setting of {model} that was tried; the darker the better, the best is framed.",
+                model=plain(principal),
+            ),
             scattered(part, swept[0], swept[1], metric),
         )
     elif len(swept) > 1:
         yield Picture(
             "heat-map",
-            f"{label[:1].upper() + label[1:]} of {plain(principal)} over two settings",
-            f"Each cell is the best setting of {plain(principal)} with these values, over all folds; the darker the "
-            "better, the best is framed. A broad dark region is worth more than one dark cell.",
+            over_two,
+            say(
+                "Each cell is the best setting of {model} with these values, over all folds; the darker the better, "
+                "the best is framed. A broad dark region is worth more than one dark cell.",
+                model=plain(principal),
+            ),
             heat_map(part, swept[0], swept[1], metric),
         )
     axis = next(iter(numbers([setting.flat for setting in outcome.settings])), None)
@@ -157,10 +196,14 @@ def _of_scores(outcome: Outcome) -> Iterator[Picture]:
     leaf = axis.rpartition(".")[2]
     yield Picture(
         "along",
-        f"{label[:1].upper() + label[1:]} by {leaf}",
-        f"Mean over the folds along {leaf}, everything else at its best there.",
+        say("{metric} by {key}", metric=_titled(label), key=leaf),
+        say("Mean over the folds along {key}, everything else at its best there.", key=leaf),
         metric_along(lines, axis, metric),
     )
+
+
+def _titled(label: str) -> str:
+    return label[:1].upper() + label[1:]
 
 
 def _lines(outcome: Outcome, axis: str) -> Mapping[str, Sequence[Setting]]:
@@ -178,10 +221,16 @@ def _of_curves(material: Material) -> Iterator[Picture]:
     if trained:
         yield Picture(
             "learning-curves",
-            "Learning curves",
-            "Loss by epoch at each model's setting above, mean over the folds and one standard deviation. Where the "
-            "test fold's loss rises again while the training part's falls, the model overfits."
-            + _which(len(trained), MOST_PANELS),
+            say("Learning curves"),
+            sentences(
+                [
+                    say(
+                        "Loss by epoch at each model's setting above, mean over the folds and one standard deviation. "
+                        "Where the test fold's loss rises again while the training part's falls, the model overfits."
+                    ),
+                    *_which(len(trained), MOST_PANELS),
+                ]
+            ),
             learning_curve({one.name: material.curves[one.name] for one in best(trained)}, losses),
         )
 
@@ -193,32 +242,48 @@ def _of_predictions(material: Material) -> Iterator[Picture]:
         most = MOST_PANELS if len(classes) <= FEW_CLASSES else 2
         kept = [one.name for one in best(material.outcome.candidates, most)]
         again = any(setting.first.config.cv.repeats > 1 for setting in material.outcome.settings)
+        told = say("How many rows of each true class were predicted as which, by models that had not seen them.")
+        if again:
+            told = say(
+                "How many rows of each true class were predicted as which, by models that had not seen them; every row "
+                "counts once in each repetition."
+            )
         yield Picture(
             "confusion",
-            "Confusion matrices",
-            "How many rows of each true class were predicted as which, by models that had not seen them"
-            + ("; every row counts once in each repetition." if again else ".")
-            + _which(len(material.outcome.candidates), most),
+            say("Confusion matrices"),
+            sentences([told, *_which(len(material.outcome.candidates), most)]),
             confusion_matrices({name: made[name] for name in kept}, classes),
+        )
+    left_out = _which(len(material.outcome.candidates), MOST_PANELS)
+    told = say("True positives against false positives as the threshold moves, mean over the folds.")
+    if len(classes) > 2:
+        told = say(
+            "True positives against false positives as the threshold moves, mean over the folds and over one class "
+            "against the rest."
         )
     yield Picture(
         "roc",
-        "ROC curves",
-        "True positives against false positives as the threshold moves, mean over the folds"
-        + (" and over one class against the rest." if len(classes) > 2 else ".")
-        + _which(len(material.outcome.candidates), MOST_PANELS),
+        say("ROC curves"),
+        sentences([told, *left_out]),
         roc_curves(made),
     )
     yield Picture(
         "calibration",
-        "Calibration",
-        "How often what is predicted with a probability comes true; on the diagonal the probabilities can be taken at "
-        "their word. Below, how the predicted probabilities are spread."
-        + _which(len(material.outcome.candidates), MOST_PANELS),
+        say("Calibration"),
+        sentences(
+            [
+                say(
+                    "How often what is predicted with a probability comes true; on the diagonal the probabilities can "
+                    "be taken at their word. Below, how the predicted probabilities are spread."
+                ),
+                *left_out,
+            ]
+        ),
         calibration_curves(made, classes),
     )
 
 
-def _which(count: int, most: int) -> str:
-    """What to say of the models that a figure leaves out."""
-    return f" Shown are {most} of {count} models, the best and the network." if count > most else ""
+def _which(count: int, most: int) -> list[str]:
+    """What to say of the models that a figure leaves out, if it does."""
+    told = say("Shown are {shown} of {count} models, the best and the network.", shown=most, count=count)
+    return [told] * (count > most)

@@ -5,8 +5,10 @@ drawn and written inside `styled()`: one lock, the room's settings while it is h
 are made by `matplotlib.figure.Figure`, never by pyplot.
 """
 
+import contextlib
 import functools
 import io
+import itertools
 import re
 import textwrap
 import threading
@@ -23,7 +25,9 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from rich.cells import cell_len
 
+from src.language import ENGLISH, chosen, letters, speaking
 from src.report.words import plain
 
 Arguments = ParamSpec("Arguments")
@@ -53,6 +57,7 @@ _WIDE_FONTS = (
     "Hiragino Sans GB",
     "Microsoft YaHei",
     "SimHei",
+    "SimSun",
     "Arial Unicode MS",
 )
 _PLAIN_FONT = "DejaVu Sans"  # comes with matplotlib
@@ -74,14 +79,19 @@ def styled() -> Iterator[None]:
 
 
 def figure(function: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
-    """Mark a function that draws a figure: it runs inside `styled()`."""
+    """Mark a function that draws a figure: it runs inside `styled()`, in English where no font has other letters."""
 
     @functools.wraps(function)
     def draw(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
-        with styled():
+        with styled(), speaking(ENGLISH if lacks_letters() else chosen()):
             return function(*args, **kwargs)
 
     return draw
+
+
+def lacks_letters() -> bool:
+    """Whether the fonts that are installed lack letters of the language that is spoken."""
+    return chosen() != ENGLISH and not set(map(ord, letters(chosen()))) <= _known_characters()
 
 
 def panels(
@@ -152,7 +162,7 @@ def categories(axes: Axes, labels: Sequence[str], which: str = "x", limit: int =
     axis.set_major_locator(FixedLocator(range(len(texts))))
     axis.set_major_formatter(FixedFormatter(texts))
     axis.set_minor_locator(NullLocator())
-    if which == "x" and sum(map(len, texts)) > room:
+    if which == "x" and sum(map(cell_len, texts)) > room:
         axes.tick_params(axis="x", labelrotation=35)
         for label in axes.get_xticklabels():
             label.set(horizontalalignment="right", rotation_mode="anchor")
@@ -236,8 +246,23 @@ def _settings() -> dict[Any, Any]:
 @functools.cache
 def _fonts() -> list[str]:
     """The plain font, then those with Chinese letters that are installed (a missing one would be warned about)."""
+    manager = font_manager.fontManager
+    if not _installed(_WIDE_FONTS):  # matplotlib's list, which it keeps in a file, may be older than a font
+        for path in sorted(set(font_manager.findSystemFonts()) - {font.fname for font in manager.ttflist}):
+            with contextlib.suppress(OSError, RuntimeError, ValueError):  # one that it cannot read
+                manager.addfont(path)
+    others = (
+        font.name
+        for font in manager.ttflist
+        if not font.name.startswith("Last Resort")  # has a box for every letter
+        and ord("的") in font_manager.get_font(font.fname).get_charmap()
+    )
+    return [_PLAIN_FONT, *(_installed(_WIDE_FONTS) or itertools.islice(others, 1))]
+
+
+def _installed(names: Iterable[str]) -> list[str]:
     installed = {font.name for font in font_manager.fontManager.ttflist}
-    return [_PLAIN_FONT, *(name for name in _WIDE_FONTS if name in installed)]
+    return [name for name in names if name in installed]
 
 
 @functools.cache
@@ -245,7 +270,8 @@ def _known_characters() -> frozenset[int]:
     """Code points that some font of the style can draw."""
     known: set[int] = set()
     for name in _fonts():
-        known.update(font_manager.get_font(font_manager.findfont(name)).get_charmap())
+        found = font_manager.findfont(font_manager.FontProperties(family=[name]))
+        known.update(font_manager.get_font(found).get_charmap())
     return frozenset(known)
 
 

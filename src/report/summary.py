@@ -9,13 +9,13 @@ from rich.text import Text
 
 from src.comparison.held_out import HeldOut
 from src.comparison.outcome import Outcome
+from src.language import say
 from src.report.held_out import held_out_cells
 from src.report.method import RUN_BY
 from src.report.page import ComparisonReport
 from src.report.tables import SCREENFUL, best_line, leaderboard
-from src.report.terminal import Cells, FittedTable, encodable
+from src.report.terminal import Cells, FittedTable, paragraph
 from src.report.verdicts import across_tables
-from src.report.words import plain
 
 _CHECK = "check/gradient_error"
 SHOWN_JOBS = 12  # of a leaderboard beside other tables; the files hold it whole
@@ -40,14 +40,15 @@ def print_summary(
         _say_whose(console, report)
     console.print()
     _print_tables(console, across_tables(outcome))
-    _say(console, best_line(outcome), "bold")
+    _print(console, best_line(outcome), "bold")
     checked = [job.metrics[_CHECK] for setting in outcome.settings for job in setting.jobs if _CHECK in job.metrics]
     if checked:
-        _say(console, f"Gradient check: largest relative error against central differences {max(checked):.1e}.")
+        error = f"{max(checked):.1e}"
+        _print(console, say("Gradient check: largest relative error against central differences {error}.", error=error))
     if report is not None:
-        _say(console, report.answer)
+        _print(console, report.answer)
     for caution in cautions if report is None else report.caveats:
-        _say(console, caution, "yellow")
+        _print(console, caution, "yellow")
 
 
 def print_end(
@@ -58,41 +59,49 @@ def print_end(
     held_out: Iterable[HeldOut] = (),
     model_of: str | None = None,
     uri: str | None = None,
+    note: str | None = None,
 ) -> None:
     """Print what a run says when all of it is on disk.
 
     Scores published elsewhere, those on files that were held out, how to ask its model, where it is.
 
-    `model_of` is the run that keeps the model, if one does; `uri` the store, where a command has to be told.
+    `model_of` is the run that keeps the model, if one does; `uri` the store, where a command has to be told; `note`
+    what is to be known of the figures.
     """
     named = "" if uri is None else f" --uri {shlex.quote(uri)}"
     _print_tables(console, [published])
     for place, found in enumerate(held_out):
         if not place:
             console.print()
-        console.print(FittedTable(held_out_cells(found), f"Held out: {found.file}"))
+        console.print(FittedTable(held_out_cells(found), say("Held out: {file}", file=found.file)))
         console.print()
+    if note is not None:
+        _print(console, note, "yellow")
     if model_of is not None:
-        console.print(Text(f"New rows: python -m src.predict {model_of} rows.csv{named}"), soft_wrap=True)
-    console.print(Text(f"Open the result: {f'python -m src.ui{named}' if uri else 'make ui'}"), soft_wrap=True)
+        predict = f"python -m src.predict {model_of} rows.csv{named}"
+        console.print(Text(say("New rows: {command}", command=predict)), soft_wrap=True)
+    opening = f"python -m src.ui{named}" if uri else "make ui"
+    console.print(Text(say("Open the result: {command}", command=opening)), soft_wrap=True)
     # Never folded or cut: a terminal makes a whole address clickable.
     console.print(Text(address), soft_wrap=True)
 
 
 def print_report(console: Console, report: ComparisonReport, folder: Path) -> None:
     """Print the question, the leaderboard, the comparisons, the answer and what qualifies it."""
-    _say(console, report.title, "bold")
-    _say(console, report.question)
+    _print(console, report.title, "bold")
+    _print(console, report.question)
     console.print()
     console.print(leaderboard(report.outcome, report.reused, limit=SHOWN_JOBS))
     _say_whose(console, report)
     console.print()
     _print_tables(console, [cells for _, _, cells in report.tables() if cells is not report.class_scores])
-    _say(console, report.answer, "bold")
+    _print(console, report.answer, "bold")
     for caveat in report.caveats:
-        _say(console, caveat, "yellow")
+        _print(console, caveat, "yellow")
+    if report.figure_note is not None:
+        _print(console, report.figure_note, "yellow")
     console.print()
-    console.print(Text(f"Written to {folder / 'comparison.html'}"), soft_wrap=True)
+    console.print(Text(say("Written to {path}", path=folder / "comparison.html")), soft_wrap=True)
 
 
 def _print_tables(console: Console, tables: Iterable[Cells | None]) -> None:
@@ -104,8 +113,8 @@ def _print_tables(console: Console, tables: Iterable[Cells | None]) -> None:
 
 def _say_whose(console: Console, report: ComparisonReport) -> None:
     if RUN_BY in report.method:
-        _say(console, f"{RUN_BY} {report.method[RUN_BY]}.")
+        _print(console, say("Run by {whose}.", whose=report.method[RUN_BY]))
 
 
-def _say(console: Console, text: str, style: str = "") -> None:
-    console.print(Text(encodable(plain(text), console.options), style=style))
+def _print(console: Console, text: str, style: str = "") -> None:
+    console.print(paragraph(text, console.options, style))

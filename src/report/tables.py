@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from src.comparison.jobs import DATA, ESTIMATOR, MODEL, Setting
+from src.comparison.jobs import DATA, ESTIMATOR, MODEL, Setting, status_word
 from src.comparison.naming import (
     SHOWN_DIGITS,
     distinct,
@@ -22,20 +22,13 @@ from src.comparison.naming import (
 from src.comparison.outcome import Outcome, has_result
 from src.escaping import csv_cell
 from src.evaluation.warned import alike
+from src.language import say, say_number
 from src.report.terminal import Cells, FittedTable
 from src.report.words import MISSING, duration, mean_and_spread, metric_label, number, percent, plain, short_name
-from src.words import counted
 
 SCREENFUL = 30  # rows of a table that are still read on a terminal
 SHOWN_METRICS = ("accuracy", "log_loss", "macro_f1", "roc_auc")
 _MOST_DIVERGED = 10  # settings that a warning names; a failure is always told
-
-_SELECTIONS = {
-    "only": "the only one",
-    "other folds": "by the other folds",
-    "nested": "in each training part",
-    "search": "by a search that saw all folds",
-}
 
 
 def leaderboard_cells(
@@ -49,10 +42,10 @@ def leaderboard_cells(
     rows = [(data, setting) for data, board in outcome.boards.items() for setting in board]
     flats = [setting.flat for _, setting in rows]
     own = [key for key in _varying_within(outcome) if key not in (DATA, MODEL, ESTIMATOR)]
-    columns = [("data", False, [plain(data) for data, _ in rows])] if len(outcome.boards) > 1 else []
-    columns.append(("model", False, [plain(model_label(flat)) for flat in flats]))
+    columns = [(say("data"), False, [plain(data) for data, _ in rows])] if len(outcome.boards) > 1 else []
+    columns.append((say("model"), False, [plain(model_label(flat)) for flat in flats]))
     if join_settings and own:
-        columns.append(("settings", False, [plain(setting_text(flat, own)) or MISSING for flat in flats]))
+        columns.append((say("settings"), False, [plain(setting_text(flat, own)) or MISSING for flat in flats]))
     else:
         for key, name in short_keys(own).items():
             texts = [plain(value_text(flat[key], SHOWN_DIGITS)) if key in flat else MISSING for flat in flats]
@@ -61,12 +54,14 @@ def leaderboard_cells(
     for name in metrics if ranking in metrics else (ranking, *metrics):
         texts = [_score(setting, name, ranks=name == ranking) for _, setting in rows]
         columns.append((metric_label(name), True, texts))
-    columns.append(("time", True, [duration(sum(job.value("time/fit") for job in one.jobs)) for _, one in rows]))
+    columns.append((say("time"), True, [duration(sum(job.value("time/fit") for job in one.jobs)) for _, one in rows]))
     headers, numeric, cells = zip(*columns, strict=True)
     folds, label = folds_text(outcome.settings), metric_label(outcome.metric)
-    notes = [f"Test scores, mean ± standard deviation over {folds}; best {label} first."]
+    notes = [
+        say("Test scores, mean ± standard deviation over {folds}; best {metric} first.", folds=folds, metric=label)
+    ]
     if reused:
-        notes.append(f"Reused from the record: {reused} of {counted(len(outcome.jobs), 'job')}.")
+        notes.append(say("Reused from the record: {reused} of {jobs}.", reused=reused, jobs=_jobs(len(outcome.jobs))))
     return Cells(
         headers=headers,
         numeric=numeric,
@@ -134,62 +129,95 @@ def best_line(outcome: Outcome) -> str:
     if len(outcome.boards) > 1:
         best = [(data, outcome.best_on(data)) for data in outcome.boards]
         found = [
-            f"{plain(job_label(one.flat, keys))} on {plain(data)} ({number(one.score(metric))})"
+            say(
+                "{model} on {data} ({score})",
+                model=plain(job_label(one.flat, keys)),
+                data=plain(data),
+                score=number(one.score(metric)),
+            )
             for data, one in best
             if one
         ]
-        return f"Best {label} of each data set, on the folds that chose it: {'; '.join(found)}." if found else _NOTHING
+        if found:
+            return say(
+                "Best {metric} of each data set, on the folds that chose it: {found}.",
+                metric=label,
+                found=say("; ").join(found),
+            )
     if outcome.best is None:
-        return _NOTHING
+        return say("No job has a result.")
     results = sum(has_result(setting, metric) for setting in outcome.settings)
-    start, end = (f"Best of {results}", " on the folds that chose it") if results > 1 else ("Result", "")
+    model = plain(job_label(outcome.best.flat, keys))
     score = mean_and_spread(outcome.best.score(metric), outcome.best.spread(metric))
-    return f"{start}: {plain(job_label(outcome.best.flat, keys))}, {label} {score}{end}."
-
-
-_NOTHING = "No job has a result."
+    if results == 1:
+        return say("Result: {model}, {metric} {score}.", model=model, metric=label, score=score)
+    return say(
+        "Best of {count}: {model}, {metric} {score} on the folds that chose it.",
+        count=results,
+        model=model,
+        metric=label,
+        score=score,
+    )
 
 
 def candidate_cells(outcome: Outcome) -> Cells:
     """The candidates: score with its interval, best setting with its flattered score, settings tried, how chosen."""
     label, confidence = metric_label(outcome.metric), percent(outcome.options.confidence)
-    headers = (
-        *("data", "model", label, f"{confidence} interval"),
-        *("best setting", "on all folds", "settings tried", "chosen"),
-    )
+    interval = say("{confidence} interval", confidence=confidence)
+    of_settings = say("best setting"), say("on all folds"), say("settings tried"), say("chosen")
+    headers = (say("data"), say("model"), label, interval, *of_settings)
+    selections = {
+        "only": say("the only one"),
+        "other folds": say("by the other folds"),
+        "nested": say("in each training part"),
+        "search": say("by a search that saw all folds"),
+    }
     rows = [
         (
-            *(plain(one.data), plain(one.name), number(one.mean), f"{number(one.low)} to {number(one.high)}"),
+            *(plain(one.data), plain(one.name), number(one.mean), interval_text(number(one.low), number(one.high))),
             plain(one.best_text) or MISSING,
             number(one.best.score(outcome.metric)),
-            *(str(len(one.settings)), _SELECTIONS[one.selection]),
+            *(str(len(one.settings)), selections[one.selection]),
         )
         for one in outcome.candidates
     ]
     used = {one.selection for one in outcome.candidates}
     notes = [
-        f"Mean test {label} over the folds, with its {confidence} confidence interval corrected for training parts "
-        "that overlap (Nadeau and Bengio 2003).",
+        say(
+            "Mean test {metric} over the folds, with its {confidence} confidence interval corrected for training parts "
+            "that overlap (Nadeau and Bengio 2003).",
+            metric=label,
+            confidence=confidence,
+        )
     ]
     if used - {"only"}:
         notes.append(
-            "Each fold is scored by a setting that was chosen without it; named is the setting that is best over all "
-            "folds, with its score on these folds, which chose it."
+            say(
+                "Each fold is scored by a setting that was chosen without it; named is the setting that is best over "
+                "all folds, with its score on these folds, which chose it."
+            )
         )
     if "other folds" in used:
         notes.append(
-            "Chosen by the other folds: of the same repeat and seed. Such a score's interval holds the truth somewhat "
-            "less often than it says (experiments/statistics.md)."
+            say(
+                "Chosen by the other folds: of the same repeat and seed. Such a score's interval holds the truth "
+                "somewhat less often than it says (experiments/statistics.md)."
+            )
         )
     if "nested" in used:
-        notes.append("Chosen in each training part: by folds inside it (nested cross-validation).")
+        notes.append(say("Chosen in each training part: by folds inside it (nested cross-validation)."))
     cells = Cells(headers, (False, False, True, True, False, True, True, False), tuple(rows), None, tuple(notes))
     if not used - {"only"}:
-        cells = cells.without("best setting", "on all folds", "settings tried", "chosen")
+        cells = cells.without(*of_settings)
     if len(outcome.boards) < 2:
-        cells = cells.without("data")
-    narrow = replace(cells.without("settings tried", "chosen"), notes=cells.notes[:2])
-    return replace(cells, narrower=(narrow, narrow.without("best setting", "on all folds")))
+        cells = cells.without(say("data"))
+    narrow = replace(cells.without(*of_settings[2:]), notes=cells.notes[:2])
+    return replace(cells, narrower=(narrow, narrow.without(*of_settings[:2])))
+
+
+def interval_text(low: str, high: str) -> str:
+    """An interval by its ends: `0.731 to 0.869`."""
+    return say("{low} to {high}", low=low, high=high)
 
 
 def _varying_within(outcome: Outcome) -> list[str]:
@@ -210,20 +238,29 @@ def _score(setting: Setting, name: str, *, ranks: bool) -> str:
 def _first_rows(cells: Cells, limit: int | None) -> Cells:
     if limit is None or len(cells.rows) <= limit:
         return cells
-    groups = grouped((row[0] if cells.headers[0] == "data" else "", row) for row in cells.rows)
+    groups = grouped((row[0] if cells.headers[0] == say("data") else "", row) for row in cells.rows)
     each = max(limit // len(groups), 1)
     return replace(cells, rows=tuple(row for rows in groups.values() for row in rows[:each]))
 
 
-def folds_text(settings: Iterable[Setting]) -> str:
-    """How settings were split, where all were split alike: `5 folds`, `5 folds × 2 repeats × 3 seeds`."""
+def folds_text(settings: Iterable[Setting], *, stratified: bool = False) -> str:
+    """How settings were split, where all were split alike: `5 folds`, `5 folds × 2 repeats × 3 seeds`.
+
+    With `stratified` it is said of folds that are.
+    """
     kinds = set()
     for one in settings:
         cv = one.first.config.cv
-        parts = ((cv.folds, "folds"), (cv.repeats, "repeats"), (len(one.jobs), "seeds"))
-        split = " × ".join(f"{count} {word}" for count, word in parts if count > 1)
-        kinds.add("given folds" if one.first.config.data.fold is not None else split)
-    return kinds.pop() if len(kinds) == 1 else "folds"
+        if one.first.config.data.fold is not None:
+            kinds.add(say("given folds"))
+            continue
+        folds = say_number("{number} fold", "{number} folds", cv.folds)
+        if stratified and cv.stratified:
+            folds = say_number("{number} stratified fold", "{number} stratified folds", cv.folds)
+        repeats = say_number("{number} repeat", "{number} repeats", cv.repeats)
+        seeds = say_number("{number} seed", "{number} seeds", len(one.jobs))
+        kinds.add(" × ".join([folds, *[repeats] * (cv.repeats > 1), *[seeds] * (len(one.jobs) > 1)]))
+    return kinds.pop() if len(kinds) == 1 else say("folds")
 
 
 def failed_status(setting: Setting) -> str:
@@ -233,7 +270,8 @@ def failed_status(setting: Setting) -> str:
 
 def trouble_word(setting: Setting) -> str:
     """What became of a setting without a full result: `failed`, `diverged`; empty where neither is so."""
-    return failed_status(setting).lower() or ("diverged" if any(job.diverged for job in setting.jobs) else "")
+    status = failed_status(setting)
+    return status_word(status) if status else say("diverged") if any(job.diverged for job in setting.jobs) else ""
 
 
 def _trouble(outcome: Outcome) -> list[str]:
@@ -244,11 +282,13 @@ def _trouble(outcome: Outcome) -> list[str]:
     for job in troubled:
         who = plain(job_label(job.flat, keys))
         if job.status != "FINISHED":
-            lines.append(f"{job.status.lower()}: {who}" + (f": {plain(job.error, 200)}" if job.error else ""))
+            told = who if not job.error else say("{who}: {error}", who=who, error=plain(job.error, 200))
+            lines.append(say("{status}: {who}", status=status_word(job.status), who=told))
         else:
-            diverged.append(f"diverged: {who}, in {counted(job.diverged, 'fold')}")
-    more = [f"diverged: {len(diverged) - _MOST_DIVERGED} more jobs"] if len(diverged) > _MOST_DIVERGED else []
-    return lines + diverged[:_MOST_DIVERGED] + more
+            folds = say_number("{number} fold", "{number} folds", job.diverged)
+            diverged.append(say("diverged: {who}, in {folds}", who=who, folds=folds))
+    more = len(diverged) - _MOST_DIVERGED
+    return lines + diverged[:_MOST_DIVERGED] + [say("diverged: {count} more jobs", count=more)] * (more > 0)
 
 
 def _fit_warnings(outcome: Outcome) -> list[str]:
@@ -268,9 +308,17 @@ def _fit_warnings(outcome: Outcome) -> list[str]:
     lines = []
     for (model, key), counts in fits.items():
         some = [setting for setting in counts if counts.keys() != settings[model]]
-        more = f"; and {counted(len(some) - 3, 'more setting')}" if len(some) > 3 else ""
-        where = f" ({'; '.join(some[:3])}{more})" if some else ""
+        shown = "; ".join(some[:3])
+        if len(some) > 3:
+            more = say_number("{number} more setting", "{number} more settings", len(some) - 3)
+            shown = say("{some}; and {more}", some=shown, more=more)
+        fits_told = say_number("{number} fit", "{number} fits", sum(counts.values()))
+        who = say("{model} ({settings})", model=model, settings=shown) if some else model
         lines.append(
-            f"warned in {counted(sum(counts.values()), 'fit')}: {model}{where}: {plain(texts[model, key], 200)}"
+            say("warned in {fits}: {who}: {warning}", fits=fits_told, who=who, warning=plain(texts[model, key], 200))
         )
     return lines
+
+
+def _jobs(count: int) -> str:
+    return say_number("{number} job", "{number} jobs", count)

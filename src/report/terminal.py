@@ -1,5 +1,6 @@
 """Tables of texts, and how the terminal shows them: laid out for its width, in letters its encoding has."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -9,10 +10,14 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from src.language import say
 from src.report.words import markdown, plain
 
 _LONGEST_WORD = 32  # letters that are kept together
 _MANY = 1000
+# What is not broken: a Chinese letter, or others up to a space, with the marks that begin or end no line.
+_WIDE, _OPENING, _CLOSING = "\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff01-\uff60", "（“《", "，。；：、）？！”》"
+_PIECE = re.compile(rf" *[{_OPENING}]*(?:[{_WIDE}]|[^ {_WIDE}“”]+)?[{_CLOSING}]*")
 
 
 @dataclass(frozen=True)
@@ -71,9 +76,9 @@ class FittedTable:
         shown, table = next(fitting, tables[-1])
         yield _fitted(table, console, options.max_width)
         if self.left_out:
-            yield Text(f"and {self.left_out} more, in the full table", style="dim")
-        yield from (Text(encodable(note, options), style="dim") for note in shown.notes)
-        yield from (Text(encodable(warning, options), style="red") for warning in shown.warnings)
+            yield Text(say("and {count} more, in the full table", count=self.left_out), style="dim")
+        yield from (paragraph(note, options, "dim") for note in shown.notes)
+        yield from (paragraph(warning, options, "red") for warning in shown.warnings)
 
 
 def cells_markdown(cells: Cells) -> str:
@@ -89,11 +94,25 @@ def cells_markdown(cells: Cells) -> str:
 
 def encodable(text: str, options: ConsoleOptions) -> str:
     r"""The text in what the console can write: an ASCII terminal gets +/- for ± and \u escapes for the rest."""
-    if not options.ascii_only:
+    if not options.ascii_only:  # it writes some form of Unicode
         return text
     for sign, letters in (("±", "+/-"), ("★", "*"), ("–", "-"), ("−", "-"), ("×", "x"), ("…", "...")):
-        text = text.replace(sign, letters)
-    return text.encode("ascii", "backslashreplace").decode("ascii")
+        if sign.encode(options.encoding, "ignore") == b"":
+            text = text.replace(sign, letters)
+    return text.encode(options.encoding, "backslashreplace").decode(options.encoding)
+
+
+def paragraph(text: str, options: ConsoleOptions, style: str = "") -> Text:
+    """A text for the console's width: rich breaks lines at spaces only, Chinese is broken between any two letters."""
+    shown = encodable(plain(text), options)
+    if cell_len(shown) == len(shown):
+        return Text(shown, style=style)
+    lines = [""]
+    for piece in _PIECE.findall(shown):
+        if cell_len(lines[-1] + piece.rstrip()) > options.max_width:
+            lines.append("")
+        lines[-1] += piece if lines[-1] else piece.lstrip()
+    return Text("\n".join(line.rstrip() for line in lines), style=style)
 
 
 def _rich_table(cells: Cells, options: ConsoleOptions, *, break_headers: bool, most_lines: int = 2) -> Table:

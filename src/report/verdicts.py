@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import reduce
 
 import pandas as pd
 
@@ -13,19 +14,11 @@ from src.comparison.families import Comparison, Family
 from src.comparison.naming import grouped
 from src.comparison.outcome import Outcome
 from src.evaluation.metrics import metric_of
-from src.report.tables import as_csv
+from src.language import listed, say, say_number, sentences
+from src.report.tables import as_csv, interval_text
 from src.report.terminal import Cells
 from src.report.words import MISSING, metric_label, number, p_value, percent, plain, probability
-from src.words import counted, listed
 
-_VERDICTS = {
-    "better": "better",
-    "worse": "worse",
-    "equal": "equal in practice",
-    "undecided": "undecided",
-    "identical": "identical predictions",
-}
-_PROBABILITIES = ("P(worse)", "P(equal)", "P(better)")
 _TOLD_IN_FULL = 3
 _NAMED = 8  # pairs that are equal in practice, named in the answer
 _SCORES_NAMED = 4
@@ -41,44 +34,45 @@ def answer(outcome: Outcome) -> str:
     the others are counted; of several data sets, each by itself.
     """
     if outcome.refusal is not None:
-        return f"Nothing is compared: {outcome.refusal}"
+        return say("Nothing is compared: {reason}", reason=outcome.refusal)
     if len(outcome.candidates) == 1:
         return _alone(outcome.candidates[0], outcome)
     if not outcome.comparisons:
-        return "Nothing is compared: no data set has two models with a result."
+        return say("Nothing is compared: no data set has two models with a result.")
     several = len(outcome.families) > 1
     clauses = _by_data(outcome.families) if several else _of_family(outcome.families[0])
-    sentences = [_sentence(clauses + _flattery(outcome.candidates))]
-    sentences += [] if several else _with_more_repeats(outcome)
-    sentences += _chosen(outcome)
+    told = [_sentence(clauses + _flattery(outcome.candidates))]
+    told += [] if several else _with_more_repeats(outcome)
+    told += _chosen(outcome)
     across = None if outcome.across is None else across_sentence(outcome.across)
-    return " ".join(filter(None, [*sentences, across, calibration.sentence(outcome)]))
+    return sentences(filter(None, [*told, across, calibration.sentence(outcome)]))
 
 
 def comparison_cells(outcome: Outcome) -> Cells:
     """The comparisons as a table of texts, with the notes that say how to read it."""
     comparisons, options = outcome.comparisons, outcome.options
-    interval = f"{percent(options.confidence)} interval"
+    interval = say("{confidence} interval", confidence=percent(options.confidence))
+    detectable, probabilities = say("could show"), _probabilities()
     headers = (
-        *("data", "model", "baseline", "verdict", "difference", interval, "p (Holm)", "could show"),
-        *_PROBABILITIES,
+        *(say("data"), say("model"), say("baseline"), say("verdict"), say("difference"), interval, say("p (Holm)")),
+        *(detectable, *probabilities),
     )
     rows = tuple(
         (
             *(plain(one.data), plain(one.model), plain(one.baseline), _verdict(one)),
             *(signed(one.difference, one), _interval(one), _p(one.p_holm)),
-            MISSING if one.is_difference or not one.detectable else _could_show(one) or "none",
+            MISSING if one.is_difference or not one.detectable else _could_show(one) or say("none"),
             *(probability(share, one.confidence) for share in (one.p_worse, one.p_equal, one.p_better)),
         )
         for one in comparisons
     )
     cells = Cells(headers, (False,) * 4 + (True,) * 7, rows, None, _notes(outcome))
     if comparisons and comparisons[0].rope is None:
-        cells = cells.without("P(equal)")
+        cells = cells.without(say("P(equal)"))
     if len(outcome.boards) < 2:
-        cells = cells.without("data")
-    narrow = replace(cells.without(*_PROBABILITIES), notes=cells.notes[:-1])
-    return replace(cells, narrower=(narrow, narrow.without("could show"), narrow.without("could show", interval)))
+        cells = cells.without(say("data"))
+    narrow = replace(cells.without(*probabilities), notes=cells.notes[:-1])
+    return replace(cells, narrower=(narrow, narrow.without(detectable), narrow.without(detectable, interval)))
 
 
 def comparison_csv(outcome: Outcome) -> str:
@@ -99,18 +93,28 @@ def across_cells(found: AcrossData, outcome: Outcome) -> Cells:
         (plain(name), f"{rank:.2f}", *(number(score) for score in scores))
         for name, rank, scores in zip(found.names, found.ranks, found.scores, strict=True)
     )
-    notes = [f"Mean rank over {len(found.data)} data sets, 1 for the best; then the mean test {label} on each."]
+    notes = [
+        say(
+            "Mean rank over {count} data sets, 1 for the best; then the mean test {metric} on each.",
+            count=len(found.data),
+            metric=label,
+        )
+    ]
     if found.friedman is not None:
-        notes.append(f"Friedman's test over all: {p_value(found.friedman)}.")
+        notes.append(say("Friedman's test over all: {p}.", p=p_value(found.friedman)))
     if found.left_out:
-        notes.append(f"Not on every data set, and left out here: {plain(listed(found.left_out))}.")
-    headers = ("model", "mean rank", *(plain(name, 18) for name in found.data))
+        notes.append(say("Not on every data set, and left out here: {models}.", models=plain(listed(found.left_out))))
+    headers = (say("model"), say("mean rank"), *(plain(name, 18) for name in found.data))
     return Cells(headers, (False, *(True,) * (len(headers) - 1)), rows, None, tuple(notes))
 
 
 def pair_cells(found: AcrossData, outcome: Outcome) -> Cells:
     """The pairs of candidates over all data sets: mean difference, on how many the one is better, the tests."""
-    headers = ("model", "baseline", "mean difference", "wins", "losses", "p (Holm)", *_PROBABILITIES)
+    probabilities = _probabilities()
+    headers = (
+        *(say("model"), say("baseline"), say("mean difference"), say("wins"), say("losses"), say("p (Holm)")),
+        *probabilities,
+    )
     rows = tuple(
         (
             *(plain(one.model), plain(one.baseline), _with_sign(one.difference)),
@@ -119,41 +123,52 @@ def pair_cells(found: AcrossData, outcome: Outcome) -> Cells:
         )
         for one in found.pairs
     )
-    tested = (
-        f"p: Wilcoxon's signed-rank test over {len(found.data)} data sets, with Holm's correction for "
-        f"{counted(found.tests, 'pair')} (Demšar 2006). P(worse), P(equal), P(better): Bayesian signed-rank test "
-        "(Benavoli et al. 2014)."
+    tested = say(
+        "p: Wilcoxon's signed-rank test over {count} data sets, with Holm's correction for {pairs} (Demšar 2006). "
+        "P(worse), P(equal), P(better): Bayesian signed-rank test (Benavoli et al. 2014).",
+        count=len(found.data),
+        pairs=_pairs(found),
     )
     note = tested if found.is_tested else _too_few(found)
     cells = Cells(headers, (False, False, *(True,) * 7), rows, None, (note,))
     if not outcome.comparisons or outcome.comparisons[0].rope is None:
-        cells = cells.without("P(equal)")
+        cells = cells.without(say("P(equal)"))
     if not found.is_tested:
-        cells = cells.without("p (Holm)", *_PROBABILITIES)
-    return replace(cells, narrower=(cells.without(*_PROBABILITIES),))
+        cells = cells.without(say("p (Holm)"), *probabilities)
+    return replace(cells, narrower=(cells.without(*probabilities),))
 
 
 def across_sentence(found: AcrossData) -> str:
     """What the data sets say together, in one sentence."""
     first, last = found.names[0], found.names[-1]
-    ranks = (
-        f"{plain(first)} ranks best ({found.ranks[0]:.1f} on average) and {plain(last)} last ({found.ranks[-1]:.1f})"
+    best, worst = f"{found.ranks[0]:.1f}", f"{found.ranks[-1]:.1f}"
+    start = say(
+        "Over {count} data sets {first} ranks best ({best} on average) and {last} last ({worst})",
+        count=len(found.data),
+        first=plain(first),
+        best=best,
+        last=plain(last),
+        worst=worst,
     )
     if found.ranks[0] == found.ranks[-1]:
-        ranks = f"all rank alike ({found.ranks[0]:.1f} on average)"
-    start = f"Over {len(found.data)} data sets {ranks}"
+        start = say("Over {count} data sets all rank alike ({rank} on average)", count=len(found.data), rank=best)
     if not found.is_tested:
-        return f"{start}; {_too_few(found)}"
+        return say("{clauses}; {sentence}", clauses=start, sentence=_too_few(found))
     told = [
-        f"{plain(one.model)} is {'better' if (one.p_better or 0) > (one.p_worse or 0) else 'worse'} than "
-        f"{plain(one.baseline)} ({p_value(one.p_holm)})"
+        say("{model} is better than {baseline} ({p})", **named)
+        if (one.p_better or 0) > (one.p_worse or 0)
+        else say("{model} is worse than {baseline} ({p})", **named)
         for one in found.pairs
+        for named in [{"model": plain(one.model), "baseline": plain(one.baseline), "p": p_value(one.p_holm)}]
         if one.is_difference
     ]
-    if not told:
-        corrected = f"Wilcoxon's test, corrected for {counted(found.tests, 'pair')}"
-        return f"{start}; no difference over data sets can be told ({corrected})."
-    return f"{start}; {listed(told, most=_TOLD_IN_FULL)}."
+    if told:
+        return say("{clauses}.", clauses=say("; ").join([start, listed(told, most=_TOLD_IN_FULL)]))
+    return say(
+        "{clauses}; no difference over data sets can be told (Wilcoxon's test, corrected for {pairs}).",
+        clauses=start,
+        pairs=_pairs(found),
+    )
 
 
 def signed(value: float, comparison: Comparison) -> str:
@@ -169,40 +184,79 @@ def _with_sign(value: float, digits: int = 3) -> str:
     return f"{value:+.{digits}f}".replace("-", "−")
 
 
+def _probabilities() -> tuple[str, str, str]:
+    return say("P(worse)"), say("P(equal)"), say("P(better)")
+
+
+def _pairs(found: AcrossData) -> str:
+    return say_number("{number} pair", "{number} pairs", found.tests)
+
+
 def _too_few(found: AcrossData) -> str:
     count = len(found.data)
-    return (
-        f"{count} data sets cannot reach p < {ALPHA:g} by Wilcoxon's test ({2 / 2**count:g} is the least), so nothing "
-        "is tested over data sets."
+    return say(
+        "{count} data sets cannot reach p < {level} by Wilcoxon's test ({least} is the least), so nothing is tested "
+        "over data sets.",
+        count=count,
+        level=f"{ALPHA:g}",
+        least=f"{2 / 2**count:g}",
     )
 
 
 def _alone(candidate: Candidate, outcome: Outcome) -> str:
     """What one candidate alone shows."""
-    label = metric_label(outcome.metric)
-    interval = f"{percent(outcome.options.confidence)} interval {number(candidate.low)} to {number(candidate.high)}"
+    reached = say(
+        "{model} reaches {metric} {score} ({confidence} interval {interval})",
+        model=_name(candidate.name),
+        metric=metric_label(outcome.metric),
+        score=number(candidate.mean),
+        confidence=percent(outcome.options.confidence),
+        interval=interval_text(number(candidate.low), number(candidate.high)),
+    )
     tried = len(candidate.settings)
-    how = {
-        "only": "",
-        "other folds": f", each fold scored by the setting, of {tried}, that was best on the other folds",
-        "nested": f", each fold scored by the setting, of {tried}, that was best inside its training part",
-        "search": f", chosen from {tried} settings by a search that saw these folds, which flatters it",
+    told = {
+        "only": say("{reached}; there is no other model to compare it with.", reached=reached),
+        "other folds": say(
+            "{reached}, each fold scored by the setting, of {count}, that was best on the other folds; there is no "
+            "other model to compare it with.",
+            reached=reached,
+            count=tried,
+        ),
+        "nested": say(
+            "{reached}, each fold scored by the setting, of {count}, that was best inside its training part; there is "
+            "no other model to compare it with.",
+            reached=reached,
+            count=tried,
+        ),
+        "search": say(
+            "{reached}, chosen from {count} settings by a search that saw these folds, which flatters it; there is no "
+            "other model to compare it with.",
+            reached=reached,
+            count=tried,
+        ),
     }[candidate.selection]
-    name, setting = _name(candidate.name), candidate.best_text
-    best = f" Best over all folds is {plain(setting)}." if setting and candidate.selection != "only" else ""
-    reached = f"{name} reaches {label} {number(candidate.mean)} ({interval}){how}"
-    return f"{reached}; there is no other model to compare it with.{best}"
+    setting = candidate.best_text
+    if not setting or candidate.selection == "only":
+        return told
+    return sentences([told, say("Best over all folds is {setting}.", setting=plain(setting))])
 
 
 def _chosen(outcome: Outcome) -> list[str]:
     """How the settings were chosen that score the candidates, and these scores, which no leaderboard shows."""
-    ways = {"other folds": "the other folds", "nested": "folds inside its training part"}
+    ways = {"other folds": say("the other folds"), "nested": say("folds inside its training part")}
     used = [ways[way] for way in ways if any(one.selection == way for one in outcome.candidates)]
     if not used:
         return []
     scores = [f"{_name(one.name)} {number(one.mean)}" for one in outcome.candidates]
-    shown = f": {listed(scores)}" if len(outcome.boards) == 1 and len(scores) <= _SCORES_NAMED else ""
-    return [f"Each fold is scored by a setting that {listed(used)} chose{shown}."]
+    if len(outcome.boards) > 1 or len(scores) > _SCORES_NAMED:
+        return [say("Each fold is scored by a setting that {others} chose.", others=listed(used))]
+    return [
+        say(
+            "Each fold is scored by a setting that {others} chose: {scores}.",
+            others=listed(used),
+            scores=listed(scores),
+        )
+    ]
 
 
 def _flattery(candidates: Sequence[Candidate]) -> list[str]:
@@ -210,7 +264,12 @@ def _flattery(candidates: Sequence[Candidate]) -> list[str]:
     searched = [_name(one.name) for one in candidates if one.selection == "search"]
     if not searched:
         return []
-    return [f"the search saw the folds that score {listed(searched, most=_TOLD_IN_FULL)}, which flatters what it found"]
+    return [
+        say(
+            "the search saw the folds that score {models}, which flatters what it found",
+            models=listed(searched, most=_TOLD_IN_FULL),
+        )
+    ]
 
 
 def _of_family(family: Family) -> list[str]:
@@ -224,17 +283,35 @@ def _of_family(family: Family) -> list[str]:
     clauses = _clauses(told[:_TOLD_IN_FULL])
     more = len(told) - _TOLD_IN_FULL
     if more > 0:
-        clauses.append("1 more comparison shows a difference" if more == 1 else f"{more} more comparisons show one")
+        clauses.append(
+            say_number("{number} more comparison shows a difference", "{number} more comparisons show one", more)
+        )
     if undecided and not told:
         largest = max(undecided, key=lambda one: abs(one.difference))
-        share = len(undecided) if equal else "any"
+        evidence, count = {"pair": _pair(largest), "evidence": _evidence(largest)}, len(comparisons)
         clauses.append(
-            f"no difference can be told in {share} of {len(comparisons)} comparisons; the largest is "
-            f"{_pair(largest)} ({_evidence(largest)})"
+            say(
+                "no difference can be told in {undecided} of {count} comparisons; the largest is {pair} ({evidence})",
+                undecided=len(undecided),
+                count=count,
+                **evidence,
+            )
+            if equal
+            else say(
+                "no difference can be told in any of {count} comparisons; the largest is {pair} ({evidence})",
+                count=count,
+                **evidence,
+            )
         )
     clauses += _equal_clauses(equal)
     if undecided and told:
-        clauses.append(f"in the other {len(undecided)} of {len(comparisons)} comparisons no difference can be told")
+        clauses.append(
+            say(
+                "in the other {undecided} of {count} comparisons no difference can be told",
+                undecided=len(undecided),
+                count=len(comparisons),
+            )
+        )
     return clauses
 
 
@@ -251,77 +328,143 @@ def _by_data(families: Sequence[Family]) -> list[str]:
     silent = [data for data, group in groups.items() if all(one.verdict == "undecided" for one in group)]
     equal = [data for data in groups if data not in (*differing, *silent)]
     in_full = sum(one.is_difference for group in groups.values() for one in group) <= _TOLD_IN_FULL
-    clauses = [f"on {plain(data)} {_of_one_set(groups[data], in_full)}" for data in differing]
+
+    def of_sets(names: Sequence[str]) -> list[str]:
+        found = {data: _of_one_set(groups[data], in_full) for data in names}
+        return [say("on {data} {clauses}", data=plain(data), clauses=clauses) for data, clauses in found.items()]
+
+    clauses = of_sets(differing)
     if silent:
-        clauses.append(f"on {plain(listed(silent))} no difference can be told")
+        clauses.append(say("on {data} no difference can be told", data=plain(listed(silent))))
     if silent and not differing:
         data, largest = max(
             ((data, one) for data in silent for one in groups[data]), key=lambda pair: abs(pair[1].difference)
         )
-        clauses.append(f"the largest is {_pair(largest)} on {plain(data)} ({_evidence(largest)})")
-    clauses += [f"on {plain(data)} {_of_one_set(groups[data], in_full)}" for data in equal]
+        clauses.append(
+            say(
+                "the largest is {pair} on {data} ({evidence})",
+                pair=_pair(largest),
+                data=plain(data),
+                evidence=_evidence(largest),
+            )
+        )
+    clauses += of_sets(equal)
     refused = [family.data for family in families if family.refusal]
-    return [*clauses, *([f"on {plain(listed(refused))} nothing is compared"] if refused else [])]
+    return [*clauses, say("on {data} nothing is compared", data=plain(listed(refused)))] if refused else clauses
 
 
 def _of_one_set(comparisons: Sequence[Comparison], in_full: bool) -> str:
     """What the comparisons on one data set show, with the evidence if it is told in full."""
     told = [one for one in comparisons if one.is_difference]
     undecided = sum(one.verdict == "undecided" for one in comparisons)
-    others = "comparison" if undecided == 1 else f"{undecided} of {len(comparisons)} comparisons"
-    groups = grouped(((_name(one.model), _verdict(one)), _name(one.baseline)) for one in told)
-    named = [f"{model} is {verdict} than {listed(baselines)}" for (model, verdict), baselines in groups.items()]
+    groups = grouped(((_name(one.model), one.verdict, one.within_rope), one) for one in told)
     clauses = [
-        *(_clauses(told) if in_full else named),
+        *(_clauses(told) if in_full else [_without_evidence(model, group) for (model, *_), group in groups.items()]),
         *_equal_clauses([one for one in comparisons if one.verdict in ("equal", "identical")]),
-        *([f"no difference can be told in the other {others}"] if undecided else []),
     ]
-    return listed(clauses) if len(clauses) < 3 else f"{', '.join(clauses[:-1])}, and {clauses[-1]}"
+    if undecided == 1:
+        clauses.append(say("no difference can be told in the other comparison"))
+    elif undecided:
+        clauses.append(
+            say(
+                "no difference can be told in the other {undecided} of {count} comparisons",
+                undecided=undecided,
+                count=len(comparisons),
+            )
+        )
+    *before, last = clauses
+    if len(before) < 2:
+        return say("{clause} and {last}", clause=before[0], last=last) if before else last
+    return say("{clauses}, and {last}", clauses=_comma(before), last=last)
+
+
+def _without_evidence(model: str, group: Sequence[Comparison]) -> str:
+    """Than whom a model is better or worse; a difference that is sure to be one of no consequence says so."""
+    first, baselines = group[0], listed(_name(one.baseline) for one in group)
+    rope = f"{first.rope or 0:g}"
+    if first.within_rope and first.verdict == "better":
+        return say(
+            "{model} is better, by less than {rope}, than {baselines}", model=model, rope=rope, baselines=baselines
+        )
+    if first.within_rope:
+        return say(
+            "{model} is worse, by less than {rope}, than {baselines}", model=model, rope=rope, baselines=baselines
+        )
+    if first.verdict == "better":
+        return say("{model} is better than {baselines}", model=model, baselines=baselines)
+    return say("{model} is worse than {baselines}", model=model, baselines=baselines)
 
 
 def _equal_clauses(comparisons: Sequence[Comparison]) -> list[str]:
     """Who is equal to whom, without the evidence: a clause for each baseline, or for each model if that takes fewer."""
     if len(comparisons) > _NAMED:
-        return [f"{len(comparisons)} comparisons show models that are equal in practice"]
+        return [say("{count} comparisons show models that are equal in practice", count=len(comparisons))]
     models = grouped((one.model, _name(one.baseline)) for one in comparisons)
     baselines = grouped((one.baseline, _name(one.model)) for one in comparisons)
     if len(models) < len(baselines):
-        return [f"{_name(name)} is equal in practice to {listed(others)}" for name, others in models.items()]
+        return [
+            say("{model} is equal in practice to {baselines}", model=_name(name), baselines=listed(others))
+            for name, others in models.items()
+        ]
     return [
-        f"{listed(others)} {'is' if len(others) == 1 else 'are'} equal in practice to {_name(name)}"
+        say_number(
+            "{models} is equal in practice to {baseline}",
+            "{models} are equal in practice to {baseline}",
+            len(others),
+            models=listed(others),
+            baseline=_name(name),
+        )
         for name, others in baselines.items()
     ]
 
 
 def _clause(model: str, verdict: str, group: Sequence[Comparison]) -> str:
-    baselines = [(_name(one.baseline), _evidence(one)) for one in group]
+    pairs = [{"baseline": _name(one.baseline), "evidence": _evidence(one)} for one in group]
     if verdict == "undecided":
-        pairs = [f"between {model} and {name} ({evidence})" for name, evidence in baselines]
-        return "no difference can be told " + ", or ".join(pairs)
+        between = [say("between {model} and {baseline} ({evidence})", model=model, **pair) for pair in pairs]
+        return say("no difference can be told {pairs}", pairs=say(", or ").join(between))
     if verdict == "identical":
-        return f"{model} and {listed([name for name, _ in baselines])} make identical predictions"
+        others = listed(pair["baseline"] for pair in pairs)
+        return say("{model} and {others} make identical predictions", model=model, others=others)
     if verdict == "equal":
-        return f"{model} is equal in practice to " + ", and to ".join(f"{name} ({text})" for name, text in baselines)
-    pairs = [
+        others = say(", and to ").join(say("{baseline} ({evidence})", **pair) for pair in pairs)
+        return say("{model} is equal in practice to {pairs}", model=model, pairs=others)
+    than = [
         # A difference that is sure to be one of no consequence says so.
-        f"than {_name(one.baseline)}{f' by less than {one.rope:g}' if one.within_rope else ''} ({_evidence(one)})"
-        for one in group
+        say("than {baseline} by less than {rope} ({evidence})", rope=f"{one.rope:g}", **pair)
+        if one.within_rope
+        else say("than {baseline} ({evidence})", **pair)
+        for one, pair in zip(group, pairs, strict=True)
     ]
-    return f"{model} is {verdict} {', and '.join(pairs)}"
+    told = say(", and ").join(than)
+    if verdict == "better":
+        return say("{model} is better {than}", model=model, than=told)
+    return say("{model} is worse {than}", model=model, than=told)
 
 
 def _evidence(one: Comparison) -> str:
-    found = (
-        f"{metric_label(one.metric)} {signed(one.difference, one)}, {percent(one.confidence)} interval {_interval(one)}"
+    found = say(
+        "{metric} {difference}, {confidence} interval {interval}",
+        metric=metric_label(one.metric),
+        difference=signed(one.difference, one),
+        confidence=percent(one.confidence),
+        interval=_interval(one),
     )
     if one.verdict == "equal":
-        share = "more than 99%" if one.p_equal > 0.99 else probability(one.p_equal, one.confidence, 0)
-        return f"{found}, within ±{one.rope:g} with a probability of {share}"
-    corrected = f"{p_value(one.p_holm)}" + (f" corrected for {one.tests} comparisons" if one.tests > 1 else "")
+        share = say("more than 99%") if one.p_equal > 0.99 else probability(one.p_equal, one.confidence, 0)
+        return say(
+            "{found}, within ±{rope} with a probability of {share}", found=found, rope=f"{one.rope:g}", share=share
+        )
+    p = p_value(one.p_holm)
+    if one.tests > 1:
+        p = say("{p} corrected for {count} comparisons", p=p, count=one.tests)
+    found = _comma([found, p])
     if one.is_difference or not one.detectable:
-        return f"{found}, {corrected}"
+        return found
     least = _could_show(one)
-    return f"{found}, {corrected}; these folds could show {'no difference' if least is None else f'{least} or more'}"
+    if least is None:
+        return say("{found}; these folds could show no difference", found=found)
+    return say("{found}; these folds could show {least} or more", found=found, least=least)
 
 
 def _could_show(one: Comparison) -> str | None:
@@ -340,24 +483,41 @@ def _with_more_repeats(outcome: Outcome) -> list[str]:
     if least is None or _could_show(least) is None:
         return []
     smallest = signed(least.detectable_at_best, least).lstrip("+")
-    return [f"More repeats (cv.repeats) could show differences of {smallest} at best."]
+    return [say("More repeats (cv.repeats) could show differences of {smallest} at best.", smallest=smallest)]
 
 
 def _interval(one: Comparison) -> str:
     if not math.isfinite(one.low):
-        return "not known" if not math.isfinite(one.high) else f"up to {signed(one.high, one)}"
-    return f"{signed(one.low, one)} to {signed(one.high, one)}"
+        return say("not known") if not math.isfinite(one.high) else say("up to {high}", high=signed(one.high, one))
+    return interval_text(signed(one.low, one), signed(one.high, one))
 
 
 def _verdict(one: Comparison) -> str:
-    return _VERDICTS[one.verdict] + (f", by less than {one.rope:g}" if one.is_difference and one.within_rope else "")
+    if one.is_difference and one.within_rope:
+        rope = f"{one.rope:g}"
+        return (
+            say("better, by less than {rope}", rope=rope)
+            if one.verdict == "better"
+            else say("worse, by less than {rope}", rope=rope)
+        )
+    return {
+        "better": say("better"),
+        "worse": say("worse"),
+        "equal": say("equal in practice"),
+        "undecided": say("undecided"),
+        "identical": say("identical predictions"),
+    }[one.verdict]
 
 
 def _sentence(clauses: Sequence[str]) -> str:
     """Clauses as one sentence; a model's name keeps its first letter."""
-    sentence = "; ".join(clauses) + "."
+    sentence = say("{clauses}.", clauses=say("; ").join(clauses))
     starts = ("no difference", "on ", "the search")
     return sentence[0].upper() + sentence[1:] if sentence.startswith(starts) else sentence
+
+
+def _comma(clauses: Sequence[str]) -> str:
+    return reduce(lambda clause, following: say("{clause}, {following}", clause=clause, following=following), clauses)
 
 
 def _name(name: str) -> str:
@@ -365,7 +525,7 @@ def _name(name: str) -> str:
 
 
 def _pair(one: Comparison) -> str:
-    return f"{_name(one.model)} against {_name(one.baseline)}"
+    return say("{model} against {baseline}", model=_name(one.model), baseline=_name(one.baseline))
 
 
 def _p(value: float) -> str:
@@ -376,29 +536,47 @@ def _p(value: float) -> str:
 def _notes(outcome: Outcome) -> tuple[str, ...]:
     if not outcome.comparisons:
         return ()
-    one, label = outcome.comparisons[0], metric_label(outcome.metric)
-    tests = [family.tests for family in outcome.families if family.tests]
-    many = f"{tests[0]}" if len(set(tests)) == 1 else f"{min(tests)} to {max(tests)}"
-    each = " of each data set" if len(tests) > 1 else ""
-    picked = any(family.yardstick == "best" and family.tests > 1 for family in outcome.families)
-    why = ", as the baseline was picked from all of them as the best" if picked else ""
-    equality = (
-        f" Equal in practice: a difference within ±{one.rope:g} has a probability of at least "
-        f"{percent(one.confidence)}, by the Bayesian correlated t-test (Corani and Benavoli 2015)."
-        if one.rope is not None
-        else ""
-    )
-    corrected = (
-        f", for {many} comparisons{each}{why}: p by Holm's method, intervals simultaneous by Bonferroni's, cut at zero "
-        "where only Holm's finds a difference"
-        if many != "1"
-        else ""
-    )
-    return (
-        f"Difference: {label} of the model minus that of the baseline, mean over the same test folds.",
+    one = outcome.comparisons[0]
+    corrected = say(
         "Interval and p: corrected resampled t-test (Nadeau and Bengio 2003), which allows for training parts that "
-        f"overlap{corrected}.",
-        f"Undecided: the folds show neither a difference nor that there is none.{equality}",
-        "Could show: the smallest true difference that such folds find with a probability of 80%.",
-        "P(worse), P(equal), P(better): probabilities of the Bayesian test.",
+        "overlap."
     )
+    tests = [family.tests for family in outcome.families if family.tests]
+    if max(tests) > 1:
+        corrected = say(
+            "Interval and p: corrected resampled t-test (Nadeau and Bengio 2003), which allows for training parts that "
+            "overlap, for {comparisons}: p by Holm's method, intervals simultaneous by Bonferroni's, cut at zero where "
+            "only Holm's finds a difference.",
+            comparisons=_tests(outcome, tests),
+        )
+    undecided = [say("Undecided: the folds show neither a difference nor that there is none.")]
+    if one.rope is not None:
+        undecided.append(
+            say(
+                "Equal in practice: a difference within ±{rope} has a probability of at least {confidence}, by the "
+                "Bayesian correlated t-test (Corani and Benavoli 2015).",
+                rope=f"{one.rope:g}",
+                confidence=percent(one.confidence),
+            )
+        )
+    return (
+        say(
+            "Difference: {metric} of the model minus that of the baseline, mean over the same test folds.",
+            metric=metric_label(outcome.metric),
+        ),
+        corrected,
+        sentences(undecided),
+        say("Could show: the smallest true difference that such folds find with a probability of 80%."),
+        say("P(worse), P(equal), P(better): probabilities of the Bayesian test."),
+    )
+
+
+def _tests(outcome: Outcome, tests: Sequence[int]) -> str:
+    """What is corrected for: how many comparisons, and why it is so many."""
+    many = f"{tests[0]}" if len(set(tests)) == 1 else interval_text(f"{min(tests)}", f"{max(tests)}")
+    told = say("{count} comparisons", count=many)
+    if len(tests) > 1:
+        told = say("{count} comparisons of each data set", count=many)
+    if any(family.yardstick == "best" and family.tests > 1 for family in outcome.families):
+        told = say("{comparisons}, as the baseline was picked from all of them as the best", comparisons=told)
+    return told

@@ -4,15 +4,10 @@ import math
 import re
 from typing import Any
 
+from src.language import say
+
 MISSING = "–"
 LAST_FIGURE = "figures/roc_curve.png"  # of a job's: where it is kept, the others are
-
-_METRIC_LABELS = {  # where it is not the name with spaces
-    "macro_f1": "macro F1",
-    "roc_auc": "ROC AUC",
-    "brier_score": "Brier score",
-    "matthews_corrcoef": "Matthews correlation",
-}
 
 # Control characters, separators of lines and paragraphs, and marks that reverse the reading direction.
 _SEPARATOR = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -31,8 +26,19 @@ def short_name(metric: str) -> str:
 
 def metric_label(metric: str) -> str:
     """Label of a metric in the field's words: `test/macro_f1` is `macro F1`."""
+    labels = {
+        "accuracy": say("accuracy"),
+        "balanced_accuracy": say("balanced accuracy"),
+        "log_loss": say("log loss"),
+        "macro_f1": say("macro F1"),
+        "roc_auc": say("ROC AUC"),
+        "brier_score": say("Brier score"),
+        "matthews_corrcoef": say("Matthews correlation"),
+        "average_precision": say("average precision"),
+        "calibration_error": say("calibration error"),
+    }
     name = short_name(metric)
-    return _METRIC_LABELS.get(name, name.replace("_", " "))
+    return labels.get(name, name.replace("_", " "))
 
 
 def number(value: Any, digits: int = 3) -> str:
@@ -80,7 +86,7 @@ def probability(share: float, threshold: float, digits: int = 1) -> str:
 def p_value(p: Any) -> str:
     """A p-value as papers print it: `p = 0.031`, `p < 0.001`."""
     if not math.isfinite(p):
-        return "p not defined"
+        return say("p not defined")
     return "p < 0.001" if float(p) < 0.001 else f"p = {float(p):.3f}"
 
 

@@ -9,10 +9,10 @@ from rich.filesize import decimal
 from src import config
 from src.config.schema import SweepConfig
 from src.evaluation.crossval import NetworkTask
+from src.language import say, say_number
 from src.sweep.backends import workers_of
 from src.sweep.jobs import Job, Jobs
 from src.sweep.stacks import Stack, make_stacks
-from src.words import counted
 
 # The part of free memory that stacks may take together, if sweep.max_stack_memory does not say.
 MEMORY_SHARE = 0.25
@@ -60,35 +60,56 @@ class Plan:
         combinations, distinct = len(self.jobs.of_combination), len(self.jobs.distinct)
         lines = []
         if combinations != distinct:
-            lines.append(f"{combinations:,} combinations, {counted(distinct, 'distinct job')}")
+            jobs = say_number("{number} distinct job", "{number} distinct jobs", distinct)
+            lines.append(say("{combinations} combinations, {jobs}", combinations=f"{combinations:,}", jobs=jobs))
         for key, models in self.jobs.ignored.items():
-            lines.append(f"{key} means nothing for {', '.join(models)} and is ignored there")
+            named = say(", ").join(models)
+            lines.append(say("{key} means nothing for {models} and is ignored there", key=key, models=named))
         if any(
             job.is_network
             and job.checked.model.init == "zeros"
             and config.network_settings(job.checked).hidden_layer_sizes
             for job in self.jobs.distinct
         ):
-            lines.append("model.init=zeros leaves the hidden units of a layer alike: they all get the same gradient")
+            lines.append(
+                say("model.init=zeros leaves the hidden units of a layer alike: they all get the same gradient")
+            )
         if self.reused:
-            lines.append(f"{counted(len(self.reused), 'job')} of {distinct:,} reused from the record")
+            lines.append(
+                say_number(
+                    "{number} job of {count} reused from the record",
+                    "{number} jobs of {count} reused from the record",
+                    len(self.reused),
+                    count=f"{distinct:,}",
+                )
+            )
         return lines
 
     def details(self) -> list[str]:
         """Say what would be trained, for a dry run."""
         network_stacks = [stack for stack in self.stacks if stack.networks]
         folds = sum(len(stack.tasks) for stack in self.stacks if not stack.networks)
-        lines = [*self.lines(), f"{counted(len(self.missing), 'job')} to train"]
+        lines = [*self.lines(), say_number("{number} job to train", "{number} jobs to train", len(self.missing))]
         if network_stacks:
             sizes = sorted((len(stack.tasks) for stack in network_stacks), reverse=True)
             largest = max(stack.bytes for stack in network_stacks)
             lines.append(
-                f"{counted(self.networks, 'network')} in {counted(len(network_stacks), 'stack')} "
-                f"(of {', '.join(map(str, sizes[:8]))}{', ...' if len(sizes) > 8 else ''}), "
-                f"the largest about {decimal(largest)}"
+                say(
+                    "{networks} in {stacks} (of {sizes}), the largest about {size}",
+                    networks=say_number("{number} network", "{number} networks", self.networks),
+                    stacks=say_number("{number} stack", "{number} stacks", len(network_stacks)),
+                    sizes=", ".join([*map(str, sizes[:8]), *["..."] * (len(sizes) > 8)]),
+                    size=decimal(largest),
+                )
             )
         if folds:
-            lines.append(f"{counted(folds, 'fold')} of models that are no networks, one by one")
+            lines.append(
+                say_number(
+                    "{number} fold of models that are no networks, one by one",
+                    "{number} folds of models that are no networks, one by one",
+                    folds,
+                )
+            )
         return lines
 
 

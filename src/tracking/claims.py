@@ -23,6 +23,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from src.language import say
 from src.tracking.errors import TrackingError
 from src.tracking.patience import GoneError
 from src.tracking.processes import PROCESS_HOST, is_dead, process_tags, user
@@ -61,7 +62,7 @@ def claimed(store: Store, experiment_id: str, digest: str, told: Callable[[str],
     try:
         lock.acquire()
     except Timeout:
-        told("Another command runs this very sweep on this store; waiting for its end.")
+        told(say("Another command runs this very sweep on this store; waiting for its end."))
         lock.acquire(timeout=-1)
     try:
         yield lambda: None
@@ -130,7 +131,7 @@ class Claim:
             first = min(before, key=lambda name: (before[name]["number"], name))
             if first != told_of:
                 told_of = first
-                told(f"{_who(before[first])} runs this very sweep on this store; waiting for its end.")
+                told(say("{who} runs this very sweep on this store; waiting for its end.", who=_who(before[first])))
             time.sleep(LOOK)
         for name in self._state["over"]:
             self._store.remove_experiment_tag(self._experiment_id, self._of_sweep + name)

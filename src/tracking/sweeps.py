@@ -16,6 +16,7 @@ from src.comparison.naming import data_name
 from src.comparison.record import RecordedDataset, RecordedSweep
 from src.config import ConfigError, JobConfig, recorded
 from src.config.schema import ComparisonConfig
+from src.language import say
 from src.tracking import artifacts
 from src.tracking.errors import TrackingError
 from src.tracking.processes import repair_dead_sweeps
@@ -104,7 +105,13 @@ def read_sweep(store: Store, sweep: RunRow) -> RecordedSweep:
             jobs.append(read_job(store, run, recorded(recorded_config(store, run))))
         except ConfigError as problem:
             reason = "; ".join(str(problem).splitlines())
-            unreadable.append(f"The job {run.name} was recorded by another version, and is left out: {reason}")
+            unreadable.append(
+                say(
+                    "The job {job} was recorded by another version, and is left out: {reason}",
+                    job=run.name,
+                    reason=reason,
+                )
+            )
     return RecordedSweep(
         run_id=sweep.run_id,
         name=sweep.name,

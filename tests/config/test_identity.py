@@ -79,7 +79,7 @@ VALUES: dict[str, list[Any]] = {
 }
 
 # What holds for a whole command: how its jobs are run, recorded and compared.
-COMMANDS = ("comparison.", "tracking.", "sweep.", "experiments")
+COMMANDS = ("comparison.", "tracking.", "sweep.", "experiments", "lang")
 
 
 def nested(flat: dict[str, Any]) -> dict[str, Any]:

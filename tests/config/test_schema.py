@@ -103,6 +103,7 @@ REFUSED = {
     "sweep.dask.options": [{"queue": "long"}, "queue=long", {3: 1}],  # of no cluster; of no kind; no name
     "sweep.dask.timeout": [0, -1, "long"],
     "seed": [-1, 1.5, "x", True, None, 2**32],
+    "lang": ["fr", "zh_CN", "", 1, True],
     "experiments": [3],
     "data": [3, None],
     "training": ["fast"],
@@ -232,7 +233,7 @@ def test_the_message_of_the_design_word_for_word() -> None:
         ),
         (
             {"modle": {}},
-            "modle: there is no such key. Did you mean 'model'? (comparison, cv, data, experiments, model, seed,",
+            "modle: there is no such key. Did you mean 'model'? (comparison, cv, data, experiments, lang, model, seed,",
         ),
         (
             {"training": {"early_stopping": {"patiance": 1}}},

@@ -24,7 +24,13 @@ from src.report.words import plain
 from tests.sweeps import Given, model, outcome_of
 
 FIVE = (0.78, 0.79, 0.80, 0.81, 0.82)
-PUBLISHED = Cells(("data", "here"), (False, True), (("ex4", "0.812"),), None, ("Reproduced.",))
+PUBLISHED = Cells(
+    ("data", "model", "metric", "published", "here", "verdict", "published where, and how"),
+    (False, False, False, True, True, False, False),
+    (("ex4", "bp", "accuracy", "0.812", "0.812", "reproduced", "a book"),),
+    None,
+    ("Reproduced.",),
+)
 VOID = {"meta", "img", "br", "link", "hr", "input"}
 
 

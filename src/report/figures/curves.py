@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from src.evaluation.results import Curve
+from src.language import say, say_number
 from src.report.style import COLORS, FAINT, LINES, figure, log_scale, model_panels, panel_columns
-from src.words import counted
 
 
 @figure
@@ -31,11 +31,11 @@ def learning_curve(curves: Mapping[str, Sequence[Curve]], loss: str | Mapping[st
     alike = len(set(losses.values())) == 1
     columns = panel_columns(len(curves))
     height = 3.0 if len(curves) > 1 else 3.6
-    labels = [losses[name].replace("_", " ") for name in curves]
+    labels = [_loss_label(losses[name]) for name in curves]
     drawn, axes = model_panels(curves, columns, labels[0], height=height, sharex=True, sharey=alike)
     for ax, folds, label in zip(axes, curves.values(), labels, strict=True):
         _draw_folds(ax, folds)
-        ax.set_xlabel("epoch")
+        ax.set_xlabel(say("epoch"))
         if not alike:
             ax.set_ylabel(label)
     together = [[one for folds in curves.values() for one in folds]] if alike else curves.values()
@@ -43,11 +43,20 @@ def learning_curve(curves: Mapping[str, Sequence[Curve]], loss: str | Mapping[st
         if _decades(shown) > 2:
             log_scale(ax)
     several = any(len(folds) > 1 for folds in curves.values())
-    note = "band: ± one standard deviation over folds" if several else None
+    note = say("band: ± one standard deviation over folds") if several else None
     drawn.legend(
         *axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2, title=note, title_fontsize=8.5
     )
     return drawn
+
+
+def _loss_label(loss: str) -> str:
+    words = {
+        "loss": say("loss"),
+        "cross_entropy": say("cross entropy"),
+        "squared_error": say("squared error"),
+    }
+    return words.get(loss, loss.replace("_", " "))
 
 
 def _decades(curves: Sequence[Curve]) -> float:
@@ -59,9 +68,10 @@ def _decades(curves: Sequence[Curve]) -> float:
 
 def _draw_folds(ax: Axes, folds: Sequence[Curve]) -> None:
     epochs = np.unique(np.concatenate([curve.epochs for curve in folds]))
+    test_losses = np.array([_at(epochs, curve.epochs, curve.test_loss) for curve in folds])
     parts = {
-        "training part": np.array([_at(epochs, curve.epochs, curve.train_loss) for curve in folds]),
-        "test fold": np.array([_at(epochs, curve.epochs, curve.test_loss) for curve in folds]),
+        say("training part"): np.array([_at(epochs, curve.epochs, curve.train_loss) for curve in folds]),
+        say("test fold"): test_losses,
     }
     for place, (label, losses) in enumerate(parts.items()):
         mean = losses.mean(axis=0)
@@ -70,7 +80,7 @@ def _draw_folds(ax: Axes, folds: Sequence[Curve]) -> None:
         if len(folds) > 1:
             spread = losses.std(axis=0, ddof=1)
             ax.fill_between(epochs, mean - spread, mean + spread, color=color, alpha=0.16, linewidth=0)
-    _mark_divergence(ax, epochs, parts["test fold"])
+    _mark_divergence(ax, epochs, test_losses)
 
 
 def _mark_divergence(ax: Axes, epochs: NDArray[np.int64], losses: NDArray[np.float64]) -> None:
@@ -83,9 +93,8 @@ def _mark_divergence(ax: Axes, epochs: NDArray[np.int64], losses: NDArray[np.flo
     if finite.size:
         end = finite[-1]
         ax.plot(epochs[end], mean[end], marker="X", markersize=9, color="black", linestyle="none")
-    ax.text(
-        0.98, 0.96, f"✕ {counted(diverged, 'fold')} diverged", transform=ax.transAxes, ha="right", va="top", color=FAINT
-    )
+    told = say_number("✕ {number} fold diverged", "✕ {number} folds diverged", diverged)
+    ax.text(0.98, 0.96, told, transform=ax.transAxes, ha="right", va="top", color=FAINT)
 
 
 def _at(wanted: NDArray[np.int64], epochs: NDArray[np.int64], loss: NDArray[np.floating]) -> NDArray[np.float64]:

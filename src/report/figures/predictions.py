@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from src.evaluation.results import OutOfFold
 from src.evaluation.shares import wilson_interval
+from src.language import say, say_number
 from src.report.material import Grid
 from src.report.style import (
     COLORS,
@@ -29,7 +30,6 @@ from src.report.style import (
     series,
 )
 from src.report.words import mean_and_spread, plain
-from src.words import counted
 
 _NEAR_PERFECT = 0.98  # area under a ROC curve that is hardly told from the square's edges
 
@@ -82,7 +82,7 @@ def decision_regions(
     handles, labels = axes[0].get_legend_handles_labels()
     if len(class_names) == 2:
         handles.append(Line2D([], [], color=INK, linewidth=1.8))
-        labels.append(f"boundary: P({plain(class_names[1], 24)}) = 0.5")
+        labels.append(say("boundary: {probability} = 0.5", probability=f"P({plain(class_names[1], 24)})"))
     drawn.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5))
     return drawn
 
@@ -97,7 +97,7 @@ def confusion_matrices(predictions: Mapping[str, OutOfFold], class_names: Sequen
     few = len(class_names) <= 3
     width = {1: 3.6 if few else 4.8, 2: 2.6 if few else WIDTH / 2, 3: WIDTH / 3}[columns]
     drawn, axes = model_panels(
-        *(predictions, columns, "true class"), height=min(width + 0.3, 4.6), width=width * columns, square=True
+        *(predictions, columns, say("true class")), height=min(width + 0.3, 4.6), width=width * columns, square=True
     )
     fontsize = float(np.clip(42 * width / 2.4 / len(class_names), 4.5, 11))
     for place, (ax, made) in enumerate(zip(axes, predictions.values(), strict=True)):
@@ -113,7 +113,7 @@ def confusion_matrices(predictions: Mapping[str, OutOfFold], class_names: Sequen
         categories(ax, class_names if place % columns == 0 else [""] * len(class_names), "y", limit=14)
         ax.grid(visible=False)
         ax.tick_params(length=0)
-        ax.set_xlabel("predicted class" + left_out)
+        ax.set_xlabel("\n".join([say("predicted class"), *left_out]))
     return drawn
 
 
@@ -136,20 +136,20 @@ def roc_curves(predictions: Mapping[str, OutOfFold]) -> Figure:
             continue
         means.append(float(areas.mean()))
         score = mean_and_spread(areas.mean(), areas.std(ddof=1) if len(areas) > 1 else None)
-        label = f"{plain(name, 40)}: AUC {score}{left_out}"
+        label = "\n".join([f"{plain(name, 40)}: AUC {score}", *left_out])
         rates = np.append(0.0, at), np.append(0.0, curves.mean(axis=0))
         ax.plot(*rates, markevery=(14 + 5 * place, 100), label=label, **series(place))
-    ax.set_xlabel("false positive rate")
-    ax.set_ylabel("true positive rate")
+    ax.set_xlabel(say("false positive rate"))
+    ax.set_ylabel(say("true positive rate"))
     several = any(made.probabilities.shape[1] > 2 for made in predictions.values())
-    title = "ROC, mean over classes and folds" if several else "ROC, mean over folds"
+    title = say("ROC, mean over classes and folds") if several else say("ROC, mean over folds")
     if min(means, default=0.0) > _NEAR_PERFECT:
         # On the whole square such curves are its edges: what differs is in the corner.
         ax.set(xlim=(-0.005, 0.255), ylim=(0.745, 1.005), aspect="equal")
         _ticks(ax, (0.0, 0.05, 0.1, 0.15, 0.2, 0.25), (0.75, 0.8, 0.85, 0.9, 0.95, 1.0))
-        title = title.replace("ROC", "Corner of the ROC")
+        title = say("Corner of the {figure}", figure=title)
     else:
-        ax.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle=":", label="chance: AUC 0.5")
+        ax.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle=":", label=say("chance: AUC 0.5"))
         _unit_square(ax, (0.0, 0.25, 0.5, 0.75, 1.0))
     ax.set_title(title)
     ax.legend(loc="lower right", frameon=True, facecolor="white", framealpha=0.9, edgecolor="none")
@@ -166,21 +166,24 @@ def calibration_curves(predictions: Mapping[str, OutOfFold], class_names: Sequen
     columns = panel_columns(len(predictions))
     height, width = {1: (4.6, 4.8), 2: (3.9, WIDTH), 3: (2.9, WIDTH)}[columns]
     size: dict[str, Any] = {"height": height, "width": width, "square": True}
-    drawn, axes = model_panels(predictions, columns, "share that came true", sharex=True, sharey=True, **size)
+    drawn, axes = model_panels(predictions, columns, say("share that came true"), sharex=True, sharey=True, **size)
     two = len(class_names) == 2
     for ax, made in zip(axes, predictions.values(), strict=True):
         kept, left_out = _finite(made)
         predicted = kept.probabilities[:, 1] if two else kept.probabilities.max(axis=1)
         true = kept.target == (1 if two else kept.probabilities.argmax(axis=1))
-        ax.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle=":", label="perfectly calibrated")
+        ax.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle=":", label=say("perfectly calibrated"))
         heights, edges = np.histogram(predicted, bins=20, range=(0, 1))
         ax.bar(edges[:-1], 0.14 * heights / max(heights.max(), 1), 0.05, align="edge", color=RULE, zorder=1)
         if len(predicted):
             mean, share, low, high = _reliability(predicted, true)
             bars = [np.maximum(share - low, 0), np.maximum(high - share, 0)]
-            ax.errorbar(mean, share, yerr=bars, color=COLORS[0], marker="o", elinewidth=1, capsize=2, label="model")
+            ax.errorbar(
+                mean, share, yerr=bars, color=COLORS[0], marker="o", elinewidth=1, capsize=2, label=say("model")
+            )
         _unit_square(ax, (0.0, 0.5, 1.0))
-        ax.set_xlabel((f"predicted P({plain(class_names[1], 16)})" if two else "predicted probability") + left_out)
+        label = say("predicted {probability}", probability=f"P({plain(class_names[1], 16)})")
+        ax.set_xlabel("\n".join([label if two else say("predicted probability"), *left_out]))
     return drawn
 
 
@@ -209,14 +212,15 @@ def _tint(color: str, strength: float) -> FloatArray:
     return 1 - strength * (1 - np.array(to_rgb(color)))
 
 
-def _finite(made: OutOfFold) -> tuple[OutOfFold, str]:
-    """The predictions without those of diverged networks, and what to say of these."""
+def _finite(made: OutOfFold) -> tuple[OutOfFold, list[str]]:
+    """The predictions without those of diverged networks, and what to say of these, if there are any."""
     kept = np.isfinite(made.probabilities).all(axis=1)
     if kept.all():
-        return made, ""
-    left_out = f"\n({counted(len(np.unique(made.fold[~kept])), 'diverged fold')} left out)"
+        return made, []
+    diverged = len(np.unique(made.fold[~kept]))
+    left_out = say_number("({number} diverged fold left out)", "({number} diverged folds left out)", diverged)
     fold, target, probabilities = made.fold[kept], made.target[kept], made.probabilities[kept]
-    return replace(made, fold=fold, target=target, probabilities=probabilities), left_out
+    return replace(made, fold=fold, target=target, probabilities=probabilities), [left_out]
 
 
 def _fold_curves(made: OutOfFold, at: FloatArray) -> tuple[FloatArray, FloatArray]:

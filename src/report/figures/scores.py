@@ -17,6 +17,7 @@ from src.comparison.families import Comparison
 from src.comparison.jobs import MODEL, Setting
 from src.comparison.naming import distinct, grouped, is_number, value_text, varying
 from src.evaluation.metrics import higher_is_better
+from src.language import say
 from src.report.style import COLORS, FAINT, INK, RULE, categories, figure, log_scale, panels, series
 from src.report.tables import trouble_word
 from src.report.words import metric_label, number, percent, plain
@@ -61,8 +62,13 @@ def intervals(candidates: Sequence[Candidate], metric: str, confidence: float) -
     center = float(np.median([one.mean for one in candidates]))
     beyond = _show_most(ax, places, [np.array([one.mean, one.low, one.high]) for one in candidates], center)
     _name_rows(ax, labels, places)
-    ax.set_xlabel(f"test {metric_label(metric)}: mean over folds and corrected {percent(confidence)} interval{beyond}")
-    ax.set_title(f"{metric_label(metric)}, best first")
+    label = say(
+        "test {metric}: mean over folds and corrected {confidence} interval",
+        metric=metric_label(metric),
+        confidence=percent(confidence),
+    )
+    ax.set_xlabel(say("{label}; arrows: beyond the axis", label=label) if beyond else label)
+    ax.set_title(say("{metric}, best first", metric=metric_label(metric)))
     return drawn
 
 
@@ -76,7 +82,9 @@ def differences(comparisons: Sequence[Comparison]) -> Figure:
     one_baseline = len(baselines) == 1
     names = [plain(one.model) if one_baseline else f"{one.model} − {one.baseline}" for one in comparisons]
     labels, places = _rows(names, [one.data for one in comparisons])
-    what = f": model − {plain(baselines.pop(), 40)}" if one_baseline else ""
+    label = say("difference in {metric}", metric=metric_label(comparisons[0].metric))
+    if one_baseline:
+        label = say("{difference}: model − {baseline}", difference=label, baseline=plain(baselines.pop(), 40))
     count, first, values = len(labels), comparisons[0], []
     rope = first.rope or 0.0
     drawn, (ax,) = panels(1, height=1.15 + (0.62 if count <= 6 else 0.4 if count <= 12 else 0.31) * count)
@@ -91,16 +99,24 @@ def differences(comparisons: Sequence[Comparison]) -> Figure:
     ax.axvline(0, color=INK, linewidth=1, zorder=1)
     _name_rows(ax, labels, places)
     beyond = _show_most(ax, places, values, 0.0)
-    ax.set_xlabel(f"difference in {metric_label(first.metric)}{what}{beyond}")
+    ax.set_xlabel(say("{label}; arrows: beyond the axis", label=label) if beyond else label)
     key: list[Any] = [
-        Line2D([], [], marker="o", linestyle="none", color=FAINT, markerfacecolor="white", label="one fold"),
-        Line2D([], [], marker="D", linestyle="none", color=COLORS[0], label="mean"),
-        Line2D([], [], color=COLORS[0], linewidth=3, label=f"{percent(first.confidence)} interval, corrected"),
+        Line2D([], [], marker="o", linestyle="none", color=FAINT, markerfacecolor="white", label=say("one fold")),
+        Line2D([], [], marker="D", linestyle="none", color=COLORS[0], label=say("mean")),
+        Line2D(
+            *([], []),
+            color=COLORS[0],
+            linewidth=3,
+            label=say("{confidence} interval, corrected", confidence=percent(first.confidence)),
+        ),
     ]
     if rope:
         ax.axvspan(-rope, rope, color=RULE, alpha=0.55, linewidth=0, zorder=0)
-        key.append(Rectangle((0, 0), 1, 1, color=RULE, alpha=0.55, label=f"equal in practice (±{rope:g})"))
-    sides = ("◀ worse", "better ▶") if higher_is_better(first.metric) else ("◀ better", "worse ▶")
+        key.append(
+            Rectangle((0, 0), 1, 1, color=RULE, alpha=0.55, label=say("equal in practice (±{rope})", rope=f"{rope:g}"))
+        )
+    upward = say("◀ worse"), say("better ▶")
+    sides = upward if higher_is_better(first.metric) else (say("◀ better"), say("worse ▶"))
     for x, side, align in ((0.0, sides[0], "left"), (1.0, sides[1], "right")):
         ax.text(x, 1.02, side, transform=ax.transAxes, ha=align, va="bottom", color=FAINT, fontsize=8.5)
     drawn.legend(handles=key, loc="outside lower center", ncols=4)
@@ -128,7 +144,8 @@ def critical_differences(found: AcrossData) -> Figure:
         at = 0.5 + 0.4 * row
         ax.plot([found.ranks[first] - 0.03, found.ranks[last] + 0.03], [at, at], color=COLORS[1], linewidth=4)
     ax.plot([1, 1 + found.critical_difference], [-1.1, -1.1], color=FAINT, linewidth=2)
-    ax.text(1, -1.4, f"critical difference {found.critical_difference:.2f}", ha="left", va="bottom", color=FAINT)
+    critical = say("critical difference {size}", size=f"{found.critical_difference:.2f}")
+    ax.text(1, -1.4, critical, ha="left", va="bottom", color=FAINT)
     ax.set_xlim(1 - 0.5 * count, count + 0.5 * count)
     ax.set_ylim(1.5 + len(bars) * 0.4 + (count + 1) // 2, -2)
     ax.xaxis.set_ticks_position("top")
@@ -137,7 +154,7 @@ def critical_differences(found: AcrossData) -> Figure:
     ax.plot([1, count], [0, 0], color=INK, linewidth=1.2)
     ax.set_yticks([])
     ax.grid(visible=False)
-    ax.set_title(f"mean rank over {len(found.data)} data sets, best on the left")
+    ax.set_title(say("mean rank over {count} data sets, best on the left", count=len(found.data)))
     return drawn
 
 
@@ -147,8 +164,8 @@ def _cliques(ranks: NDArray[np.float64], critical: float) -> list[tuple[int, int
     return [(first, last) for first, last in enumerate(ends) if last > first and (first == 0 or ends[first - 1] < last)]
 
 
-def _show_most(ax: Axes, places: Sequence[int], values: Sequence[NDArray[np.floating]], center: float) -> str:
-    """Limit the horizontal axis to where rows are; returns what to say of those that reach beyond it.
+def _show_most(ax: Axes, places: Sequence[int], values: Sequence[NDArray[np.floating]], center: float) -> bool:
+    """Limit the horizontal axis to where rows are; returns whether some reach beyond it.
 
     One row that reaches very far, with a fold in which a network failed, would press all others together. It leaves
     the axis, with an arrow at the edge.
@@ -177,10 +194,9 @@ def _show_most(ax: Axes, places: Sequence[int], values: Sequence[NDArray[np.floa
             clip_on=False,
             zorder=6,
         )
-    if not arrows:
-        return ""
-    ax.tick_params(axis="y", pad=10)
-    return "; arrows: beyond the axis"
+    if arrows:
+        ax.tick_params(axis="y", pad=10)
+    return bool(arrows)
 
 
 @figure
@@ -217,7 +233,7 @@ def heat_map(settings: Sequence[Setting], x: str, y: str, metric: str = "test/ac
             ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor="white", edgecolor=RULE, hatch="////"))
         dark = np.isfinite(value) and image.cmap(norm(value))[:3] @ np.array([0.299, 0.587, 0.114]) < 0.55
         there = cells.get((columns[column], rows[row]))
-        fate = "not run" if there is None else trouble_word(there) or "diverged"
+        fate = say("not run") if there is None else trouble_word(there) or say("diverged")
         text = number(value) if np.isfinite(value) else fate
         ax.text(
             *(column, row, text),
@@ -233,7 +249,7 @@ def heat_map(settings: Sequence[Setting], x: str, y: str, metric: str = "test/ac
             Rectangle((best[1] - 0.5, best[0] - 0.5), 1, 1, fill=False, edgecolor=COLORS[1], linewidth=2.5, zorder=3)
         )
         bar = drawn.colorbar(image, ax=ax, extend=_extend(scores, norm), pad=0.02, fraction=0.05)
-        bar.set_label(f"test {metric_label(metric)}")
+        bar.set_label(say("test {metric}", metric=metric_label(metric)))
         bar.outline.set_edgecolor(RULE)
     categories(ax, columns)
     categories(ax, rows, "y")
@@ -242,7 +258,7 @@ def heat_map(settings: Sequence[Setting], x: str, y: str, metric: str = "test/ac
     ax.spines[:].set_visible(False)
     ax.set_xlabel(_leaf(x))
     ax.set_ylabel(_leaf(y))
-    ax.set_title(f"{metric_label(metric)}{_best_over([settings], [x, y])}; best framed")
+    ax.set_title(say("{title}; best framed", title=_best_over(metric_label(metric), [settings], [x, y])))
     return drawn
 
 
@@ -288,10 +304,11 @@ def metric_along(lines: Mapping[str, Sequence[Setting]], axis: str, metric: str 
     else:
         _spread_out(ax, "x", scale)
     ax.set_xlabel(_leaf(axis))
-    ax.set_ylabel(f"test {metric_label(metric)}")
-    ax.set_title(f"{metric_label(metric)} by {_leaf(axis)}{_best_over(lines.values(), [axis])}")
+    ax.set_ylabel(say("test {metric}", metric=metric_label(metric)))
+    shown_metric = say("{metric} by {key}", metric=metric_label(metric), key=_leaf(axis))
+    ax.set_title(_best_over(shown_metric, lines.values(), [axis]))
     if len(lines) > 1:
-        title = "band: ± one standard deviation over folds" if bands else None
+        title = say("band: ± one standard deviation over folds") if bands else None
         columns = 5 if max(map(len, lines)) <= 16 else 2
         drawn.legend(loc="outside lower center", ncols=min(len(lines), columns), title=title, title_fontsize=8.5)
     return drawn
@@ -316,7 +333,7 @@ def scattered(settings: Sequence[Setting], x: str, y: str, metric: str = "test/a
     scored = np.isfinite(scores)
     drawn, (ax,) = panels(1, height=3.8)
     upward = higher_is_better(metric)
-    ax.plot(*at[~scored].T, "x", color=FAINT, linestyle="none", label="no score")
+    ax.plot(*at[~scored].T, "x", color=FAINT, linestyle="none", label=say("no score"))
     norm = _contrast(scores, upward)
     points = ax.scatter(
         at[scored, 0],
@@ -332,14 +349,14 @@ def scattered(settings: Sequence[Setting], x: str, y: str, metric: str = "test/a
         best = np.flatnonzero(scored)[0]
         ax.plot(*at[best], "s", color=COLORS[1], markersize=13, markerfacecolor="none", markeredgewidth=2, zorder=4)
         bar = drawn.colorbar(points, ax=ax, extend=_extend(scores, norm), pad=0.02, fraction=0.05)
-        bar.set_label(f"test {metric_label(metric)}")
+        bar.set_label(say("test {metric}", metric=metric_label(metric)))
         bar.outline.set_edgecolor(RULE)
     for which, key, values in (("x", x, at[:, 0]), ("y", y, at[:, 1])):
         _spread_out(ax, which, values)
         ax.set(**{f"{which}label": _leaf(key)})
     if not scored.all():
         ax.legend(loc="best")
-    ax.set_title(f"{metric_label(metric)}{_best_over([settings], [x, y])}; best framed")
+    ax.set_title(say("{title}; best framed", title=_best_over(metric_label(metric), [settings], [x, y])))
     return drawn
 
 
@@ -356,7 +373,7 @@ def _spread_out(ax: Axes, which: str, values: Sequence[float] | NDArray[np.float
 
 
 def _leaf(key: str) -> str:
-    return key.rsplit(".", 1)[-1] if key != MODEL else "model"
+    return key.rsplit(".", 1)[-1] if key != MODEL else say("model")
 
 
 def _values(settings: Sequence[Setting], key: str) -> list[str]:
@@ -380,11 +397,11 @@ def _best_settings(settings: Sequence[Setting], keys: Sequence[str]) -> dict[tup
     return best
 
 
-def _best_over(lines: Iterable[Sequence[Setting]], fixed: Sequence[str]) -> str:
-    """What else varies within the settings of a line, or of the whole figure."""
+def _best_over(title: str, lines: Iterable[Sequence[Setting]], fixed: Sequence[str]) -> str:
+    """A title with what else varies within the settings of a line, or of the whole figure."""
     keys = [key for settings in lines for key in varying([setting.flat for setting in settings])]
     others = dict.fromkeys(_leaf(key) for key in keys if key not in fixed)
-    return f" (best over {', '.join(others)})" if others else ""
+    return say("{title} (best over {keys})", title=title, keys=say(", ").join(others)) if others else title
 
 
 def _contrast(scores: NDArray[np.float64], upward: bool) -> Normalize:

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from src.language import say
 from src.report.style import WIDTH, figure, panels
 
 _COLUMNS = 8
@@ -38,9 +39,11 @@ def hidden_weights(weights: NDArray[np.floating], image_shape: tuple[int, int], 
     for ax, unit in zip(axes, strongest, strict=True):
         image = ax.imshow(weights[unit].reshape(image_shape), cmap="gray", vmin=-reach, vmax=reach)
         ax.set_axis_off()
-        ax.set_title(f"unit {unit}", fontsize=8, weight="normal", loc="center", pad=2)
+        ax.set_title(say("unit {unit}", unit=unit), fontsize=8, weight="normal", loc="center", pad=2)
     bar = drawn.colorbar(image, ax=axes, pad=0.02, fraction=0.04, aspect=30)
-    bar.set_label("weight")
-    more = "" if len(strongest) == len(weights) else f" ({len(strongest)} of {len(weights)})"
-    drawn.suptitle(f"hidden units, strongest first{more}", fontsize=10.5, weight="bold")
+    bar.set_label(say("weight"))
+    title = say("hidden units, strongest first")
+    if len(strongest) < len(weights):
+        title = say("hidden units, strongest first ({shown} of {count})", shown=len(strongest), count=len(weights))
+    drawn.suptitle(title, fontsize=10.5, weight="bold")
     return drawn

@@ -6,6 +6,7 @@ The three forms in `forms` show these blocks. Formulas are written as `formula` 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from src.language import listed, say, say_number
 from src.network.tracing import Parameters, Trace
 from src.report.trace.notation import CODE, Equation, Notation
 from src.report.trace.terms import (
@@ -18,7 +19,6 @@ from src.report.trace.terms import (
     sum_of_inputs,
     term,
 )
-from src.words import counted, listed
 
 
 @dataclass(frozen=True)
@@ -65,49 +65,68 @@ def blocks_of(shown: TracedUpdate) -> Iterator[Block]:
     def equation(name: str) -> Formula:
         return Formula((equations[name].formula,), where(n, equations[name]))
 
-    yield Heading(f"One update of a {'-'.join(map(str, trace.layer_sizes))} network")
+    yield Heading(say("One update of a {sizes} network", sizes="-".join(map(str, trace.layer_sizes))))
     yield from (Line(sentence) for sentence in _introduction(shown))
-    yield Heading("Samples")
+    yield Heading(say("Samples"))
     yield from _samples(shown)
-    yield Heading("Forward")
+    yield Heading(say("Forward"))
     yield equation("forward")
     yield from (_forward(shown, layer) for layer in layers)
-    yield Heading("Loss")
+    yield Heading(say("Loss"))
     yield equation("loss")
     yield _losses(shown)
     yield equation("objective")
     yield _objective(shown)
-    yield Heading("Backward")
+    yield Heading(say("Backward"))
     yield equation("output error")
     if n.last > 1:
         yield equation("hidden error")
     yield from (_backward(shown, layer) for layer in reversed(layers))
-    yield Heading("Gradient")
+    yield Heading(say("Gradient"))
     yield equation("gradient")
     if len(shown.labels) > 1 or trace.settings.l2 > 0:
         yield equation("batch and penalty")
     yield from (_gradient(shown, layer) for layer in layers)
     yield Line(
-        f"The engine's gradient and central differences differ by {trace.gradient_error:.1e} of their length. Above "
-        "1e-06 a derivative would be wrong, or a unit would stand on a kink (relu)."
+        say(
+            "The engine's gradient and central differences differ by {error} of their length. Above 1e-06 a derivative "
+            "would be wrong, or a unit would stand on a kink (relu).",
+            error=f"{trace.gradient_error:.1e}",
+        )
     )
-    yield Heading("Step")
+    yield Heading(say("Step"))
     yield equation("step")
     yield from (_step(shown, layer) for layer in layers)
-    yield Heading("One weight, term by term")
+    yield Heading(say("One weight, term by term"))
     yield from _term_by_term(shown, equations)
-    yield Heading("Where each equation stands")
+    yield Heading(say("Where each equation stands"))
     yield Table(
-        "Functions in src/network; derivation.py is there to be read beside the derivations",
-        ("what", f"derivation {n.number}", "sum by sum", "by matrices"),
-        tuple((what, equations[what].where or "–", *code) for what, code in CODE.items()),
+        say("Functions in src/network; derivation.py is there to be read beside the derivations"),
+        (say("what"), say("derivation {number}", number=n.number), say("sum by sum"), say("by matrices")),
+        tuple((_what(what), equations[what].where or "–", *code) for what, code in CODE.items()),
         numbers=4,
     )
 
 
 def where(n: Notation, equation: Equation) -> str:
     """Say where the derivation has an equation."""
-    return f"derivation {n.number}, {equation.where}" if equation.where else f"not in derivation {n.number}"
+    if not equation.where:
+        return say("not in derivation {number}", number=n.number)
+    return say("derivation {number}, {where}", number=n.number, where=equation.where)
+
+
+def _what(name: str) -> str:
+    """The words for what an equation computes."""
+    return {
+        "forward": say("forward"),
+        "loss": say("loss"),
+        "objective": say("objective"),
+        "output error": say("output error"),
+        "hidden error": say("hidden error"),
+        "gradient": say("gradient"),
+        "batch and penalty": say("batch and penalty"),
+        "step": say("step"),
+    }[name]
 
 
 def all_equations(trace: Trace, n: Notation) -> dict[str, Equation]:
@@ -124,7 +143,7 @@ def all_equations(trace: Trace, n: Notation) -> dict[str, Equation]:
         ("softmax", "squared_error"): f"Σ_{{k}} {n.difference(*n.output_letters('k'))} "
         f"{n.output_letters('k')[0]} ([k = i] − {a})",
     }
-    where_loss, where_error = n.where_output.get(pair, ("", ""))
+    where_loss, where_error = n.where_output().get(pair, ("", ""))
     return {
         **n.equations(),
         "loss": Equation(f"{n.loss} = {losses.get(pair, f'½ Σ_{{i}} {n.difference(a, y)}²')}", where_loss),
@@ -135,17 +154,28 @@ def all_equations(trace: Trace, n: Notation) -> dict[str, Equation]:
 def _introduction(shown: TracedUpdate) -> Iterator[str]:
     trace, n = shown.trace, shown.notation
     layers = [
-        counted(trace.layer_sizes[0], "input"),
+        say_number("{number} input", "{number} inputs", trace.layer_sizes[0]),
         *(f"{size} {name}" for size, name in zip(trace.layer_sizes[1:], _functions(trace), strict=True)),
     ]
-    yield f"Its layers: {listed(layers)}; its loss: {trace.before.loss.replace('_', ' ')}."
+    losses = {"cross_entropy": say("cross entropy"), "squared_error": say("squared error")}
+    yield say("Its layers: {layers}; its loss: {loss}.", layers=listed(layers), loss=losses[trace.before.loss])
     yield from shown.origin
-    yield (
-        f"The batch is {counted(len(shown.labels), 'sample')}; learning rate {n.rate} = {trace.learning_rate:g}, "
-        f"penalty λ = {trace.settings.l2:g}. Beside each number of the derivation stands the engine's."
+    yield say(
+        "The batch is {samples}; learning rate {rate}, penalty {penalty}. Beside each number of the derivation stands "
+        "the engine's.",
+        samples=say_number("{number} sample", "{number} samples", len(shown.labels)),
+        rate=f"{n.rate} = {trace.learning_rate:g}",
+        penalty=f"λ = {trace.settings.l2:g}",
     )
-    negative = "; its error δ is the negative of the others', so that its rule adds" if n.sign < 0 else ""
-    yield f"Symbols and equation numbers are those of derivation {n.number}, {n.source}{negative}."
+    source = {"number": n.number, "source": n.source}
+    if n.sign < 0:
+        yield say(
+            "Symbols and equation numbers are those of derivation {number}, {source}; its error δ is the negative of "
+            "the others', so that its rule adds.",
+            **source,
+        )
+    else:
+        yield say("Symbols and equation numbers are those of derivation {number}, {source}.", **source)
 
 
 def _functions(trace: Trace) -> tuple[str, ...]:
@@ -153,8 +183,10 @@ def _functions(trace: Trace) -> tuple[str, ...]:
 
 
 def _caption(shown: TracedUpdate, layer: int) -> str:
-    name = "Output layer" if layer == shown.notation.last else f"Hidden layer {layer}"
-    return f"{name}, {_functions(shown.trace)[layer - 1]}"
+    function = _functions(shown.trace)[layer - 1]
+    if layer == shown.notation.last:
+        return say("Output layer, {function}", function=function)
+    return say("Hidden layer {layer}, {function}", layer=layer, function=function)
 
 
 def _samples(shown: TracedUpdate) -> Iterator[Formula]:
@@ -162,7 +194,7 @@ def _samples(shown: TracedUpdate) -> Iterator[Formula]:
     for sample, label in zip(shown.trace.samples, shown.labels, strict=True):
         x = ", ".join(f"{n.a(0, unit)} = {term(value)}" for unit, value in enumerate(sample.x))
         y = ", ".join(f"{n.target(unit)} = {term(value)}" for unit, value in enumerate(sample.y))
-        weight = "" if sample.weight == 1 else f";  weight {term(sample.weight)}"
+        weight = "" if sample.weight == 1 else f";  {say('weight')} {term(sample.weight)}"
         yield Formula((f"{x};  {y}{weight}",), label)
 
 
@@ -176,7 +208,9 @@ def _table_by_unit(
         for sample, label in enumerate(shown.labels)
         for unit in range(shown.trace.layer_sizes[layer])
     ]
-    return Table(_caption(shown, layer), (*(["sample"] if several else []), *headers), tuple(rows), 2 if several else 1)
+    return Table(
+        _caption(shown, layer), (*([say("sample")] if several else []), *headers), tuple(rows), 2 if several else 1
+    )
 
 
 def _forward(shown: TracedUpdate, layer: int) -> Table:
@@ -188,20 +222,20 @@ def _forward(shown: TracedUpdate, layer: int) -> Table:
         values = one.z[layer][unit], one.a[layer][unit], engine.a[layer][unit]
         return f"{n.z(layer, unit)}, {n.a(layer, unit)}", *map(number, values)
 
-    return _table_by_unit(shown, layer, ("unit", z, a, f"{a}, engine"), cells)
+    return _table_by_unit(shown, layer, (say("unit"), z, a, say("{symbol}, engine", symbol=a)), cells)
 
 
 def _losses(shown: TracedUpdate) -> Table:
     passes = zip(shown.labels, shown.trace.update.passes, shown.trace.engine.passes, strict=True)
     rows = [(label, number(one.loss), number(engine.loss)) for label, one, engine in passes]
-    return Table("Loss of each sample", ("sample", "loss", "engine"), tuple(rows))
+    return Table(say("Loss of each sample"), (say("sample"), say("loss"), say("engine")), tuple(rows))
 
 
 def _objective(shown: TracedUpdate) -> Table:
     found = shown.trace.update.objective
     values = found.data, found.penalty, found.J, shown.trace.engine.J
-    headers = ("objective", "data", "penalty", "sum", "engine")
-    return Table("What is minimized", headers, ((shown.notation.objective, *map(number, values)),))
+    headers = (say("objective"), say("data"), say("penalty"), say("sum"), say("engine"))
+    return Table(say("What is minimized"), headers, ((shown.notation.objective, *map(number, values)),))
 
 
 def _backward(shown: TracedUpdate, layer: int) -> Table:
@@ -211,7 +245,7 @@ def _backward(shown: TracedUpdate, layer: int) -> Table:
         both = trace.update.passes[sample], trace.engine.passes[sample]
         return n.delta(layer, unit), *(number(n.sign * each.delta[layer][unit]) for each in both)
 
-    return _table_by_unit(shown, layer, ("error", "δ", "engine"), cells)
+    return _table_by_unit(shown, layer, (say("error"), "δ", say("engine")), cells)
 
 
 def _table_by_weight(shown: TracedUpdate, layer: int, columns: dict[str, Parameters]) -> Table:
@@ -220,7 +254,7 @@ def _table_by_weight(shown: TracedUpdate, layer: int, columns: dict[str, Paramet
         (shown.notation.parameter(place), *(number(column.at(place)) for column in columns.values()))
         for place in shown.trace.before_update.places(layer)
     ]
-    return Table(_caption(shown, layer), ("weight", *columns), tuple(rows))
+    return Table(_caption(shown, layer), (say("weight"), *columns), tuple(rows))
 
 
 def _gradient(shown: TracedUpdate, layer: int) -> Table:
@@ -228,16 +262,20 @@ def _gradient(shown: TracedUpdate, layer: int) -> Table:
     parts: dict[str, Parameters] = {}
     if trace.settings.l2 > 0:
         no_biases = {each: [0.0] * len(b) for each, b in gradient.b.items()}
-        parts["data"] = Parameters(gradient.W_data, gradient.b)
-        parts["penalty"] = Parameters(gradient.W_penalty, no_biases)
+        parts[say("data")] = Parameters(gradient.W_data, gradient.b)
+        parts[say("penalty")] = Parameters(gradient.W_penalty, no_biases)
     derivative = f"∂{shown.notation.objective}/∂w"
-    others = {"engine": trace.engine.gradient, "differences": trace.differences}
+    others = {say("engine"): trace.engine.gradient, say("differences"): trace.differences}
     return _table_by_weight(shown, layer, {**parts, derivative: trace.gradient, **others})
 
 
 def _step(shown: TracedUpdate, layer: int) -> Table:
     trace = shown.trace
-    columns = {"before": trace.before_update, "after": trace.after_update, "engine": trace.engine.after}
+    columns = {
+        say("before"): trace.before_update,
+        say("after"): trace.after_update,
+        say("engine"): trace.engine.after,
+    }
     return _table_by_weight(shown, layer, columns)
 
 
@@ -247,16 +285,17 @@ def _term_by_term(shown: TracedUpdate, equations: dict[str, Equation]) -> Iterat
     derivative = f"∂{n.objective}/∂{name}"
     for one, label in zip(trace.update.passes, shown.labels, strict=True):
         if not shown.is_one_sample:
-            yield Line(f"{label}:")
+            yield Line(say("{label}:", label=label))
         z, delta = n.z(place.layer, place.unit), n.delta(place.layer, place.unit)
         yield Formula(sum_of_inputs(shown, one).lines(z), where(n, equations["forward"]))
         yield Formula(error_of_unit(shown, one).lines(delta), where(n, equations[error]))
         of_sample = derivative if shown.is_one_sample else f"∂{n.loss}/∂{name}"
         yield Formula(of_one_sample(shown, one).lines(of_sample), where(n, equations["gradient"]))
     if not shown.is_one_sample:
-        yield Line("The batch:")
+        yield Line(say("The batch:"))
         yield Formula(of_batch(shown).lines(derivative), where(n, equations["batch and penalty"]))
     yield Formula(step_of(shown).lines(name, "←"), where(n, equations["step"]))
     columns = trace.gradient, trace.engine.gradient, trace.differences
     values = tuple(number(column.at(place)) for column in columns)
-    yield Table("The same three times", ("", "sum by sum", "engine", "differences"), ((derivative, *values),))
+    headers = ("", say("sum by sum"), say("engine"), say("differences"))
+    yield Table(say("The same three times"), headers, ((derivative, *values),))

@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from src.report.html import filled
-from src.report.terminal import Cells, FittedTable, encodable
+from src.report.terminal import Cells, FittedTable, encodable, paragraph
 from src.report.trace.blocks import Block, Formula, Heading, Line, Table, blocks_of
 from src.report.trace.formula import is_formula, to_latex, to_mathml, to_text
 from src.report.trace.terms import TracedUpdate
@@ -27,7 +27,7 @@ def print_trace(console: Console, shown: TracedUpdate) -> None:
             case Heading():
                 console.print(Text(encodable(block.text, console.options), style="bold"))
             case Line():
-                console.print(Text(encodable(plain(block.text), console.options)))
+                console.print(paragraph(block.text, console.options))
             case Formula():
                 if block.label:
                     console.print(Text(encodable(plain(block.label), console.options), style="dim"))

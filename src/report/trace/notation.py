@@ -7,6 +7,7 @@ They differ in how they number layers and nodes, in which index of a weight come
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from src.language import say
 from src.network.tracing import Place
 
 # What is computed, in the order of an update: where it stands in the code, sum by sum and as products of matrices.
@@ -114,29 +115,30 @@ class Notation:
         return {
             "forward": Equation(
                 "z_{i}^{(l)} = Σ_{j} W_{ij}^{(l)} a_{j}^{(l−1)} + b_{i}^{(l)},  a_{i}^{(l)} = f(z_{i}^{(l)})",
-                "section 1, (1)",
+                say("section 1, (1)"),
             ),
             "objective": Equation(
-                "J = (1/K) Σ_{k} J(x_{k}, y_{k}) + (λ/2) Σ_{lij} (W_{ij}^{(l)})²", "section 6 (its gradient)"
+                "J = (1/K) Σ_{k} J(x_{k}, y_{k}) + (λ/2) Σ_{lij} (W_{ij}^{(l)})²", say("section 6 (its gradient)")
             ),
             "hidden error": Equation(
                 "δ_{i}^{(l)} = f′(z_{i}^{(l)}) Σ_{k} W_{ki}^{(l+1)} δ_{k}^{(l+1)}", "(8), (14), (15)"
             ),
             "gradient": Equation(
-                "∂J/∂W_{ij}^{(l)} = δ_{i}^{(l)} a_{j}^{(l−1)},  ∂J/∂b_{i}^{(l)} = δ_{i}^{(l)}", "(9) to (12)"
+                "∂J/∂W_{ij}^{(l)} = δ_{i}^{(l)} a_{j}^{(l−1)},  ∂J/∂b_{i}^{(l)} = δ_{i}^{(l)}", say("(9) to (12)")
             ),
-            "batch and penalty": Equation("(1/K) Δ W^{(l)} + λ W^{(l)},  (1/K) Δ b^{(l)}", "section 6"),
+            "batch and penalty": Equation("(1/K) Δ W^{(l)} + λ W^{(l)},  (1/K) Δ b^{(l)}", say("section 6")),
             "step": Equation(
                 "W^{(l)} ← W^{(l)} − α [(1/K) Δ W^{(l)} + λ W^{(l)}],  b^{(l)} ← b^{(l)} − α (1/K) Δ b^{(l)}",
-                "section 6",
+                say("section 6"),
             ),
         }
 
-    # Where the derivation has the loss and the output's error of a pair of output and loss.
-    where_output: Mapping[tuple[str, str], tuple[str, str]] = {
-        **{("sigmoid", "squared_error"): ("(3)", "(7)"), ("tanh", "squared_error"): ("(3)", "(7)")},
-        **{("identity", "squared_error"): ("(3)", "(7)"), ("softmax", "squared_error"): ("(3)", "(5)")},
-    }
+    def where_output(self) -> Mapping[tuple[str, str], tuple[str, str]]:
+        """Where the derivation has the loss and the output's error of a pair of output and loss."""
+        return {
+            **{("sigmoid", "squared_error"): ("(3)", "(7)"), ("tanh", "squared_error"): ("(3)", "(7)")},
+            **{("identity", "squared_error"): ("(3)", "(7)"), ("softmax", "squared_error"): ("(3)", "(5)")},
+        }
 
     def output_letters(self, index: str) -> tuple[str, str]:
         """An output and its target, with an index that is a letter."""
@@ -200,7 +202,7 @@ class Numbered(Notation):
         """The equations that hold for every network."""
         return {
             "forward": Equation(
-                "net_{j} = Σ_{i} w_{ji} x_{ji} + w_{jb},  a_{j} = f(net_{j})", "(3.2) to (3.8), (4.11)"
+                "net_{j} = Σ_{i} w_{ji} x_{ji} + w_{jb},  a_{j} = f(net_{j})", say("(3.2) to (3.8), (4.11)")
             ),
             "objective": Equation("E = (1/m) Σ_{d} E_{d} + (λ/2) Σ_{ji} w_{ji}²", ""),
             "hidden error": Equation(
@@ -209,12 +211,14 @@ class Numbered(Notation):
             ),
             "gradient": Equation("∂E_{d}/∂w_{ji} = −δ_{j} x_{ji},  ∂E_{d}/∂w_{jb} = −δ_{j}", "(4.12)"),
             "batch and penalty": Equation("(1/m) Σ_{d} ∂E_{d}/∂w_{ji} + λ w_{ji}", ""),
-            "step": Equation("w_{ji} ← w_{ji} + η δ_{j} x_{ji},  w_{jb} ← w_{jb} + η δ_{j}", "(4.5) to (4.8), (4.10)"),
+            "step": Equation(
+                "w_{ji} ← w_{ji} + η δ_{j} x_{ji},  w_{jb} ← w_{jb} + η δ_{j}", say("(4.5) to (4.8), (4.10)")
+            ),
         }
 
-    where_output: Mapping[tuple[str, str], tuple[str, str]] = {
-        ("sigmoid", "squared_error"): ("(4.9)", "(4.1), (4.2), (4.17)")
-    }
+    def where_output(self) -> Mapping[tuple[str, str], tuple[str, str]]:
+        """Where the derivation has the loss and the output's error of a pair of output and loss."""
+        return {("sigmoid", "squared_error"): ("(4.9)", "(4.1), (4.2), (4.17)")}
 
     def output_letters(self, index: str) -> tuple[str, str]:
         """An output and its target, with an index that is a letter."""
@@ -238,24 +242,28 @@ class LeadingAway(Notation):
         return {
             "forward": Equation(
                 "z_{j}^{(l+1)} = Σ_{i} W_{ij}^{(l)} a_{i}^{(l)} + b_{j}^{(l)},  a_{j}^{(l+1)} = f(z_{j}^{(l+1)})",
-                "forward pass",
+                say("forward pass"),
             ),
-            "objective": Equation("J = (1/m) Σ_{i} J(x^{(i)}, y^{(i)}) + (λ/2) Σ_{lij} (W_{ij}^{(l)})²", "objective"),
-            "hidden error": Equation("δ_{j}^{(l)} = f′(z_{j}^{(l)}) Σ_{k} δ_{k}^{(l+1)} W_{jk}^{(l)}", "step 4"),
+            "objective": Equation(
+                "J = (1/m) Σ_{i} J(x^{(i)}, y^{(i)}) + (λ/2) Σ_{lij} (W_{ij}^{(l)})²", say("objective")
+            ),
+            "hidden error": Equation("δ_{j}^{(l)} = f′(z_{j}^{(l)}) Σ_{k} δ_{k}^{(l+1)} W_{jk}^{(l)}", say("step 4")),
             "gradient": Equation(
-                "∂J/∂W_{ij}^{(l)} = δ_{j}^{(l+1)} a_{i}^{(l)},  ∂J/∂b_{j}^{(l)} = δ_{j}^{(l+1)}", "step 4"
+                "∂J/∂W_{ij}^{(l)} = δ_{j}^{(l+1)} a_{i}^{(l)},  ∂J/∂b_{j}^{(l)} = δ_{j}^{(l+1)}", say("step 4")
             ),
             "batch and penalty": Equation(
-                "(1/m) Σ_{k} ∂J(x^{(k)}, y^{(k)})/∂W_{ij}^{(l)} + λ W_{ij}^{(l)}", "objective"
+                "(1/m) Σ_{k} ∂J(x^{(k)}, y^{(k)})/∂W_{ij}^{(l)} + λ W_{ij}^{(l)}", say("objective")
             ),
-            "step": Equation("W_{ij}^{(l)} ← W_{ij}^{(l)} − α ∂J/∂W_{ij}^{(l)}", "gradient descent"),
+            "step": Equation("W_{ij}^{(l)} ← W_{ij}^{(l)} − α ∂J/∂W_{ij}^{(l)}", say("gradient descent")),
         }
 
-    where_output: Mapping[tuple[str, str], tuple[str, str]] = {
-        ("sigmoid", "squared_error"): ("loss of one sample", "step 4"),
-        ("tanh", "squared_error"): ("loss of one sample", "step 4"),
-        ("identity", "squared_error"): ("loss of one sample", "step 4"),
-    }
+    def where_output(self) -> Mapping[tuple[str, str], tuple[str, str]]:
+        """Where the derivation has the loss and the output's error of a pair of output and loss."""
+        return {
+            ("sigmoid", "squared_error"): (say("loss of one sample"), say("step 4")),
+            ("tanh", "squared_error"): (say("loss of one sample"), say("step 4")),
+            ("identity", "squared_error"): (say("loss of one sample"), say("step 4")),
+        }
 
 
 class Lettered(Notation):
@@ -293,26 +301,30 @@ class Lettered(Notation):
         return {
             "forward": Equation(
                 "z_{j}^{(l)} = Σ_{i} W_{ij}^{(l)} a_{i}^{(l−1)} + b_{j}^{(l)},  a_{j}^{(l)} = g(z_{j}^{(l)})",
-                "propagation rule",
+                say("propagation rule"),
             ),
             "objective": Equation(
-                "J = (1/m) Σ_{i} J(h(x^{(i)}), y^{(i)}) + (λ/2) Σ_{lij} (W_{ij}^{(l)})²", "loss, without λ"
+                "J = (1/m) Σ_{i} J(h(x^{(i)}), y^{(i)}) + (λ/2) Σ_{lij} (W_{ij}^{(l)})²", say("loss, without λ")
             ),
             "hidden error": Equation(
-                "δ_{i}^{(l)} = g′(z_{i}^{(l)}) Σ_{j} W_{ij}^{(l+1)} δ_{j}^{(l+1)}", "back-propagation, step 1"
+                "δ_{i}^{(l)} = g′(z_{i}^{(l)}) Σ_{j} W_{ij}^{(l+1)} δ_{j}^{(l+1)}", say("back-propagation, step 1")
             ),
             "gradient": Equation(
                 "∂J/∂W_{ij}^{(l)} = a_{i}^{(l−1)} δ_{j}^{(l)},  ∂J/∂b_{j}^{(l)} = δ_{j}^{(l)}",
-                "back-propagation, step 2",
+                say("back-propagation, step 2"),
             ),
-            "batch and penalty": Equation("(1/m) Σ_{k} a_{i}^{(l−1)} δ_{j}^{(l)} + λ W_{ij}^{(l)}", "loss, without λ"),
-            "step": Equation("W_{ij}^{(l)} ← W_{ij}^{(l)} − α ∂J/∂W_{ij}^{(l)}", "back-propagation, step 3"),
+            "batch and penalty": Equation(
+                "(1/m) Σ_{k} a_{i}^{(l−1)} δ_{j}^{(l)} + λ W_{ij}^{(l)}", say("loss, without λ")
+            ),
+            "step": Equation("W_{ij}^{(l)} ← W_{ij}^{(l)} − α ∂J/∂W_{ij}^{(l)}", say("back-propagation, step 3")),
         }
 
-    where_output: Mapping[tuple[str, str], tuple[str, str]] = {
-        ("softmax", "cross_entropy"): ("cross-entropy of a softmax", "cross-entropy of a softmax"),
-        ("sigmoid", "squared_error"): ("squared error", "squared error"),
-    }
+    def where_output(self) -> Mapping[tuple[str, str], tuple[str, str]]:
+        """Where the derivation has the loss and the output's error of a pair of output and loss."""
+        return {
+            ("softmax", "cross_entropy"): (say("cross-entropy of a softmax"), say("cross-entropy of a softmax")),
+            ("sigmoid", "squared_error"): (say("squared error"), say("squared error")),
+        }
 
     def output_letters(self, index: str) -> tuple[str, str]:
         """An output and its target, with an index that is a letter."""
