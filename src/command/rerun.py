@@ -21,7 +21,6 @@ from src.tracking.store import open_store
 
 # Wall-clock time is never the same twice; the scores of the model kept belong to that model.
 NOT_COMPARED = ("time/", "fitted/", "held_out/")
-KERNELS = "the linear algebra and its kernels"
 
 
 class RerunError(UserError):
@@ -119,7 +118,7 @@ def _compared(recorded: Mapping[str, float], present: Mapping[str, float], run: 
         "folds_digest": say("the folds"),
         "code_version": say("the numerical code or its libraries"),
         "mlflow.source.git.commit": say("the commit"),
-        "blas": say("the linear algebra library"),
+        BLAS: _kernels(),
         "platform": say("the machine"),
         "python": "Python",
     }
@@ -136,7 +135,7 @@ def _compared(recorded: Mapping[str, float], present: Mapping[str, float], run: 
             changed[library] = versions
     modules = ", ".join(module.code for module in modules_of(job.checked))
     if run.tags.get(MODULES, "") != modules:
-        changed["the model's modules"] = (run.tags.get(MODULES, "unknown"), modules)
+        changed[say("the model's modules")] = (run.tags.get(MODULES, say("unknown")), modules)
     return Rerun(tuple(equal), {name: pairs[name] for name in names if name not in set(equal)}, changed)
 
 
@@ -154,7 +153,7 @@ def report(outcome: Rerun) -> list[str]:
             for what, (old, new) in outcome.changed.items()
         ),
     ]
-    if outcome.different and say(KERNELS) in outcome.changed:
+    if outcome.different and _kernels() in outcome.changed:
         lines.append(
             say(
                 "Other kernels give other last bits; {variable}=NAME before the command asks for the recorded ones.",
@@ -162,3 +161,7 @@ def report(outcome: Rerun) -> list[str]:
             )
         )
     return lines
+
+
+def _kernels() -> str:
+    return say("the linear algebra and its kernels")
