@@ -78,9 +78,10 @@ experiments: $(STAMP) ## run every study in experiments/ anew, and write experim
 	@$(IN_VENV) -m tests.simulation
 	@$(IN_VENV) -m src.studies
 
-# The second is constrained to the versions of the first.
-lock: COMPILE = .venv/bin/uv pip compile pyproject.toml --universal --upgrade --quiet --generate-hashes \
-  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+# The second is constrained to the versions of the first. Graphene (of mlflow) names dateutil<3; left alone, the resolver
+# takes an older graphene that forgot to say so. (In pyproject.toml, [tool.uv], uv would miss a hash of this constraint.)
+lock: COMPILE = echo 'python-dateutil<3' | .venv/bin/uv pip compile pyproject.toml --universal --upgrade --quiet --generate-hashes \
+  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --constraint -
 lock: $(STAMP) ## resolve requirements.lock and requirements-small.lock anew from pyproject.toml
 	$(COMPILE) --extra optuna --extra dask --extra server --extra dev --output-file requirements.lock
 	$(COMPILE) --constraint requirements.lock --output-file requirements-small.lock

@@ -59,6 +59,11 @@ def test_the_small_lock_is_the_part_of_the_lock_that_is_no_extra():
     assert names.isdisjoint(extras)
 
 
+def test_uv_installs_the_locks_in_a_checkout():
+    """With a constraint in pyproject.toml, which has no hash, it refuses."""
+    assert "uv" not in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+
+
 @pytest.mark.parametrize("lock", [LOCK, SMALL_LOCK], ids=["whole", "small"])
 def test_a_lock_names_no_address_and_no_path(lock: str):
     assert re.findall(r"\S*(?://|index|find-links|file:|/home|/opt|/tmp|/work)\S*", lock) == []
