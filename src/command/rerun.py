@@ -16,7 +16,7 @@ from src.sweep.plan import make_plan
 from src.sweep.stacks import Collector
 from src.tracking import provenance
 from src.tracking.reading import fold_scores, get_run, recorded_config, recorded_overrides
-from src.tracking.records import DATA_DIGEST, FOLDS_DIGEST, JOB_DIGEST, MODULES, RunRow, metric_points
+from src.tracking.records import BLAS, DATA_DIGEST, FOLDS_DIGEST, JOB_DIGEST, MODULES, RunRow, metric_points
 from src.tracking.store import open_store
 
 # Wall-clock time is never the same twice; the scores of the model kept belong to that model.

@@ -216,8 +216,8 @@ def without_solution(candidates: Sequence[Candidate]) -> Iterator[str]:
                 parts = say_number("{number} training part", "{number} training parts", len(right))
                 yield say(
                     "{model} without a penalty (l2=0) has every row of {separable} of {parts} right: there no weights "
-                    "are the best, as larger ones fit better without end, and the solver takes long to stop. A penalty, "
-                    "such as training.l2=1e-4, gives it a solution.",
+                    "are the best, as larger ones fit better without end, and the solver takes long to stop. A "
+                    "penalty, such as training.l2=1e-4, gives it a solution.",
                     model=candidate.name,
                     separable=right.sum(),
                     parts=parts,
