@@ -18,7 +18,7 @@ LOOK_SECONDS = 0.1
 class Counts:
     """How far a sweep is: jobs by their fate, network epochs trained and to train, and the best score so far.
 
-    A job that is no network counts one epoch for each fold.
+    A job that is no network counts one epoch for each fold; these are its `others`.
     """
 
     jobs: int = 0
@@ -26,6 +26,7 @@ class Counts:
     done: int = 0
     failed: int = 0
     networks: int = 0
+    others: int = 0
     epochs: int = 0
     epochs_to_come: int = 0
     best: float | None = None
@@ -41,7 +42,10 @@ class Counts:
         seconds = time.perf_counter() - self.started
         parts = [f"{self.ended}/{self.jobs} jobs"]
         parts += [f"{count} {word}" for count, word in ((self.failed, "failed"), (self.reused, "reused")) if count]
-        parts.append(f"{self.networks} networks" + (f", {self.networks / seconds:.0f}/s" if seconds > 1 else ""))
+        fits = [f"{self.networks} networks"] if self.networks or not self.others else []
+        fits += [f"{self.others} other fits"] if self.others else []
+        fits += [f"{(self.networks + self.others) / seconds:.0f}/s"] if seconds > 1 else []
+        parts.append(", ".join(fits))
         if self.best is not None:
             parts.append(f"best {metric} {self.best:.4f}")
         return " | ".join(parts)
