@@ -20,7 +20,7 @@ LOOK_SECONDS = 0.1
 class Counts:
     """How far a sweep is: jobs by their fate, network epochs trained and to train, and the best score so far.
 
-    A job that is no network counts one epoch for each fold.
+    A job that is no network counts one epoch for each fold; these are its `others`.
     """
 
     jobs: int = 0
@@ -28,6 +28,7 @@ class Counts:
     done: int = 0
     failed: int = 0
     networks: int = 0
+    others: int = 0
     epochs: int = 0
     epochs_to_come: int = 0
     best: float | None = None
@@ -46,10 +47,13 @@ class Counts:
             parts.append(say("{count} failed", count=self.failed))
         if self.reused:
             parts.append(say("{count} reused", count=self.reused))
-        networks = say("{count} networks", count=self.networks)
+        fits = say("{count} networks", count=self.networks) if self.networks or not self.others else ""
+        if self.others:
+            others = say("{count} other fits", count=self.others)
+            fits = say("{networks}, {others}", networks=fits, others=others) if fits else others
         if seconds > 1:
-            networks = say("{networks}, {rate}/s", networks=networks, rate=f"{self.networks / seconds:.0f}")
-        parts.append(networks)
+            fits = say("{fits}, {rate}/s", fits=fits, rate=f"{(self.networks + self.others) / seconds:.0f}")
+        parts.append(fits)
         if self.best is not None:
             parts.append(say("best {metric} {score}", metric=metric, score=f"{self.best:.4f}"))
         return " | ".join(parts)

@@ -128,7 +128,10 @@ class Command:
         collector = Collector(plan.missing)
         with listening(), display, closing(run_stacks(plan.stacks, first.sweep, display.passed)) as stacks:
             for stack in stacks:
-                counts.networks += len(stack.results)
+                others = sum(not plan.missing[number].is_network for number, _ in stack.results)
+                counts.networks += len(stack.results) - others
+                counts.others += others
+                counts.epochs += others
                 self._log([(jobs.distinct[job.number], job) for job in collector.add(stack)], recorder, display)
                 if self._stopped:
                     break
