@@ -7,6 +7,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -125,6 +126,8 @@ def _path() -> str:
 
 
 if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job ignores the first
+        signal.signal(number, signal.default_int_handler)
     with slurm(cores=os.cpu_count() or 1) as found, contextlib.suppress(KeyboardInterrupt):
         print(f"export SLURM_CONF={found['SLURM_CONF']}   # queue: {QUEUE}; Ctrl-C ends it", flush=True)
         while True:
