@@ -136,6 +136,7 @@ class Store:
     def _add_run(self, new: NewRun, again: bool) -> RunRow:
         """Write one run in four requests and one for each file; more only where it holds more than 1000 numbers."""
         from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
+        from mlflow.exceptions import MlflowException
 
         run = new.run
         there = self.written(run) if again else None
@@ -152,8 +153,14 @@ class Store:
             params = [Param(key, value) for key, value in run.params.items()]
             self.client.log_batch(run.run_id, metrics=metrics, params=params)
         if new.dataset is not None:
-            used = DatasetInput(Dataset(**vars(new.dataset)), [InputTag("mlflow.data.context", DATASET_CONTEXT)])
-            self.client.log_inputs(run.run_id, [used])
+            used = [DatasetInput(Dataset(**vars(new.dataset)), [InputTag("mlflow.data.context", DATASET_CONTEXT)])]
+            try:
+                self.client.log_inputs(run.run_id, used)
+            except MlflowException as error:
+                if error.error_code != "BAD_REQUEST":
+                    raise
+                # Of runs at once that bring a new data set to an experiment MLflow refuses all but one.
+                self.client.log_inputs(run.run_id, used)
         self.put(run, new.files)
         if run.ended is not None:
             self.client.set_terminated(run.run_id, run.status, run.ended)

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import BAD_REQUEST
 
 from src.evaluation.results import Failure
 from src.tracking import patience, reading, sending
@@ -65,6 +66,23 @@ def test_a_job_is_written_once_whichever_answer_is_lost(request_, heard, client_
     assert {name: run.metrics[name] for name in expected} == expected
     assert len(client_store.client.get_run(run.run_id).inputs.dataset_inputs) == 1
     assert len(client_store.client.get_metric_history(run.run_id, "fold/test_accuracy")) in (0, 5)
+
+
+def test_a_data_set_that_another_run_brings_at_the_same_moment_is_used_all_the_same(
+    client_store, sweep, make_job, monkeypatch
+):
+    log_inputs, refused = client_store.client.log_inputs, []
+
+    def refuse_once(run_id, datasets):
+        if not refused:
+            refused.append(run_id)
+            raise MlflowException("(psycopg.errors.UniqueViolation) duplicate key value", BAD_REQUEST)
+        log_inputs(run_id, datasets)
+
+    monkeypatch.setattr(client_store.client, "log_inputs", refuse_once)
+    run = make_job().log(client_store, sweep)
+    assert refused == [run.run_id]
+    assert len(client_store.client.get_run(run.run_id).inputs.dataset_inputs) == 1
 
 
 def test_what_one_command_could_not_send_the_next_one_sends(store, sweep, make_job, monkeypatch):

@@ -66,6 +66,8 @@ def an_experiment(store, make_job):
     store.tag_experiment(experiment_id(store, "learning rate / λ"), {"one": "1", "mlflow.note.content": "é" * 9000})
     store.tag_experiment(experiment_id(store, "learning rate / λ"), {"one": "2"})
     assert store.experiment_tags(experiment_id(store, "learning rate / λ"))["one"] == "2"
+    for _ in range(2):
+        store.remove_experiment_tag(experiment_id(store, "learning rate / λ"), "one")
 
 
 def a_sweep_that_ends_and_goes_on(store, make_job):
