@@ -27,7 +27,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.make_server import free_port, running_server  # noqa: E402
+from tests.servers import free_port, running_server  # noqa: E402
 
 FEW, MANY, REPEATS = 10, 60, 2
 ACCOUNT = {"AWS_ACCESS_KEY_ID": "me", "AWS_SECRET_ACCESS_KEY": "mine", "AWS_DEFAULT_REGION": "us-east-1"}
