@@ -85,7 +85,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is ended too
     os.environ["MLFLOW_WORKERS"] = "2"
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    with ExitStack() as open_until_the_end, tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory() as temporary, ExitStack() as open_until_the_end:
 
         def folder(name: str) -> Path:
             made = Path(temporary, name)
