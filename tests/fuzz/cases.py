@@ -55,6 +55,7 @@ NUMBERS = (
     *("training.epsilon", "training.l2", "training.decay", "training.power", "training.min_learning_rate"),
     *("training.early_stopping.min_delta", "training.early_stopping.validation_fraction", "training.clip_norm"),
     *("comparison.confidence", "comparison.rope", "model.init_scale", "tracking.patience"),
+    "sweep.dask.timeout",
 )
 WHOLE = (
     *("training.epochs", "training.batch_size", "training.decay_every", "training.warmup", "training.plateau_patience"),
@@ -63,16 +64,19 @@ WHOLE = (
 CHOICES = (
     *("data.name", "data.missing", "data.scale", "model.name", "model.activation", "model.output", "model.loss"),
     *("model.init", "model.bias_init", "model.dtype", "training.optimizer", "training.schedule", "comparison.metric"),
-    *("tracking.models", "sweep.backend", "sweep.on_failure"),
+    *("tracking.models", "sweep.backend", "sweep.on_failure", "sweep.blas", "sweep.dask.cluster", "lang"),
 )
 FLAGS = ("data.header", "training.check_gradient", "cv.stratified", "sweep.dry_run", "sweep.reuse")
 TEXTS = (
     *("data.path", "data.separator", "model.estimator", "comparison.question", "tracking.uri", "tracking.experiment"),
     *("tracking.register", "sweep.max_stack_memory", "sweep.dask.scheduler", "data.target", "data.weights"),
-    *("data.groups", "data.fold"),
+    *("data.groups", "data.fold", "data.test"),
 )
-LISTS = ("model.hidden_layer_sizes", "data.categorical", "data.drop", "comparison.baselines", "comparison.published")
-MAPPINGS = ("model.params", "training.class_weight")
+LISTS = (
+    *("model.hidden_layer_sizes", "model.allow", "data.categorical", "data.drop", "comparison.baselines"),
+    "comparison.published",
+)
+MAPPINGS = ("model.params", "training.class_weight", "sweep.dask.options")
 KEYS = (*NUMBERS, *WHOLE, *CHOICES, *FLAGS, *TEXTS, *LISTS, *MAPPINGS)
 NONSENSE: dict[tuple[str, ...], tuple[str, ...]] = {
     NUMBERS: ("nan", "inf", "-inf", "-1", "abc", "[1]", "[]", "{a: 1}", "true", "'1'", "''", "1e400", "-1e300"),
