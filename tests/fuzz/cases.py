@@ -64,8 +64,9 @@ WHOLE = (
 CHOICES = (
     *("data.name", "data.missing", "data.scale", "model.name", "model.activation", "model.output", "model.loss"),
     *("model.init", "model.bias_init", "model.dtype", "training.optimizer", "training.schedule", "comparison.metric"),
-    *("tracking.models", "sweep.backend", "sweep.on_failure", "sweep.blas", "sweep.dask.cluster", "lang"),
+    *("tracking.models", "sweep.backend", "sweep.on_failure"),
 )
+CHOICES_OR_NULL = ("sweep.blas", "sweep.dask.cluster", "lang")
 FLAGS = ("data.header", "training.check_gradient", "cv.stratified", "sweep.dry_run", "sweep.reuse")
 TEXTS = (
     *("data.path", "data.separator", "model.estimator", "comparison.question", "tracking.uri", "tracking.experiment"),
@@ -77,11 +78,12 @@ LISTS = (
     "comparison.published",
 )
 MAPPINGS = ("model.params", "training.class_weight", "sweep.dask.options")
-KEYS = (*NUMBERS, *WHOLE, *CHOICES, *FLAGS, *TEXTS, *LISTS, *MAPPINGS)
+KEYS = (*NUMBERS, *WHOLE, *CHOICES, *CHOICES_OR_NULL, *FLAGS, *TEXTS, *LISTS, *MAPPINGS)
 NONSENSE: dict[tuple[str, ...], tuple[str, ...]] = {
     NUMBERS: ("nan", "inf", "-inf", "-1", "abc", "[1]", "[]", "{a: 1}", "true", "'1'", "''", "1e400", "-1e300"),
     WHOLE: ("nan", "inf", "-1", "1.5", "abc", "[1]", "{a: 1}", "true", "'7'", "''", "-1e300", "1e-300", "0x10"),
     CHOICES: ("nosuch", "5", "[nosuch]", "{a: 1}", "true", "null", "''", "-0.0", "softmaxx"),
+    CHOICES_OR_NULL: ("nosuch", "5", "[nosuch]", "{a: 1}", "true", "''", "-0.0"),
     FLAGS: ("maybe", "2", "[true]", "{a: 1}", "null", "''", "nan", "'true'"),
     TEXTS: ("[[1]]", "{a: 1}", "[a,[b]]"),
     LISTS: ("5", "{a: 1}", "abc", "[[1]]", "[null]", "true", "nan", "[nan]", "[-1.5]"),
