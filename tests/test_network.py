@@ -48,6 +48,10 @@ class Served(Store):
     server: Server
 
     @property
+    def database(self) -> Path:
+        return self.folder / "mlflow.db"
+
+    @property
     def uri(self) -> str:
         return self.server.address
 

@@ -115,6 +115,7 @@ class Recorder:
     _place: Sweep | NoSweep | None = None
     _server: Store | None = None  # the store as it is, while `store` waits for a server that is gone
     _patience: Patience | None = None  # with it
+    _may_write: bool = False
     _sender: Sender | None = None
     _check: Callable[[], None] | None = None  # that the sweep is held, which another command may have taken over
     _figures: dict[str, Callable[[], dict[str, bytes]]] = field(default_factory=dict)  # that are being drawn, by run
@@ -131,6 +132,7 @@ class Recorder:
     def held(self) -> Iterator[None]:
         """Hold the sweep, so that no other command runs it too; wait for the end of one that does."""
         identity = experiment_id(self.store, self.settings.tracking.experiment)
+        self._check_writing(identity)
         with claimed(self.store, identity, self.digest, _say) as self._check:
             yield
 
@@ -182,7 +184,7 @@ class Recorder:
         tracking, reuse = self.settings.tracking, self.settings.sweep.reuse
         if self.alone:
             self._place = no_sweep(self.store, tracking.experiment, provenance.tags())
-            check_writing(self.store, self._place.experiment_id)
+            self._check_writing(self._place.experiment_id)
             self._begin_sending(self._place.experiment_id)
             return {}
         identity = experiment_id(self.store, tracking.experiment)
@@ -192,7 +194,7 @@ class Recorder:
             self._begin_sending(identity)
             earlier = unfinished_sweep(self.store, identity, self.digest) if reuse else None
             if earlier is not None:
-                check_writing(self.store, identity)
+                self._check_writing(identity)
                 self._place = reopen(earlier.run_id)
         # Only now: another process may have ended the sweep that has just been opened again.
         finished = finished_runs(self.store, identity, digests - self.recorded.keys()) if reuse else {}
@@ -214,7 +216,7 @@ class Recorder:
         if isinstance(self._place, Sweep):
             list_jobs(self.store, self._place, listed)
             return finished
-        check_writing(self.store, identity)
+        self._check_writing(identity)
         asked = self.settings.comparison.model_dump(mode="json")
         self._place = start_sweep(
             self.store,
@@ -228,6 +230,12 @@ class Recorder:
             claimed=self._is_claimed,
         )
         return finished
+
+    def _check_writing(self, experiment_id: str) -> None:
+        """Ask a server, once, whether runs and artifacts can be added; one that is gone now is not waited for."""
+        if self._server is not None and not self._may_write:
+            check_writing(self._server, experiment_id)
+            self._may_write = True
 
     @property
     def _is_claimed(self) -> bool:

@@ -99,6 +99,7 @@ def _served(store: Store, port: int) -> int:
             for worker in psutil.Process(server.pid).children(recursive=True):
                 worker.terminate()
             server.terminate()
+            server.wait()
 
 
 def _ended(number: int, _: object) -> None:

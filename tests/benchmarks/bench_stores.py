@@ -27,7 +27,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.make_server import free_port, running_server  # noqa: E402
+from tests.servers import free_port, running_server  # noqa: E402
 
 FEW, MANY, REPEATS = 10, 60, 2
 ACCOUNT = {"AWS_ACCESS_KEY_ID": "me", "AWS_SECRET_ACCESS_KEY": "mine", "AWS_DEFAULT_REGION": "us-east-1"}
@@ -85,7 +85,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is ended too
     os.environ["MLFLOW_WORKERS"] = "2"
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    with ExitStack() as open_until_the_end, tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory() as temporary, ExitStack() as open_until_the_end:
 
         def folder(name: str) -> Path:
             made = Path(temporary, name)

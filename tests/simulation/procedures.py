@@ -213,6 +213,7 @@ def recorded(study: Study, scheme: Scheme, scores: Scores, within: Scores | None
         "fold": np.tile(np.arange(float(scheme.folds)), scheme.repeats),
         "n_train": np.full(count, float(scheme.n_train)),
         "n_test": np.full(count, float(scheme.n_test)),
+        "train/accuracy": np.full(count, np.nan),  # not simulated: only what is said of separable data asks for it
     }
     jobs = []
     for learner, config in _configurations(study, scheme):

@@ -19,7 +19,7 @@ from src.evaluation.results import Curve, Failure, FoldResult, JobResult
 from src.tracking.records import JOB_DIGEST, SWEEP_DIGEST
 from src.tracking.runs import NoSweep, Sweep, start_sweep
 from src.tracking.store import Store, open_store
-from tests.make_server import running_server
+from tests.servers import running_server
 from tests.stores import empty_store
 from tests.sweeps import Ended
 

@@ -24,7 +24,7 @@ from src.tracking.errors import TrackingError
 from src.tracking.runs import start_sweep
 from src.tracking.store import open_store
 from tests.commandline import command
-from tests.make_server import running_server
+from tests.servers import running_server
 from tests.tracking.conftest import logged
 
 Answer = tuple[int, str]
