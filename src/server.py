@@ -15,6 +15,7 @@ from pathlib import Path
 
 from src.errors import Arguments, UserError, deaf_to_closed_pipes, tell
 from src.escaping import masked
+from src.language import say
 
 PASSWORD = "MLFLOW_AUTH_ADMIN_PASSWORD"
 STORE = "SERVER_STORE"  # of `make server`: everybody on this machine sees a command, and an address may hold a password
@@ -88,10 +89,15 @@ def server_command(given: argparse.Namespace) -> tuple[list[str], dict[str, str]
         raise UserError(f"--store: {masked(store.address)} is a server itself; name its database.")
     names = given.name or ([] if _is_loopback(given.host) else _own_names(given.host))
     shown = f"http://{(names or [given.host])[0]}:{given.port}"
-    print(f"MLflow: {shown}  (Ctrl-C ends it)\nClients: export MLFLOW_TRACKING_URI={shown}")
+    print(say("MLflow: {address}  (Ctrl-C ends it)", address=shown))
+    print(say("Clients: {command}", command=f"export MLFLOW_TRACKING_URI={shown}"))
     if accounts:
         print(
-            f"Account: admin; the password is in {folder / 'admin-password'} or {PASSWORD}. More accounts: SERVER.md."
+            say(
+                "Account: admin; the password is in {file} or {variable}. More accounts: SERVER.md.",
+                file=folder / "admin-password",
+                variable=PASSWORD,
+            )
         )
     command = [sys.executable, "-m", "mlflow", "server", "--host", given.host, "--port", str(given.port)]
     command += ["--uvicorn-opts", "--log-level warning"]

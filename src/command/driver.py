@@ -19,7 +19,7 @@ from src.config import JobConfig
 from src.config.identity import foreign_names
 from src.errors import UserError
 from src.evaluation.warned import listening
-from src.language import say
+from src.language import ENGLISH, say, speaking
 from src.report.summary import print_end, print_summary
 from src.sweep.backends import run_stacks
 from src.sweep.jobs import Job, Jobs
@@ -189,9 +189,14 @@ class Command:
     def _told(self, recorder: Recorder) -> str:
         """Say how many jobs are safe."""
         waiting = recorder.waiting
-        sent_later = f"; {waiting} more wait on this machine and are sent by the same command" if waiting else ""
-        return f"recorded: {self._counts.ended - waiting} of {self._counts.jobs} jobs{sent_later}"
+        told = say("recorded: {ended} of {count} jobs", ended=self._counts.ended - waiting, count=self._counts.jobs)
+        if not waiting:
+            return told
+        return say(
+            "{told}; {waiting} more wait on this machine and are sent by the same command", told=told, waiting=waiting
+        )
 
+    @speaking(ENGLISH)
     def _lost(self, error: TrackingError, recorder: Recorder) -> RecordError:
         lost = "; the others are lost, and trained anew by the same command when the store can be written again"
         told = self._told(recorder).capitalize()
@@ -265,7 +270,8 @@ class Command:
             note=recorder.drawer.note(),
         )
         if self._stopped:
-            self._failures.append(f"stopped after the failure (sweep.on_failure=stop): {self._told(recorder)}")
+            with speaking(ENGLISH):
+                self._failures.append(f"stopped after the failure (sweep.on_failure=stop): {self._told(recorder)}")
         if self._failures:
             raise JobsFailedError("\n".join(self._failures))
 

@@ -23,7 +23,7 @@ from src.data import Dataset
 from src.escaping import escaped, masked
 from src.evaluation.results import Failure
 from src.evaluation.warned import alike, gathered, told_once
-from src.language import say
+from src.language import say, say_number
 from src.report.comparison import build_report, data_cautions, described_data, one_of, published_cells
 from src.report.drawing import Drawer, begin_pictures
 from src.report.held_out import held_out_line
@@ -65,7 +65,6 @@ from src.tracking.runs import (
 from src.tracking.sending import TOGETHER, Sender
 from src.tracking.store import Store, experiment_id, open_store
 from src.tracking.sweeps import OPTIONS, read_held_out, read_job
-from src.words import counted
 
 HEADLINE = ("test/accuracy", "test/balanced_accuracy", "test/log_loss", "test/macro_f1", "test/roc_auc", "std/accuracy")
 
@@ -249,7 +248,13 @@ class Recorder:
         self._sender = Sender(self._server, self._patience, experiment_id, self.digest, self._check)
         if waiting := self._sender.count:
             self._sender.sent()
-            _say(f"Recorded now: {counted(waiting, 'job')} of an earlier command, which waited on this machine.")
+            _say(
+                say_number(
+                    "Recorded now: {number} job of an earlier command, which waited on this machine.",
+                    "Recorded now: {number} jobs of an earlier command, which waited on this machine.",
+                    waiting,
+                )
+            )
 
     @property
     def is_open(self) -> bool:
@@ -398,7 +403,8 @@ class Recorder:
         told = set(map(alike, self.recorded[job.digest].warnings))
         for text in told_once(warned):
             if alike(text) not in told:
-                print(f"warned in the fit to all rows: {self.names[job.digest]}: {escaped(text)}")
+                who = self.names[job.digest]
+                print(say("warned in the fit to all rows: {who}: {warning}", who=who, warning=escaped(text)))
         add_metrics(self.store, run_id, fitted_scores(pipeline, job))
         made_of = modules_of(job.checked)
         return models.log_model(self.store, run_id, pipeline, job.dataset.features, job.dataset.class_names, made_of)

@@ -6,23 +6,32 @@ from dataclasses import replace
 from typing import Any
 
 from src.comparison.held_out import HeldOut, HeldOutModel
+from src.language import listed, say, say_number
+from src.report.tables import interval_text
 from src.report.terminal import Cells
 from src.report.words import MISSING, metric_label, number, percent, plain, short_name
-from src.words import counted, first_of
 
 _METRICS = ("log_loss", "macro_f1", "roc_auc")  # beside the accuracy and the metric that ranks
+_MOST_VALUES = 10  # that a warning names
 
 
 def held_out_line(found: HeldOut) -> str:
     """What the chosen model scores, in a sentence."""
     chosen = found.models[0]
-    parts = [f"accuracy {number(chosen.scores['accuracy'])}"]
-    parts += [f"{percent(found.confidence)} Wilson interval {_interval(found, chosen)}"] * found.independent
-    metric = short_name(found.metric)
-    parts += [f"{metric_label(metric)} {number(chosen.scores[metric])}"] * (metric != "accuracy")
-    return (
-        f"On {plain(found.file)}, {counted(found.rows, 'row')} held out until the choice was made, "
-        f"{plain(chosen.name)} is right in {chosen.right}: {', '.join(parts)}."
+    scores = [
+        say("{metric} {score}", metric=metric_label(name), score=number(chosen.scores[name]))
+        for name in dict.fromkeys(["accuracy", short_name(found.metric)])
+    ]
+    if found.independent:
+        interval = {"confidence": percent(found.confidence), "interval": _interval(found, chosen)}
+        scores[0] = say("{score} ({confidence} Wilson interval {interval})", score=scores[0], **interval)
+    return say(
+        "On {file}, {rows} held out until the choice was made, {model} is right in {right}: {scores}.",
+        file=plain(found.file),
+        rows=_rows(found.rows),
+        model=plain(chosen.name),
+        right=chosen.right,
+        scores=say(", ").join(scores),
     )
 
 
@@ -42,13 +51,14 @@ def held_out_cells(found: HeldOut) -> Cells:
     """The chosen model and the others: rows right, accuracy with its interval, other scores, pairs with the chosen."""
     ranking, others = short_name(found.metric), len(found.models) - 1
     metrics = [name for name in dict.fromkeys([ranking, *_METRICS]) if name != "accuracy"]
-    interval, pairs = f"{percent(found.confidence)} interval", ("right alone", "p")
+    interval = say("{confidence} interval", confidence=percent(found.confidence))
+    pairs = say("right alone"), "p"
     compared = [(MISSING, MISSING)]
     for model, p in zip(found.models[1:], found.p_values, strict=True):
         compared.append((f"{model.only_it} : {model.only_chosen}", number(p)))
     rows = [
         (
-            plain(model.name) + " (chosen)" * (model is found.models[0]),
+            say("{model} (chosen)", model=plain(model.name)) if model is found.models[0] else plain(model.name),
             *(str(model.right), number(model.scores["accuracy"]), _interval(found, model)),
             *(number(model.scores[name]) for name in metrics),
             *pair,
@@ -56,20 +66,32 @@ def held_out_cells(found: HeldOut) -> Cells:
         for model, pair in zip(found.models, compared, strict=True)
     ]
     notes = [
-        f"{plain(found.file)}: {counted(found.rows, 'row')}, SHA-256 {found.digest[:16]}. Scored once, after the "
-        f"cross-validation had chosen, by each model as it is kept: fitted on all rows of {plain(found.data)}. This "
-        "ranks and chooses nothing.",
-        "The interval of the accuracy is Wilson's (1927), for rows drawn independently."
+        say(
+            "{file}: {rows}, SHA-256 {digest}. Scored once, after the cross-validation had chosen, by each model as it "
+            "is kept: fitted on all rows of {data}. This ranks and chooses nothing.",
+            file=plain(found.file),
+            rows=_rows(found.rows),
+            digest=found.digest[:16],
+            data=plain(found.data),
+        ),
+        say("The interval of the accuracy is Wilson's (1927), for rows drawn independently.")
         if found.independent
-        else "Rows of one group are not independent of each other, so neither an interval nor a test is given.",
+        else say("Rows of one group are not independent of each other, so neither an interval nor a test is given."),
     ]
     if found.independent and others:
-        corrected = f", corrected for {others} comparisons (Holm)" if others > 1 else ""
         notes.append(
-            "Right alone: rows that only this model has right, and those that only the chosen one has; p: McNemar's "
-            f"exact test of the two{corrected}."
+            say(
+                "Right alone: rows that only this model has right, and those that only the chosen one has; p: "
+                "McNemar's exact test of the two, corrected for {count} comparisons (Holm).",
+                count=others,
+            )
+            if others > 1
+            else say(
+                "Right alone: rows that only this model has right, and those that only the chosen one has; p: "
+                "McNemar's exact test of the two."
+            )
         )
-    headers = ("model", "rows right", "accuracy", interval, *map(metric_label, metrics), *pairs)
+    headers = (say("model"), say("rows right"), say("accuracy"), interval, *map(metric_label, metrics), *pairs)
     cells = Cells(
         headers, (False, *(True,) * (len(headers) - 1)), tuple(rows), None, tuple(notes), tuple(_warnings(found))
     )
@@ -82,19 +104,32 @@ def held_out_cells(found: HeldOut) -> Cells:
 def _warnings(found: HeldOut) -> Iterator[str]:
     file = plain(found.file)
     if found.shared:
-        yield (
-            f"{file} shares {found.shared} of its {counted(found.rows, 'row')} with {plain(found.data)}, label and "
-            "all: there a model may know the answer."
+        yield say(
+            "{file} shares {shared} of its {rows} with {data}, label and all: there a model may know the answer.",
+            file=file,
+            shared=found.shared,
+            rows=_rows(found.rows),
+            data=plain(found.data),
         )
     for column, values in found.unknown.items():
-        yield (
-            f"{file}, column {column!r}: {counted(len(values), 'value')} that no model was trained with "
-            f"({first_of(map(repr, values))}); such a row counts as none of the column's categories."
+        yield say_number(
+            "{file}, column {column}: {number} value that no model was trained with ({values}); such a row counts as "
+            "none of the column's categories.",
+            "{file}, column {column}: {number} values that no model was trained with ({values}); such a row counts as "
+            "none of the column's categories.",
+            len(values),
+            file=file,
+            column=repr(column),
+            values=listed(map(repr, values), most=_MOST_VALUES),
         )
+
+
+def _rows(count: int) -> str:
+    return say_number("{number} row", "{number} rows", count)
 
 
 def _interval(found: HeldOut, model: HeldOutModel) -> str:
     if model.scores["accuracy"] != model.scores["accuracy"]:
         return MISSING
     low, high = found.interval(model)
-    return f"{number(low)} to {number(high)}"
+    return interval_text(number(low), number(high))

@@ -76,6 +76,7 @@ def term(name: str) -> str:
         "Jobs": say("Jobs"),
         "Varied": say("Varied"),
         "Fixed": say("Fixed"),
+        RUN_BY: say("Run by"),
         "Versions": say("Versions"),
         "Machine": say("Machine"),
         "Commit": say("Commit"),
@@ -126,7 +127,7 @@ def _folds(outcome: Outcome) -> str:
         )
         kinds += [(kind, job.folds_digest[:16]) for job in setting.jobs]
     shown = [
-        f"{kind}, SHA-256 {listed(digests, most=_MOST_DIGESTS)}"
+        say("{folds}, SHA-256 {digests}", folds=kind, digests=listed(digests, most=_MOST_DIGESTS))
         for kind, digests in grouped(dict.fromkeys(kinds)).items()
     ]
     told = [say("{clauses}.", clauses=listed(shown, most=_MOST_DIGESTS))]
@@ -194,9 +195,12 @@ def _provenance(sweeps: Sequence[RecordedSweep]) -> dict[str, str]:
     ]
     whose = {sweep.run_id: _whose(sweep.tags) for sweep in sweeps}
     several = len(set(whose.values())) > 1
-    by = [f"{whose[sweep.run_id]}: {plain(sweep.name)}" if several else whose[sweep.run_id] for sweep in sweeps]
+    by = [
+        say("{whose}: {sweep}", whose=whose[sweep.run_id], sweep=plain(sweep.name)) if several else whose[sweep.run_id]
+        for sweep in sweeps
+    ]
     return {
-        RUN_BY: "; ".join(dict.fromkeys(by)) if all(whose.values()) else "",
+        RUN_BY: say("; ").join(dict.fromkeys(by)) if all(whose.values()) else "",
         "Versions": "; ".join(filter(None, [f"Python {each('python')}" if each("python") else "", each("versions")])),
         "Machine": "; ".join(filter(None, [each("platform"), each("blas")])),
         "Commit": "; ".join(dict.fromkeys(commits)),
@@ -208,5 +212,7 @@ def _whose(tags: Mapping[str, str]) -> str:
     """Who ran a sweep and where; empty where an older version recorded it."""
     if not {"mlflow.user", "host"} <= tags.keys():
         return ""
-    job = f" (Slurm job {tags['slurm_job_id']})" if "slurm_job_id" in tags else ""
-    return plain(f"{tags['mlflow.user']} on {tags['host']}{job}")
+    whose = {"user": plain(tags["mlflow.user"]), "host": plain(tags["host"])}
+    if "slurm_job_id" in tags:
+        return say("{user} on {host} (Slurm job {job})", job=plain(tags["slurm_job_id"]), **whose)
+    return say("{user} on {host}", **whose)

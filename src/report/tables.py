@@ -308,7 +308,7 @@ def _fit_warnings(outcome: Outcome) -> list[str]:
     lines = []
     for (model, key), counts in fits.items():
         some = [setting for setting in counts if counts.keys() != settings[model]]
-        shown = "; ".join(some[:3])
+        shown = say("; ").join(some[:3])
         if len(some) > 3:
             more = say_number("{number} more setting", "{number} more settings", len(some) - 3)
             shown = say("{some}; and {more}", some=shown, more=more)

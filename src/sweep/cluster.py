@@ -25,6 +25,7 @@ from joblib._dask import DaskDistributedBackend
 from src.config.identity import SRC
 from src.config.schema import SweepConfig
 from src.kernels import VARIABLE
+from src.language import listed, say_number
 from src.sweep import remote
 from src.sweep.backends import BackendError, workers_of
 from src.words import counted, did_you_mean, first_of
@@ -32,6 +33,7 @@ from src.words import counted, did_you_mean, first_of
 # Seconds to wait for a Dask scheduler, or for all workers to compare, before saying that there is no answer.
 SCHEDULER_SECONDS = 10
 ENVIRONMENT_SECONDS = 60
+MOST_NAMED = 3  # workers, and what they have, that a sentence names
 # Packages without whose equal versions scheduler, workers and this process do not understand each other.
 LANGUAGE = ("python", "dask", "distributed")
 # Dask's setting of the variables that a worker process starts with.
@@ -116,11 +118,20 @@ def connected(sweep: SweepConfig) -> Iterator[Callable[[Callable[[], Any]], Sent
             if sweep.blas is None:
                 kernels = expected.pop("kernels")
                 if others := _others(found, "kernels", kernels):
-                    print(
-                        f"caution: {others}: the last bits of a result depend on which of them trains it. "
-                        "sweep.blas=NAME asks all for the same.",
-                        flush=True,
+                    caution = say_number(
+                        "caution: {number} worker of {count} ({workers}) with kernels {other}, this command with "
+                        "{here}: the last bits of a result depend on which of them trains it. sweep.blas=NAME asks all "
+                        "for the same.",
+                        "caution: {number} workers of {count} ({workers}) with kernels {other}, this command with "
+                        "{here}: the last bits of a result depend on which of them trains it. sweep.blas=NAME asks all "
+                        "for the same.",
+                        len(others),
+                        count=len(found),
+                        workers=listed(others, most=MOST_NAMED),
+                        other=listed(sorted(set(others.values())), most=MOST_NAMED),
+                        here=kernels,
                     )
+                    print(caution, flush=True)
             check_environments(found, expected)
             try:
                 with joblib.parallel_config(backend=Backend(client, workers_of(sweep)), n_jobs=-1):
@@ -195,17 +206,16 @@ def check_environments(found: Mapping[str, Mapping[str, str]], expected: Mapping
     for name, wanted in expected.items():
         if others := _others(found, name, wanted):
             how = f"{VARIABLE}={wanted.split()[-1]}" if name == "kernels" else "the packages of requirements.lock"
-            raise BackendError(f"sweep.dask: {others}, and its results would have other bits. Start it with {how}.")
+            raise BackendError(
+                f"sweep.dask: {counted(len(others), 'worker')} of {len(found)} ({first_of(others, MOST_NAMED)}) with "
+                f"{name} {first_of(sorted(set(others.values())), MOST_NAMED)}, this command with {wanted}, and its "
+                f"results would have other bits. Start it with {how}."
+            )
 
 
-def _others(found: Mapping[str, Mapping[str, str]], name: str, here: str) -> str | None:
-    others = {worker: told[name] for worker, told in found.items() if told[name] != here}
-    if not others:
-        return None
-    return (
-        f"{counted(len(others), 'worker')} of {len(found)} ({first_of(others, 3)}) "
-        f"with {name} {first_of(sorted(set(others.values())), 3)}, this command with {here}"
-    )
+def _others(found: Mapping[str, Mapping[str, str]], name: str, here: str) -> dict[str, str]:
+    """What each worker has that has not the same as this process."""
+    return {worker: told[name] for worker, told in found.items() if told[name] != here}
 
 
 @contextlib.contextmanager

@@ -131,7 +131,15 @@ class Claim:
             first = min(before, key=lambda name: (before[name]["number"], name))
             if first != told_of:
                 told_of = first
-                told(say("{who} runs this very sweep on this store; waiting for its end.", who=_who(before[first])))
+                told(
+                    say(
+                        "A command of {user} on {host}, begun {since}, runs this very sweep on this store; waiting for "
+                        "its end.",
+                        user=before[first]["user"],
+                        host=before[first][PROCESS_HOST],
+                        since=before[first]["since"],
+                    )
+                )
             time.sleep(LOOK)
         for name in self._state["over"]:
             self._store.remove_experiment_tag(self._experiment_id, self._of_sweep + name)
@@ -193,7 +201,3 @@ class Claim:
             tags = self._tags()
             self._lost = self._own not in tags or any(self._own in other["over"] for other in tags.values())
         self._renewed = began
-
-
-def _who(state: State) -> str:
-    return f"A command of {state['user']} on {state[PROCESS_HOST]}, begun {state['since']},"

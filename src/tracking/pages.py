@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 
 from src.escaping import masked
+from src.language import say
 from src.tracking.address import ROOT
 from src.tracking.errors import TrackingError
 from src.tracking.processes import PROCESS_HOST, PROCESS_ID, is_dead, process_tags
@@ -44,10 +45,10 @@ def serve(uri: str | None, port: int | None, told: Callable[[str], None]) -> int
     """
     store = open_store(uri)
     if store.address.startswith("http"):
-        told(f"The runs are on {masked(store.address)}: open it in a browser.")
+        told(say("The runs are on {address}: open it in a browser.", address=masked(store.address)))
         return 0
     if _open_port(store.database):
-        told(f"MLflow is open already: {local_address(store)}")
+        told(say("MLflow is open already: {address}", address=local_address(store)))
         return 0
     if port is None:
         port = _free_port()
@@ -56,9 +57,11 @@ def serve(uri: str | None, port: int | None, told: Callable[[str], None]) -> int
             f"something answers on port {port} already, perhaps another store's pages. Name another, or none: then it "
             f"is the first free one from {PORTS[0]} on."
         )
-    told(f"MLflow: http://{HOST}:{port}  (Ctrl-C ends it)")
+    told(say("MLflow: {address}  (Ctrl-C ends it)", address=f"http://{HOST}:{port}"))
     if port != PORTS[0]:
-        told(f"In a link that a run printed before, write {port} in place of its port if it has another.")
+        told(
+            say("In a link that a run printed before, write {port} in place of its port if it has another.", port=port)
+        )
     with _noted(store.database, port):
         return _served(store, port)
 

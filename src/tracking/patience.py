@@ -8,6 +8,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from src.escaping import masked
+from src.language import say, say_number
 from src.tracking.errors import TrackingError
 from src.words import counted
 
@@ -86,16 +87,21 @@ class Patience:
 
     def _missed(self, error: Exception) -> None:
         with self._changing:
-            now, length = time.monotonic(), _length(self._seconds)
+            now, minutes = time.monotonic(), round(self._seconds / 60)
+            in_seconds = f"{self._seconds:g} s" if self._seconds < 60 else None
             if self._gone_since is None:
                 self._gone_since = now
                 if self._seconds:
                     self._told(
-                        f"{self._address} does not answer; trying again for {length} (tracking.patience), "
-                        "while training goes on."
+                        say(
+                            "{server} does not answer; trying again for {length} (tracking.patience), while training "
+                            "goes on.",
+                            server=self._address,
+                            length=in_seconds or say_number("{number} minute", "{number} minutes", minutes),
+                        )
                     )
             if now - self._gone_since >= self._seconds:
-                since = f" for {length}" if self._seconds else ""
+                since = f" for {in_seconds or counted(minutes, 'minute')}" if self._seconds else ""
                 raise GoneError(f"tracking.uri: {self._address} has not answered{since}.") from error
 
     def _answered(self, again: bool) -> None:
@@ -105,11 +111,7 @@ class Patience:
             if since is not None and (again or time.monotonic() - since >= self._seconds):
                 self._gone_since = None
                 if self._seconds:
-                    self._told(f"{self._address} answers again; what waited is written.")
-
-
-def _length(seconds: float) -> str:
-    return counted(round(seconds / 60), "minute") if seconds >= 60 else f"{seconds:g} s"
+                    self._told(say("{server} answers again; what waited is written.", server=self._address))
 
 
 class _Patient:

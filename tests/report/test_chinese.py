@@ -32,7 +32,7 @@ from src.report.terminal import paragraph
 from src.report.verdicts import answer, comparison_cells
 from tests.commandline import command
 from tests.report.conftest import four_models, job, predictions
-from tests.stores import Homework
+from tests.stores import Homework, Record
 from tests.sweeps import outcome_of
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
@@ -96,21 +96,63 @@ def compared(homework: Homework, tmp_path_factory: pytest.TempPathFactory) -> It
 def test_nothing_printed_is_left_in_english(compared: tuple[str, Path]) -> None:
     printed, folder = compared
     assert "准确率" in printed
-    assert left_in_english(printed.replace(str(folder), "")) == set()
+    printed, told = re.subn("运行者：.*?。", "", printed.replace(str(folder), ""), flags=re.S)
+    assert told == 1
+    assert left_in_english(printed) == set()
+
+
+def told_on(page: str) -> tuple[str, int]:
+    """What a page says in words, its pictures' captions among it, and how many facts that are recorded it leaves out.
+
+    Recorded are keys and values of the configuration, the data, digests, versions.
+    """
+    assert '<html lang="zh-CN">' in page
+    body = re.sub(r"<code>.*?</code>|data:image[^\"]*|<style>.*?</style>", "", page, flags=re.S)
+    recorded = r"<dt>(数据|折|变化的键|固定的键|运行者|版本|机器|提交|MLflow)</dt>\s*<dd>.*?</dd>"
+    told, facts = re.subn(recorded, "", body, flags=re.S)
+    captions = re.findall(r'(?:alt|aria-label)="([^"]*)"', told)
+    assert captions
+    assert all(CHINESE.search(caption) for caption in captions)
+    return html.unescape(" ".join([re.sub(r"<[^>]*>", " ", told), *captions])), facts
 
 
 def test_nothing_on_the_page_is_left_in_english(compared: tuple[str, Path]) -> None:
-    page = (compared[1] / "comparison.html").read_text(encoding="utf-8")
-    assert '<html lang="zh-CN">' in page
-    body = re.sub(r"<code>.*?</code>|data:image[^\"]*|<style>.*?</style>", "", page, flags=re.S)
-    # What is recorded: keys and values of the configuration, the data, digests, versions.
-    recorded = r"<dt>(数据|折|变化的键|固定的键|版本|机器|提交|MLflow)</dt>\s*<dd>.*?</dd>"
-    assert len(re.findall(recorded, body, flags=re.S)) == 8
-    told = re.sub(recorded, "", body, flags=re.S)
-    assert left_in_english(html.unescape(re.sub(r"<[^>]*>", " ", told))) == set()
-    captions = re.findall(r'(?:alt|aria-label)="([^"]*)"', told)
-    assert captions
-    assert all(CHINESE.search(caption) and not left_in_english(caption) for caption in captions)
+    told, facts = told_on((compared[1] / "comparison.html").read_text(encoding="utf-8"))
+    assert facts == 9
+    assert left_in_english(told) == set()
+
+
+def test_held_out_rows_warnings_of_fits_and_reused_jobs_are_told_in_chinese(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [f"{row * 7 % 20},{row * 3 % 11},{'红蓝'[row % 2]},{'是否'[row // 12]}" for row in range(24)]
+    for name, own in (("学习.csv", rows), ("留出.csv", [*rows[8:16], "3,4,绿,是"])):
+        (tmp_path / name).write_text("\n".join(["甲,乙,颜色,类别", *own]), encoding="utf-8")
+    record = Record.empty(tmp_path)
+    monkeypatch.setenv("COLUMNS", "500")
+    typed = ["data=csv", "data.path=学习.csv", "data.target=类别", "data.test=留出.csv", "cv.folds=3", "model=sklearn"]
+    typed.append("model.estimator=sklearn.linear_model.LogisticRegression,sklearn.neural_network.MLPClassifier")
+    for limits in ("2,3", "2,3,4"):
+        ended = record.run("-m", "lang=zh", *typed, f"+model.params.max_iter={limits}")
+        assert ended.status == 0, ended.err
+    assert "6 个任务中有 4 个取自记录" in ended.out
+    assert "运行者：" in ended.out
+    pages = (told_on(record.artifact(sweep, "comparison.html"))[0] for sweep in record.parents())
+    (page,) = (page for page in pages if "取自记录：6 个任务中的 4 个" in page)
+    estimators = {"LogisticRegression", "MLPClassifier"}
+    for told in (ended.out + ended.err, page):
+        for shown in (
+            "留出.csv：9 行",
+            "独自判对：",
+            "9 行中有 8 行也在 学习 中",
+            "列 '颜色'：有 1 个值在训练模型时没有出现过",
+        ):
+            assert shown in told
+        # The library's own words, commands, addresses, keys, digests, and who ran it.
+        said, warned = re.subn("ConvergenceWarning: .*", "", told)
+        assert warned == 2
+        said = re.sub(r"python -m .*|make ui|https?://.*|test/accuracy|SHA-256 \w+|运行者：.*", "", said)
+        assert left_in_english(said, *estimators, "max", "iter", "estimator", "Wilson", "McNemar", "csv") == set()
 
 
 @needs_fonts
