@@ -262,6 +262,7 @@ class Command:
             console,
             recorder.address,
             uri=recorder.uri,
+            is_served=recorder.store.address.startswith("http"),
             published=None if report is None else report.published,
             held_out=recorder.held_out,
             model_of=" --allow ".join([best.run_id, *foreign_names(best.config)])

@@ -59,14 +59,15 @@ def print_end(
     held_out: Iterable[HeldOut] = (),
     model_of: str | None = None,
     uri: str | None = None,
+    is_served: bool = False,
     note: str | None = None,
 ) -> None:
     """Print what a run says when all of it is on disk.
 
     Scores published elsewhere, those on files that were held out, how to ask its model, where it is.
 
-    `model_of` is the run that keeps the model, if one does; `uri` the store, where a command has to be told; `note`
-    what is to be known of the figures.
+    `model_of` is the run that keeps the model, if one does; `uri` the store, where a command has to be told; it
+    `is_served` by a server at `address`, or by a command that is named. `note` is what is to be known of the figures.
     """
     named = "" if uri is None else f" --uri {shlex.quote(uri)}"
     _print_tables(console, [published])
@@ -81,7 +82,8 @@ def print_end(
         predict = f"python -m src.predict {model_of} rows.csv{named}"
         console.print(Text(say("New rows: {command}", command=predict)), soft_wrap=True)
     opening = f"python -m src.ui{named}" if uri else "make ui"
-    console.print(Text(say("Open the result: {command}", command=opening)), soft_wrap=True)
+    opened = say("Open the result:") if is_served else say("Open the result: {command}", command=opening)
+    console.print(Text(opened), soft_wrap=True)
     # Never folded or cut: a terminal makes a whole address clickable.
     console.print(Text(address), soft_wrap=True)
 
