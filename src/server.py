@@ -88,9 +88,12 @@ def server_command(given: argparse.Namespace) -> tuple[list[str], dict[str, str]
     if store.address.startswith("http"):
         raise UserError(f"--store: {masked(store.address)} is a server itself; name its database.")
     names = given.name or ([] if _is_loopback(given.host) else _own_names(given.host))
-    shown = f"http://{(names or [given.host])[0]}:{given.port}"
+    shown = f"http://{given.host if _is_loopback(given.host) else names[0]}:{given.port}"
     print(say("MLflow: {address}  (Ctrl-C ends it)", address=shown))
-    print(say("Clients: {command}", command=f"export MLFLOW_TRACKING_URI={shown}"))
+    if given.name and _is_loopback(given.host):
+        print(say("Clients: the proxy's address, by the name {name}", name=given.name[0]))
+    else:
+        print(say("Clients: {command}", command=f"export MLFLOW_TRACKING_URI={shown}"))
     if accounts:
         print(
             say(

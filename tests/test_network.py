@@ -104,7 +104,7 @@ def test_of_two_commands_on_one_sweep_the_second_goes_on_when_the_first_is_kille
     waited = len(served.waiting())
     again = served.on("alpha")  # where jobs wait that the other has trained meanwhile
     ended_well(again)
-    assert f"Recorded now: {waited} jobs of an earlier command" in again.out
+    assert f"An earlier command had {waited} jobs waiting on this machine; all are recorded." in again.out
     served.is_complete()
 
 
@@ -135,7 +135,7 @@ def test_what_a_server_did_not_take_in_time_is_sent_by_the_next_command(served: 
     served.server.start()
     again = served.on("alpha")
     ended_well(again)
-    assert f"Recorded now: {waiting} jobs of an earlier command" in again.out
+    assert f"An earlier command had {waiting} jobs waiting on this machine; all are recorded." in again.out
     reused = re.search(rf"(\d+) jobs of {JOBS} reused from the record", again.out)
     assert reused is not None
     assert int(reused[1]) >= waiting

@@ -234,7 +234,7 @@ class Recorder:
     def _check_writing(self, experiment_id: str) -> None:
         """Ask a server, once, whether runs and artifacts can be added; one that is gone now is not waited for."""
         if self._server is not None and not self._may_write:
-            check_writing(self._server, experiment_id)
+            check_writing(self._server, experiment_id, _say)
             self._may_write = True
 
     @property
@@ -250,8 +250,8 @@ class Recorder:
             self._sender.sent()
             _say(
                 say_number(
-                    "Recorded now: {number} job of an earlier command, which waited on this machine.",
-                    "Recorded now: {number} jobs of an earlier command, which waited on this machine.",
+                    "An earlier command had {number} job waiting on this machine; it is recorded.",
+                    "An earlier command had {number} jobs waiting on this machine; all are recorded.",
                     waiting,
                 )
             )

@@ -7,13 +7,14 @@ import contextlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy
 
 from src.escaping import masked
+from src.language import say
 from src.tracking.address import REACH_SECONDS, first_line
 from src.tracking.artifacts import local_folder
 from src.tracking.errors import TrackingError
@@ -86,11 +87,11 @@ def check_answer(store: "Store") -> None:
         ) from error
 
 
-def check_writing(store: "Store", experiment_id: str) -> None:
+def check_writing(store: "Store", experiment_id: str, told: Callable[[str], None]) -> None:
     """Check that runs and artifacts can be added to an experiment; nothing is left behind.
 
     But for an empty file, where an account may add artifacts and not delete them. A folder on this machine is not
-    tried.
+    tried; where a database leaves the artifacts to it, that is said with `told`.
 
     Raises
     ------
@@ -109,6 +110,15 @@ def check_writing(store: "Store", experiment_id: str) -> None:
     if local_folder(location) is None:
         with _told(f"{what}: no artifact can be added at {masked(location)}"), _hasty():
             _add_artifact(location, store.address)
+    elif store.address.startswith("postgresql"):
+        told(
+            say(
+                "caution: {store} holds no artifacts; those of this experiment are kept in {folder}, which other "
+                "machines may not have (SERVER.md).",
+                store=masked(store.address),
+                folder=location,
+            )
+        )
 
 
 def _check_privilege(address: str) -> None:

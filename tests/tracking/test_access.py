@@ -62,7 +62,7 @@ def answering(answer: Callable[[str, str], Answer], context: ssl.SSLContext | No
 def tried(address: str, experiment_id: str | None) -> None:
     store = open_store(address)
     if experiment_id is not None:
-        check_writing(store, experiment_id)
+        check_writing(store, experiment_id, print)
 
 
 def refusal(address: str, experiment_id: str | None = None) -> str:
@@ -156,7 +156,7 @@ def keys(bucket: str) -> list[str]:
 def test_a_sweep_is_recorded_with_its_artifacts_in_s3(server, bucket, make_job):
     store = open_store(server)
     identity = store.client.create_experiment("in S3", artifact_location="s3://runs/direct")
-    check_writing(store, identity)
+    check_writing(store, identity, print)
     assert keys(bucket) == [], "the check leaves nothing behind"
     sweep = start_sweep(store, experiment="in S3", name="s", digest="d", jobs=[], tags={})
     run_id = logged(store, sweep, make_job())
@@ -176,7 +176,7 @@ def test_a_bucket_that_is_not_there_is_told_before_training(server, bucket):
 def test_the_check_leaves_nothing_where_the_server_keeps_the_artifacts(server):
     store = open_store(server)
     identity = store.client.create_experiment("checked")
-    check_writing(store, identity)
+    check_writing(store, identity, print)
     listed = requests.get(f"{server}/api/2.0/mlflow-artifacts/artifacts", {"path": identity}, timeout=60).json()
     assert PROBE not in str(listed)
     assert store.experiment_tags(identity) == {}
@@ -198,7 +198,7 @@ def test_accounts_that_may_not_are_told(tmp_path, monkeypatch):
         monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "anna-hunter2-hunter2")
         store = open_store(address)
         identity = store.client.create_experiment("Anna's")
-        check_writing(store, identity)
+        check_writing(store, identity, print)
         monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "ben")
         monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "ben-hunter2-hunter2")
         assert refusal(address, identity).endswith("no run can be added to the experiment: permission denied.")
