@@ -79,7 +79,8 @@ class AcrossData:
     friedman
         p of Friedman's test; None for fewer than six data sets or three candidates.
     critical_difference
-        Of mean ranks at 5 % (Nemenyi; Demšar 2006, 3.2.2); None likewise.
+        Of mean ranks at 5 % (Nemenyi; Demšar 2006, 3.2.2); None likewise, and where Friedman's test shows no
+        difference, after which none is looked for between two.
     pairs
         Against the baselines, or with the best where there are none.
     tests
@@ -103,6 +104,16 @@ class AcrossData:
         """Whether there are enough data sets for a test."""
         return len(self.data) >= FEWEST_TESTED
 
+    @property
+    def least_p_holm(self) -> float:
+        """The least p that so many data sets and pairs can reach: every difference of one sign, Holm's first step."""
+        return min(1.0, self.tests * 2 * 0.5 ** len(self.data))
+
+    @property
+    def can_show(self) -> bool:
+        """Whether the tests of the pairs can show a difference at all."""
+        return self.is_tested and self.least_p_holm <= ALPHA
+
 
 def across_data(families: Sequence[Family], options: ComparisonConfig) -> AcrossData | None:
     """Put the candidates of several data sets together; None with fewer than three data sets or two candidates."""
@@ -118,6 +129,8 @@ def across_data(families: Sequence[Family], options: ComparisonConfig) -> Across
     baselines = named_baselines(names, models, options.baselines)
     told, tested = pairs(names, baselines if len(baselines) < len(names) else [])
     is_tested = len(families) >= FEWEST_TESTED
+    friedman = _friedman(scores) if is_tested and len(names) > 2 else None
+    is_rejected = friedman is not None and friedman <= ALPHA
     rows = dict(zip(names, scores, strict=True))
     p_values = [wilcoxon(rows[one], rows[other]) for one, other in tested] if is_tested else []
     p_of_pair = dict(zip(tested, zip(p_values, holm(p_values), strict=True), strict=True)) if is_tested else {}
@@ -126,8 +139,8 @@ def across_data(families: Sequence[Family], options: ComparisonConfig) -> Across
         names=names,
         ranks=ranks,
         scores=scores,
-        friedman=_friedman(scores) if is_tested and len(names) > 2 else None,
-        critical_difference=critical_difference(*scores.shape) if is_tested and len(names) > 2 else None,
+        friedman=friedman,
+        critical_difference=critical_difference(*scores.shape) if is_rejected else None,
         pairs=tuple(_pair(pair, rows, options, p_of_pair.get(pair, ())) for pair in told),
         tests=len(tested),
         left_out=tuple(name for name in dict.fromkeys(itertools.chain(*found)) if name not in names),

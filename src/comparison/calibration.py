@@ -44,9 +44,9 @@ class Rates:
 
     @property
     def scheme(self) -> str:
-        """The folds in words: `10 folds`, `5 folds, 5 repeats`."""
+        """The folds in words: `10 folds`, `5 folds, 5 repeats or seeds`."""
         folds = say_number("{number} fold", "{number} folds", self.folds)
-        repeats = say_number("{number} repeat", "{number} repeats", self.repeats)
+        repeats = say_number("{number} repeat or seed", "{number} repeats or seeds", self.repeats)
         return say(", ").join([folds, repeats]) if self.repeats > 1 else folds
 
 
@@ -66,7 +66,7 @@ def measured(procedure: Procedure, folds: int, repeats: int) -> Rates | None:
 
 
 def sentence(outcome: Outcome) -> str | None:
-    """How often such comparisons err, worst case over the procedures used; None where that is as often as promised.
+    """How often the nearest simulated comparisons err, over all procedures used; None where as often as promised.
 
     None too for what was not measured: another confidence than 95 %, and a choice made by a search.
     """
@@ -89,7 +89,7 @@ def sentence(outcome: Outcome) -> str | None:
     if share != f"{high:.1%}":
         share = say("{low} to {high}", low=share, high=f"{high:.1%}")
     return say(
-        "Measured on simulated data ({folds}; accuracy), such comparisons show a difference where there is none in "
+        "The nearest comparisons that were simulated ({folds}; accuracy) show a difference where there is none in "
         "{share} of cases, not in {level} (experiments/statistics.md).",
         folds=listed(dict.fromkeys(one.scheme for one in found)),
         share=share,
@@ -98,12 +98,12 @@ def sentence(outcome: Outcome) -> str | None:
 
 
 def _procedures(family: Family) -> list[Procedure]:
-    """Those by which the settings and the yardstick of a family were found; `fixed` where nothing was chosen."""
+    """Those by which settings were chosen, and that of several comparisons, simulated where nothing was chosen."""
     chosen = {one.selection for one in family.candidates}
     used: list[Procedure] = [each for each in ("other folds", "nested") if each in chosen]
-    if family.yardstick == "best" and family.tests > 1:
-        used.append("best")
-    return used or ["fixed"]
+    if not used or family.tests > 1:
+        used.append("best" if family.yardstick == "best" and family.tests > 1 else "fixed")
+    return used
 
 
 @functools.cache

@@ -102,10 +102,12 @@ def of_data(name: str, facts: RowFacts, config: JobConfig) -> Iterator[str]:
     if facts.identifiers and not grouped:
         yield say(
             "{data}: rows share values of {columns}, which is named like an identifier; such rows stand in training "
-            "and in test parts, and a model may know them again. If they belong together, set data.groups={first}.",
+            "and in test parts, and a model may know them again. If they belong together, set data.groups={first}; "
+            "else leave it out: {key}.",
             data=name,
             columns=listed(facts.identifiers, most=NAMED),
             first=facts.identifiers[0],
+            key=f"data.drop=[{','.join(facts.identifiers[:NAMED])}]",
         )
     if facts.numberings:
         yield say(

@@ -128,7 +128,8 @@ def _of_differences(outcome: Outcome) -> Iterator[Picture]:
             say("Ranks over all data sets"),
             say(
                 "Mean rank of each model over {count} data sets, 1 for the best. Models that a bar joins differ by "
-                "less than the critical difference at 5% (Nemenyi's test; Demšar 2006).",
+                "less than the critical difference at 5% (Nemenyi's test; Demšar 2006). The answer is by Wilcoxon's "
+                "test of each pair, which may tell others apart.",
                 count=len(outcome.across.data),
             ),
             critical_differences(outcome.across),
@@ -219,15 +220,16 @@ def _of_curves(material: Material) -> Iterator[Picture]:
     trained = [one for one in material.outcome.candidates if material.curves[one.name]]
     losses = {one.name: one.best.flat.get("model.loss", "cross_entropy") for one in trained}
     if trained:
+        drawn = say("Loss by epoch, mean over the folds and one standard deviation.")
+        if len(material.outcome.settings) > 1:
+            drawn = say("Loss by epoch at each model's setting above, mean over the folds and one standard deviation.")
         yield Picture(
             "learning-curves",
             say("Learning curves"),
             sentences(
                 [
-                    say(
-                        "Loss by epoch at each model's setting above, mean over the folds and one standard deviation. "
-                        "Where the test fold's loss rises again while the training part's falls, the model overfits."
-                    ),
+                    drawn,
+                    say("Where the test fold's loss rises again while the training part's falls, the model overfits."),
                     *_which(len(trained), MOST_PANELS),
                 ]
             ),

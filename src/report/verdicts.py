@@ -42,7 +42,7 @@ def answer(outcome: Outcome) -> str:
     several = len(outcome.families) > 1
     clauses = _by_data(outcome.families) if several else _of_family(outcome.families[0])
     told = [_sentence(clauses + _flattery(outcome.candidates))]
-    told += [] if several else _with_more_repeats(outcome)
+    told += _each_by_itself(outcome) if several else _with_more_repeats(outcome)
     told += _chosen(outcome)
     across = None if outcome.across is None else across_sentence(outcome.across)
     return sentences(filter(None, [*told, across, calibration.sentence(outcome)]))
@@ -61,7 +61,7 @@ def comparison_cells(outcome: Outcome) -> Cells:
         (
             *(plain(one.data), plain(one.model), plain(one.baseline), _verdict(one)),
             *(signed(one.difference, one), _interval(one), _p(one.p_holm)),
-            MISSING if one.is_difference or not one.detectable else _could_show(one) or say("none"),
+            MISSING if one.is_difference or not one.detectable else _shown(one.detectable, one) or say("none"),
             *(probability(share, one.confidence) for share in (one.p_worse, one.p_equal, one.p_better)),
         )
         for one in comparisons
@@ -102,6 +102,8 @@ def across_cells(found: AcrossData, outcome: Outcome) -> Cells:
     ]
     if found.friedman is not None:
         notes.append(say("Friedman's test over all: {p}.", p=p_value(found.friedman)))
+        if found.critical_difference is None:
+            notes.append(say("It shows no difference, so ranks are given no critical difference."))
     if found.left_out:
         notes.append(say("Not on every data set, and left out here: {models}.", models=plain(listed(found.left_out))))
     headers = (say("model"), say("mean rank"), *(plain(name, 18) for name in found.data))
@@ -129,7 +131,9 @@ def pair_cells(found: AcrossData, outcome: Outcome) -> Cells:
         count=len(found.data),
         pairs=_pairs(found),
     )
-    note = tested if found.is_tested else _too_few(found)
+    note = _too_few(found)
+    if found.is_tested:
+        note = tested if found.can_show else sentences([tested, _sentence([_none_can_show(found)])])
     cells = Cells(headers, (False, False, *(True,) * 7), rows, None, (note,))
     if not outcome.comparisons or outcome.comparisons[0].rope is None:
         cells = cells.without(say("P(equal)"))
@@ -164,6 +168,8 @@ def across_sentence(found: AcrossData) -> str:
     ]
     if told:
         return say("{clauses}.", clauses=say("; ").join([start, listed(told, most=_TOLD_IN_FULL)]))
+    if not found.can_show:
+        return say("{clauses}.", clauses=say("; ").join([start, _none_can_show(found)]))
     return say(
         "{clauses}; no difference over data sets can be told (Wilcoxon's test, corrected for {pairs}).",
         clauses=start,
@@ -190,6 +196,16 @@ def _probabilities() -> tuple[str, str, str]:
 
 def _pairs(found: AcrossData) -> str:
     return say_number("{number} pair", "{number} pairs", found.tests)
+
+
+def _none_can_show(found: AcrossData) -> str:
+    return say(
+        "no difference over data sets can be told, whatever they show: with {count} data sets p by Wilcoxon's test, "
+        "corrected for {pairs}, is {least} at least",
+        count=len(found.data),
+        pairs=_pairs(found),
+        least=f"{found.least_p_holm:.3g}",
+    )
 
 
 def _too_few(found: AcrossData) -> str:
@@ -461,29 +477,55 @@ def _evidence(one: Comparison) -> str:
     found = _comma([found, p])
     if one.is_difference or not one.detectable:
         return found
-    least = _could_show(one)
+    least = _shown(one.detectable, one)
     if least is None:
         return say("{found}; these folds could show no difference", found=found)
     return say("{found}; these folds could show {least} or more", found=found, least=least)
 
 
-def _could_show(one: Comparison) -> str | None:
-    """The smallest difference that could have been seen; None where it is more than the metric can differ."""
+def _shown(size: float, one: Comparison) -> str | None:
+    """A size that a difference must have to be seen; None where it is more than the metric can differ."""
     lowest, highest = metric_of(one.metric).range
-    return None if one.detectable > highest - lowest else signed(one.detectable, one).lstrip("+")
+    return None if size > highest - lowest else signed(size, one).lstrip("+")
+
+
+def _each_by_itself(outcome: Outcome) -> list[str]:
+    """What several data sets are corrected for: each for its own comparisons."""
+    tests = sum(family.tests for family in outcome.families)
+    if tests == max(family.tests for family in outcome.families):
+        return []
+    return [
+        say(
+            "p and intervals are corrected for the comparisons of each data set by itself, not for all {count} "
+            "together.",
+            count=tests,
+        )
+    ]
 
 
 def _with_more_repeats(outcome: Outcome) -> list[str]:
-    """How small a difference ever more repeats could show, where some could not be told."""
+    """How small a difference ever more repeats could show, for each pair of which none could be told."""
     setting = outcome.settings[0]
     if setting.first.config.data.fold is not None or setting.on_folds("n_test").max() == 1:
         return []  # given folds and leave-one-out are always the same
     undecided = [one for one in outcome.comparisons if one.verdict == "undecided" and one.detectable]
-    least = max(undecided, key=lambda one: one.detectable_at_best, default=None)
-    if least is None or _could_show(least) is None:
+    undecided.sort(key=lambda one: one.detectable_at_best)
+    shown = [(_pair(one), least) for one in undecided if (least := _shown(one.detectable_at_best, one)) is not None]
+    if not shown:
         return []
-    smallest = signed(least.detectable_at_best, least).lstrip("+")
-    return [say("More repeats (cv.repeats) could show differences of {smallest} at best.", smallest=smallest)]
+    least, most = shown[0][1], shown[-1][1]
+    if least == most and len(shown) == len(undecided):
+        return [say("More repeats (cv.repeats) could show differences of {smallest} at best.", smallest=least)]
+    if len(shown) <= _TOLD_IN_FULL:
+        each = listed(say("{smallest} for {pair}", smallest=smallest, pair=pair) for pair, smallest in shown)
+        return [say("More repeats (cv.repeats) could show at best {differences}.", differences=each)]
+    return [
+        say(
+            "More repeats (cv.repeats) could show differences of {least} to {most} at best, depending on the pair.",
+            least=least,
+            most=most,
+        )
+    ]
 
 
 def _interval(one: Comparison) -> str:

@@ -157,6 +157,25 @@ def test_too_few_data_sets_are_ranked_and_not_tested(count: int) -> None:
     assert not any(one.is_difference for one in found.pairs)
 
 
+def test_no_critical_difference_follows_where_friedmans_test_shows_nothing() -> None:
+    """Ranks that Nemenyi's test alone would tell apart: 2.33 between first and last, and Friedman's p above 0.05."""
+    ranks = np.array([[1, 2, 3, 4], [1, 2, 3, 4], [1, 3, 2, 4], [2, 1, 3, 4], [4, 2, 3, 1], [1, 4, 3, 2]])
+    names = ("bp", "logistic", "softmax", "sklearn_logistic")
+    found = across({name: (1 - row / 10).tolist() for name, row in zip(names, ranks.T, strict=True)})
+    assert found.friedman == pytest.approx(stats.friedmanchisquare(*-ranks.T).pvalue)
+    assert found.friedman > 0.05
+    assert found.critical_difference is None
+
+
+@pytest.mark.parametrize("count, pairs, can", [(6, 1, True), (6, 2, False), (7, 3, True), (8, 3, True)])
+def test_whether_the_tests_can_show_anything_is_whether_the_clearest_data_do(count: int, pairs: int, can: bool) -> None:
+    names = ("softmax", "logistic", "sklearn_logistic")[:pairs]
+    found = across({"bp": [0.9] * count, **{name: [0.8] * count for name in names}})
+    assert found.tests == pairs
+    assert found.can_show is can is any(one.is_difference for one in found.pairs)
+    assert min(one.p_holm for one in found.pairs if one.p_holm is not None) == pytest.approx(found.least_p_holm)
+
+
 def test_equals_share_their_rank_and_six_equal_sets_show_nothing() -> None:
     found = across({"bp": [0.8] * 6, "softmax": [0.8] * 6, "logistic": [0.8] * 6})
     assert found.ranks.tolist() == [2, 2, 2]

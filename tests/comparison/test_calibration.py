@@ -9,6 +9,7 @@ from src.comparison.outcome import Outcome, compare_jobs
 from src.report.verdicts import answer
 from tests.simulation.learners import Scores
 from tests.simulation.procedures import OPTIONS, Procedure, Scheme, Study, recorded
+from tests.sweeps import model, outcome_of
 
 FIVE = Scheme(5)
 HEADER = "procedure,size,rows,folds,repeats,learnable,tests,rate,low,high,simulations"
@@ -84,7 +85,7 @@ def test_what_was_not_measured_is_not_known(rates):
 def test_a_rate_far_from_five_percent_is_told(rates):
     rates(row("fixed", 5, 1, 0.012), row("fixed", 5, 1, 0.047, learnable=False))
     assert sentence(outcome("fixed")) == (
-        "Measured on simulated data (5 folds; accuracy), such comparisons show a difference where there is none in "
+        "The nearest comparisons that were simulated (5 folds; accuracy) show a difference where there is none in "
         "1.2% to 4.7% of cases, not in 5% (experiments/statistics.md)."
     )
 
@@ -93,7 +94,7 @@ def test_repeats_are_counted_over_all_seeds(rates):
     rates(row("fixed", 5, 1, 0.05), row("fixed", 5, 3, 0.08))
     told = sentence(outcome("fixed", scheme=Scheme(5, seeds=3)))
     assert told is not None
-    assert "(5 folds, 3 repeats; accuracy)" in told
+    assert "(5 folds, 3 repeats or seeds; accuracy)" in told
     assert "in 8.0% of cases" in told
 
 
@@ -142,6 +143,16 @@ def test_of_several_procedures_the_worst_counts(rates):
     assert {one.selection for one in found.candidates} == {"other folds"}
     assert found.families[0].tests == 3
     assert "in 2.0% to 4.0% of cases" in str(sentence(found))
+
+
+def test_a_correction_for_several_baselines_counts_beside_the_choice(rates):
+    """A choice was simulated for one comparison, several named ones where nothing was chosen."""
+    rates(row("fixed", 5, 1, 0.01), row("other folds", 5, 1, 0.02), row("nested", 5, 1, 0.2))
+    scores = np.random.default_rng(0).random((4, 5))
+    jobs = [model("bp", scores[0], {"l2": 0.1}), model("bp", scores[1], {"l2": 0.2})]
+    found = outcome_of([*jobs, model("softmax", scores[2]), model("logistic", scores[3])])
+    assert {one.selection for one in found.candidates} == {"only", "other folds"}
+    assert "in 1.0% to 2.0% of cases" in str(sentence(found))
 
 
 def test_nothing_is_said_of_another_confidence_of_a_search_or_of_no_comparison(rates):

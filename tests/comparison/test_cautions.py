@@ -163,7 +163,7 @@ def test_columns_named_like_identifiers_are_told_unless_rows_are_grouped() -> No
     facts = replace(PLAIN, identifiers=("patient_id", "user"))
     (told,) = of_rows(facts)
     assert "rows share values of patient_id and user" in told
-    assert "set data.groups=patient_id." in told
+    assert "set data.groups=patient_id; else leave it out: data.drop=[patient_id,user]." in told
     assert of_rows(facts, data={"name": "csv", "path": "mine.csv", "groups": 0}) == []
 
 

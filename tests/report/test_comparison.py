@@ -69,6 +69,16 @@ def test_what_is_read_back_says_what_the_jobs_said(store: Store) -> None:
     assert json.loads(content["comparison.json"])["models"][0]["settings_tried"] == 2
 
 
+def test_curves_point_to_settings_above_only_where_there_are_some(store: Store) -> None:
+    captions = []
+    for jobs in ([model("bp", BP)], [model("bp", BP), model("logistic", LOGISTIC)]):
+        report = report_of(store, record_sweep(store, jobs))
+        captions.append(next(picture.description for picture in report.pictures if picture.name == "learning-curves"))
+    alone, two = captions
+    assert alone.startswith("Loss by epoch, mean over the folds and one standard deviation. Where the test fold's")
+    assert two.startswith("Loss by epoch at each model's setting above, ")
+
+
 def test_jobs_reused_from_an_earlier_sweep_are_part_of_the_sweep(store: Store) -> None:
     earlier = model("logistic", LOGISTIC)
     record_sweep(store, [earlier])
@@ -190,6 +200,20 @@ def test_six_data_sets_are_put_together_in_a_figure_and_tables(store: Store) -> 
     assert headings == ["Models", "Comparisons", "Over all data sets", "Pairs over all data sets"]
     content = json.loads(files(report)["comparison.json"])
     assert content["across"]["names"] == ["bp", "logistic", "softmax"]
+
+
+def test_ranks_are_not_drawn_where_friedmans_test_shows_no_difference(store: Store) -> None:
+    by_place = [(BP, LOGISTIC, SOFTMAX), (SOFTMAX, BP, LOGISTIC), (LOGISTIC, SOFTMAX, BP)] * 2
+    jobs = [
+        model(name, scores, dataset=f"set {place}", data=f"{place:02}" * 32)
+        for place, every in enumerate(by_place)
+        for name, scores in zip(("bp", "logistic", "softmax"), every, strict=True)
+    ]
+    record_sweep(store, jobs)
+    report = report_of(store)
+    assert [picture.name for picture in report.pictures] == ["differences", "models"]
+    ranks = next(cells for heading, _, cells in report.tables() if heading == "Over all data sets")
+    assert "It shows no difference, so ranks are given no critical difference." in ranks.notes
 
 
 def test_method_and_commands_say_how_to_do_it_again(store: Store) -> None:

@@ -56,6 +56,20 @@ def test_an_interval_over_zero_is_no_difference_and_what_could_have_been_seen_is
     assert "corrected for 4 comparisons" in answer(tell([replace(one, tests=4)]))
 
 
+def test_what_more_repeats_could_show_is_told_of_each_pair(one: Comparison, tell: Tell) -> None:
+    """A pair with noisier folds says nothing of the others, and less than their folds show already may be its best."""
+    noisy = replace(one, baseline="softmax", detectable=0.09, detectable_at_best=0.06)
+    assert "could show at best 0.031 for bp against logistic and 0.060 for bp against softmax." in answer(
+        tell([noisy, one])
+    )
+    assert "could show differences of 0.031 at best." in answer(tell([one, replace(one, baseline="softmax")]))
+    many = [noisy, *(replace(one, model=f"m{n}") for n in range(3))]
+    assert "could show differences of 0.031 to 0.060 at best, depending on the pair." in answer(tell(many))
+    beyond = replace(noisy, detectable=1.9, detectable_at_best=1.2)  # more than accuracy can differ
+    assert "could show at best 0.031 for bp against logistic." in answer(tell([one, beyond]))
+    assert "repeats" not in answer(tell([beyond]))
+
+
 @pytest.mark.parametrize("verdict", ["better", "worse"])
 def test_a_difference_is_told_with_its_evidence(one: Comparison, tell: Tell, verdict: Any) -> None:
     sure = replace(one, verdict=verdict, low=0.004, high=0.02, p_holm=0.0007)
@@ -148,6 +162,7 @@ def test_of_several_data_sets_each_is_told_by_itself(one: Comparison, tell: Tell
     assert says(
         said, "On wine bp is better than logistic (", "p < 0.001", "softmax", "on iris no difference can be told"
     )
+    assert "for the comparisons of each data set by itself, not for all 3 together" in said
     many = [replace(sure, data=data, baseline=name) for data in ("iris", "wine") for name in ("a", "b")]
     said = answer(tell(many))
     assert says(said, "On iris bp is better than a and b", "on wine bp is better than a and b")
@@ -352,6 +367,28 @@ def test_candidates_that_rank_alike_are_not_called_best_and_last() -> None:
     said = across_sentence(found)
     assert "all rank alike (1.5 on average)" in said
     assert "best" not in said
+
+
+def test_data_sets_too_few_for_so_many_pairs_are_told_to_show_nothing() -> None:
+    made = over(6)
+    assert made.across is not None
+    for text in (across_sentence(made.across), " ".join(pair_cells(made.across, made).notes)):
+        assert says(text, "whatever they show: with 6 data sets", "corrected for 2 pairs, is 0.0625 at least.")
+    made = over(7)
+    assert made.across is not None
+    assert "whatever" not in across_sentence(made.across) + " ".join(pair_cells(made.across, made).notes)
+
+
+@pytest.mark.parametrize("scores, told", [((0.8, 0.7, 0.6), False), ((0.8, 0.8, 0.8), True)])
+def test_ranks_without_a_critical_difference_say_why(scores: Sequence[float], told: bool) -> None:
+    jobs = [
+        model(name, (score,) * 5, dataset=f"set {place}", data=f"{place:02}" * 32)
+        for name, score in zip(("bp", "softmax", "logistic"), scores, strict=True)
+        for place in range(6)
+    ]
+    made = outcome_of(jobs)
+    assert made.across is not None
+    assert ("no critical difference" in " ".join(across_cells(made.across, made).notes)) is told
 
 
 @pytest.mark.parametrize("count, least", [(3, "0.25"), (5, "0.0625")])
