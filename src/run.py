@@ -112,7 +112,7 @@ def main() -> int:
         with quick_parser(), contextlib.redirect_stderr(said) if "--package" in sys.argv else contextlib.nullcontext():
             run()
     except KeyboardInterrupt as interruption:
-        sys.stderr.write(say("; ").join([say("interrupted"), *getattr(interruption, "__notes__", [])]) + "\n")
+        sys.stderr.write(say("; ").join([say("interrupted"), *_notes(interruption)]) + "\n")
         return getattr(interruption, "exit_status", 128 + signal.SIGINT)  # a sweep may have been told by another signal
     except SystemExit as ended:
         if ended.code != 1:
@@ -136,6 +136,13 @@ def main() -> int:
         sys.stderr.writelines(f"{note}\n" for note in getattr(error, "__notes__", []))
         return status
     return 0
+
+
+def _notes(error: BaseException | None) -> list[str]:
+    """What was noted on an exception, or on the one whose handling it broke off: Ctrl-C may come twice."""
+    if error is None:
+        return []
+    return getattr(error, "__notes__", None) or _notes(error.__context__)
 
 
 @contextlib.contextmanager
