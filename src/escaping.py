@@ -22,6 +22,9 @@ _SECRET = re.compile(
     r"(?i)((?<![\w.-])[\w.-]{0,100}(?:passw|pwd|secret|token|credential|api_?key|access_?key)[\w.-]{0,100}=)"
     r"(\"[^\"]*\"|'[^']*'|[^\s&,;'\"<>]+)"
 )
+# The words of an override's value: quoted, or between what Hydra's grammar gives a meaning to; and what it takes bare.
+_WORDS = re.compile(r"""'[^']*'|"[^"]*"|[^'",:=\[\]{}()]+""")
+_BARE = re.compile(r"[\w/\\+.$%*@?| \t-]*", re.ASCII)
 
 
 def visible(text: str) -> str:
@@ -47,6 +50,19 @@ def masked(text: str) -> str:
         return f"{found[1]}{found[2]}:***@" if found[2] else f"{found[1]}***@"
 
     return _SECRET.sub(r"\1***", _ACCOUNT.sub(account, text))
+
+
+def readable(argument: str) -> str:
+    """An override with quotes round each word of its value that Hydra takes in quotes only: 诊断, ;, ~/my.csv."""
+
+    def quoted(found: re.Match[str]) -> str:
+        word = found[0].strip()
+        return found[0] if _BARE.fullmatch(word) or word[0] in "'\"" else found[0].replace(word, f"'{word}'")
+
+    if argument.startswith("sweep.dask.options."):  # a mapping without keys of its own, which Hydra wants to be told
+        argument = f"++{argument}"
+    key, is_set, value = argument.partition("=")
+    return argument if "\\" in value else key + is_set + _WORDS.sub(quoted, value)
 
 
 def csv_cell(value: Any) -> Any:

@@ -37,8 +37,9 @@ from src.compare import compared
 from src.config import check, recorded
 from src.data.frames import joined, kept
 from src.errors import UserError
+from src.escaping import readable
 from src.language import choose
-from src.run import ROOT, explain, offer_experiments, quick_parser, readable
+from src.run import ROOT, explain, offer_experiments, quick_parser
 from src.tracking import provenance, reading
 from src.tracking.reading import StoredRecord
 from src.tracking.store import open_store

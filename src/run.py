@@ -41,9 +41,7 @@ if TYPE_CHECKING:
 copyreg.pickle(ConfigStore, lambda _: (ConfigStore.instance, ()))
 
 _DRAWN = re.compile(r"\b(interval|tag)\(")
-# The words of a value: quoted, or between what Hydra's grammar gives a meaning to.
-_QUOTED = re.compile(r"'([^']*[^\x00-\x7f'][^']*)'")
-_WORDS = re.compile(r"""'[^']*'|"[^"]*"|[^'",:=\[\]{}()]+""")
+_QUOTED = re.compile(r"'([^']*)'")
 
 
 def _help(lang: str | None) -> str:
@@ -103,7 +101,7 @@ def main() -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors; otherwise it prints them and exits with 1
     warnings.filterwarnings("error", "provider=hydra.searchpath")  # a folder that is not there
     warnings.filterwarnings("ignore", "Experimental rerun CLI option|Config overrides are not supported")
-    from src.escaping import visible
+    from src.escaping import readable, visible
 
     # argparse repeats a flag; -m may stand last
     typed = [visible(argument) if argument.startswith("-") else readable(argument) for argument in sys.argv[1:]]
@@ -114,7 +112,7 @@ def main() -> int:
         with quick_parser(), contextlib.redirect_stderr(said) if "--package" in sys.argv else contextlib.nullcontext():
             run()
     except KeyboardInterrupt as interruption:
-        sys.stderr.write(say("; ").join([say("interrupted"), *getattr(interruption, "__notes__", [])]) + "\n")
+        sys.stderr.write(say("; ").join([say("interrupted"), *_notes(interruption)]) + "\n")
         return getattr(interruption, "exit_status", 128 + signal.SIGINT)  # a sweep may have been told by another signal
     except SystemExit as ended:
         if ended.code != 1:
@@ -140,6 +138,13 @@ def main() -> int:
     return 0
 
 
+def _notes(error: BaseException | None) -> list[str]:
+    """What was noted on an exception, or on the one whose handling it broke off: Ctrl-C may come twice."""
+    if error is None:
+        return []
+    return getattr(error, "__notes__", None) or _notes(error.__context__)
+
+
 @contextlib.contextmanager
 def quick_parser() -> Iterator[None]:
     """Let OmegaConf, which takes the class of this name, parse with libyaml's, where it is there: five times faster."""
@@ -149,19 +154,6 @@ def quick_parser() -> Iterator[None]:
         yield
     finally:
         yaml.SafeLoader = usual  # type: ignore[misc]
-
-
-def readable(argument: str) -> str:
-    """An override with quotes round each word of its value that has other letters than ASCII's: Hydra wants them."""
-
-    def quoted(found: re.Match[str]) -> str:
-        word = found[0].strip()
-        return found[0] if word.isascii() or word[0] in "'\"" else found[0].replace(word, f"'{word}'")
-
-    if argument.startswith("sweep.dask.options."):  # a mapping without keys of its own, which Hydra wants to be told
-        argument = f"++{argument}"
-    key, is_set, value = argument.partition("=")
-    return argument if "\\" in value else key + is_set + _WORDS.sub(quoted, value)
 
 
 def offer_experiments(folder: Path) -> None:
@@ -194,7 +186,7 @@ def explain(error: BaseException, arguments: Sequence[str], schema: "type[JobCon
     if isinstance(error, UserError):
         return str(error), error.exit_status
     if isinstance(error, OverrideParseException):
-        return _unreadable(error.override), 2
+        return _unreadable(error.override, arguments), 2
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
         group, _, name = error.missing_cfg_file.rpartition("/")
         return _no_such_choice(group, name, error.options), 2
@@ -205,17 +197,18 @@ def explain(error: BaseException, arguments: Sequence[str], schema: "type[JobCon
     return f"{type(error).__name__}: {_one_line(error)} (Set HYDRA_FULL_ERROR=1 to see where.)", 1
 
 
-def _unreadable(override: str) -> str:
+def _unreadable(override: str, arguments: Sequence[str]) -> str:
     from src.escaping import escaped
 
     if told := _named_file(override):
         return told
+    quoted = """'data.target="width (cm)"'""" if override in arguments else """data.target: '"width (cm)"'"""
     override = escaped(override)  # a line end, too, is part of one sentence
     if "=" not in override:
         return f"{override}: this is not of the form KEY=VALUE."
     return (
         f"{override}: the value cannot be read. A list is written [1,2], a mapping {{a: 1}}; "
-        "a value with special characters needs quotes inside quotes: 'data.separator=\";\"'."
+        f"a value with special characters needs quotes inside quotes: {quoted}."
     )
 
 

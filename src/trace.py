@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from src.errors import Arguments, deaf_to_closed_pipes, tell
-from src.escaping import masked
+from src.escaping import masked, readable
 from src.language import say
-from src.run import ROOT, explain, offer_experiments, quick_parser, readable
+from src.run import ROOT, explain, offer_experiments, quick_parser
 
 EXAMPLES = """\
 examples:

@@ -49,7 +49,7 @@ ONE_PROBLEM = {
     "unknown choice in a sweep": (["-m", "model=bp,sofmax"], "model: 'sofmax' is not a choice of model. Did you mean"),
     "no value": (["seed"], "seed: this is not of the form KEY=VALUE."),
     "open bracket": (["model.hidden_layer_sizes=[4"], "model.hidden_layer_sizes=[4: the value cannot be read."),
-    "unquoted separator": (["data.separator=;"], "data.separator=;: the value cannot be read."),
+    "unquoted brackets": (["data.target=width (cm)"], "data.target=width (cm): the value cannot be read."),
     "sweep without -m": (["training.l2=0,1"], "training.l2=0,1: several values make a sweep, which needs the flag -m."),
     "port that is no number": (
         ["tracking.uri='http://127.0.0.1:port'"],

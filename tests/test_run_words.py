@@ -1,4 +1,4 @@
-"""Words in other letters than ASCII's on the command line, which Hydra alone takes in quotes inside quotes only."""
+"""Words that Hydra alone takes in quotes inside quotes only, such as those in other letters than ASCII's."""
 
 import shlex
 
@@ -7,7 +7,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.run import readable
+from src.escaping import readable
 from tests.stores import Record
 
 WORDS = st.text(st.characters(categories=["L", "N"]), min_size=1).filter(lambda word: not word.isascii())
@@ -22,11 +22,24 @@ def test_a_word_is_read_as_it_is_typed(first, second):
     assert read(f"data.path={first}.csv") == f"{first}.csv"
     assert read(f"data.path=/folder/{first} {second}.csv") == f"/folder/{first} {second}.csv"
     assert read(f"data.drop=[{first}, {second}]") == [first, second]
+    assert read(f"data.separator={first};~#&!<>^") == f"{first};~#&!<>^"
     assert readable(f"data.path='{first}',\"{second}\"") == f"data.path='{first}',\"{second}\""
 
 
 @pytest.mark.parametrize(
-    "argument", ["-m", "seed=0,1", "data.path=a.csv", "data.separator='\t'", "a=[1,2]", "a={b: ${oc.env:HOME}}"]
+    "argument",
+    [
+        "-m",
+        "~data.path",
+        "seed=",
+        "a=null, +.5e-3",
+        "a=/b-c_d/$e%f*g@h?i|j",
+        "seed=0,1",
+        "data.path=a.csv",
+        "data.separator='\t'",
+        "a=[1,2]",
+        "a={b: ${oc.env:HOME}}",
+    ],
 )
 def test_what_hydra_reads_anyway_is_left_alone(argument):
     assert readable(argument) == argument

@@ -20,8 +20,9 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from src.command.record import Recorder
 from tests.processes import Commands, Running
-from tests.stores import empty_store
+from tests.stores import Record, empty_store
 
 JOBS = 36
 # Stacks of three jobs, so that results come little by little.
@@ -245,6 +246,24 @@ def test_ctrl_c_ends_everything_quietly(store: Store, backend: str) -> None:
     assert all(line.startswith("0/4 jobs | 0 networks") for line in progress)
     _, alive = psutil.wait_procs(workers, timeout=30)
     assert not alive
+
+
+@pytest.mark.parametrize("methods", [["written"], ["written", "close"]])
+def test_ctrl_c_while_an_interrupted_sweep_ends_still_tells_what_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, methods: list[str]
+) -> None:
+    def interrupting(method: Callable[..., None]) -> Callable[..., None]:
+        def called(*arguments: object, **keys: object) -> None:
+            signal.raise_signal(signal.SIGINT)
+            method(*arguments, **keys)
+
+        return called
+
+    for name in methods:  # called when the last job has ended, and again while the record is ended
+        monkeypatch.setattr(Recorder, name, interrupting(getattr(Recorder, name)))
+    ended = Record.empty(tmp_path).sweep("seed=0,1", "training.epochs=2", "cv.folds=2")
+    assert ended.status == 128 + signal.SIGINT
+    assert ended.err.splitlines()[-1] == interrupted(2, 2)
 
 
 def test_no_worker_outlives_a_sweep_that_was_killed(store: Store) -> None:

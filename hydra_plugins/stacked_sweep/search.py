@@ -15,6 +15,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from hydra_plugins.stacked_sweep.sweeper import begin_folder, check_values
+from src.escaping import readable
 
 try:
     from hydra_plugins.hydra_optuna_sweeper.config import OptunaSweeperConf
@@ -62,6 +63,8 @@ class SearchSweeper(Sweeper):
 
         check_installed()
         check_settings({**self.settings, "direction": self.direction})
+        params = (self.settings["params"] or {}).items()
+        self.settings["params"] = dict(readable(f"{key}={value}").split("=", 1) for key, value in params)
         import optuna
         from hydra_plugins.hydra_optuna_sweeper.optuna_sweeper import OptunaSweeper
 
@@ -99,7 +102,7 @@ class SearchSweeper(Sweeper):
         from src.sweep.checking import check_all
         from src.sweep.compose import compose_jobs
 
-        typed = [f"{key}={value}" for key, value in (self.settings["params"] or {}).items()] + arguments
+        typed = [f"{key}={value}" for key, value in self.settings["params"].items()] + arguments
         overrides = OverridesParser.create(config_loader=self.loader).parse_overrides(typed)
         check_values(overrides)
         check_all(compose_jobs(self.loader, self.config, probes(overrides)))

@@ -13,6 +13,7 @@ from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, RangeS
 from omegaconf import DictConfig, ListConfig
 
 from src.errors import UserError
+from src.escaping import readable
 from src.words import counted
 
 
@@ -107,7 +108,7 @@ class GridsSweeper(BasicSweeper):
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         combinations = []
         for grid in self.grids:
-            typed = [f"{key}={value}" for key, value in grid.items()] + arguments
+            typed = [readable(f"{key}={value}") for key, value in grid.items()] + arguments
             overrides = parser.parse_overrides(typed)
             check_values(overrides)
             self._check_number(overrides)

@@ -23,6 +23,7 @@ FAR_OUT = 3.0  # interquartile ranges beyond the median (Tukey 1977 calls what i
 FEWEST_ROWS = 5  # of a test part whose score can be far from others by more than chance
 FAR_ERRORS = 4.0  # and, of a share, binomial standard errors of a fold's score
 FEWEST_NUMBERED = 10  # rows below which whole numbers in order may well be measured
+FEWEST_TEXTS = 20  # rows below which a text may well be another in each by chance
 CONVERGED = "sklearn_logistic"  # the model that is solved, not trained for so many epochs
 NAMED = 4  # folds, candidates and columns that a sentence names
 # Lower ends that are no choice: there is nothing beyond them.
@@ -44,7 +45,7 @@ class RowFacts:
         Features that are called like an identifier and whose values several rows share.
     numberings
         Features that tell rows apart instead of describing them: another value in each row, and called like an
-        identifier, or whole numbers without a gap or in the rows' order.
+        identifier, or text, or whole numbers without a gap or in the rows' order.
     rarest
         The number of rows of the rarest class, and its name.
     """
@@ -76,7 +77,9 @@ def _numbers_rows(name: str, column: pd.Series) -> bool:
         return False
     if _IDENTIFIER.search(name):
         return True
-    if not is_numeric_dtype(column) or not (column % 1 == 0).all():
+    if not is_numeric_dtype(column):
+        return len(column) >= FEWEST_TEXTS
+    if not (column % 1 == 0).all():
         return False
     return bool(column.max() - column.min() == len(column) - 1 or column.is_monotonic_increasing)
 
@@ -111,8 +114,9 @@ def of_data(name: str, facts: RowFacts, config: JobConfig) -> Iterator[str]:
         )
     if facts.numberings:
         yield say(
-            "{data}: another value in each row of {columns}, as a number of the row or its name would have. Where rows "
-            "are sorted by class, a model reads the class from it. Unless it was measured, leave it out: {key}.",
+            "{data}: another value in each row of {columns}, as a number of the row or its name would have. From a "
+            "number a model reads the class where rows are sorted by class, from a text it learns nothing of other "
+            "rows. Unless it was measured, leave it out: {key}.",
             data=name,
             columns=listed(facts.numberings, most=NAMED),
             key=f"data.drop=[{','.join(facts.numberings[:NAMED])}]",

@@ -99,7 +99,7 @@ def read_table(path: str | Path, *, separator: str = ",", header: bool = True, k
             f"{keys.separator}: {separator!r} cannot separate cells: give one character, such as ',', ';', '|', a tab, "
             "or ' ' for any number of spaces."
         )
-    rows, lines = _split(text, separator, file)
+    rows, lines = _split(text, separator, file, keys)
     if not rows:
         raise DataError(f"{keys.path}: {file} is empty; a table with a row for each sample is needed.")
     _check_shape(rows, lines, text, separator, header, file, keys)
@@ -178,11 +178,12 @@ def _decode(content: bytes, file: str, keys: Keys) -> str:
     return text
 
 
-def _split(text: str, separator: str, file: str) -> tuple[list[list[str]], list[int]]:
+def _split(text: str, separator: str, file: str, keys: Keys) -> tuple[list[list[str]], list[int]]:
     """The rows' cells, and the line on which each row starts."""
     try:
         numbered = list(_cells(text, separator))
     except csv.Error as problem:
+        _check_separator(text, separator, file, keys)  # another one follows each quote, perhaps
         raise DataError(f'{file}, {problem}: close each quoted cell with ", and write a " inside it as "".') from None
     return [row for _, row in numbered], [line for line, _ in numbered]
 
@@ -225,12 +226,7 @@ def _check_shape(
     width = len(rows[0])
     ragged = [(line, len(row)) for row, line in zip(rows, lines, strict=True) if len(row) != width]
     if width == 1 or ragged:
-        other = _better_separator(text, separator)
-        if other is not None:
-            raise DataError(
-                f"{file}: the cells are not separated by {separator!r}, line {lines[0]} is "
-                f"{shortened(_LINE_END.split(text)[lines[0] - 1])!r}: {keys.mend_separator.format(repr(other)[1:-1])}."
-            )
+        _check_separator(text, separator, file, keys)
     first = "the header" if header else "the first row"
     if ragged:
         line, found = ragged[0]
@@ -248,6 +244,17 @@ def _check_shape(
         raise DataError(
             f"{file} has a header and no rows; a table with a row for each sample is needed. If the file has no "
             f"header, {keys.no_header}."
+        )
+
+
+def _check_separator(text: str, separator: str, file: str, keys: Keys) -> None:
+    """Raise DataError if another separator cuts the text better."""
+    other = _better_separator(text, separator)
+    if other is not None:
+        line, first = next((at, line) for at, line in enumerate(_LINE_END.split(text), 1) if line.strip())
+        raise DataError(
+            f"{file}: the cells are not separated by {separator!r}, line {line} is {shortened(first)!r}: "
+            f"{keys.mend_separator.format(repr(other)[1:-1])}."
         )
 
 

@@ -179,6 +179,10 @@ def test_columns_that_number_the_rows_are_told() -> None:
         ("Id", [9, 3, 5, 12, 40, 2, 8, 1, 33, 21], True),  # called so
         ("sample_id", list("ckabxdzeqf"), True),
         ("code", list("ckabxdzeqf"), False),
+        ("code", [f"flower number {place}" for place in range(20)], True),  # text that describes no two rows
+        ("code", [f"flower number {place}" for place in range(19)], False),  # too few rows
+        ("code", [f"flower number {max(place, 1)}" for place in range(30)], False),
+        ("day", [f"2026-01-{30 - place:02}" for place in range(20)], True),
         ("n", [3, 1, 2, 10, 9, 8, 7, 6, 5, 4], True),  # no gap
         ("n", [1, 2, 3, 5, 8, 9, 11, 40, 41, 60], True),  # in the rows' order
         ("n", [1, 2, 3, 5, 8, 9, 11, 40, 41, 41], False),  # not another in each row

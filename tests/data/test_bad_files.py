@@ -143,6 +143,13 @@ def test_a_wrong_separator(problem, separator, setting):
     assert message.endswith(setting)
 
 
+@pytest.mark.parametrize("header", ['"a";"b";"label"', "a;b;label"])
+def test_a_wrong_separator_between_quoted_cells_is_not_blamed_on_the_quotes(problem, header):
+    message = problem(header + '\n1;2;"x"\n"3";4;"y"\n')
+    assert message.startswith("table.csv: the cells are not separated by ',', line 1 is ")
+    assert message.endswith("set the separator to ';' ('data.separator=\";\"').")
+
+
 def test_a_wrong_separator_where_numbers_have_commas(problem):
     message = problem("a;b;label\n1,5;2,5;x\n3;4,5;y\n")
     assert "set the separator to ';'" in message

@@ -73,6 +73,14 @@ def test_a_grid_in_a_file_and_arguments_make_one_product(combinations_of: Callab
     assert combinations_of(["seed=7"], params)[0] == ["model=bp", "training.l2=0", "seed=7"]
 
 
+def test_a_grid_in_a_file_is_read_as_if_typed(combinations_of: Callable[..., Combinations]) -> None:
+    grid = {"data": "csv", "data.target": "诊断,label", "data.separator": ";", "data.drop": ["编号"]}
+    assert combinations_of([], grid) == [
+        ["data=csv", f"data.target={target}", "data.separator=';'", "data.drop=['编号']"]
+        for target in ("'诊断'", "label")
+    ]
+
+
 def test_a_list_of_grids_is_their_union(combinations_of: Callable[..., Combinations]) -> None:
     params = [{"model": "bp", "model.hidden_layer_sizes": "[4],[8]"}, {"model": "logistic,softmax"}]
     assert combinations_of(["seed=0,1"], params) == [
