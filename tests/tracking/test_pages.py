@@ -81,6 +81,7 @@ def test_the_pages_are_served_until_they_are_ended_and_open_once(tmp_path: Path)
         served.send_signal(signal.SIGTERM)
         assert served.wait(60) == 128 + signal.SIGTERM
         assert served.stdout is not None
+        assert served.stdout.readline() == "starting MLflow ...\n"
         assert served.stdout.readline() == f"MLflow: http://127.0.0.1:{port}  (Ctrl-C ends it)\n"
         assert not list(tmp_path.glob("*.ui"))
     finally:
