@@ -182,8 +182,8 @@ def _typed(overrides: Iterable[Override], *, swept: bool) -> list[str]:
             continue
         if not isinstance(one, Mapping):
             raise UserError(
-                f'{one!r} is a {type(one).__name__}. An override is a text ("training.l2=0.1") or a mapping from keys to '
-                "values."
+                f"{one!r} is a {type(one).__name__}. An override is a text, as on the command line, or a mapping from "
+                "keys to values."
             )
         for key, value in one.items():
             value = value.tolist() if isinstance(value, np.ndarray) else value

@@ -91,6 +91,13 @@ def test_what_answers_and_lets_nobody_in_is_told(answer: Answer, told: str) -> N
     assert "hunter2" not in said
 
 
+def test_a_server_whose_address_is_not_set_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    ended = command("tracking=server")
+    assert ended.status == 2
+    assert "MLFLOW_TRACKING_URI, which is not set: export MLFLOW_TRACKING_URI=" in ended.err
+
+
 def certificate(folder: Path, days: int) -> ssl.SSLContext:
     """Make a certificate that ends in so many days and is its own authority: ``folder / "own.pem"``."""
     key = ec.generate_private_key(ec.SECP256R1())
