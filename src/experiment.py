@@ -157,8 +157,10 @@ def _composing(typed: Sequence[str], *flags: str) -> Iterator[Any]:
         within.enter_context(initialize_config_dir(str(ROOT / "conf"), version_base="1.3"))
         try:
             yield GlobalHydra.instance().hydra
-        except UserError:
-            raise
+        except UserError as error:
+            if flags or not re.match(r"\S+: \[.*\] is not ", str(error)):
+                raise
+            raise UserError(f"{error} In run a list is one value; sweep tries each of its values.") from None
         except Exception as error:
             message, status = explain(error, typed)
             if status != UserError.exit_status:
@@ -179,6 +181,11 @@ def _typed(overrides: Iterable[Override], *, swept: bool) -> list[str]:
         if isinstance(one, str):
             typed.append(readable(one))
             continue
+        if not isinstance(one, Mapping):
+            raise UserError(
+                f"{one!r} is a {type(one).__name__}. An override is a text, as on the command line, or a mapping from "
+                "keys to values."
+            )
         for key, value in one.items():
             value = value.tolist() if isinstance(value, np.ndarray) else value
             if swept and isinstance(value, list):
@@ -215,6 +222,8 @@ def _of_data(data: Any, target: str | int | None, test: Any) -> list[Override]:
     """The overrides that name the data."""
     chosen: dict[str, Any] = {} if target is None else {"data.target": target}
     if isinstance(data, str):
+        if re.search(r"[/\\.]", data):
+            raise UserError(f"data: a text names a choice of conf/data; a file is given as Path({data!r}).")
         chosen = {"data": data, **chosen}
     elif data is not None:
         file, last = _file("data", data)

@@ -259,6 +259,8 @@ def _not_composed(error: BaseException, arguments: Sequence[str], schema: "type[
         return f"{place[1] if place else 'hydra'}: {missing[1]} cannot be made: is that its name, and is it installed?"
     told = error.__cause__ if error.__cause__ and not message else error  # an empty shell round OmegaConf's error
     if isinstance(told, OmegaConfBaseException) and told.full_key:
+        if unset := re.search(r"Environment variable '(\w+)' not found", str(told)):
+            return f"{told.full_key}: its value is {unset[1]}, which is not set: export {unset[1]}=VALUE."
         return f"{told.full_key}: {re.sub(r'^[A-Z][A-Za-z]+ raised while resolving', 'in an', _one_line(told))}"
     if not isinstance(told, HydraException | YAMLError):  # no message meant for a reader
         return f"{_one_line(told) or type(told).__name__} (while reading: {' '.join(arguments)})"

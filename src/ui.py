@@ -5,6 +5,7 @@ Exit status: 0 ended by Ctrl-C, 2 it cannot be opened (the reason is told in one
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 from src.errors import Arguments, UserError, deaf_to_closed_pipes, tell
 
@@ -19,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from src.tracking.pages import serve
 
     try:
-        return serve(given.uri, given.port, print)
+        return serve(given.uri, given.port, partial(print, flush=True))
     except UserError as error:
         return tell(str(error), error.exit_status)
 

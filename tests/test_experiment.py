@@ -214,6 +214,9 @@ COLUMNS = pd.DataFrame({"a": [1, 2], "b": [0, 1]})
 BAD: dict[str, tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], str]] = {
     "word": (run, ("model.activation=sigmod",), {}, "model.activation: 'sigmod' is not an activation. Did you mean"),
     "key": (run, ({"training.epoch": 3},), {}, "training.epoch: there is no such key"),
+    "file": (run, (), {"data": "my.csv"}, r"data: .*a file is given as Path\('my\.csv'\)"),
+    "override": (run, (5,), {}, "5 is a int. An override is a text"),
+    "list": (run, ({"training.l2": [0, 1]},), {}, r"training.l2: \[0, 1\] is not .* sweep tries each of its values\.$"),
     "choice": (run, (), {"data": "irs"}, "data: 'irs' is not a choice of data"),
     "several values": (run, ("training.l2=0,1",), {}, "training.l2=0,1: several values make a sweep, which sweep runs"),
     "study": (run, ("experiments=homework5",), {}, "experiments=homework5: this study is a sweep. Call sweep"),

@@ -207,3 +207,13 @@ def test_models_that_are_not_there_are_told_in_a_sentence(record, flowers, tmp_p
         ended = record.run(name, "rows.csv", module="src.predict")
         assert (ended.status, ended.out) == (2, "")
         assert said in ended.err
+
+
+def test_the_jobs_of_several_data_sets_that_keep_models_are_named(record):
+    made = record.run("-m", "model=logistic", "data=iris,ex4", "training.epochs=5", "tracking.experiment=several")
+    assert made.status == 0, made.err
+    (parent,) = record.parents("several")
+    ended = record.run(parent.info.run_id, "rows.csv", module="src.predict")
+    assert ended.status == 2
+    for job in record.children(parent):
+        assert job.info.run_id in ended.err

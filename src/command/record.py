@@ -20,7 +20,7 @@ from src.comparison.record import RecordedDataset, RecordedSweep, cut_off
 from src.config import JobConfig, flatten
 from src.config.identity import code_version, modules_of, sweep_digest
 from src.data import Dataset
-from src.escaping import escaped, masked
+from src.escaping import escaped
 from src.evaluation.results import Failure
 from src.evaluation.warned import alike, gathered, told_once
 from src.language import say, say_number
@@ -292,8 +292,8 @@ class Recorder:
 
     @property
     def uri(self) -> str | None:
-        """The store's address; None where it is the one that a command means which is not told."""
-        return None if self.store.address == resolve_address(None) else masked(self.store.address)
+        """The store's address, password and all; None where it is the one that a command means which is not told."""
+        return None if self.store.address == resolve_address(None) else self.store.address
 
     @property
     def jobs_at_once(self) -> int:
@@ -433,7 +433,7 @@ class Recorder:
         """Register a job's model under a name; return a line that says so."""
         run_id = self.recorded[job.digest].run_id
         version = models.register_model(self.store, name, model, run_id, note=self.names[job.digest])
-        command = f"mlflow models serve -m models:/{name}/{version}"
+        command = f"mlflow models serve -m models:/{name}/{version} --env-manager local"
         return say("registered as {name}, version {version}: {command}", name=name, version=version, command=command)
 
     def data_cautions(self) -> tuple[str, ...]:

@@ -13,9 +13,10 @@ from src.comparison.naming import by_data, candidate_names
 from src.comparison.record import RecordedSweep
 from src.config.schema import ComparisonConfig
 from src.language import say
+from src.words import counted
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Outcome:
     """The jobs of one or several sweeps, ranked and compared.
 
@@ -90,6 +91,9 @@ class Outcome:
         settings = [candidate.best for candidate in self.candidates]
         of_none = [self.best_on(family.data) for family in self.families if not family.candidates]
         return [*settings, *(setting for setting in of_none if setting is not None)]
+
+    def __repr__(self) -> str:
+        return f"<Outcome of {counted(len(self.jobs), 'job')} on {', '.join(self.boards)} by {self.metric}>"
 
 
 def _board(settings: Sequence[Setting], found: Sequence[Candidate], metric: str) -> tuple[Setting, ...]:

@@ -75,7 +75,7 @@ class Figures(tuple[Picture, ...]):
         return notebook_html(pictures=self)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ComparisonReport:
     """All that a report says; its forms only lay it out.
 
@@ -123,6 +123,9 @@ class ComparisonReport:
     def caveats(self) -> tuple[str, ...]:
         """What keeps the numbers from being taken at their face value."""
         return (*self.notes, *self.outcome.left_out, *self.outcome.cautions)
+
+    def __repr__(self) -> str:
+        return f"<ComparisonReport {self.title}: {self.answer}>"
 
     def tables(self) -> Iterator[tuple[str, str, Cells]]:
         """Heading, caption and content of each table but the leaderboard, in the order to show them."""

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from src.comparison.held_out import HeldOut
 from src.comparison.outcome import Outcome
+from src.escaping import masked
 from src.language import say
 from src.report.held_out import held_out_cells
 from src.report.method import RUN_BY
@@ -69,7 +70,14 @@ def print_end(
     `model_of` is the run that keeps the model, if one does; `uri` the store, where a command has to be told; it
     `is_served` by a server at `address`, or by a command that is named. `note` is what is to be known of the figures.
     """
-    named = "" if uri is None else f" --uri {shlex.quote(uri)}"
+
+    def typed(command: str) -> str:
+        if uri is None:
+            return command
+        if masked(uri) != uri:  # what is printed would not connect
+            return say("{command} (with MLFLOW_TRACKING_URI set)", command=command)
+        return f"{command} --uri {shlex.quote(uri)}"
+
     _print_tables(console, [published])
     for place, found in enumerate(held_out):
         if not place:
@@ -79,9 +87,9 @@ def print_end(
     if note is not None:
         _print(console, note, "yellow")
     if model_of is not None:
-        predict = f"python -m src.predict {model_of} rows.csv{named}"
+        predict = typed(f"python -m src.predict {model_of} rows.csv")
         console.print(Text(say("New rows: {command}", command=predict)), soft_wrap=True)
-    opening = f"python -m src.ui{named}" if uri else "make ui"
+    opening = typed("python -m src.ui") if uri else "make ui"
     opened = say("Open the result:") if is_served else say("Open the result: {command}", command=opening)
     console.print(Text(opened), soft_wrap=True)
     # Never folded or cut: a terminal makes a whole address clickable.

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import sqlalchemy
 
@@ -41,7 +42,6 @@ _REASONS = (
     ("Connection refused|ConnectionRefusedError", "connection refused"),
     ("Name or service not known|name resolution|nodename nor servname|getaddrinfo|NameResolutionError", "unknown host"),
     (r"timed out|[Tt]imeout", f"no answer within {REACH_SECONDS} s"),
-    ("error code 401|401 Client Error", f"access denied; {ACCOUNT} give the account"),
     ("NoSuchBucket", "the bucket does not exist"),
     ("Unable to locate credentials|NoCredentials", "no account for S3 is given, as AWS_ACCESS_KEY_ID does"),
     (r"InvalidAccessKeyId|SignatureDoesNotMatch", "the account for S3 or its secret is wrong"),
@@ -83,7 +83,7 @@ def check_answer(store: "Store") -> None:
             store.client.search_experiments(max_results=1)
     except MlflowException as error:
         raise TrackingError(
-            f"tracking.uri: no MLflow server answers at {masked(store.address)}: {_reason(error)}."
+            f"tracking.uri: {masked(store.address)} cannot be used: {_reason(error, store.address)}."
         ) from error
 
 
@@ -101,14 +101,14 @@ def check_writing(store: "Store", experiment_id: str, told: Callable[[str], None
     if store.database is not None:  # `prepared_database` has tried it
         return
     what = f"tracking.uri: {masked(store.address)} cannot be written to"
-    with _told(f"{what}: no run can be added to the experiment"), _hasty():
+    with _told(f"{what}: no run can be added to the experiment", store.address), _hasty():
         if store.address.startswith("postgresql"):
             _check_privilege(store.address)
         else:
             _check_permission(store, experiment_id)
         location = store.artifact_location(experiment_id)
     if local_folder(location) is None:
-        with _told(f"{what}: no artifact can be added at {masked(location)}"), _hasty():
+        with _told(f"{what}: no artifact can be added at {masked(location)}", store.address), _hasty():
             _add_artifact(location, store.address)
     elif store.address.startswith("postgresql"):
         told(
@@ -154,19 +154,30 @@ def _add_artifact(location: str, address: str) -> None:
 
 
 @contextlib.contextmanager
-def _told(what: str) -> Iterator[None]:
+def _told(what: str, address: str) -> Iterator[None]:
     """Say of any failure, boto3's among them, what is not possible and why."""
     try:
         yield
     except Exception as error:
-        raise TrackingError(f"{what}: {_reason(error)}.") from error
+        raise TrackingError(f"{what}: {_reason(error, address)}.") from error
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, address: str) -> str:
     """Return in a few words what a message means that may hold an address, a retry count and a whole page of HTML."""
     if isinstance(error, ModuleNotFoundError):
         return f"it needs the Python package {error.name!r}; install it"
+    if re.search("error code 401|401 Client Error", str(error)):
+        return _denied(address)
     for pattern, reason in _REASONS:
         if found := re.search(pattern, str(error)):
             return found.expand(reason)
     return first_line(error)[:200]
+
+
+def _denied(address: str) -> str:
+    from mlflow.utils.credentials import read_mlflow_creds
+
+    account = urlsplit(address).username or read_mlflow_creds().username
+    if account is None:
+        return f"it asks for an account, which {ACCOUNT} give"
+    return f"it refuses the account {account!r}: wrong name or password"

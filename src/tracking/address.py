@@ -6,6 +6,7 @@ file at once break it.
 """
 
 import contextlib
+import logging
 import os
 import sqlite3
 import stat
@@ -218,6 +219,7 @@ def check_server(address: str) -> None:
     TrackingError
         If the driver is not installed, or the server refuses or does not answer.
     """
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)  # of a server that goes away our own sentence tells
     try:
         engine = sqlalchemy.create_engine(address, connect_args={"connect_timeout": REACH_SECONDS})
         with engine.connect():

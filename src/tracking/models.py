@@ -18,9 +18,10 @@ from src.models.kept import answer, read_pipeline
 from src.tracking import artifacts
 from src.tracking.errors import TrackingError
 from src.tracking.pyfunc import DESCRIPTION, EXAMPLE_ROWS, PIPELINE, save_model
-from src.tracking.reading import get_run
+from src.tracking.reading import children, get_run
 from src.tracking.records import BEST_RUN
 from src.tracking.store import Store, telling
+from src.words import first_of
 
 NAME = "model"
 EXAMPLE = "model_example.csv"  # what the model answers to its input example
@@ -124,6 +125,10 @@ def find_model(store: Store, named: str, allow: Collection[str] = ()) -> KeptMod
         run = get_run(store, named)
         folder = store.model_folder(run.tags.get(BEST_RUN, named), Path(temporary))
         if folder is None:
+            keeping = [job for job in children(store, run) if store.logged_model(job.run_id) is not None]
+            if keeping:  # of several data sets, none of which is the best
+                named_runs = first_of(f"{job.run_id} ({job.name})" for job in keeping)
+                raise TrackingError(f"the run {named!r} keeps no model itself. Take one of its jobs: {named_runs}.")
             raise TrackingError(
                 f"the run {named!r} keeps no model: a sweep keeps that of each candidate's best setting. Take another "
                 "run, or train with tracking.models=all."

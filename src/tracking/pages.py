@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -57,17 +58,13 @@ def serve(uri: str | None, port: int | None, told: Callable[[str], None]) -> int
             f"something answers on port {port} already, perhaps another store's pages. Name another, or none: then it "
             f"is the first free one from {PORTS[0]} on."
         )
-    told(say("MLflow: {address}  (Ctrl-C ends it)", address=f"http://{HOST}:{port}"))
-    if port != PORTS[0]:
-        told(
-            say("In a link that a run printed before, write {port} in place of its port if it has another.", port=port)
-        )
+    told(say("starting MLflow ..."))
     with _noted(store.database, port):
-        return _served(store, port)
+        return _served(store, port, told)
 
 
-def _served(store: Store, port: int) -> int:
-    """Run MLflow's server until it ends, or is ended, with all its processes."""
+def _served(store: Store, port: int, told: Callable[[str], None]) -> int:
+    """Run MLflow's server until it ends, or is ended, with all its processes; tell where it is once it answers."""
     folder = ROOT if store.database is None else store.database.parent
     environment = {
         **os.environ,
@@ -90,6 +87,17 @@ def _served(store: Store, port: int) -> int:
     server = subprocess.Popen([sys.executable, "-m", "mlflow", "server", *of_server], env=environment)
     signal.signal(signal.SIGTERM, _ended)
     try:
+        while not _answers(port) and server.poll() is None:
+            time.sleep(0.2)
+        if server.poll() is None:
+            told(say("MLflow: {address}  (Ctrl-C ends it)", address=f"http://{HOST}:{port}"))
+            if port != PORTS[0]:
+                told(
+                    say(
+                        "In a link that a run printed before, write {port} in place of its port if it has another.",
+                        port=port,
+                    )
+                )
         return server.wait()
     except KeyboardInterrupt:  # which the server has been told too
         server.wait()

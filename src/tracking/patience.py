@@ -94,8 +94,7 @@ class Patience:
                 if self._seconds:
                     self._told(
                         say(
-                            "{server} does not answer; trying again for {length} (tracking.patience), while training "
-                            "goes on.",
+                            "{server} does not answer; trying again for {length} (tracking.patience).",
                             server=self._address,
                             length=in_seconds or say_number("{number} minute", "{number} minutes", minutes),
                         )
@@ -111,7 +110,7 @@ class Patience:
             if since is not None and (again or time.monotonic() - since >= self._seconds):
                 self._gone_since = None
                 if self._seconds:
-                    self._told(say("{server} answers again; what waited is written.", server=self._address))
+                    self._told(say("{server} answers again.", server=self._address))
 
 
 class _Patient:

@@ -91,7 +91,7 @@ def test_a_finished_sweep_typed_again_registers_the_same_run(
     )
     _, parent, _ = seeds
     assert len(shared.parents("seeds")) == 1
-    assert "registered as best-of-seeds, version 2" in again.out
+    assert "version 2: mlflow models serve -m models:/best-of-seeds/2 --env-manager local" in again.out
     assert shared.client.get_model_version("best-of-seeds", "2").run_id == parent.data.tags["best_run"]
     assert again.err.splitlines()[-1].endswith(f"best test/accuracy {parent.data.metrics['test/accuracy']:.4f}")
 

@@ -309,6 +309,15 @@ def test_the_commands_name_a_store_that_they_would_not_find() -> None:
     assert pages == f"Open the result: python -m src.ui --uri '{uri}'"
 
 
+def test_a_password_is_in_no_command_and_no_command_is_told_that_could_not_connect() -> None:
+    page = io.StringIO()
+    uri = "postgresql://me:hunter2@127.0.0.1/runs"
+    print_end(Console(file=page, legacy_windows=False, width=40), ADDRESS, model_of="5a" * 16, uri=uri)
+    rows, pages, _ = page.getvalue().splitlines()
+    assert rows == f"New rows: python -m src.predict {'5a' * 16} rows.csv (with MLFLOW_TRACKING_URI set)"
+    assert pages == "Open the result: python -m src.ui (with MLFLOW_TRACKING_URI set)"
+
+
 @pytest.mark.parametrize("width", [40, 80])
 def test_the_address_is_never_broken(three_models: Outcome, width: int) -> None:
     assert ADDRESS in summary(three_models, width=width).splitlines()

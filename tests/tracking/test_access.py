@@ -76,7 +76,7 @@ def refusal(address: str, experiment_id: str | None = None) -> str:
 @pytest.mark.parametrize(
     "answer, told",
     [
-        ((401, "You are not authenticated."), "access denied; MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"),
+        ((401, "You are not authenticated."), "cannot be used: it refuses the account 'me': wrong name or password."),
         ((403, "Invalid Host header - possible DNS rebinding attack detected"), "--allowed-hosts"),
         ((404, "<html>" + "no such page " * 100), "that is no MLflow server"),
         ((200, "<html>Welcome to nginx!</html>"), "that is no MLflow server"),
@@ -89,6 +89,13 @@ def test_what_answers_and_lets_nobody_in_is_told(answer: Answer, told: str) -> N
         said = refusal(address.replace("//", "//me:hunter2@"))
     assert told in said
     assert "hunter2" not in said
+
+
+def test_a_server_whose_address_is_not_set_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    ended = command("tracking=server")
+    assert ended.status == 2
+    assert "MLFLOW_TRACKING_URI, which is not set: export MLFLOW_TRACKING_URI=" in ended.err
 
 
 def certificate(folder: Path, days: int) -> ssl.SSLContext:
@@ -191,10 +198,10 @@ def test_accounts_that_may_not_are_told(tmp_path, monkeypatch):
         for name in ("anna", "ben"):
             account = {"username": name, "password": f"{name}-hunter2-hunter2"}
             requests.post(users, json=account, auth=("admin", password), timeout=60).raise_for_status()
-        assert "access denied" in refusal(address)
+        assert "it asks for an account, which MLFLOW_TRACKING_USERNAME and" in refusal(address)
         monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "anna")
         monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "wrong-hunter2")
-        assert "access denied" in refusal(address)
+        assert "it refuses the account 'anna': wrong name or password." in refusal(address)
         monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "anna-hunter2-hunter2")
         store = open_store(address)
         identity = store.client.create_experiment("Anna's")

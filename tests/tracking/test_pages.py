@@ -9,13 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import requests
 
 from src.tracking import pages
 from src.tracking.errors import TrackingError
 from src.tracking.pages import local_address, serve
 from src.tracking.processes import process_tags
 from src.tracking.store import Store, open_store
-from tests.browser import free_port, wait_for
+from tests.browser import free_port
 from tests.stores import empty_store
 
 
@@ -73,15 +74,17 @@ def test_the_pages_are_served_until_they_are_ended_and_open_once(tmp_path: Path)
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
     )
     try:
-        wait_for(f"http://127.0.0.1:{port}/health", served)
+        assert served.stdout is not None
+        assert served.stdout.readline() == "starting MLflow ...\n"
+        where = next(line for line in served.stdout if line.startswith("MLflow: "))
+        assert where == f"MLflow: http://127.0.0.1:{port}  (Ctrl-C ends it)\n"
+        assert requests.get(f"http://127.0.0.1:{port}/health", timeout=60).ok, "it is told when it answers"
         told: list[str] = []
         assert serve(address, None, told.append) == 0
         assert told == [f"MLflow is open already: http://127.0.0.1:{port}"]
         assert local_address(open_store(address)) == f"http://127.0.0.1:{port}"
         served.send_signal(signal.SIGTERM)
         assert served.wait(60) == 128 + signal.SIGTERM
-        assert served.stdout is not None
-        assert served.stdout.readline() == f"MLflow: http://127.0.0.1:{port}  (Ctrl-C ends it)\n"
         assert not list(tmp_path.glob("*.ui"))
     finally:
         if served.poll() is None:

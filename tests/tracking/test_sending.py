@@ -57,8 +57,8 @@ def test_a_job_is_written_once_whichever_answer_is_lost(request_, heard, client_
     job = make_job()
     written = job.log(waits, sweep)
     assert told == [
-        "http://h does not answer; trying again for 1 minute (tracking.patience), while training goes on.",
-        "http://h answers again; what waited is written.",
+        "http://h does not answer; trying again for 1 minute (tracking.patience).",
+        "http://h answers again.",
     ]
     (run,) = reading.children(client_store, sweep.run)
     assert (run.run_id, run.status) == (written.run_id, "FINISHED")

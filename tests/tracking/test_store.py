@@ -138,7 +138,7 @@ def test_an_unreachable_server_is_told_within_seconds():
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     started = time.monotonic()
-    with pytest.raises(TrackingError, match=f"no MLflow server answers at http://127.0.0.1:{port}: connection refused"):
+    with pytest.raises(TrackingError, match=f"http://127.0.0.1:{port} cannot be used: connection refused"):
         open_store(f"http://127.0.0.1:{port}")
     assert time.monotonic() - started < 30, "MLflow's own retries take minutes"
 
@@ -160,7 +160,7 @@ def test_a_server_that_is_no_mlflow_is_told():
 
     server = HTTPServer(("127.0.0.1", 0), Page)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    with pytest.raises(TrackingError, match="no MLflow server answers at") as caught:
+    with pytest.raises(TrackingError, match="cannot be used: ") as caught:
         open_store(f"http://127.0.0.1:{server.server_port}")
     server.shutdown()
     assert len(str(caught.value)) < 400
