@@ -101,6 +101,7 @@ def held_out_cells(found: HeldOut) -> Cells:
         tuple(notes),
         tuple(_warnings(found)),
         explains=explains,
+        file="held_out.json",
     )
     cells = cells if found.independent else cells.without(interval)
     cells = cells if found.independent and others else cells.without(*pairs)
