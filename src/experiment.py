@@ -183,8 +183,8 @@ def _typed(overrides: Iterable[Override], *, swept: bool) -> list[str]:
             continue
         if not isinstance(one, Mapping):
             raise UserError(
-                f"{one!r} is of type {type(one).__name__}. An override is a text, as on the command line, or a mapping from "
-                "keys to values."
+                f"{one!r} is of type {type(one).__name__}. An override is a text, as on the command line, or a mapping "
+                "from keys to values."
             )
         for key, value in one.items():
             value = value.tolist() if isinstance(value, np.ndarray) else value
@@ -213,8 +213,8 @@ def _text(value: Any) -> str:
     if value is None or isinstance(value, bool | int | float):
         return json.dumps(value)
     raise UserError(
-        f"{value!r} is of type {type(value).__name__}. A value is a number, a text, true or false, None, or a list, a tuple "
-        "or a mapping of such."
+        f"{value!r} is of type {type(value).__name__}. A value is a number, a text, true or false, None, or a list, a "
+        "tuple or a mapping of such."
     )
 
 

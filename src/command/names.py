@@ -1,5 +1,6 @@
 """Short names for runs: what varies among the jobs."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -39,13 +40,17 @@ def _name_alone(flat: Mapping[str, Any]) -> str:
 def sweep_name(jobs: Sequence[Job], *, search: bool = False) -> str:
     """Name a sweep by its axes, as `9 learning_rate × 3 model`; a sweep of one job by its model.
 
-    A search has no fixed number of values: `search: learning_rate, l2`.
+    Jobs that are not all combinations of what varies are counted: `8 jobs: model, learning_rate`. A search has no fixed
+    number of values: `search: learning_rate, l2`.
     """
-    varying = varying_values([job.flat for job in jobs])
+    flats = [{**job.flat, MODEL: model_label(job.flat)} for job in jobs]
+    varying = varying_values([{key: value for key, value in flat.items() if key != ESTIMATOR} for flat in flats])
     axes = [(count, key.removesuffix(".name").rpartition(".")[2]) for key, count in varying.items()]
     model = jobs[0].checked.model.name
     if search:
         return "search: " + (", ".join(axis for _, axis in axes) or model)
+    if varying and math.prod(varying.values()) != len(jobs):
+        return f"{len(jobs)} jobs: " + ", ".join(axis for _, axis in axes)
     return " × ".join(f"{count} {axis}" for count, axis in axes) or model
 
 

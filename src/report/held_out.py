@@ -92,8 +92,16 @@ def held_out_cells(found: HeldOut) -> Cells:
             )
         )
     headers = (say("model"), say("rows right"), say("accuracy"), interval, *map(metric_label, metrics), *pairs)
+    explains = {interval: notes[1], **dict.fromkeys(pairs, notes[-1])} if found.independent and others else {}
     cells = Cells(
-        headers, (False, *(True,) * (len(headers) - 1)), tuple(rows), None, tuple(notes), tuple(_warnings(found))
+        headers,
+        (False, *(True,) * (len(headers) - 1)),
+        tuple(rows),
+        None,
+        tuple(notes),
+        tuple(_warnings(found)),
+        explains=explains,
+        file="held_out.json",
     )
     cells = cells if found.independent else cells.without(interval)
     cells = cells if found.independent and others else cells.without(*pairs)

@@ -1,6 +1,6 @@
 """Leaderboard and models as tables: on the terminal, in Markdown, as CSV. What is best was decided before."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from src.comparison.naming import (
 from src.comparison.outcome import Outcome, has_result
 from src.escaping import csv_cell
 from src.evaluation.warned import alike
-from src.language import say, say_number
+from src.language import say, say_number, sentences
 from src.report.terminal import Cells, FittedTable
 from src.report.words import MISSING, duration, mean_and_spread, metric_label, number, percent, plain, short_name
 
@@ -31,13 +31,10 @@ SHOWN_METRICS = ("accuracy", "log_loss", "macro_f1", "roc_auc")
 _MOST_DIVERGED = 10  # settings that a warning names; a failure is always told
 
 
-def leaderboard_cells(
-    outcome: Outcome, reused: int = 0, *, metrics: Sequence[str] = SHOWN_METRICS, join_settings: bool = False
-) -> Cells:
+def leaderboard_cells(outcome: Outcome, reused: int = 0, *, join_settings: bool = False) -> Cells:
     """The settings of each data set, best first: data and model, what varies, the scores, the time.
 
-    `metrics` are shown beside the one that ranks; what varies stands in one column if `join_settings`. `reused` jobs
-    were recorded already.
+    What varies stands in one column if `join_settings`. `reused` jobs were recorded already.
     """
     rows = [(data, setting) for data, board in outcome.boards.items() for setting in board]
     flats = [setting.flat for _, setting in rows]
@@ -51,7 +48,7 @@ def leaderboard_cells(
             texts = [plain(value_text(flat[key], SHOWN_DIGITS)) if key in flat else MISSING for flat in flats]
             columns.append((name, all(map(is_number, distinct(flats, key))), texts))
     ranking = short_name(outcome.metric)
-    for name in metrics if ranking in metrics else (ranking, *metrics):
+    for name in SHOWN_METRICS if ranking in SHOWN_METRICS else (ranking, *SHOWN_METRICS):
         texts = [_score(setting, name, ranks=name == ranking) for _, setting in rows]
         columns.append((metric_label(name), True, texts))
     columns.append((say("time"), True, [duration(sum(job.value("time/fit") for job in one.jobs)) for _, one in rows]))
@@ -69,6 +66,7 @@ def leaderboard_cells(
         best=0 if outcome.best is not None else None,
         notes=tuple(notes),
         warnings=(*_trouble(outcome), *_fit_warnings(outcome)),
+        file="leaderboard.csv",
     )
 
 
@@ -81,10 +79,9 @@ def leaderboard(outcome: Outcome, reused: int = 0, title: str | None = None, lim
     very narrow place the ranking metric alone.
     """
     cells = leaderboard_cells(outcome, reused)
-    narrower = (
-        leaderboard_cells(outcome, reused, join_settings=True),
-        leaderboard_cells(outcome, reused, join_settings=True, metrics=()),
-    )
+    joined = leaderboard_cells(outcome, reused, join_settings=True)
+    others = [metric_label(name) for name in SHOWN_METRICS if name != short_name(outcome.metric)]
+    narrower = (joined, joined.without(*others), joined.without(*others, say("time")))
     shown = replace(_first_rows(cells, limit), narrower=tuple(_first_rows(each, limit) for each in narrower))
     return FittedTable(shown, title, len(cells.rows) - len(shown.rows))
 
@@ -197,21 +194,24 @@ def candidate_cells(outcome: Outcome) -> Cells:
                 "all folds, with its score on these folds, which chose it."
             )
         )
+    ways = []
     if "other folds" in used:
-        notes.append(
+        ways.append(
             say(
                 "Chosen by the other folds: of the same repeat and seed. Such a score's interval holds the truth "
                 "somewhat less often than it says (experiments/statistics.md)."
             )
         )
     if "nested" in used:
-        notes.append(say("Chosen in each training part: by folds inside it (nested cross-validation)."))
-    cells = Cells(headers, (False, False, True, True, False, True, True, False), tuple(rows), None, tuple(notes))
+        ways.append(say("Chosen in each training part: by folds inside it (nested cross-validation)."))
+    explains = {of_settings[-1]: sentences(ways)} if ways else {}
+    numeric = (False, False, True, True, False, True, True, False)
+    cells = Cells(headers, numeric, tuple(rows), None, (*notes, *explains.values()), explains=explains)
     if not used - {"only"}:
         cells = cells.without(*of_settings)
     if len(outcome.boards) < 2:
         cells = cells.without(say("data"))
-    narrow = replace(cells.without(*of_settings[2:]), notes=cells.notes[:2])
+    narrow = cells.without(*of_settings[2:])
     return replace(cells, narrower=(narrow, narrow.without(*of_settings[:2])))
 
 

@@ -66,12 +66,14 @@ def comparison_cells(outcome: Outcome) -> Cells:
         )
         for one in comparisons
     )
-    cells = Cells(headers, (False,) * 4 + (True,) * 7, rows, None, _notes(outcome))
+    notes = _notes(outcome)
+    explains = {detectable: notes[-2], **dict.fromkeys(probabilities, notes[-1])} if notes else {}
+    cells = Cells(headers, (False,) * 4 + (True,) * 7, rows, None, notes, explains=explains)
     if comparisons and comparisons[0].rope is None:
         cells = cells.without(say("P(equal)"))
     if len(outcome.boards) < 2:
         cells = cells.without(say("data"))
-    narrow = replace(cells.without(*probabilities), notes=cells.notes[:-1])
+    narrow = cells.without(*probabilities)
     return replace(cells, narrower=(narrow, narrow.without(detectable), narrow.without(detectable, interval)))
 
 
@@ -106,7 +108,7 @@ def across_cells(found: AcrossData, outcome: Outcome) -> Cells:
             notes.append(say("It shows no difference, so ranks are given no critical difference."))
     if found.left_out:
         notes.append(say("Not on every data set, and left out here: {models}.", models=plain(listed(found.left_out))))
-    headers = (say("model"), say("mean rank"), *(plain(name, 18) for name in found.data))
+    headers = (say("model"), say("mean rank"), *map(plain, found.data))
     return Cells(headers, (False, *(True,) * (len(headers) - 1)), rows, None, tuple(notes))
 
 
@@ -126,20 +128,22 @@ def pair_cells(found: AcrossData, outcome: Outcome) -> Cells:
         for one in found.pairs
     )
     tested = say(
-        "p: Wilcoxon's signed-rank test over {count} data sets, with Holm's correction for {pairs} (Demšar 2006). "
-        "P(worse), P(equal), P(better): Bayesian signed-rank test (Benavoli et al. 2014).",
+        "p: Wilcoxon's signed-rank test over {count} data sets, with Holm's correction for {pairs} (Demšar 2006).",
         count=len(found.data),
         pairs=_pairs(found),
     )
-    note = _too_few(found)
-    if found.is_tested:
-        note = tested if found.can_show else sentences([tested, _sentence([_none_can_show(found)])])
-    cells = Cells(headers, (False, False, *(True,) * 7), rows, None, (note,))
+    if found.is_tested and not found.can_show:
+        tested = sentences([tested, _sentence([_none_can_show(found)])])
+    bayesian = say("P(worse), P(equal), P(better): Bayesian signed-rank test (Benavoli et al. 2014).")
+    notes = (tested, bayesian) if found.is_tested else (_too_few(found),)
+    explains = {say("p (Holm)"): tested, **dict.fromkeys(probabilities, bayesian)} if found.is_tested else {}
+    cells = Cells(headers, (False, False, *(True,) * 7), rows, None, notes, explains=explains)
     if not outcome.comparisons or outcome.comparisons[0].rope is None:
         cells = cells.without(say("P(equal)"))
     if not found.is_tested:
         cells = cells.without(say("p (Holm)"), *probabilities)
-    return replace(cells, narrower=(cells.without(*probabilities),))
+    narrow = cells.without(*probabilities)
+    return replace(cells, narrower=(narrow, narrow.without(say("wins"), say("losses"))))
 
 
 def across_sentence(found: AcrossData) -> str:

@@ -141,7 +141,7 @@ class Jobs:
     of_combination
         For each combination of the sweep, the position of its job in `distinct`.
     ignored
-        Keys that were set but mean nothing for some model: ``{key: models}``.
+        Keys that were set but mean nothing for some model: ``{key: models}``, the choices that were typed.
     """
 
     distinct: tuple[Job, ...]
@@ -174,7 +174,8 @@ def make_jobs(composed: Sequence[Composed]) -> Jobs:
         if digest not in jobs:
             jobs[digest] = Job(each.overrides, each.config, job_config, **vars(job_rows), test=test, digest=digest)
         for key in config.ignored(job_config, [text.partition("=")[0] for text in each.overrides]):
-            ignored.setdefault(key, {})[job_config.model.name] = None
+            typed = (text.partition("=")[2] for text in each.overrides if text.startswith("model="))
+            ignored.setdefault(key, {})[next(typed, job_config.model.name)] = None
     positions = {digest: position for position, digest in enumerate(jobs)}
     return Jobs(
         distinct=tuple(jobs.values()),

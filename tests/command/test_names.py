@@ -19,6 +19,15 @@ def test_runs_are_named_by_what_varies_the_most_first() -> None:
     assert run_names(jobs[:1]) == ["bp, 0.1 learning_rate"]
 
 
+def test_what_is_no_product_is_named_by_its_count_and_models_by_their_estimators() -> None:
+    estimators = ("sklearn.tree.DecisionTreeClassifier", "sklearn.neighbors.KNeighborsClassifier")
+    bp: list[dict[str, object]] = [{"training": {"learning_rate": rate}} for rate in (0.1, 0.3)]
+    others: list[dict[str, object]] = [{"model": {"name": "sklearn", "estimator": path}} for path in estimators]
+    jobs = make_jobs([Composed((), config) for config in [*bp, *others]]).distinct
+    assert sweep_name(jobs) == "4 jobs: model, learning_rate"
+    assert sweep_name(jobs[1:]) == "3 model"
+
+
 def test_a_job_alone_is_named_by_its_model_and_what_is_not_as_by_default() -> None:
     def name(**config: object) -> str:
         return run_names(make_jobs([Composed((), config)]).distinct)[0]

@@ -152,7 +152,7 @@ def test_held_out_rows_warnings_of_fits_and_reused_jobs_are_told_in_chinese(
         said, warned = re.subn("ConvergenceWarning: .*", "", told)
         assert warned == 2
         said = re.sub(r"python -m .*|make ui|https?://.*|test/accuracy|SHA-256 \w+|运行者：.*", "", said)
-        assert left_in_english(said, *estimators, "max", "iter", "estimator", "Wilson", "McNemar", "csv") == set()
+        assert left_in_english(said, *estimators, "max", "iter", "model", "Wilson", "McNemar", "csv") == set()
 
 
 @needs_fonts

@@ -1,5 +1,6 @@
 import io
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from src.report.tables import (
     setting_rows,
 )
 from src.report.terminal import Cells, FittedTable, cells_markdown
+from src.report.verdicts import across_tables, comparison_cells
 from src.report.words import plain
 from tests.printed import plain_text
 from tests.sweeps import Given, model, outcome_of
@@ -356,6 +358,53 @@ def test_what_several_data_sets_say_and_what_others_published_stand_on_the_termi
         assert " ".join(text.split()).count(shown) >= 2
     assert all(len(line) <= width for line in text.splitlines() if line not in (ADDRESS,))
     assert "Written to made/comparison.html" in text
+
+
+FILES = (
+    *("winequality-red", "breast-cancer-wisconsin", "glass_identification", "iris", "averyveryverylongfilename"),
+    *("heart-disease-cleveland", "page-blocks"),
+)
+
+
+def on_files(count: int, metric: str) -> Outcome:
+    jobs = [
+        Given(
+            {"model.name": "bp"} if name == "bp" else {"model.name": "sklearn", "model.estimator": f"sklearn.{name}"},
+            np.add(FIVE, place / 50 + np.array([0, 1, -1, 2, 0]) * len(data) / 1000),
+            dataset=data,
+            data=(data * 16)[:32],
+        )
+        for data in FILES[:count]
+        for place, name in enumerate(("bp", "ensemble.RandomForestClassifier", "neighbors.KNeighborsClassifier"))
+    ]
+    return outcome_of(jobs, metric=metric)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "log_loss"])
+@pytest.mark.parametrize("width", [40, 60, 80])
+@pytest.mark.parametrize("count", [6, 7])
+def test_of_many_data_sets_a_column_is_shown_whole_or_named_as_left_out(count: int, width: int, metric: str) -> None:
+    made = on_files(count, metric)
+    ranks, pairs = across_tables(made)
+    for cells in (leaderboard_cells(made), ranks, pairs, comparison_cells(made)):
+        printed = leaderboard(made) if cells.file == "leaderboard.csv" else FittedTable(cells)
+        text = plain_text(printed, width)
+        assert max(map(len, text.splitlines())) <= width
+        table, below = re.split("─+\n", text, maxsplit=1)
+        told = " ".join(below.split()).partition(f"No room here, but in {cells.file}")[2]
+        missing = [header for header in cells.headers if plain(header) in told]
+        assert "…" not in text
+        for place, header in enumerate(cells.headers):
+            column = [row[place] for row in cells.rows]
+            if header in missing:
+                continue
+            if cells.numeric[place]:
+                assert all(below.count(value) >= column.count(value) for value in column)
+            letters = iter("".join(table.split()))
+            assert all(letter in letters for letter in "".join(header.split()))
+        if cells is pairs:
+            assert ("Benavoli" in below) == ("P(better)" not in missing)
+        assert ("Could show:" in below) == ("could show" in cells.headers and "could show" not in missing)
 
 
 # The models

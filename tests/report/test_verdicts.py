@@ -291,7 +291,10 @@ def test_the_table_fits_the_terminal(width: int, verdicts: Outcome) -> None:
     # Nothing is cut: a verdict folds between its words.
     assert {"equal", "in", "practice", "undecided"} <= set(text.split("Difference:")[0].split())
     # The notes explain the columns that are shown.
-    assert text.count("P(better)") == (2 if width == 120 else 0)
+    explained, _, left_out = text.partition("No room here")
+    assert explained.count("P(better)") == (2 if width == 120 else 0)
+    assert says(left_out, "comparison.html", "P(better)") == (width < 120)
+    assert ("Could show:" in explained) == (width >= 100) == ("could show" not in " ".join(left_out.split()))
 
 
 def test_nothing_is_cut_off_where_several_columns_have_to_fold(one: Comparison, tell: Tell) -> None:

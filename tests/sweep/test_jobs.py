@@ -44,6 +44,11 @@ def test_an_axis_without_a_meaning_for_a_model_does_not_multiply_its_jobs(jobs_o
     ]
 
 
+def test_what_means_nothing_is_said_of_the_model_that_was_typed(jobs_of: MakeJobs) -> None:
+    jobs = jobs_of([], *grid(model=["svm", "random_forest"], model__hidden_layer_sizes=["[4]", "[8]"]))
+    assert jobs.ignored == {"model.hidden_layer_sizes": ("svm", "random_forest")}
+
+
 def test_four_logistic_jobs_are_left_of_36_combinations(jobs_of: MakeJobs) -> None:
     combinations = grid(
         model__hidden_layer_sizes=["[1]", "[2]", "[3]"],
