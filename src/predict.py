@@ -11,6 +11,7 @@ from typing import Any
 
 from src.errors import Arguments, UserError, deaf_to_closed_pipes, tell
 from src.escaping import escaped
+from src.language import say
 
 EXAMPLES = """\
 examples:
@@ -33,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.write(predicted.csv.decode())
         else:
             _write(given.output, predicted.csv)
+            print(say("Written to {path}", path=given.output))
     except UserError as error:
         return tell(str(error), error.exit_status)
     sys.stderr.writelines(f"{escaped(line)}\n" for line in remarks(predicted.unknown))

@@ -108,7 +108,7 @@ def test_answers_go_to_a_file(record, flowers):
     run = runs(record, "iris")["bp"]
     printed = record.run(run, "rows.csv", module="src.predict").out
     ended = record.run(run, "rows.csv", "-o", "answers.csv", module="src.predict")
-    assert (ended.status, ended.out) == (0, "")
+    assert (ended.status, ended.out) == (0, "Written to answers.csv\n")
     assert (record.folder / "answers.csv").read_text() == printed
 
 

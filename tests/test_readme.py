@@ -44,11 +44,21 @@ def test_the_picture_of_the_result_in_chinese_is_what_the_program_prints(
     assert printed == shown
 
 
-def test_the_update_shown_is_what_the_program_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "page, lang, comment",
+    [
+        (README, "en", "from what `python -m src.trace trace=derivation_4` prints"),
+        (CHINESE, "zh", "`python -m src.trace trace=derivation_4 lang=zh`"),
+    ],
+    ids=["English", "Chinese"],
+)
+def test_the_update_shown_is_what_the_program_prints(
+    page: str, lang: str, comment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
-    printed = [line.rstrip() for line in command("trace=derivation_4", module="src.trace").out.splitlines()]
-    shown = block_after("from what `python -m src.trace trace=derivation_4` prints").splitlines()
+    printed = command("trace=derivation_4", f"lang={lang}", module="src.trace").out.splitlines()
+    shown = block_after(comment, page).splitlines()
     assert any(printed[start : start + len(shown)] == shown for start in range(len(printed)))
 
 
@@ -104,9 +114,18 @@ def without_generated(page: str) -> str:
 
 
 def code_blocks(page: str) -> list[str]:
-    """The fenced and the indented blocks in their order, without comments, which each page has in its language."""
-    blocks = BLOCK.findall(without_generated(page))
-    return [re.sub(r"(^|[ \t]+)# .*$", "", block, flags=re.M) for block in blocks]
+    """The fenced and the indented blocks in their order, without what each page has in its language: comments, and what
+    a program prints, of which the numbers stay.
+    """
+
+    def in_any_language(block: str) -> str:
+        if not block.startswith("```text"):
+            return re.sub(r"(^|[ \t]+)# .*$", "", block, flags=re.M)
+        typed = re.match(r"```text\n(?:\$ (?:.*\\\n)*.*\n)?", block)
+        assert typed
+        return typed[0] + " ".join(sorted(re.findall(r"\d+(?:\.\d+)?", block[typed.end() :])))
+
+    return [in_any_language(block) for block in BLOCK.findall(without_generated(page))]
 
 
 def test_the_chinese_page_has_the_same_code() -> None:

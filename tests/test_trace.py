@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from rich.cells import cell_len
 
 from tests.commandline import Ended, command
 
@@ -180,6 +181,21 @@ def test_what_is_written_out_with_numbers_is_what_it_says(derivation, overrides)
         assert eval(written) == pytest.approx(float(value), rel=2e-4, abs=3e-6), written
 
 
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_formula_breaks_before_a_sign_and_not_beside_an_equals_sign(lang, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    printed = traced("trace=derivation_1", f"lang={lang}")
+    monkeypatch.setenv("COLUMNS", "600")
+    lines, whole = printed.splitlines(), traced("trace=derivation_1", f"lang={lang}").splitlines()
+    formulas, unbroken = ([line for line in each if re.match(r"  \S", line)] for each in (lines, whole))
+    assert len(formulas) > len(unbroken)
+    assert "".join("".join(formulas).split()) == "".join("".join(unbroken).split())
+    for line in formulas:
+        assert cell_len(line) <= 60
+        assert line == line.rstrip()
+        assert not re.search("[·−+=←]$", line), line
+
+
 def test_the_files_need_nothing_else():
     traced("trace=derivation_4")
     page, text = (Path("outputs/trace", f"trace.{ending}").read_text() for ending in ("html", "md"))
@@ -244,6 +260,7 @@ REFUSED = {
     "trace.start=[{W:[[1]],b:[1]}]": "trace.start: trace.start holds 1 layer of weights, and the network has 2",
     "trace.start=[{W:[[1]],b:[1]},{W:[[1]],b:[1]}]": "trace.start: layer 1 of trace.start needs W with 4 rows of 2",
     "trace.samples=[{x:[1],y:[1,1]}]": "trace.samples: the targets of sample 0 sum to 2",
+    "trace.samples=[{x:[1],y:[1]}]": "trace.samples: sample 0 has 1 target, and a softmax of one output is always 1",
     "trace.samples=[{x:[1],y:[1,0]},{x:[1,2],y:[1,0]}]": "trace.samples: sample 1 has 2 features and 2 targets",
     "trace.derivation=5": "trace.derivation: 5 is not a derivation's number, from 1 to 4.",
     "trace.row=[0]": "trace.row: there is no such key. Did you mean 'trace.rows'?",

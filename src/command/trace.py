@@ -131,6 +131,11 @@ def _rows(job: Job, rows: Sequence[int], settings: Settings) -> tuple[Part, tupl
 def _typed(samples: Sequence[SampleConfig], settings: Settings) -> tuple[Part, tuple[str, ...]]:
     """Return the samples that stand in the configuration."""
     sizes = len(samples[0].x), len(samples[0].y)
+    if settings.output == "softmax" and sizes[1] == 1:
+        raise ConfigError(
+            "trace.samples: sample 0 has 1 target, and a softmax of one output is always 1: it learns nothing; "
+            "one output needs model.output=sigmoid, and a softmax a target for each class, as in y: [1, 0]."
+        )
     for number, sample in enumerate(samples):
         found = len(sample.x), len(sample.y)
         if found != sizes or 0 in found:

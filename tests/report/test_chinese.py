@@ -144,7 +144,7 @@ def test_held_out_rows_warnings_of_fits_and_reused_jobs_are_told_in_chinese(
         for shown in (
             "留出.csv：9 行",
             "独自判对：",
-            "9 行中有 8 行也在 学习 中",
+            "9 行中有 8 行也在“学习”中",
             "列 '颜色'：有 1 个值在训练模型时没有出现过",
         ):
             assert shown in told

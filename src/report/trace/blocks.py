@@ -6,7 +6,7 @@ The three forms in `forms` show these blocks. Formulas are written as `formula` 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from src.language import listed, say, say_number
+from src.language import say, say_number
 from src.network.tracing import Parameters, Trace
 from src.report.trace.notation import CODE, Equation, Notation
 from src.report.trace.terms import (
@@ -155,10 +155,13 @@ def _introduction(shown: TracedUpdate) -> Iterator[str]:
     trace, n = shown.trace, shown.notation
     layers = [
         say_number("{number} input", "{number} inputs", trace.layer_sizes[0]),
-        *(f"{size} {name}" for size, name in zip(trace.layer_sizes[1:], _functions(trace), strict=True)),
+        *(
+            say("{size} {function}", size=size, function=function)
+            for size, function in zip(trace.layer_sizes[1:], _functions(trace), strict=True)
+        ),
     ]
     losses = {"cross_entropy": say("cross entropy"), "squared_error": say("squared error")}
-    yield say("Its layers: {layers}; its loss: {loss}.", layers=listed(layers), loss=losses[trace.before.loss])
+    yield say("Its layers: {layers}; its loss: {loss}.", layers=say(", ").join(layers), loss=losses[trace.before.loss])
     yield from shown.origin
     yield say(
         "The batch is {samples}; learning rate {rate}, penalty {penalty}. Beside each number of the derivation stands "

@@ -1,11 +1,12 @@
 """The three forms of a traced update: on the terminal, in Markdown, and as one HTML page."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from markupsafe import Markup
+from rich.cells import cell_len
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
 from src.report.html import filled
@@ -14,6 +15,8 @@ from src.report.trace.blocks import Block, Formula, Heading, Line, Table, blocks
 from src.report.trace.formula import is_formula, to_latex, to_mathml, to_text
 from src.report.trace.terms import TracedUpdate
 from src.report.words import markdown, plain
+
+_KEPT = "\N{NO-BREAK SPACE}"
 
 
 def print_trace(console: Console, shown: TracedUpdate) -> None:
@@ -32,7 +35,7 @@ def print_trace(console: Console, shown: TracedUpdate) -> None:
                 if block.label:
                     console.print(Text(encodable(plain(block.label), console.options), style="dim"))
                 for formula in block.formulas:
-                    console.print(Padding(Text(_formula(formula, console)), (0, 0, 0, 2), expand=False))
+                    console.print(Text(_folded(_formula(formula, console), console.width)))
             case Table():
                 rows = tuple(tuple(_letters(cell, console) for cell in row) for row in block.rows)
                 headers = tuple(_letters(header, console) for header in block.headers)
@@ -50,6 +53,20 @@ def _letters(text: str, console: Console) -> str:
 
 def _formula(formula: str, console: Console) -> str:
     return encodable(to_text(formula, ascii_only=console.options.ascii_only), console.options)
+
+
+def _folded(formula: str, width: int) -> str:
+    """The formula on lines that are set in by two, none of which ends after a sign or breaks beside an equals sign."""
+    kept = re.sub(
+        r" (?=[=←]|<-)|(?<=[·−+*=←]) |(?<=[ <]-) | (?= )", lambda found: found[0].replace(" ", _KEPT), formula
+    )
+    lines: list[str] = []
+    for piece in kept.split(" "):
+        if lines and cell_len(f"{lines[-1]} {piece}") <= width:
+            lines[-1] += f" {piece}"
+        else:
+            lines.append(f"  {piece}")
+    return "\n".join(line.rstrip() for line in lines).replace(_KEPT, " ")
 
 
 def _numeric(table: Table) -> tuple[bool, ...]:

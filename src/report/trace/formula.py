@@ -8,7 +8,7 @@ import re
 from html import escape
 
 _SYMBOL = re.compile(r"(?<!\d)([^\W\d_]+)(?:_\{([^}]*)\})?(?:\^\{([^}]*)\})?")
-_UPRIGHT = {"net", "log", "exp", "softmax", "sigmoid", "tanh", "identity", "for", "sum"}
+_UPRIGHT = {"net", "log", "exp", "softmax", "sigmoid", "tanh", "identity", "else", "for", "sum"}
 _LATEX = {
     **{"δ": r"\delta", "η": r"\eta", "α": r"\alpha", "λ": r"\lambda", "Δ": r"\Delta", "Σ": r"\sum", "ŷ": r"\hat{y}"},
     **{"∂": r"\partial ", "·": r"\cdot ", "−": "-", "←": r"\leftarrow ", "½": r"\tfrac{1}{2}", "²": "^2", "′": "'"},
@@ -50,7 +50,8 @@ def to_latex(formula: str) -> str:
 
     def shown(found: re.Match[str]) -> str:
         letter, sub, sup = found.groups()
-        name = rf"\mathrm{{{letter}}}" if letter in _UPRIGHT else letter
+        words = len(letter) > 1 and not letter.isascii()  # of Chinese
+        name = rf"\text{{{letter}}}" if words else rf"\mathrm{{{letter}}}" if letter in _UPRIGHT else letter
         return name + "".join(f"{mark}{{{index}}}" for mark, index in (("_", sub), ("^", sup)) if index is not None)
 
     latex = "".join(_LATEX.get(char, char) for char in _SYMBOL.sub(shown, formula).replace("Σ_", "Σ\\limits_"))

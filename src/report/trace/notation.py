@@ -121,7 +121,7 @@ class Notation:
                 "J = (1/K) Σ_{k} J(x_{k}, y_{k}) + (λ/2) Σ_{lij} (W_{ij}^{(l)})²", say("section 6 (its gradient)")
             ),
             "hidden error": Equation(
-                "δ_{i}^{(l)} = f′(z_{i}^{(l)}) Σ_{k} W_{ki}^{(l+1)} δ_{k}^{(l+1)}", "(8), (14), (15)"
+                "δ_{i}^{(l)} = f′(z_{i}^{(l)}) Σ_{k} W_{ki}^{(l+1)} δ_{k}^{(l+1)}", _numbered("8", "14", "15")
             ),
             "gradient": Equation(
                 "∂J/∂W_{ij}^{(l)} = δ_{i}^{(l)} a_{j}^{(l−1)},  ∂J/∂b_{i}^{(l)} = δ_{i}^{(l)}", say("(9) to (12)")
@@ -200,14 +200,15 @@ class Numbered(Notation):
 
     def equations(self) -> dict[str, Equation]:
         """The equations that hold for every network."""
+        replaced = {"derivative": "f′(net_{i})", "factor": "a_{i} (1 − a_{i})"}
+        otherwise = say("(sigmoid; else {derivative} for {factor})", **replaced)
         return {
             "forward": Equation(
                 "net_{j} = Σ_{i} w_{ji} x_{ji} + w_{jb},  a_{j} = f(net_{j})", say("(3.2) to (3.8), (4.11)")
             ),
             "objective": Equation("E = (1/m) Σ_{d} E_{d} + (λ/2) Σ_{ji} w_{ji}²", ""),
             "hidden error": Equation(
-                "δ_{i} = a_{i} (1 − a_{i}) Σ_{k} w_{ki} δ_{k}  (sigmoid; else f′(net_{i}) for a_{i} (1 − a_{i}))",
-                "(4.3), (4.4)",
+                f"δ_{{i}} = a_{{i}} (1 − a_{{i}}) Σ_{{k}} w_{{ki}} δ_{{k}}  {otherwise}", _numbered("4.3", "4.4")
             ),
             "gradient": Equation("∂E_{d}/∂w_{ji} = −δ_{j} x_{ji},  ∂E_{d}/∂w_{jb} = −δ_{j}", "(4.12)"),
             "batch and penalty": Equation("(1/m) Σ_{d} ∂E_{d}/∂w_{ji} + λ w_{ji}", ""),
@@ -218,7 +219,7 @@ class Numbered(Notation):
 
     def where_output(self) -> Mapping[tuple[str, str], tuple[str, str]]:
         """Where the derivation has the loss and the output's error of a pair of output and loss."""
-        return {("sigmoid", "squared_error"): ("(4.9)", "(4.1), (4.2), (4.17)")}
+        return {("sigmoid", "squared_error"): ("(4.9)", _numbered("4.1", "4.2", "4.17"))}
 
     def output_letters(self, index: str) -> tuple[str, str]:
         """An output and its target, with an index that is a letter."""
@@ -273,7 +274,7 @@ class Lettered(Notation):
     """
 
     number = 4
-    source = "李旻先: 第六章 神经网络"
+    source = "李旻先：第六章 神经网络"
     weight_form = "[layer, i, j]: the weight of layer l that leads from unit i to unit j of layer l; i may be b"
     shift = 0
     from_first = True
@@ -332,6 +333,11 @@ class Lettered(Notation):
 
 
 NOTATIONS: Mapping[int, type[Notation]] = {each.number: each for each in (Numbered, Notation, LeadingAway, Lettered)}
+
+
+def _numbered(*numbers: str) -> str:
+    """Equations by their numbers: (8), (14)."""
+    return say(", ").join(f"({number})" for number in numbers)
 
 
 def _side_by_side(*indices: int | str) -> str:
