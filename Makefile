@@ -30,9 +30,10 @@ run: $(ENOUGH) ## compare BP, logistic and softmax regression on the homework's 
 
 install: $(STAMP) ## install all that is locked: Dask, Optuna, PostgreSQL, S3, tests and checks
 
-# A process that has run out of tests takes half of what the other has left (worksteal).
+# A process that has run out of tests takes half of what another has left (worksteal). Three on two cores: many tests
+# wait for a server or a process.
 test: $(STAMP) ## run the whole test suite
-	$(IN_VENV) -m pytest -n 2 --dist worksteal
+	$(IN_VENV) -m pytest -n 3 --dist worksteal
 
 check: lint ## lint, and the quick tests of engine, comparison, configuration, data and evaluation, between changes
 	$(IN_VENV) -m pytest -n 2 --dist worksteal -q -m "not slow" --hypothesis-profile=quick \
