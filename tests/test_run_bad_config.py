@@ -133,7 +133,7 @@ OF_HYDRA = {
     ),
     "variable that is not set": (
         ["seed=${oc.env:NO_SUCH}"],
-        "seed: in an interpolation: \"Environment variable 'NO_SUCH' not found\"",
+        "seed: its value is NO_SUCH, which is not set: export NO_SUCH=VALUE.",
     ),
     "line end": (["seed=\n"], "seed=\\n: the value cannot be read."),
     "grids that are no mappings": (["-m", "hydra.sweeper.params=[1,2]"], "hydra.sweeper.params: 1 is not a mapping"),
