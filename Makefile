@@ -87,7 +87,7 @@ lock: $(STAMP) ## resolve requirements.lock and requirements-small.lock anew fro
 	$(COMPILE) --extra optuna --extra dask --extra server --extra dev --output-file requirements.lock
 	$(COMPILE) --constraint requirements.lock --output-file requirements-small.lock
 
-clean: ## remove .venv, caches and Hydra's output folders; the runs (mlflow.db, mlartifacts) stay
+clean: ## remove .venv, caches and outputs, traces and comparisons among them; the runs (mlflow.db, mlartifacts) stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis outputs multirun
 	find src tests hydra_plugins -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
