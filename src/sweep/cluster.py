@@ -1,5 +1,6 @@
 """A Dask cluster: connected to or started, sent our code, compared with this process, and closed."""
 
+import asyncio
 import contextlib
 import importlib
 import inspect
@@ -7,7 +8,10 @@ import io
 import logging
 import os
 import signal
+import socket
 import sys
+import threading
+import time
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -20,12 +24,13 @@ import cloudpickle
 import dask
 import distributed
 import joblib
+from distributed.comm.addressing import get_address_host_port
 from joblib._dask import DaskDistributedBackend
 
 from src.config.identity import SRC
 from src.config.schema import SweepConfig
 from src.kernels import VARIABLE
-from src.language import listed, say_number
+from src.language import listed, say, say_number
 from src.sweep import remote
 from src.sweep.backends import BackendError, workers_of
 from src.words import counted, did_you_mean, first_of
@@ -33,16 +38,26 @@ from src.words import counted, did_you_mean, first_of
 # Seconds to wait for a Dask scheduler, or for all workers to compare, before saying that there is no answer.
 SCHEDULER_SECONDS = 10
 ENVIRONMENT_SECONDS = 60
+LOOK_SECONDS = 1  # between looks at whether there is a worker
+ASK_AGAIN_SECONDS = 20  # after a job was refused
 MOST_NAMED = 3  # workers, and what they have, that a sentence names
 # Packages without whose equal versions scheduler, workers and this process do not understand each other.
 LANGUAGE = ("python", "dask", "distributed")
+LOCKED = "Start it in the environment of requirements.lock."
 # Dask's setting of the variables that a worker process starts with.
 WORKER_ENVIRONMENT = "distributed.nanny.pre-spawn-environ"
 # No lines of its own on the terminal, and no look at the stack every ten milliseconds.
 QUIET_WORKER = {"DASK_LOGGING__DISTRIBUTED": "error", "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "false"}
 # The class of each kind of cluster, and what it is told unless sweep.dask.options says otherwise. Under a nanny a
 # worker gives freed memory back at once, and training, which waits for the kernel to clear it anew, takes longer.
-QUEUE = {"cores": 1, "memory": "4GB", "processes": 1, "nanny": False, "scheduler_options": {"dashboard_address": ":0"}}
+QUEUE = {
+    "n_workers": 1,
+    "cores": 1,
+    "memory": "4GB",
+    "processes": 1,
+    "nanny": False,
+    "scheduler_options": {"dashboard_address": ":0"},
+}
 CLUSTERS: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
     "slurm": ("dask_jobqueue", "SLURMCluster", QUEUE),
     "pbs": ("dask_jobqueue", "PBSCluster", QUEUE),
@@ -103,6 +118,8 @@ def connected(sweep: SweepConfig) -> Iterator[Callable[[Callable[[], Any]], Sent
     ------
     BackendError
         If it cannot be started, has no worker in time, or its environment is not this process's.
+    ClusterLostError
+        If its scheduler ends, or it has no worker for `sweep.dask.timeout` seconds.
     """
     for name in ("distributed", "distributed.client"):  # what matters is told in our words
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -116,33 +133,39 @@ def connected(sweep: SweepConfig) -> Iterator[Callable[[Callable[[], Any]], Sent
             expected = remote.environment(digest)
             found = _environments(client, digest)
             if sweep.blas is None:
-                kernels = expected.pop("kernels")
-                if others := _others(found, "kernels", kernels):
-                    caution = say_number(
-                        "caution: {number} worker of {count} ({workers}) with kernels {other}, this command with "
-                        "{here}: the last bits of a result depend on which of them trains it. sweep.blas=NAME asks all "
-                        "for the same.",
-                        "caution: {number} workers of {count} ({workers}) with kernels {other}, this command with "
-                        "{here}: the last bits of a result depend on which of them trains it. sweep.blas=NAME asks all "
-                        "for the same.",
-                        len(others),
-                        count=len(found),
-                        workers=listed(others, most=MOST_NAMED),
-                        other=listed(sorted(set(others.values())), most=MOST_NAMED),
-                        here=kernels,
-                    )
-                    print(caution, flush=True)
+                _tell_kernels(found, expected.pop("kernels"))
             check_environments(found, expected)
+            alone = _watched(client, sweep.dask.timeout)
             try:
                 with joblib.parallel_config(backend=Backend(client, workers_of(sweep)), n_jobs=-1):
                     yield partial(Sent, digest, expected)
             except Exception as error:
                 if client.status == "running":
                     raise
+                lost = f"no worker for {sweep.dask.timeout:g} s" if alone.is_set() else "the scheduler is gone"
+                back = "worker" if alone.is_set() else "scheduler"
                 raise ClusterLostError(
-                    "sweep.dask: the scheduler is gone. What is recorded is safe; the same command goes on with the "
-                    "others when there is a scheduler again."
+                    f"sweep.dask: {lost}. What is recorded is safe; the same command goes on with the others when "
+                    f"there is a {back} again."
                 ) from error
+
+
+def _watched(client: Any, seconds: float) -> threading.Event:
+    """Close the client once there has been no worker for so long; the event tells that it was for this."""
+    alone = threading.Event()
+
+    async def watch() -> None:
+        seen = time.monotonic()
+        with contextlib.suppress(OSError):  # the scheduler is gone, or the sweep is over
+            while time.monotonic() < seen + seconds:
+                await asyncio.sleep(LOOK_SECONDS)
+                if await client.scheduler.ncores():
+                    seen = time.monotonic()
+            alone.set()
+            await client.close()
+
+    client.loop.add_callback(watch)
+    return alone
 
 
 def packed_code() -> tuple[str, bytes]:
@@ -159,21 +182,21 @@ def packed_code() -> tuple[str, bytes]:
 
 def _check_versions(client: Any) -> None:
     """Refuse programs that do not understand each other."""
+
+    def language(versions: Mapping[str, Any]) -> dict[str, str]:
+        packages = versions["packages"]
+        return {name: packages[name] for name in LANGUAGE} | {"python": packages["python"].rpartition(".")[0]}
+
     versions = client.get_versions()
-    here = _language(versions["client"])
-    for who, there in {"the scheduler": versions["scheduler"], **versions["workers"]}.items():
-        for name, found in _language(there).items():
+    here = language(versions["client"])
+    workers = {f"worker {address}": told for address, told in versions["workers"].items()}
+    for who, told in {"the scheduler": versions["scheduler"], **workers}.items():
+        for name, found in language(told).items():
             if found != here[name]:
                 raise BackendError(
-                    f"sweep.dask: {who if ' ' in who else f'worker {who}'} has {name} {found}, this command "
-                    f"{here[name]}: they do not understand each other. Start it in the environment of "
-                    "requirements.lock."
+                    f"sweep.dask: {who} has {name} {found}, this command {here[name]}: they do not understand each "
+                    f"other. {LOCKED}"
                 )
-
-
-def _language(versions: Mapping[str, Any]) -> dict[str, str]:
-    packages = versions["packages"]
-    return {name: packages[name] for name in LANGUAGE} | {"python": ".".join(packages["python"].split(".")[:2])}
 
 
 def _environments(client: Any, digest: str) -> dict[str, dict[str, str]]:
@@ -189,10 +212,28 @@ def _environments(client: Any, digest: str) -> dict[str, dict[str, str]]:
     for worker, told in found.items():
         if isinstance(told, BaseException):
             raise BackendError(
-                f"sweep.dask: worker {worker} cannot import the code it was sent ({told}). "
-                "Start it in the environment of requirements.lock."
+                f"sweep.dask: worker {worker} cannot import the code it was sent ({told}). {LOCKED}"
             ) from told
     return found
+
+
+def _tell_kernels(found: Mapping[str, Mapping[str, str]], here: str) -> None:
+    """Caution of workers with other kernels than this process."""
+    if others := _others(found, "kernels", here):
+        caution = say_number(
+            "caution: {number} worker of {count} ({workers}) with kernels {other}, this command with "
+            "{here}: the last bits of a result depend on which of them trains it. sweep.blas=NAME asks all "
+            "for the same.",
+            "caution: {number} workers of {count} ({workers}) with kernels {other}, this command with "
+            "{here}: the last bits of a result depend on which of them trains it. sweep.blas=NAME asks all "
+            "for the same.",
+            len(others),
+            count=len(found),
+            workers=listed(others, most=MOST_NAMED),
+            other=listed(sorted(set(others.values())), most=MOST_NAMED),
+            here=here,
+        )
+        print(caution, flush=True)
 
 
 def check_environments(found: Mapping[str, Mapping[str, str]], expected: Mapping[str, str]) -> None:
@@ -224,11 +265,24 @@ def _client(sweep: SweepConfig) -> Iterator[Any]:
     address, kind = sweep.dask.scheduler, sweep.dask.cluster
     client: Any = distributed.Client  # distributed has no types
     with contextlib.ExitStack() as stack:
-        if address is not None:
-            there = stack.enter_context(_told_of_connecting(address, client))
+        if address is None:
+            cluster = stack.enter_context(_own_cluster(sweep) if kind is None else _started(kind, sweep))
+            there = stack.enter_context(client(cluster))
         else:
-            started = _own_cluster(sweep) if kind is None else _started(kind, sweep)
-            there = stack.enter_context(client(stack.enter_context(started)))
+            try:
+                _look_for_scheduler(address)
+                there = stack.enter_context(client(address, timeout=SCHEDULER_SECONDS))
+            except (OSError, ValueError) as error:  # a TimeoutError is the one, a port that is lacking the other
+                raise BackendError(
+                    f"sweep.dask.scheduler: {address} does not answer ({error}); start one with `dask scheduler`, "
+                    "or leave the key out for a cluster on this machine."
+                ) from error
+            except Exception as error:  # whatever is said by another version, or by what is no scheduler
+                raise BackendError(
+                    f"sweep.dask.scheduler: {address} does not understand distributed {version('distributed')} "
+                    f"({type(error).__name__}: {error}). {LOCKED}"
+                ) from error
+            _check_versions(there)  # before workers are waited for, who may not understand it either
         try:
             there.wait_for_workers(1, timeout=sweep.dask.timeout)
         except TimeoutError as error:
@@ -239,19 +293,11 @@ def _client(sweep: SweepConfig) -> Iterator[Any]:
         yield there
 
 
-def _told_of_connecting(address: str, client: Any) -> Any:
-    try:
-        return client(address, timeout=SCHEDULER_SECONDS)
-    except OSError as error:  # a TimeoutError is one
-        raise BackendError(
-            f"sweep.dask.scheduler: {address} does not answer ({error}); start one with `dask scheduler`, "
-            "or leave the key out for a cluster on this machine."
-        ) from error
-    except Exception as error:  # whatever a scheduler says that speaks another version's language
-        raise BackendError(
-            f"sweep.dask.scheduler: {address} does not understand distributed {version('distributed')} "
-            f"({type(error).__name__}: {error}); start it in the environment of requirements.lock."
-        ) from error
+def _look_for_scheduler(address: str) -> None:
+    """Raise OSError where nobody listens, which Dask takes for a while, or nobody speaks, for which it has no end."""
+    with socket.create_connection(get_address_host_port(address), timeout=SCHEDULER_SECONDS) as connection:
+        if address.startswith("tcp://") and not connection.recv(1):
+            raise OSError("it is no scheduler")
 
 
 @contextlib.contextmanager
@@ -268,32 +314,57 @@ def _deaf_to_ctrl_c() -> Iterator[None]:
 def _started(kind: str, sweep: SweepConfig) -> Iterator[Any]:
     """Start a cluster elsewhere, with at least one worker and at most `sweep.n_jobs`; close it in any case."""
     make, options = _class(kind, sweep)
+    refusals: list[str] = []
+    begun = threading.Event()
+
+    def refused(worker: str, error: Exception) -> None:
+        refusals.append(_said(error))
+        if begun.is_set():
+            cluster.loop.call_later(ASK_AGAIN_SECONDS, cluster.workers.pop, worker, None)
+            if len(refusals) == 1:
+                caution = say(
+                    "caution: {cluster} cannot start another worker: {reason}. The sweep goes on with those that are "
+                    "there, and asks again every {seconds} s.",
+                    cluster=make.__name__,
+                    reason=refusals[0],
+                    seconds=ASK_AGAIN_SECONDS,
+                )
+                print(caution, flush=True)
+
+    adapting: Mapping[str, Any] = {}
+    if kind != "kubernetes":
+        options["job_cls"], adapting = _refusable(make.job_cls, refused), ADAPT
     with contextlib.ExitStack() as stack:
         try:
             with _deaf_to_ctrl_c():
                 cluster = make(**options)
-            stack.callback(_close, cluster)
-            if kind != "kubernetes":  # whose controller starts its first worker
-
-                async def begun() -> None:
-                    await cluster
-
-                cluster.worker_spec.update(cluster.new_worker_spec())
-                cluster.sync(begun)  # raises if the job is refused; `scale` would only log it
-            cluster.adapt(minimum=1, maximum=sweep.n_jobs, **({} if kind == "kubernetes" else ADAPT))
+            stack.enter_context(cluster)
+            cluster.adapt(minimum=1, maximum=sweep.n_jobs, **adapting)
         except Exception as error:  # of a library that raises what it likes
-            said = str(error).rpartition("stderr:")[2].split()
-            raise BackendError(
-                f"sweep.dask.cluster: {make.__name__} cannot be started: {' '.join(said) or type(error).__name__}"
-            ) from error
+            refusals.append(_said(error))
+        if refusals:
+            raise BackendError(f"sweep.dask.cluster: {make.__name__} cannot be started: {refusals[0]}")
+        begun.set()
         yield cluster
 
 
-def _close(cluster: Any) -> None:
-    try:
-        cluster.close()
-    except AssertionError:  # about a worker whose job was refused
-        cluster.shutdown_on_close = False  # or Dask would try for ten more seconds as Python ends
+def _refusable(job: Any, refused: Callable[[str, Exception], None]) -> Any:
+    """A class of jobs, any of which a queue may refuse; Dask would say nothing and count it as a worker to come."""
+
+    class Refusable(job):  # type: ignore[misc]
+        async def start(self) -> None:
+            try:
+                await super().start()
+            except Exception as error:  # of a library that raises what it likes
+                refused(self.name, error)
+                self.status = distributed.Status.running
+
+    return Refusable
+
+
+def _said(error: Exception) -> str:
+    """What a command that starts a job said, in one line."""
+    return "; ".join(str(error).rpartition("stderr:")[2].strip().splitlines()) or type(error).__name__
 
 
 def check(sweep: SweepConfig) -> None:

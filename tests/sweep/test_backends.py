@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from src.evaluation.results import JobResult
 from src.run import ROOT
 from src.sweep import backends, cluster, stacks
 from src.sweep.backends import BackendError, run_stacks
+from src.sweep.cluster import ClusterLostError
 from src.sweep.jobs import Jobs
 from src.sweep.plan import make_plan
 from src.sweep.stacks import Collector, EndedJob
@@ -212,6 +214,25 @@ def test_a_cluster_that_does_not_answer_is_told(jobs: Jobs, monkeypatch: pytest.
             ended_by(jobs, backend="dask", dask={"scheduler": address})
 
 
+@pytest.mark.parametrize("says", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+def test_what_listens_and_is_no_scheduler_is_told(jobs: Jobs, says: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(cluster, "SCHEDULER_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken: list[socket.socket] = []
+
+        def answer() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    taken.append(other.accept()[0])
+                    taken[-1].sendall(says)
+
+        threading.Thread(target=answer, daemon=True).start()
+        address = f"tcp://127.0.0.1:{other.getsockname()[1]}"
+        with pytest.raises(BackendError, match=f"^sweep.dask.scheduler: {address} does not (answer|understand)"):
+            ended_by(jobs, backend="dask", dask={"scheduler": address})
+
+
 def test_a_cluster_without_a_worker_is_told(jobs: Jobs) -> None:
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(n_workers=0, processes=False, protocol="tcp", dashboard_address=None) as empty:
@@ -289,6 +310,50 @@ def test_a_cluster_whose_commands_are_not_here_is_told(jobs: Jobs, monkeypatch: 
     monkeypatch.setenv("PATH", "")
     with pytest.raises(BackendError, match=r"^sweep.dask.cluster: PBSCluster cannot be started: .*'qsub'$"):
         ended_by(jobs, backend="dask", dask={"cluster": "pbs"})
+
+
+@pytest.fixture
+def queue_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Slurm's commands of a queue that takes one job, ever; gives the folder with the number of its process."""
+    pytest.importorskip("dask_jobqueue")
+    commands = {
+        "sbatch": "set -C; { : > begun; } 2> /dev/null || { echo 'sbatch: error: the queue is full' >&2; exit 1; }\n"
+        'cp "$1" job; bash job > /dev/null 2>&1 & echo $! > begun.pid; echo Submitted batch job $!',
+        "scancel": "pkill -P $1; true",
+    }
+    for name, text in commands.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\ncd {tmp_path}\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path), os.environ["PATH"]]))
+    yield tmp_path
+    subprocess.run(["pkill", "-P", (tmp_path / "begun.pid").read_text().strip()], check=False)
+
+
+ON_THE_QUEUE = {"backend": "dask", "n_jobs": 2}
+
+
+@pytest.mark.usefixtures("queue_of_one")
+def test_a_job_that_is_refused_in_the_middle_is_told_once_and_the_others_go_on(
+    jobs_of: MakeJobs, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "ASK_AGAIN_SECONDS", 0.5)
+    jobs = jobs_of(["training.epochs=20000"], *([f"seed={seed}"] for seed in range(6)))
+    ended = ended_by(jobs, **ON_THE_QUEUE, dask={"cluster": "slurm"})
+    assert all(job.result for job in ended.values())
+    (told,) = capsys.readouterr().out.splitlines()
+    assert told.startswith("caution: SLURMCluster cannot start another worker: sbatch: error: the queue is full. ")
+
+
+def test_a_cluster_that_has_no_worker_any_more_is_told(jobs_of: MakeJobs, queue_of_one: Path) -> None:
+    jobs = jobs_of(["training.epochs=20000"], *([f"seed={seed}"] for seed in range(6)))
+    settings = SweepConfig(**ON_THE_QUEUE, dask={"cluster": "slurm", "timeout": 20}, max_stack_memory="1KB")
+    running = run_stacks(make_plan(jobs, {}, settings).stacks, settings)
+    next(running)
+    subprocess.run(["pkill", "-KILL", "-P", (queue_of_one / "begun.pid").read_text().strip()], check=True)
+    with pytest.raises(
+        ClusterLostError, match=r"^sweep.dask: no worker for 20 s\. What is recorded is safe; .* goes on"
+    ):
+        list(running)
 
 
 def training_threads() -> list[Any]:
