@@ -294,10 +294,18 @@ def _client(sweep: SweepConfig) -> Iterator[Any]:
 
 
 def _look_for_scheduler(address: str) -> None:
-    """Raise OSError where nobody listens, which Dask takes for a while, or nobody speaks, for which it has no end."""
-    with socket.create_connection(get_address_host_port(address), timeout=SCHEDULER_SECONDS) as connection:
-        if address.startswith("tcp://") and not connection.recv(1):
-            raise OSError("it is no scheduler")
+    """Raise OSError if nothing listens, though it had time to start, or it is silent: Dask would wait for ever."""
+    deadline = time.monotonic() + SCHEDULER_SECONDS
+    while True:
+        try:
+            with socket.create_connection(get_address_host_port(address), timeout=SCHEDULER_SECONDS) as connection:
+                if address.startswith("tcp://") and not connection.recv(1):
+                    raise OSError("it is no scheduler")
+            return
+        except ConnectionRefusedError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 @contextlib.contextmanager
