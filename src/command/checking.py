@@ -21,9 +21,9 @@ def check_workers(sweep: SweepConfig) -> None:
     """
     require(sweep.blas)
     if sweep.backend == "dask":
-        from src.sweep import cluster  # Dask takes a second to import
+        from src.sweep import starting  # Dask takes a second to import
 
-        cluster.check(sweep)
+        starting.check(sweep)
 
 
 def check_command(jobs: Sequence[Job], *, searched: bool) -> None:

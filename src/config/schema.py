@@ -288,7 +288,7 @@ class DaskConfig(Section):
     scheduler: kinds.Address | None = Field(None, description="address of a scheduler, null for a local cluster")
     cluster: Cluster | None = Field(None, description="what is asked for workers, null for none")
     options: kinds.Options = Field({}, description="options of the cluster's class in dask-jobqueue or dask-kubernetes")
-    timeout: Positive = Field(60.0, description="seconds to wait for the first worker")
+    timeout: Positive = Field(60.0, description="seconds without a worker before the sweep ends")
 
     @field_validator("cluster")
     @classmethod

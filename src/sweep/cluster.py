@@ -1,13 +1,9 @@
-"""A Dask cluster: connected to or started, sent our code, compared with this process, and closed."""
+"""A Dask cluster: connected to, sent our code, compared with this process, and watched."""
 
 import asyncio
 import contextlib
-import importlib
-import inspect
 import io
 import logging
-import os
-import signal
 import socket
 import sys
 import threading
@@ -21,7 +17,6 @@ from importlib.metadata import version
 from typing import Any
 
 import cloudpickle
-import dask
 import distributed
 import joblib
 from distributed.comm.addressing import get_address_host_port
@@ -30,48 +25,19 @@ from joblib._dask import DaskDistributedBackend
 from src.config.identity import SRC
 from src.config.schema import SweepConfig
 from src.kernels import VARIABLE
-from src.language import listed, say, say_number
-from src.sweep import remote
+from src.language import listed, say_number
+from src.sweep import remote, starting
 from src.sweep.backends import BackendError, workers_of
-from src.words import counted, did_you_mean, first_of
+from src.words import counted, first_of
 
 # Seconds to wait for a Dask scheduler, or for all workers to compare, before saying that there is no answer.
 SCHEDULER_SECONDS = 10
 ENVIRONMENT_SECONDS = 60
 LOOK_SECONDS = 1  # between looks at whether there is a worker
-ASK_AGAIN_SECONDS = 20  # after a job was refused
 MOST_NAMED = 3  # workers, and what they have, that a sentence names
 # Packages without whose equal versions scheduler, workers and this process do not understand each other.
 LANGUAGE = ("python", "dask", "distributed")
 LOCKED = "Start it in the environment of requirements.lock."
-# Dask's setting of the variables that a worker process starts with.
-WORKER_ENVIRONMENT = "distributed.nanny.pre-spawn-environ"
-# No lines of its own on the terminal, and no look at the stack every ten milliseconds.
-QUIET_WORKER = {"DASK_LOGGING__DISTRIBUTED": "error", "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "false"}
-# The class of each kind of cluster, and what it is told unless sweep.dask.options says otherwise. Under a nanny a
-# worker gives freed memory back at once, and training, which waits for the kernel to clear it anew, takes longer.
-QUEUE = {
-    "n_workers": 1,
-    "cores": 1,
-    "memory": "4GB",
-    "processes": 1,
-    "nanny": False,
-    "scheduler_options": {"dashboard_address": ":0"},
-}
-CLUSTERS: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
-    "slurm": ("dask_jobqueue", "SLURMCluster", QUEUE),
-    "pbs": ("dask_jobqueue", "PBSCluster", QUEUE),
-    "lsf": ("dask_jobqueue", "LSFCluster", QUEUE),
-    "sge": ("dask_jobqueue", "SGECluster", QUEUE),
-    "kubernetes": (
-        "dask_kubernetes.operator",
-        "KubeCluster",
-        {"name": "bp", "n_workers": 1, "quiet": True, "worker_command": ["dask", "worker", "--no-nanny"]},
-    ),
-}
-# A worker is asked for as soon as there is a stack to train; Dask would wait until there is this much work for each.
-ADAPT = {"target_duration": "100ms", "interval": "1s", "wait_count": 10}
-
 cloudpickle.register_pickle_by_value(remote)
 
 
@@ -156,9 +122,11 @@ def _watched(client: Any, seconds: float) -> threading.Event:
 
     async def watch() -> None:
         seen = time.monotonic()
-        with contextlib.suppress(OSError):  # the scheduler is gone, or the sweep is over
+        with contextlib.suppress(OSError):  # the scheduler is gone, which others notice
             while time.monotonic() < seen + seconds:
                 await asyncio.sleep(LOOK_SECONDS)
+                if client.status != "running":  # the sweep is over
+                    return
                 if await client.scheduler.ncores():
                     seen = time.monotonic()
             alone.set()
@@ -266,7 +234,7 @@ def _client(sweep: SweepConfig) -> Iterator[Any]:
     client: Any = distributed.Client  # distributed has no types
     with contextlib.ExitStack() as stack:
         if address is None:
-            cluster = stack.enter_context(_own_cluster(sweep) if kind is None else _started(kind, sweep))
+            cluster = stack.enter_context(starting.here(sweep) if kind is None else starting.elsewhere(kind, sweep))
             there = stack.enter_context(client(cluster))
         else:
             try:
@@ -306,143 +274,3 @@ def _look_for_scheduler(address: str) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
-
-
-@contextlib.contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
-    """Let what is started within, threads and processes, leave Ctrl-C to the driver."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextlib.contextmanager
-def _started(kind: str, sweep: SweepConfig) -> Iterator[Any]:
-    """Start a cluster elsewhere, with at least one worker and at most `sweep.n_jobs`; close it in any case."""
-    make, options = _class(kind, sweep)
-    refusals: list[str] = []
-    begun = threading.Event()
-
-    def refused(worker: str, error: Exception) -> None:
-        refusals.append(_said(error))
-        if begun.is_set():
-            cluster.loop.call_later(ASK_AGAIN_SECONDS, cluster.workers.pop, worker, None)
-            if len(refusals) == 1:
-                caution = say(
-                    "caution: {cluster} cannot start another worker: {reason}. The sweep goes on with those that are "
-                    "there, and asks again every {seconds} s.",
-                    cluster=make.__name__,
-                    reason=refusals[0],
-                    seconds=ASK_AGAIN_SECONDS,
-                )
-                print(caution, flush=True)
-
-    adapting: Mapping[str, Any] = {}
-    if kind != "kubernetes":
-        options["job_cls"], adapting = _refusable(make.job_cls, refused), ADAPT
-    with contextlib.ExitStack() as stack:
-        try:
-            with _deaf_to_ctrl_c():
-                cluster = make(**options)
-            stack.enter_context(cluster)
-            cluster.adapt(minimum=1, maximum=sweep.n_jobs, **adapting)
-        except Exception as error:  # of a library that raises what it likes
-            refusals.append(_said(error))
-        if refusals:
-            raise BackendError(f"sweep.dask.cluster: {make.__name__} cannot be started: {refusals[0]}")
-        begun.set()
-        yield cluster
-
-
-def _refusable(job: Any, refused: Callable[[str, Exception], None]) -> Any:
-    """A class of jobs, any of which a queue may refuse; Dask would say nothing and count it as a worker to come."""
-
-    class Refusable(job):  # type: ignore[misc]
-        async def start(self) -> None:
-            try:
-                await super().start()
-            except Exception as error:  # of a library that raises what it likes
-                refused(self.name, error)
-                self.status = distributed.Status.running
-
-    return Refusable
-
-
-def _said(error: Exception) -> str:
-    """What a command that starts a job said, in one line."""
-    return "; ".join(str(error).rpartition("stderr:")[2].strip().splitlines()) or type(error).__name__
-
-
-def check(sweep: SweepConfig) -> None:
-    """Refuse a cluster whose class is not installed, or has no such options; raises BackendError."""
-    if sweep.dask.cluster is not None:
-        _class(sweep.dask.cluster, sweep)
-
-
-def _class(kind: str, sweep: SweepConfig) -> tuple[Any, dict[str, Any]]:
-    """The class of a kind of cluster, and what it is told."""
-    package, name, defaults = CLUSTERS[kind]
-    try:
-        make = getattr(importlib.import_module(package), name)
-    except ImportError as error:
-        missing = package.partition(".")[0].replace("_", "-")
-        raise BackendError(
-            f"sweep.dask.cluster: {missing} is not installed; install it with pip install {missing}."
-        ) from error
-    known = _options(make)
-    for option in sweep.dask.options:
-        if option not in known:
-            hint = did_you_mean(option, known) or f" ({', '.join(sorted(known))})"
-            raise BackendError(f"sweep.dask.options.{option}: {name} has no such option.{hint}")
-    options = {**defaults, **sweep.dask.options}
-    if isinstance(given := sweep.dask.options.get("scheduler_options"), dict):
-        options["scheduler_options"] = {**defaults["scheduler_options"], **given}
-    if sweep.blas is not None and kind == "kubernetes":
-        options["env"] = {**options.get("env", {}), VARIABLE: sweep.blas}
-    elif sweep.blas is not None:
-        options["job_script_prologue"] = [*options.get("job_script_prologue", []), f"export {VARIABLE}={sweep.blas}"]
-    return make, options
-
-
-def _options(make: Any) -> set[str]:
-    """The names of what a cluster's class, or its class of jobs, can be told; how many workers is ours to say."""
-    classes = [*make.__mro__, *getattr(make, "job_cls", object).__mro__]
-    inits = [vars(one)["__init__"] for one in classes if "__init__" in vars(one) and one is not object]
-    named = {name for init in inits for name in inspect.signature(init).parameters}
-    return named - {
-        "self",
-        "args",
-        "kwargs",
-        "job_kwargs",
-        "base_class_kwargs",
-        "n_workers",
-        "asynchronous",
-        "loop",
-        "job_cls",
-        "scheduler",
-        "worker",
-        "workers",
-    }
-
-
-@contextlib.contextmanager
-def _own_cluster(sweep: SweepConfig) -> Iterator[Any]:
-    """Start a cluster on this machine, quiet, deaf to Ctrl-C (which is the driver's), and ended at once on an error."""
-    local_cluster: Any = distributed.LocalCluster
-    environment = {**dask.config.get(WORKER_ENVIRONMENT), **QUIET_WORKER}
-    # Dask's worker gives freed memory back at once, and training then waits for the kernel to clear it anew.
-    environment.pop("MALLOC_TRIM_THRESHOLD_", None)
-    with _deaf_to_ctrl_c(), dask.config.set({WORKER_ENVIRONMENT: environment}):
-        cluster = local_cluster(n_workers=workers_of(sweep), threads_per_worker=1, dashboard_address=":0")
-    try:
-        yield cluster
-    except BaseException:
-        for nanny in cluster.workers.values():
-            nanny.auto_restart = False
-            if nanny.pid:
-                os.kill(nanny.pid, signal.SIGKILL)
-        raise
-    finally:
-        cluster.close()

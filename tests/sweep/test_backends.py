@@ -23,7 +23,7 @@ from src import kernels
 from src.config.schema import SweepConfig
 from src.evaluation.results import JobResult
 from src.run import ROOT
-from src.sweep import backends, cluster, stacks
+from src.sweep import backends, cluster, stacks, starting
 from src.sweep.backends import BackendError, run_stacks
 from src.sweep.cluster import ClusterLostError
 from src.sweep.jobs import Jobs
@@ -289,7 +289,7 @@ def test_a_cluster_is_told_its_options_and_ours(kind: str, told: str) -> None:
     pytest.importorskip("dask_jobqueue")
     dask = {"cluster": kind, "options": OPTIONS}
     sweep = SweepConfig(backend="dask", n_jobs=3, dask=dask, blas="Haswell")
-    make, options = cluster._class(kind, sweep)
+    make, options = starting._class(kind, sweep)
     jobs = {name: value for name, value in options.items() if name != "scheduler_options"}
     script = make.job_cls("tcp://here", name="one", **jobs).job_script()
     assert told in script
@@ -301,7 +301,7 @@ def test_an_option_that_the_cluster_does_not_have_is_told() -> None:
     pytest.importorskip("dask_jobqueue")
     sweep = SweepConfig(backend="dask", n_jobs=3, dask={"cluster": "slurm", "options": {"quue": "long"}})
     with pytest.raises(BackendError) as error:
-        cluster.check(sweep)
+        starting.check(sweep)
     assert str(error.value) == "sweep.dask.options.quue: SLURMCluster has no such option. Did you mean 'queue'?"
 
 
@@ -336,7 +336,7 @@ ON_THE_QUEUE = {"backend": "dask", "n_jobs": 2}
 def test_a_job_that_is_refused_in_the_middle_is_told_once_and_the_others_go_on(
     jobs_of: MakeJobs, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster, "ASK_AGAIN_SECONDS", 0.5)
+    monkeypatch.setattr(starting, "ASK_AGAIN_SECONDS", 0.5)
     jobs = jobs_of(["training.epochs=20000"], *([f"seed={seed}"] for seed in range(6)))
     ended = ended_by(jobs, **ON_THE_QUEUE, dask={"cluster": "slurm"})
     assert all(job.result for job in ended.values())
