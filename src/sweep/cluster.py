@@ -240,7 +240,11 @@ def _client(sweep: SweepConfig) -> Iterator[Any]:
             try:
                 _look_for_scheduler(address)
                 there = stack.enter_context(client(address, timeout=SCHEDULER_SECONDS))
-            except (OSError, ValueError) as error:  # a TimeoutError is the one, a port that is lacking the other
+            except ValueError as error:  # which may quote a password
+                raise BackendError(
+                    f"sweep.dask.scheduler: {address} is not the address of a scheduler, such as tcp://10.0.0.1:8786."
+                ) from error
+            except OSError as error:  # a TimeoutError is one
                 raise BackendError(
                     f"sweep.dask.scheduler: {address} does not answer ({error}); start one with `dask scheduler`, "
                     "or leave the key out for a cluster on this machine."

@@ -214,6 +214,16 @@ def test_a_cluster_that_does_not_answer_is_told(jobs: Jobs, monkeypatch: pytest.
             ended_by(jobs, backend="dask", dask={"scheduler": address})
 
 
+@pytest.mark.parametrize("place", ["127.0.0.1", "127.0.0.1:9", "me:secret@127.0.0.1:9"])
+def test_an_address_that_is_none_is_told_without_what_a_library_says(jobs: Jobs, place: str) -> None:
+    pytest.importorskip("distributed")
+    scheme = "nowhere" if place == "127.0.0.1:9" else "tcp"
+    with pytest.raises(BackendError) as error:
+        ended_by(jobs, backend="dask", dask={"scheduler": f"{scheme}://{place}"})
+    told = "is not the address of a scheduler, such as tcp://10.0.0.1:8786."
+    assert str(error.value) == f"sweep.dask.scheduler: {scheme}://{place} {told}"
+
+
 @pytest.mark.parametrize("says", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
 def test_what_listens_and_is_no_scheduler_is_told(jobs: Jobs, says: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed")
@@ -247,8 +257,8 @@ def test_a_worker_of_another_version_is_told(jobs: Jobs, scheduler: str, monkeyp
 
     def with_an_old_worker(client: Any) -> Any:
         found = versions(client)
-        (told,) = found["workers"].values()
-        return found | {"workers": {"tcp://old": {"packages": told["packages"] | {"dask": "2024.8.0"}}}}
+        packages = found["client"]["packages"] | {"dask": "2024.8.0"}
+        return found | {"workers": {"tcp://old": {"packages": packages}}}
 
     monkeypatch.setattr(distributed.Client, "get_versions", with_an_old_worker)
     with pytest.raises(BackendError, match=r"^sweep.dask: worker tcp://old has dask 2024.8.0, this command 20"):
