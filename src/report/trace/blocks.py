@@ -15,6 +15,7 @@ from src.report.trace.terms import (
     number,
     of_batch,
     of_one_sample,
+    output_error_of,
     step_of,
     sum_of_inputs,
     term,
@@ -137,17 +138,15 @@ def all_equations(trace: Trace, n: Notation) -> dict[str, Equation]:
         ("softmax", "cross_entropy"): f"−Σ_{{i}} {y} log {a}",
         ("sigmoid", "cross_entropy"): f"−Σ_{{i}} [{y} log {a} + (1 − {y}) log(1 − {a})]",
     }
-    errors = {
-        ("sigmoid", "squared_error"): f"{a} (1 − {a}) {n.difference(a, y)}",
-        ("tanh", "squared_error"): f"(1 − {a}²) {n.difference(a, y)}",
-        ("softmax", "squared_error"): f"Σ_{{k}} {n.difference(*n.output_letters('k'))} "
-        f"{n.output_letters('k')[0]} ([k = i] − {a})",
-    }
+    error = output_error_of(pair, a, n.difference(a, y)) or n.difference(a, y)
+    if pair == ("softmax", "squared_error"):
+        a_k, y_k = n.output_letters("k")
+        error = f"Σ_{{k}} {n.difference(a_k, y_k)} {a_k} ([k = i] − {a})"
     where_loss, where_error = n.where_output().get(pair, ("", ""))
     return {
         **n.equations(),
         "loss": Equation(f"{n.loss} = {losses.get(pair, f'½ Σ_{{i}} {n.difference(a, y)}²')}", where_loss),
-        "output error": Equation(f"{n.output_delta} = {errors.get(pair, n.difference(a, y))}", where_error),
+        "output error": Equation(f"{n.output_delta} = {error}", where_error),
     }
 
 
