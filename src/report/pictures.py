@@ -98,7 +98,7 @@ def job_figures(name: str, made: OutOfFold, curves: Sequence[Curve]) -> dict[str
     return {
         **({"figures/learning_curve.png": to_png(learning_curve({name: curves}))} if curves else {}),
         "figures/confusion_matrix.png": to_png(confusion_matrices({name: made}, made.class_names)),
-        LAST_FIGURE: to_png(roc_curves({name: made})),
+        LAST_FIGURE: to_png(roc_curves({name: made}, made.class_names)),
     }
 
 
@@ -167,13 +167,19 @@ def _of_scores(outcome: Outcome) -> Iterator[Picture]:
     part = [setting for setting, model in zip(outcome.settings, models, strict=True) if model == principal]
     swept = numbers([setting.flat for setting in part])
     over_two = say("{metric} of {model} over two settings", metric=_titled(label), model=plain(principal))
+    alone = [say("Settings of other models are not in it.")] * (len(part) < len(models))
     if len(swept) > 1 and any(numeric_places(part, key) for key in swept[:2]):
         yield Picture(
             "scattered",
             over_two,
-            say(
-                "Each point is a setting of {model} that was tried; the darker the better, the best is framed.",
-                model=plain(principal),
+            sentences(
+                [
+                    say(
+                        "Each point is a setting of {model} that was tried; the darker the better, the best is framed.",
+                        model=plain(principal),
+                    ),
+                    *alone,
+                ]
             ),
             scattered(part, swept[0], swept[1], metric),
         )
@@ -181,10 +187,15 @@ def _of_scores(outcome: Outcome) -> Iterator[Picture]:
         yield Picture(
             "heat-map",
             over_two,
-            say(
-                "Each cell is the best setting of {model} with these values, over all folds; the darker the better, "
-                "the best is framed. A broad dark region is worth more than one dark cell.",
-                model=plain(principal),
+            sentences(
+                [
+                    say(
+                        "Each cell is the best setting of {model} with these values, over all folds; the darker the "
+                        "better, the best is framed. A broad dark region is worth more than one dark cell.",
+                        model=plain(principal),
+                    ),
+                    *alone,
+                ]
             ),
             heat_map(part, swept[0], swept[1], metric),
         )
@@ -243,31 +254,36 @@ def _of_predictions(material: Material) -> Iterator[Picture]:
     if len(classes) <= MOST_CLASSES:
         most = MOST_PANELS if len(classes) <= FEW_CLASSES else 2
         kept = [one.name for one in best(material.outcome.candidates, most)]
-        again = any(setting.first.config.cv.repeats > 1 for setting in material.outcome.settings)
-        told = say("How many rows of each true class were predicted as which, by models that had not seen them.")
-        if again:
-            told = say(
-                "How many rows of each true class were predicted as which, by models that had not seen them; every row "
-                "counts once in each repetition."
+        told = [say("How many rows of each true class were predicted as which, by models that had not seen them.")]
+        if any(setting.first.config.cv.repeats > 1 for setting in material.outcome.settings):
+            told.append(
+                say("Counted over all repeats: each row once in each, where the table of classes counts it once.")
             )
         yield Picture(
             "confusion",
             say("Confusion matrices"),
-            sentences([told, *_which(len(material.outcome.candidates), most)]),
+            sentences([*told, *_which(len(material.outcome.candidates), most)]),
             confusion_matrices({name: made[name] for name in kept}, classes),
         )
     left_out = _which(len(material.outcome.candidates), MOST_PANELS)
-    told = say("True positives against false positives as the threshold moves, mean over the folds.")
-    if len(classes) > 2:
-        told = say(
+    about = [
+        say(
+            "True positives against false positives as the threshold moves, mean over the folds; positive is class "
+            "{name}.",
+            name=plain(classes[1], 40),
+        )
+        if len(classes) == 2
+        else say(
             "True positives against false positives as the threshold moves, mean over the folds and over one class "
             "against the rest."
-        )
+        ),
+        say("The markers only tell the lines apart; they mark no threshold."),
+    ]
     yield Picture(
         "roc",
         say("ROC curves"),
-        sentences([told, *left_out]),
-        roc_curves(made),
+        sentences([*about, *left_out]),
+        roc_curves(made, classes),
     )
     yield Picture(
         "calibration",
@@ -278,6 +294,7 @@ def _of_predictions(material: Material) -> Iterator[Picture]:
                     "How often what is predicted with a probability comes true; on the diagonal the probabilities can "
                     "be taken at their word. Below, how the predicted probabilities are spread."
                 ),
+                say("A point stands for equally many predictions; its bar is the 95% interval of the share (Wilson)."),
                 *left_out,
             ]
         ),

@@ -114,6 +114,7 @@ def across_cells(found: AcrossData, outcome: Outcome) -> Cells:
 
 def pair_cells(found: AcrossData, outcome: Outcome) -> Cells:
     """The pairs of candidates over all data sets: mean difference, on how many the one is better, the tests."""
+    rope = outcome.comparisons[0].rope if outcome.comparisons else None
     probabilities = _probabilities()
     headers = (
         *(say("model"), say("baseline"), say("mean difference"), say("wins"), say("losses"), say("p (Holm)")),
@@ -134,11 +135,12 @@ def pair_cells(found: AcrossData, outcome: Outcome) -> Cells:
     )
     if found.is_tested and not found.can_show:
         tested = sentences([tested, _sentence([_none_can_show(found)])])
-    bayesian = say("P(worse), P(equal), P(better): Bayesian signed-rank test (Benavoli et al. 2014).")
+    shown = say(", ").join(_probabilities(rope))
+    bayesian = say("{columns}: Bayesian signed-rank test (Benavoli et al. 2014).", columns=shown)
     notes = (tested, bayesian) if found.is_tested else (_too_few(found),)
     explains = {say("p (Holm)"): tested, **dict.fromkeys(probabilities, bayesian)} if found.is_tested else {}
     cells = Cells(headers, (False, False, *(True,) * 7), rows, None, notes, explains=explains)
-    if not outcome.comparisons or outcome.comparisons[0].rope is None:
+    if rope is None:
         cells = cells.without(say("P(equal)"))
     if not found.is_tested:
         cells = cells.without(say("p (Holm)"), *probabilities)
@@ -194,8 +196,9 @@ def _with_sign(value: float, digits: int = 3) -> str:
     return f"{value:+.{digits}f}".replace("-", "−")
 
 
-def _probabilities() -> tuple[str, str, str]:
-    return say("P(worse)"), say("P(equal)"), say("P(better)")
+def _probabilities(rope: float | None = 0) -> tuple[str, ...]:
+    """The columns of the Bayesian tests; without a region of equivalence there is no probability of it."""
+    return say("P(worse)"), *([] if rope is None else [say("P(equal)")]), say("P(better)")
 
 
 def _pairs(found: AcrossData) -> str:
@@ -613,7 +616,7 @@ def _notes(outcome: Outcome) -> tuple[str, ...]:
         corrected,
         sentences(undecided),
         say("Could show: the smallest true difference that such folds find with a probability of 80%."),
-        say("P(worse), P(equal), P(better): probabilities of the Bayesian test."),
+        say("{columns}: probabilities of the Bayesian test.", columns=say(", ").join(_probabilities(one.rope))),
     )
 
 

@@ -171,7 +171,7 @@ class Numbered(Notation):
     def equations(self) -> dict[str, Equation]:
         """The equations that hold for every network."""
         replaced = {"derivative": "f′(net_{i})", "factor": "a_{i} (1 − a_{i})"}
-        otherwise = say("(sigmoid; else {derivative} for {factor})", **replaced)
+        one, otherwise = say("one sample"), say("(sigmoid; else {derivative} for {factor})", **replaced)
         return {
             "forward": Equation(
                 "net_{j} = Σ_{i} w_{ji} x_{ji} + w_{jb},  a_{j} = f(net_{j})", say("(3.2) to (3.8), (4.11)")
@@ -183,7 +183,7 @@ class Numbered(Notation):
             "gradient": Equation("∂E_{d}/∂w_{ji} = −δ_{j} x_{ji},  ∂E_{d}/∂w_{jb} = −δ_{j}", "(4.12)"),
             "batch and penalty": Equation("(1/m) Σ_{d} ∂E_{d}/∂w_{ji} + λ w_{ji}", ""),
             "step": Equation(
-                f"w_{{ji}} ← w_{{ji}} − η ∂E/∂w_{{ji}};  {say('one sample')}: w_{{ji}} ← w_{{ji}} + η δ_{{j}} x_{{ji}}",
+                f"w_{{ji}} ← w_{{ji}} − η ∂E/∂w_{{ji}};  {one}: w_{{ji}} ← w_{{ji}} + η δ_{{j}} x_{{ji}}",
                 say("(4.5) to (4.8), (4.10)"),
             ),
         }
