@@ -166,39 +166,8 @@ def _of_scores(outcome: Outcome) -> Iterator[Picture]:
     principal = NETWORK if NETWORK in models else max(dict.fromkeys(models), key=models.count)
     part = [setting for setting, model in zip(outcome.settings, models, strict=True) if model == principal]
     swept = numbers([setting.flat for setting in part])
-    over_two = say("{metric} of {model} over two settings", metric=_titled(label), model=plain(principal))
-    alone = [say("Settings of other models are not in it.")] * (len(part) < len(models))
-    if len(swept) > 1 and any(numeric_places(part, key) for key in swept[:2]):
-        yield Picture(
-            "scattered",
-            over_two,
-            sentences(
-                [
-                    say(
-                        "Each point is a setting of {model} that was tried; the darker the better, the best is framed.",
-                        model=plain(principal),
-                    ),
-                    *alone,
-                ]
-            ),
-            scattered(part, swept[0], swept[1], metric),
-        )
-    elif len(swept) > 1:
-        yield Picture(
-            "heat-map",
-            over_two,
-            sentences(
-                [
-                    say(
-                        "Each cell is the best setting of {model} with these values, over all folds; the darker the "
-                        "better, the best is framed. A broad dark region is worth more than one dark cell.",
-                        model=plain(principal),
-                    ),
-                    *alone,
-                ]
-            ),
-            heat_map(part, swept[0], swept[1], metric),
-        )
+    if len(swept) > 1:
+        yield _over_two(part, swept[0], swept[1], metric, alone=len(part) == len(models))
     axis = next(iter(numbers([setting.flat for setting in outcome.settings])), None)
     if axis is None:
         return
@@ -211,6 +180,30 @@ def _of_scores(outcome: Outcome) -> Iterator[Picture]:
         say("{metric} by {key}", metric=_titled(label), key=leaf),
         say("Mean over the folds along {key}, everything else at its best there.", key=leaf),
         metric_along(lines, axis, metric),
+    )
+
+
+def _over_two(settings: Sequence[Setting], x: str, y: str, metric: str, *, alone: bool) -> Picture:
+    """A model's settings over two keys; whether it is `alone`, without settings of other models beside it."""
+    model = plain(model_label(settings[0].flat))
+    has_many = any(numeric_places(settings, key) for key in (x, y))
+    told = [
+        say(
+            "Each point is a setting of {model} that was tried; the darker the better, the best is framed.", model=model
+        )
+        if has_many
+        else say(
+            "Each cell is the best setting of {model} with these values, over all folds; the darker the better, the "
+            "best is framed. A broad dark region is worth more than one dark cell.",
+            model=model,
+        ),
+        *([] if alone else [say("Settings of other models are not in it.")]),
+    ]
+    return Picture(
+        "scattered" if has_many else "heat-map",
+        say("{metric} of {model} over two settings", metric=_titled(metric_label(metric)), model=model),
+        sentences(told),
+        (scattered if has_many else heat_map)(settings, x, y, metric),
     )
 
 

@@ -100,27 +100,18 @@ def _alone(candidate: Candidate, outcome: Outcome) -> str:
         interval=interval_text(number(candidate.low), number(candidate.high)),
     )
     tried = len(candidate.settings)
-    told = {
-        "only": say("{reached}; there is no other model to compare it with.", reached=reached),
+    how = {
+        "only": "",
         "other folds": say(
-            "{reached}, each fold scored by the setting, of {count}, that was best on the other folds; there is no "
-            "other model to compare it with.",
-            reached=reached,
-            count=tried,
+            "each fold scored by the setting, of {count}, that was best on the other folds", count=tried
         ),
         "nested": say(
-            "{reached}, each fold scored by the setting, of {count}, that was best inside its training part; there is "
-            "no other model to compare it with.",
-            reached=reached,
-            count=tried,
+            "each fold scored by the setting, of {count}, that was best inside its training part", count=tried
         ),
-        "search": say(
-            "{reached}, chosen from {count} settings by a search that saw these folds, which flatters it; there is no "
-            "other model to compare it with.",
-            reached=reached,
-            count=tried,
-        ),
+        "search": say("chosen from {count} settings by a search that saw these folds, which flatters it", count=tried),
     }[candidate.selection]
+    reached = _comma([reached, how]) if how else reached
+    told = say("{reached}; there is no other model to compare it with.", reached=reached)
     setting = candidate.best_text
     if not setting or candidate.selection == "only":
         return told
@@ -134,28 +125,21 @@ def _chosen(outcome: Outcome) -> list[str]:
     if not used:
         return []
     scores = [f"{named(one.name)} {number(one.mean)}" for one in outcome.candidates]
+    others = listed(used)
     if len(outcome.boards) > 1 or len(scores) > _SCORES_NAMED:
-        return [say("Each fold is scored by a setting that {others} chose.", others=listed(used))]
+        return [say("Each fold is scored by a setting that {others} chose.", others=others)]
     return [
-        say(
-            "Each fold is scored by a setting that {others} chose: {scores}.",
-            others=listed(used),
-            scores=listed(scores),
-        )
+        say("Each fold is scored by a setting that {others} chose: {scores}.", others=others, scores=listed(scores))
     ]
 
 
 def _flattery(candidates: Sequence[Candidate]) -> list[str]:
     """What has to be said in the sentence itself of scores that a search chose."""
     searched = [named(one.name) for one in candidates if one.selection == "search"]
-    if not searched:
-        return []
-    return [
-        say(
-            "the search saw the folds that score {models}, which flatters what it found",
-            models=listed(searched, most=TOLD_IN_FULL),
-        )
-    ]
+    models = listed(searched, most=TOLD_IN_FULL) if searched else ""
+    return [say("the search saw the folds that score {models}, which flatters what it found", models=models)] * bool(
+        models
+    )
 
 
 def _of_family(family: Family) -> list[str]:
@@ -164,6 +148,7 @@ def _of_family(family: Family) -> list[str]:
     told = sorted((one for one in comparisons if one.is_difference), key=lambda one: one.p_holm)
     equal = [one for one in comparisons if one.verdict in ("equal", "identical")]
     undecided = [one for one in comparisons if one.verdict == "undecided"]
+    counts = {"undecided": len(undecided), "count": len(comparisons)}
     if len(comparisons) <= TOLD_IN_FULL:
         return _clauses([*told, *(one for one in comparisons if one not in told)])
     clauses = _clauses(told[:TOLD_IN_FULL])
@@ -174,30 +159,20 @@ def _of_family(family: Family) -> list[str]:
         )
     if undecided and not told:
         largest = max(undecided, key=lambda one: abs(one.difference))
-        evidence, count = {"pair": _pair(largest), "evidence": _evidence(largest)}, len(comparisons)
+        fields = {**counts, "pair": _pair(largest), "evidence": _evidence(largest)}
         clauses.append(
             say(
                 "no difference can be told in {undecided} of {count} comparisons; the largest is {pair} ({evidence})",
-                undecided=len(undecided),
-                count=count,
-                **evidence,
+                **fields,
             )
             if equal
             else say(
-                "no difference can be told in any of {count} comparisons; the largest is {pair} ({evidence})",
-                count=count,
-                **evidence,
+                "no difference can be told in any of {count} comparisons; the largest is {pair} ({evidence})", **fields
             )
         )
     clauses += _equal_clauses(equal)
     if undecided and told:
-        clauses.append(
-            say(
-                "in the other {undecided} of {count} comparisons no difference can be told",
-                undecided=len(undecided),
-                count=len(comparisons),
-            )
-        )
+        clauses.append(say("in the other {undecided} of {count} comparisons no difference can be told", **counts))
     return clauses
 
 
@@ -263,9 +238,9 @@ def _of_one_set(comparisons: Sequence[Comparison], in_full: bool) -> str:
             )
         )
     *before, last = clauses
-    if len(before) < 2:
-        return say("{clause} and {last}", clause=before[0], last=last) if before else last
-    return say("{clauses}, and {last}", clauses=_comma(before), last=last)
+    if len(before) == 1:
+        return say("{clause} and {last}", clause=before[0], last=last)
+    return say("{clauses}, and {last}", clauses=_comma(before), last=last) if before else last
 
 
 def _equal_clauses(comparisons: Sequence[Comparison]) -> list[str]:
@@ -346,16 +321,12 @@ def _shown(size: float, one: Comparison) -> str | None:
 
 def _each_by_itself(outcome: Outcome) -> list[str]:
     """What several data sets are corrected for: each for its own comparisons."""
-    tests = sum(family.tests for family in outcome.families)
-    if tests == max(family.tests for family in outcome.families):
-        return []
-    return [
-        say(
-            "p and intervals are corrected for the comparisons of each data set by itself, not for all {count} "
-            "together.",
-            count=tests,
-        )
-    ]
+    tests = [family.tests for family in outcome.families]
+    told = say(
+        "p and intervals are corrected for the comparisons of each data set by itself, not for all {count} together.",
+        count=sum(tests),
+    )
+    return [told] if sum(tests) > max(tests) else []
 
 
 def _with_more_repeats(outcome: Outcome) -> list[str]:
@@ -391,11 +362,9 @@ def _interval(one: Comparison) -> str:
 
 def _verdict(one: Comparison) -> str:
     if one.is_difference and one.within_rope:
-        rope = f"{one.rope:g}"
+        is_better, rope = one.verdict == "better", f"{one.rope:g}"
         return (
-            say("better, by less than {rope}", rope=rope)
-            if one.verdict == "better"
-            else say("worse, by less than {rope}", rope=rope)
+            say("better, by less than {rope}", rope=rope) if is_better else say("worse, by less than {rope}", rope=rope)
         )
     return {
         "better": say("better"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from src.language import say, say_number
 from src.network.tracing import Parameters, Trace
-from src.report.trace.notation import CODE, Equation, Notation
+from src.report.trace.notation import Equation, Notation, code
 from src.report.trace.terms import (
     TracedUpdate,
     error_of_unit,
@@ -20,6 +20,7 @@ from src.report.trace.terms import (
     sum_of_inputs,
     term,
 )
+from src.report.words import MISSING
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def blocks_of(shown: TracedUpdate) -> Iterator[Block]:
     yield Table(
         say("Functions in src/network; derivation.py is there to be read beside the derivations"),
         (say("what"), say("derivation {number}", number=n.number), say("sum by sum"), say("by matrices")),
-        tuple((_what(what), equations[what].where or "–", *code) for what, code in CODE.items()),
+        tuple((words, equations[name].where or MISSING, *places) for name, (words, *places) in code().items()),
         numbers=4,
     )
 
@@ -114,20 +115,6 @@ def where(n: Notation, equation: Equation) -> str:
     if not equation.where:
         return say("not in derivation {number}", number=n.number)
     return say("derivation {number}, {where}", number=n.number, where=equation.where)
-
-
-def _what(name: str) -> str:
-    """The words for what an equation computes."""
-    return {
-        "forward": say("forward"),
-        "loss": say("loss"),
-        "objective": say("objective"),
-        "output error": say("output error"),
-        "hidden error": say("hidden error"),
-        "gradient": say("gradient"),
-        "batch and penalty": say("batch and penalty"),
-        "step": say("step"),
-    }[name]
 
 
 def all_equations(trace: Trace, n: Notation) -> dict[str, Equation]:

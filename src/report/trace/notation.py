@@ -10,18 +10,21 @@ from dataclasses import dataclass
 from src.language import say
 from src.network.tracing import Place
 
-# What is computed, in the order of an update: where it stands in the code, sum by sum and as products of matrices.
-CODE: Mapping[str, tuple[str, str]] = {
-    "forward": ("derivation.forward", "Propagation.forward"),
-    "loss": ("derivation.OUTPUTS", "outputs.OUTPUTS"),
-    "objective": ("derivation.objective", "checking.objective"),
-    "output error": ("derivation.OUTPUTS", "outputs.OUTPUTS"),
-    "hidden error": ("derivation.errors", "Propagation.backward"),
-    "gradient": ("derivation.gradient", "Propagation.backward"),
-    "batch and penalty": ("derivation.gradient", "Optimizer.step"),
-    "step": ("derivation.step", "optimizers.sgd"),
-}
 _UNIT_BY_UNIT = (("sigmoid", "squared_error"), ("tanh", "squared_error"), ("identity", "squared_error"))
+
+
+def code() -> Mapping[str, tuple[str, str, str]]:
+    """What is computed, in an update's order: its words, and where it is in the code, sum by sum and by matrices."""
+    return {
+        "forward": (say("forward"), "derivation.forward", "Propagation.forward"),
+        "loss": (say("loss"), "derivation.OUTPUTS", "outputs.OUTPUTS"),
+        "objective": (say("objective"), "derivation.objective", "checking.objective"),
+        "output error": (say("output error"), "derivation.OUTPUTS", "outputs.OUTPUTS"),
+        "hidden error": (say("hidden error"), "derivation.errors", "Propagation.backward"),
+        "gradient": (say("gradient"), "derivation.gradient", "Propagation.backward"),
+        "batch and penalty": (say("batch and penalty"), "derivation.gradient", "Optimizer.step"),
+        "step": (say("step"), "derivation.step", "optimizers.sgd"),
+    }
 
 
 @dataclass(frozen=True)
