@@ -21,7 +21,6 @@ def across_tables(outcome: Outcome) -> tuple[Cells, ...]:
 
 def across_cells(found: AcrossData, outcome: Outcome) -> Cells:
     """The candidates over all data sets: mean rank, score on each data set."""
-    label = metric_label(outcome.metric)
     rows = tuple(
         (plain(name), f"{rank:.2f}", *(number(score) for score in scores))
         for name, rank, scores in zip(found.names, found.ranks, found.scores, strict=True)
@@ -29,8 +28,7 @@ def across_cells(found: AcrossData, outcome: Outcome) -> Cells:
     notes = [
         say(
             "Mean rank over {count} data sets, 1 for the best; then the mean test {metric} on each.",
-            count=len(found.data),
-            metric=label,
+            **{"count": len(found.data), "metric": metric_label(outcome.metric)},
         )
     ]
     if found.friedman is not None:

@@ -117,15 +117,14 @@ def _warnings(found: HeldOut) -> Iterator[str]:
             data=plain(found.data),
         )
     for column, values in found.unknown.items():
+        shown = {"column": repr(column), "values": listed(map(repr, values), most=_MOST_VALUES)}
         yield say_number(
             "{file}, column {column}: {number} value that no model was trained with ({values}); such a row counts as "
             "none of the column's categories.",
             "{file}, column {column}: {number} values that no model was trained with ({values}); such a row counts as "
             "none of the column's categories.",
             len(values),
-            file=file,
-            column=repr(column),
-            values=listed(map(repr, values), most=_MOST_VALUES),
+            **{"file": file, **shown},
         )
 
 

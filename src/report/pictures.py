@@ -50,36 +50,20 @@ def fitted_pictures(fitted: Plane | HiddenUnits | None) -> tuple[Picture, ...]:
     """Draw what the models, fitted on all rows, decide or look at."""
     if isinstance(fitted, Plane):
         data = fitted.data
-        return (
-            Picture(
-                "decision-regions",
-                say("What each model decides"),
-                say(
-                    "The plane of the two features as each model, fitted on all rows, divides it; the rows as points. "
-                    "The paler the tint, the less sure the model."
-                ),
-                decision_regions(
-                    fitted.grid,
-                    fitted.predicted,
-                    data.features.to_numpy(dtype=float),
-                    data.target,
-                    data.feature_names,
-                    data.class_names,
-                ),
-            ),
+        told = say(
+            "The plane of the two features as each model, fitted on all rows, divides it; the rows as points. The "
+            "paler the tint, the less sure the model."
         )
+        points = data.features.to_numpy(dtype=float), data.target, data.feature_names, data.class_names
+        drawn = decision_regions(fitted.grid, fitted.predicted, *points)
+        return (Picture("decision-regions", say("What each model decides"), told, drawn),)
     if isinstance(fitted, HiddenUnits):
-        return (
-            Picture(
-                "hidden-units",
-                say("What the hidden units of {model} look at", model=plain(fitted.name)),
-                say(
-                    "Weights from the pixels to each unit of the first hidden layer: light where ink excites it, dark "
-                    "where ink inhibits it."
-                ),
-                hidden_weights(fitted.weights, fitted.image, MOST_UNITS),
-            ),
+        title = say("What the hidden units of {model} look at", model=plain(fitted.name))
+        told = say(
+            "Weights from the pixels to each unit of the first hidden layer: light where ink excites it, dark where "
+            "ink inhibits it."
         )
+        return (Picture("hidden-units", title, told, hidden_weights(fitted.weights, fitted.image, MOST_UNITS)),)
     return ()
 
 
@@ -140,11 +124,11 @@ def _of_scores(outcome: Outcome) -> Iterator[Picture]:
     metric = outcome.metric
     label = metric_label(metric)
     if len(outcome.candidates) > 1:
+        confidence = outcome.options.confidence
         told = [
             say(
                 "Mean test {metric} of each model in the table above, with its own {confidence} confidence interval.",
-                metric=label,
-                confidence=percent(outcome.options.confidence),
+                **{"metric": label, "confidence": percent(confidence)},
             )
         ]
         if outcome.comparisons:
@@ -154,12 +138,8 @@ def _of_scores(outcome: Outcome) -> Iterator[Picture]:
                     "the differences above tell."
                 )
             )
-        yield Picture(
-            "models",
-            say("Models"),
-            sentences(told),
-            intervals(outcome.candidates, metric, outcome.options.confidence),
-        )
+        drawn = intervals(outcome.candidates, metric, confidence)
+        yield Picture("models", say("Models"), sentences(told), drawn)
     if len(outcome.boards) > 1:
         return
     models = [model_label(setting.flat) for setting in outcome.settings]
@@ -224,21 +204,15 @@ def _of_curves(material: Material) -> Iterator[Picture]:
     trained = [one for one in material.outcome.candidates if material.curves[one.name]]
     losses = {one.name: one.best.flat.get("model.loss", "cross_entropy") for one in trained}
     if trained:
-        drawn = say("Loss by epoch, mean over the folds and one standard deviation.")
-        if len(material.outcome.settings) > 1:
-            drawn = say("Loss by epoch at each model's setting above, mean over the folds and one standard deviation.")
-        yield Picture(
-            "learning-curves",
-            say("Learning curves"),
-            sentences(
-                [
-                    drawn,
-                    say("Where the test fold's loss rises again while the training part's falls, the model overfits."),
-                    *_which(len(trained), MOST_PANELS),
-                ]
-            ),
-            learning_curve({one.name: material.curves[one.name] for one in best(trained)}, losses),
-        )
+        told = [
+            say("Loss by epoch at each model's setting above, mean over the folds and one standard deviation.")
+            if len(material.outcome.settings) > 1
+            else say("Loss by epoch, mean over the folds and one standard deviation."),
+            say("Where the test fold's loss rises again while the training part's falls, the model overfits."),
+            *_which(len(trained), MOST_PANELS),
+        ]
+        drawn = learning_curve({one.name: material.curves[one.name] for one in best(trained)}, losses)
+        yield Picture("learning-curves", say("Learning curves"), sentences(told), drawn)
 
 
 def _of_predictions(material: Material) -> Iterator[Picture]:
@@ -272,27 +246,15 @@ def _of_predictions(material: Material) -> Iterator[Picture]:
         ),
         say("The markers only tell the lines apart; they mark no threshold."),
     ]
-    yield Picture(
-        "roc",
-        say("ROC curves"),
-        sentences([*about, *left_out]),
-        roc_curves(made, classes),
-    )
-    yield Picture(
-        "calibration",
-        say("Calibration"),
-        sentences(
-            [
-                say(
-                    "How often what is predicted with a probability comes true; on the diagonal the probabilities can "
-                    "be taken at their word. Below, how the predicted probabilities are spread."
-                ),
-                say("A point stands for equally many predictions; its bar is the 95% interval of the share (Wilson)."),
-                *left_out,
-            ]
+    yield Picture("roc", say("ROC curves"), sentences([*about, *left_out]), roc_curves(made, classes))
+    told = [
+        say(
+            "How often what is predicted with a probability comes true; on the diagonal the probabilities can be taken "
+            "at their word. Below, how the predicted probabilities are spread."
         ),
-        calibration_curves(made, classes),
-    )
+        say("A point stands for equally many predictions; its bar is the 95% interval of the share (Wilson)."),
+    ]
+    yield Picture("calibration", say("Calibration"), sentences([*told, *left_out]), calibration_curves(made, classes))
 
 
 def _which(count: int, most: int) -> list[str]:

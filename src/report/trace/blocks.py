@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from src.language import say, say_number
-from src.network.tracing import Parameters, Trace
+from src.network.derivation import Pass
+from src.network.tracing import EnginePass, Parameters, Trace
 from src.report.trace.notation import Equation, Notation, code
 from src.report.trace.terms import (
     TracedUpdate,
@@ -188,26 +189,22 @@ def _samples(shown: TracedUpdate) -> Iterator[Formula]:
 
 
 def _table_by_unit(
-    shown: TracedUpdate, layer: int, headers: Sequence[str], cells: Callable[[int, int], Sequence[str]]
+    shown: TracedUpdate, layer: int, headers: Sequence[str], cells: Callable[[Pass, EnginePass, int], Sequence[str]]
 ) -> Table:
     """A row for each sample and each unit of a layer, the sample's name first if there are several."""
-    several = len(shown.labels) > 1
-    rows = [
-        (*([label] if several else []), *cells(sample, unit))
-        for sample, label in enumerate(shown.labels)
-        for unit in range(shown.trace.layer_sizes[layer])
-    ]
-    return Table(
-        _caption(shown, layer), (*([say("sample")] if several else []), *headers), tuple(rows), 2 if several else 1
-    )
+    passes = zip(shown.labels, shown.trace.update.passes, shown.trace.engine.passes, strict=True)
+    units = range(shown.trace.layer_sizes[layer])
+    rows = [(label, *cells(one, engine, unit)) for label, one, engine in passes for unit in units]
+    first = 0 if len(shown.labels) > 1 else 1
+    headers = (say("sample"), *headers)
+    return Table(_caption(shown, layer), headers[first:], tuple(row[first:] for row in rows), 2 - first)
 
 
 def _forward(shown: TracedUpdate, layer: int) -> Table:
-    trace, n = shown.trace, shown.notation
+    n = shown.notation
     z, a = (symbol.partition("_")[0] for symbol in (n.z(layer, 0), n.a(layer, 0)))
 
-    def cells(sample: int, unit: int) -> Sequence[str]:
-        one, engine = trace.update.passes[sample], trace.engine.passes[sample]
+    def cells(one: Pass, engine: EnginePass, unit: int) -> Sequence[str]:
         values = one.z[layer][unit], one.a[layer][unit], engine.a[layer][unit]
         return f"{n.z(layer, unit)}, {n.a(layer, unit)}", *map(number, values)
 
@@ -228,11 +225,10 @@ def _objective(shown: TracedUpdate) -> Table:
 
 
 def _backward(shown: TracedUpdate, layer: int) -> Table:
-    trace, n = shown.trace, shown.notation
+    n = shown.notation
 
-    def cells(sample: int, unit: int) -> Sequence[str]:
-        both = trace.update.passes[sample], trace.engine.passes[sample]
-        return n.delta(layer, unit), *(number(n.sign * each.delta[layer][unit]) for each in both)
+    def cells(one: Pass, engine: EnginePass, unit: int) -> Sequence[str]:
+        return n.delta(layer, unit), *(number(n.sign * each.delta[layer][unit]) for each in (one, engine))
 
     return _table_by_unit(shown, layer, (say("error"), "δ", say("engine")), cells)
 
@@ -260,12 +256,8 @@ def _gradient(shown: TracedUpdate, layer: int) -> Table:
 
 def _step(shown: TracedUpdate, layer: int) -> Table:
     trace = shown.trace
-    columns = {
-        say("before"): trace.before_update,
-        say("after"): trace.after_update,
-        say("engine"): trace.engine.after,
-    }
-    return _table_by_weight(shown, layer, columns)
+    both = {say("before"): trace.before_update, say("after"): trace.after_update}
+    return _table_by_weight(shown, layer, {**both, say("engine"): trace.engine.after})
 
 
 def _term_by_term(shown: TracedUpdate, equations: dict[str, Equation]) -> Iterator[Block]:

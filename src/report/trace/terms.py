@@ -152,11 +152,11 @@ def of_one_sample(shown: TracedUpdate, one: Pass) -> Written:
     n, place = shown.notation, shown.place
     delta = n.sign * one.delta[place.layer][place.unit]
     minus = "−" if n.sign < 0 else ""
-    value = _derivative(one, place)
-    if place.source is None:
-        return Written(f"{minus}{n.delta(place.layer, place.unit)}", f"{minus}{factor(delta)}", value)
-    a, below = n.a(place.layer - 1, place.source), one.a[place.layer - 1][place.source]
-    return Written(f"{minus}{n.delta(place.layer, place.unit)} {a}", f"{minus}{factor(delta)} · {factor(below)}", value)
+    symbols, numbers = [n.delta(place.layer, place.unit)], [factor(delta)]
+    if place.source is not None:
+        symbols.append(n.a(place.layer - 1, place.source))
+        numbers.append(factor(one.a[place.layer - 1][place.source]))
+    return Written(minus + " ".join(symbols), minus + " · ".join(numbers), _derivative(one, place))
 
 
 def _derivative(one: Pass, place: Place) -> float:
