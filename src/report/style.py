@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from typing import Any, ParamSpec
 
 import matplotlib
+import numpy as np
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -25,6 +26,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from numpy.typing import ArrayLike
 from rich.cells import cell_len
 
 from src.language import ENGLISH, chosen, letters, speaking
@@ -157,12 +159,20 @@ def categories(axes: Axes, labels: Sequence[str], which: str = "x", limit: int =
             label.set(horizontalalignment="right", rotation_mode="anchor")
 
 
-def log_scale(axes: Axes, which: str = "y") -> None:
-    """A logarithmic axis with plain numbers (0.01, 1, 100) at its ticks."""
+def log_scale(axes: Axes, which: str, values: ArrayLike, times: float = 100) -> bool:
+    """Make an axis logarithmic, with plain numbers (0.01, 1, 100) at its ticks, where values need it; whether they do.
+
+    They do if all are positive and the largest is more than so many `times` the least; those not finite are left out.
+    """
+    shown = np.ravel(values)
+    shown = shown[np.isfinite(shown)]
+    if not shown.size or shown.min() <= 0 or shown.max() <= times * shown.min():
+        return False
     axis = axes.xaxis if which == "x" else axes.yaxis
     (axes.set_xscale if which == "x" else axes.set_yscale)("log")
     axis.set_major_formatter(FuncFormatter(lambda at, _: f"{at:g}"))
     axis.set_minor_formatter(NullFormatter())
+    return True
 
 
 def to_png(drawn: Figure, dpi: int = DPI) -> bytes:

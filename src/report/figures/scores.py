@@ -285,14 +285,13 @@ def metric_along(lines: Mapping[str, Sequence[Setting]], axis: str, metric: str 
             ax.fill_between(at, mean - spread, mean + spread, color=look["color"], alpha=0.13, linewidth=0)
         means.append(mean[np.isfinite(mean)])
     shown = np.concatenate(means)
-    if not higher_is_better(metric) and shown.size and shown.min() > 0 and shown.max() > 10 * shown.min():
-        log_scale(ax)
+    if not higher_is_better(metric) and log_scale(ax, "y", shown, times=10):
         ax.set_ylim(0.7 * shown.min(), 1.4 * shown.max())
     if scale is None:
         categories(ax, places)
         ax.set_xlim(-0.2, len(places) - 0.8)
     else:
-        _spread_out(ax, "x", scale)
+        log_scale(ax, "x", scale)
     ax.set_xlabel(_leaf(axis))
     ax.set_ylabel(say("test {metric}", metric=metric_label(metric)))
     shown_metric = say("{metric} by {key}", metric=metric_label(metric), key=_leaf(axis))
@@ -335,7 +334,7 @@ def scattered(settings: Sequence[Setting], x: str, y: str, metric: str = "test/a
         best = np.flatnonzero(scored)[0]
         ax.plot(*at[best], "s", color=COLORS[1], markersize=13, markerfacecolor="none", markeredgewidth=2, zorder=4)
     for which, values in zip("xy", at.T, strict=True):
-        _spread_out(ax, which, values)
+        log_scale(ax, which, values)
     if not scored.all():
         ax.legend(loc="best")
     _label_grid(drawn, points, settings, [x, y], metric)
@@ -346,12 +345,6 @@ def numeric_places(settings: Sequence[Setting], key: str) -> list[float] | None:
     """The values of a key, ascending, where they are too many numbers to stand as categories; else None."""
     values = distinct([setting.flat for setting in settings], key)
     return values if len(values) > MOST_VALUES and all(map(is_number, values)) else None
-
-
-def _spread_out(ax: Axes, which: str, values: Sequence[float] | NDArray[np.float64]) -> None:
-    """A logarithmic axis where positive values span more than two powers of ten."""
-    if min(values) > 0 and max(values) > 100 * min(values):
-        log_scale(ax, which)
 
 
 def _leaf(key: str) -> str:
