@@ -90,7 +90,7 @@ def to_markdown(shown: TracedUpdate) -> str:
 
 
 def to_html(shown: TracedUpdate) -> str:
-    """One page that needs no other file and no network, its formulas in MathML."""
+    """One page that needs no other file and no network."""
     title, *blocks = blocks_of(shown)
     filters: dict[str, Callable[..., Any]] = {
         "formula": to_markup,

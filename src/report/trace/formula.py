@@ -72,7 +72,7 @@ def to_markup(formula: str) -> Markup:
 
 def _html(found: re.Match[str]) -> str:
     letter, *indices = found.groups()
-    name = f"<i>{letter}</i>" if len(letter) == 1 and letter not in "ΣΔ" else letter
+    name = f"<i>{letter}</i>" if len(letter) == 1 and letter.isalpha() and letter not in "ΣΔ" else letter
     sub, sup = (index and _LETTER.sub(r"<i>\g<0></i>", index) for index in indices)
     if sub and sup:
         return f'{name}<span class="both"><sup>{sup}</sup><sub>{sub}</sub></span>'
