@@ -107,6 +107,7 @@ def test_identical_predictions_are_told_as_nothing_else(tell: Tell) -> None:
     assert row["verdict"] == "identical predictions"
     assert row["95% interval"] == "not known"
     assert "P(equal)" not in row  # log loss has no region of equivalence
+    assert "P(worse), P(better): probabilities of the Bayesian test." in cells.notes
 
 
 # The answer to several
