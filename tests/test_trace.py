@@ -54,16 +54,15 @@ def column(lines: list[str], place: int) -> dict[str, float]:
     return {name: float(values[place]) for name, *values in rows if values and re.fullmatch(r"-?[\d.e+-]+", values[-1])}
 
 
-def network(name: str) -> tuple[dict, list, list]:
-    """Return what a file of experiments/traces holds: x and y, W and b of both layers as exact fractions."""
+def network(name: str) -> tuple[dict, list]:
+    """Return what a file of experiments/traces holds: W and b of both layers as exact fractions, and the samples."""
     asked = yaml.safe_load((ROOT / "experiments" / "traces" / f"{name}.yaml").read_text())
     exact = {
         key: [[Fraction(str(number)) for number in row] for row in rows]
         for layer, of in enumerate(asked["trace"]["start"], start=1)
         for key, rows in ((f"W{layer}", of["W"]), (f"b{layer}", [of["b"]]))
     }
-    [sample] = asked["trace"]["samples"]
-    return exact, [Fraction(str(each)) for each in sample["x"]], sample["y"]
+    return exact, [([Fraction(str(each)) for each in one["x"]], one["y"]) for one in asked["trace"]["samples"]]
 
 
 def sigmoid(z):
@@ -79,7 +78,7 @@ def close(found: dict[str, float], expected: dict[str, Fraction | float]) -> Non
 
 
 def test_derivation_1_from_4_1_to_4_8():
-    numbers, x, t = network("derivation_1")
+    numbers, [(x, t)] = network("derivation_1")
     eta = Fraction(7, 10)
     net = dict(zip((4, 5, 6, 7), inputs_of(numbers["W1"], *numbers["b1"][:1], x), strict=True))
     assert net[4] == Fraction("0.455")
@@ -127,7 +126,7 @@ def test_derivation_1_writes_its_rule_as_it_does(weight, sentence):
 
 
 def test_derivation_4_w_32_and_v_43():
-    numbers, x, y = network("derivation_4")
+    numbers, [(x, y)] = network("derivation_4")
     p = inputs_of(numbers["W1"], numbers["b1"][0], x)
     assert p[2] == Fraction("0.42")
     h = [sigmoid(each) for each in p]
@@ -151,6 +150,53 @@ def test_derivation_4_w_32_and_v_43():
     other = " ".join(section(plain(traced("trace=derivation_4", "trace.weight=[2,3,2]")), "One weight, term by term"))
     assert "= (ŷ2 - y2)" in other
     assert "∂J/∂w32" in other
+
+
+@pytest.mark.parametrize("name, alpha, penalty", [("derivation_2", "0.5", "0.1"), ("derivation_3", "0.8", "0.05")])
+def test_derivations_2_and_3_batch_and_lambda(name, alpha, penalty):
+    """Section 6 of derivation 2 and the objective of derivation 3, by products of matrices in exact fractions."""
+    numbers, samples = network(name)
+    W, b = [numbers["W1"], numbers["W2"]], [numbers["b1"][0], numbers["b2"][0]]
+    gradients, losses = [], []
+    for x, y in samples:
+        a1 = [sigmoid(each) for each in inputs_of(W[0], b[0], x)]
+        a2 = [sigmoid(each) for each in inputs_of(W[1], b[1], a1)]
+        losses.append(sum((a - t) ** 2 for a, t in zip(a2, y, strict=True)) / 2)
+        delta2 = [(a - t) * a * (1 - a) for a, t in zip(a2, y, strict=True)]
+        back = [sum(w[i] * d for w, d in zip(W[1], delta2, strict=True)) for i in range(len(a1))]
+        delta1 = [s * a * (1 - a) for s, a in zip(back, a1, strict=True)]
+        gradients.append(
+            [d * a for delta, below in ((delta1, [*x, 1]), (delta2, [*a1, 1])) for d in delta for a in below]
+        )
+    K, rate, lam = len(samples), Fraction(alpha), Fraction(penalty)
+    before = [w for W_l, b_l in zip(W, b, strict=True) for row, b_i in zip(W_l, b_l, strict=True) for w in (*row, b_i)]
+    weights = [w * is_weight for w, is_weight in zip(before, _are_weights(W), strict=True)]
+    descent = [sum(each) / K + lam * w for each, w in zip(zip(*gradients, strict=True), weights, strict=True)]
+
+    shown = plain(traced(f"trace={name}"))
+    J = sum(losses) / K + lam / 2 * sum(w * w for w in weights)
+    objective = [line for line in section(shown, "Loss") if line.startswith("J ")]
+    assert column(objective, 2)["J"] == pytest.approx(float(J), abs=PRINTED)
+    for each in (2, 3, 4):  # sum by sum, engine, central differences
+        assert list(column(section(shown, "Gradient"), each).values()) == pytest.approx(
+            list(map(float, descent)), abs=PRINTED
+        )
+    after = [float(w - rate * g) for w, g in zip(before, descent, strict=True)]
+    for each in (1, 2):
+        assert list(column(section(shown, "Step"), each).values()) == pytest.approx(after, abs=PRINTED)
+    assert shown.count("not in derivation") == 0
+
+
+def _are_weights(W):
+    """Whether each parameter is a weight, in the order of a trace: each unit's bias after its weights."""
+    return [place < len(row) for W_l in W for row in W_l for place in range(len(row) + 1)]
+
+
+def test_a_heading_says_what_its_formula_adds():
+    lines = traced("trace=derivation_4").splitlines()
+    under = {lines[place - 1] for place, line in enumerate(lines) if "λ/2" in line}
+    assert under == {"derivation 4, loss; the part with λ is added here"}
+    assert not any("without λ" in line for line in lines)
 
 
 # What a sum that is written out with numbers holds: brackets, numbers, + - · and nothing else.
@@ -215,7 +261,8 @@ def test_the_files_need_nothing_else():
     parser = Links()
     parser.feed(page)
     assert (parser.links, parser.open_tags) == ([], [])
-    assert "<msub><mi>v</mi><mrow><mn>43</mn></mrow></msub>" in page
+    assert "<i>v</i><sub>43</sub>" in page
+    assert '<i>δ</i><span class="both"><sup>(1)</sup><sub>3</sub></span>' in page
     assert r"$\partial J/\partial v_{43} = \delta_{3}^{(1)} x_{4}$" in text
     assert "| $v_{43}$ |" in text
     assert "_{" not in re.sub(r"\$[^$\n]*\$", "", text)
@@ -308,11 +355,11 @@ def test_a_record_never_knows_the_keys_of_trace():
 
 def test_the_table_of_equations_names_functions_that_exist():
     from src.network import checking, derivation, optimizers, outputs, propagation
-    from src.report.trace.notation import CODE
+    from src.report.trace.notation import code
 
     modules = {"derivation": derivation, "outputs": outputs, "checking": checking, "optimizers": optimizers}
     classes = {"Propagation": propagation.Propagation, "Optimizer": optimizers.Optimizer}
-    for by_sums, by_matrices in CODE.values():
+    for _, by_sums, by_matrices in code().values():
         for where in (by_sums, by_matrices):
             holder, name = where.split(".")
             assert hasattr({**modules, **classes}[holder], name), where

@@ -30,11 +30,16 @@ def build_report(
         If the store fails.
     """
     jobs = outcome.jobs
-    failed = sum(job.status == "FAILED" for job in jobs)
-    several_codes = len({job.code_version for job in jobs}) > 1
     datasets = described_data(record, jobs)
     described = one_of(datasets)
     drawer = Drawer()
+    notes = [sentence for each in sweeps for sentence in each.unreadable]
+    if failed := sum(job.status == "FAILED" for job in jobs):
+        counts = {"failed": failed, "count": len(jobs)}
+        notes.append(say("{failed} of {count} jobs failed and are left out of every comparison.", **counts))
+    notes += data_cautions(datasets, jobs)
+    if len({job.code_version for job in jobs}) > 1:
+        notes.append(say("The jobs were run by different versions of the numerical code or its libraries."))
     return ComparisonReport(
         title=listed(dict.fromkeys(plain(each.name) for each in sweeps)),
         question=question(outcome),
@@ -46,19 +51,7 @@ def build_report(
         held_out=tuple(found for each in sweeps for found in each.held_out),
         method=method(sweeps, outcome, datasets),
         commands=commands(sweeps, outcome.metric),
-        notes=(
-            *(sentence for each in sweeps for sentence in each.unreadable),
-            *[
-                say(
-                    "{failed} of {count} jobs failed and are left out of every comparison.",
-                    failed=failed,
-                    count=len(jobs),
-                )
-            ]
-            * bool(failed),
-            *data_cautions(datasets, jobs),
-            *[say("The jobs were run by different versions of the numerical code or its libraries.")] * several_codes,
-        ),
+        notes=tuple(notes),
         reused=len(frozenset().union(*(each.reused for each in sweeps))),
     )
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from src.comparison.held_out import HeldOut, HeldOutModel
-from src.language import listed, say, say_number
+from src.language import listed, say, say_number, sentences
 from src.report.tables import interval_text
 from src.report.terminal import Cells
 from src.report.words import MISSING, metric_label, number, percent, plain, short_name
@@ -79,18 +79,15 @@ def held_out_cells(found: HeldOut) -> Cells:
         else say("Rows of one group are not independent of each other, so neither an interval nor a test is given."),
     ]
     if found.independent and others:
-        notes.append(
+        tested = [
             say(
-                "Right alone: rows that only this model has right, and those that only the chosen one has; p: "
-                "McNemar's exact test of the two, corrected for {count} comparisons (Holm).",
-                count=others,
-            )
-            if others > 1
-            else say(
                 "Right alone: rows that only this model has right, and those that only the chosen one has; p: "
                 "McNemar's exact test of the two."
             )
-        )
+        ]
+        if others > 1:
+            tested.append(say("p is corrected for {count} comparisons (Holm).", count=others))
+        notes.append(sentences(tested))
     headers = (say("model"), say("rows right"), say("accuracy"), interval, *map(metric_label, metrics), *pairs)
     explains = {interval: notes[1], **dict.fromkeys(pairs, notes[-1])} if found.independent and others else {}
     cells = Cells(
@@ -120,15 +117,14 @@ def _warnings(found: HeldOut) -> Iterator[str]:
             data=plain(found.data),
         )
     for column, values in found.unknown.items():
+        shown = {"column": repr(column), "values": listed(map(repr, values), most=_MOST_VALUES)}
         yield say_number(
             "{file}, column {column}: {number} value that no model was trained with ({values}); such a row counts as "
             "none of the column's categories.",
             "{file}, column {column}: {number} values that no model was trained with ({values}); such a row counts as "
             "none of the column's categories.",
             len(values),
-            file=file,
-            column=repr(column),
-            values=listed(map(repr, values), most=_MOST_VALUES),
+            **{"file": file, **shown},
         )
 
 

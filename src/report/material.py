@@ -154,7 +154,9 @@ def class_cells(record: Record, outcome: Outcome) -> Cells | None:
     if not rows:
         return None
     headers = (say("model"), say("class"), say("precision"), say("recall"), "F1", say("rows"))
-    note = say(
-        "At each model's best setting, over the rows of all test folds together, by models that had not seen them."
-    )
-    return Cells(headers, (False, False, True, True, True, True), rows, None, (note,))
+    notes = [
+        say("At each model's best setting, over the rows of all test folds together, by models that had not seen them.")
+    ]
+    if any(setting.first.config.cv.repeats > 1 for setting in outcome.settings):
+        notes.append(say("Scores are over all repeats together; rows are the class's own, which every repeat tests."))
+    return Cells(headers, (False, False, True, True, True, True), rows, None, tuple(notes))

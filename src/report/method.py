@@ -29,12 +29,8 @@ def question(outcome: Outcome) -> str:
     data = listed(list(outcome.boards))
     if len(models) > 1:
         *others, last = models
-        return say(
-            "Which model predicts best on {data}: {models} or {last}?",
-            data=data,
-            models=say(", ").join(others),
-            last=last,
-        )
+        named = {"models": say(", ").join(others), "last": last}
+        return say("Which model predicts best on {data}: {models} or {last}?", data=data, **named)
     keys = [key.rpartition(".")[2] for key in varying(flats) if key not in (DATA, SEED)]
     if keys:
         return say("Which {keys} suits {model} best on {data}?", keys=listed(keys), model=models[0], data=data)
@@ -103,15 +99,11 @@ def commands(sweeps: Sequence[RecordedSweep], metric: str) -> tuple[str, ...]:
 def _data(label: str, digest: str, data: RecordedDataset) -> str:
     names = [plain(name, 40) for name in data.columns]
     columns = f" ({', '.join(names)})" if len(names) <= _MOST_FEATURES else ""
+    features = say_number("{number} feature", "{number} features", len(names)) + columns
+    counts = {"label": label, "rows": data.rows, "features": features, "classes": data.classes}
     return say(
-        "{label}: {rows} rows, {features}{columns}, {classes} classes; {source}; SHA-256 {digest}",
-        label=label,
-        rows=data.rows,
-        features=say_number("{number} feature", "{number} features", len(names)),
-        columns=columns,
-        classes=data.classes,
-        source=data.source,
-        digest=digest[:16],
+        "{label}: {rows} rows, {features}, {classes} classes; {source}; SHA-256 {digest}",
+        **{**counts, "source": data.source, "digest": digest[:16]},
     )
 
 

@@ -50,36 +50,20 @@ def fitted_pictures(fitted: Plane | HiddenUnits | None) -> tuple[Picture, ...]:
     """Draw what the models, fitted on all rows, decide or look at."""
     if isinstance(fitted, Plane):
         data = fitted.data
-        return (
-            Picture(
-                "decision-regions",
-                say("What each model decides"),
-                say(
-                    "The plane of the two features as each model, fitted on all rows, divides it; the rows as points. "
-                    "The paler the tint, the less sure the model."
-                ),
-                decision_regions(
-                    fitted.grid,
-                    fitted.predicted,
-                    data.features.to_numpy(dtype=float),
-                    data.target,
-                    data.feature_names,
-                    data.class_names,
-                ),
-            ),
+        told = say(
+            "The plane of the two features as each model, fitted on all rows, divides it; the rows as points. The "
+            "paler the tint, the less sure the model."
         )
+        points = data.features.to_numpy(dtype=float), data.target, data.feature_names, data.class_names
+        drawn = decision_regions(fitted.grid, fitted.predicted, *points)
+        return (Picture("decision-regions", say("What each model decides"), told, drawn),)
     if isinstance(fitted, HiddenUnits):
-        return (
-            Picture(
-                "hidden-units",
-                say("What the hidden units of {model} look at", model=plain(fitted.name)),
-                say(
-                    "Weights from the pixels to each unit of the first hidden layer: light where ink excites it, dark "
-                    "where ink inhibits it."
-                ),
-                hidden_weights(fitted.weights, fitted.image, MOST_UNITS),
-            ),
+        title = say("What the hidden units of {model} look at", model=plain(fitted.name))
+        told = say(
+            "Weights from the pixels to each unit of the first hidden layer: light where ink excites it, dark where "
+            "ink inhibits it."
         )
+        return (Picture("hidden-units", title, told, hidden_weights(fitted.weights, fitted.image, MOST_UNITS)),)
     return ()
 
 
@@ -98,7 +82,7 @@ def job_figures(name: str, made: OutOfFold, curves: Sequence[Curve]) -> dict[str
     return {
         **({"figures/learning_curve.png": to_png(learning_curve({name: curves}))} if curves else {}),
         "figures/confusion_matrix.png": to_png(confusion_matrices({name: made}, made.class_names)),
-        LAST_FIGURE: to_png(roc_curves({name: made})),
+        LAST_FIGURE: to_png(roc_curves({name: made}, made.class_names)),
     }
 
 
@@ -140,11 +124,11 @@ def _of_scores(outcome: Outcome) -> Iterator[Picture]:
     metric = outcome.metric
     label = metric_label(metric)
     if len(outcome.candidates) > 1:
+        confidence = outcome.options.confidence
         told = [
             say(
                 "Mean test {metric} of each model in the table above, with its own {confidence} confidence interval.",
-                metric=label,
-                confidence=percent(outcome.options.confidence),
+                **{"metric": label, "confidence": percent(confidence)},
             )
         ]
         if outcome.comparisons:
@@ -154,40 +138,16 @@ def _of_scores(outcome: Outcome) -> Iterator[Picture]:
                     "the differences above tell."
                 )
             )
-        yield Picture(
-            "models",
-            say("Models"),
-            sentences(told),
-            intervals(outcome.candidates, metric, outcome.options.confidence),
-        )
+        drawn = intervals(outcome.candidates, metric, confidence)
+        yield Picture("models", say("Models"), sentences(told), drawn)
     if len(outcome.boards) > 1:
         return
     models = [model_label(setting.flat) for setting in outcome.settings]
     principal = NETWORK if NETWORK in models else max(dict.fromkeys(models), key=models.count)
     part = [setting for setting, model in zip(outcome.settings, models, strict=True) if model == principal]
     swept = numbers([setting.flat for setting in part])
-    over_two = say("{metric} of {model} over two settings", metric=_titled(label), model=plain(principal))
-    if len(swept) > 1 and any(numeric_places(part, key) for key in swept[:2]):
-        yield Picture(
-            "scattered",
-            over_two,
-            say(
-                "Each point is a setting of {model} that was tried; the darker the better, the best is framed.",
-                model=plain(principal),
-            ),
-            scattered(part, swept[0], swept[1], metric),
-        )
-    elif len(swept) > 1:
-        yield Picture(
-            "heat-map",
-            over_two,
-            say(
-                "Each cell is the best setting of {model} with these values, over all folds; the darker the better, "
-                "the best is framed. A broad dark region is worth more than one dark cell.",
-                model=plain(principal),
-            ),
-            heat_map(part, swept[0], swept[1], metric),
-        )
+    if len(swept) > 1:
+        yield _over_two(part, swept[0], swept[1], metric, alone=len(part) == len(models))
     axis = next(iter(numbers([setting.flat for setting in outcome.settings])), None)
     if axis is None:
         return
@@ -200,6 +160,30 @@ def _of_scores(outcome: Outcome) -> Iterator[Picture]:
         say("{metric} by {key}", metric=_titled(label), key=leaf),
         say("Mean over the folds along {key}, everything else at its best there.", key=leaf),
         metric_along(lines, axis, metric),
+    )
+
+
+def _over_two(settings: Sequence[Setting], x: str, y: str, metric: str, *, alone: bool) -> Picture:
+    """A model's settings over two keys; whether it is `alone`, without settings of other models beside it."""
+    model = plain(model_label(settings[0].flat))
+    has_many = any(numeric_places(settings, key) for key in (x, y))
+    told = [
+        say(
+            "Each point is a setting of {model} that was tried; the darker the better, the best is framed.", model=model
+        )
+        if has_many
+        else say(
+            "Each cell is the best setting of {model} with these values, over all folds; the darker the better, the "
+            "best is framed. A broad dark region is worth more than one dark cell.",
+            model=model,
+        ),
+        *([] if alone else [say("Settings of other models are not in it.")]),
+    ]
+    return Picture(
+        "scattered" if has_many else "heat-map",
+        say("{metric} of {model} over two settings", metric=_titled(metric_label(metric)), model=model),
+        sentences(told),
+        (scattered if has_many else heat_map)(settings, x, y, metric),
     )
 
 
@@ -220,21 +204,15 @@ def _of_curves(material: Material) -> Iterator[Picture]:
     trained = [one for one in material.outcome.candidates if material.curves[one.name]]
     losses = {one.name: one.best.flat.get("model.loss", "cross_entropy") for one in trained}
     if trained:
-        drawn = say("Loss by epoch, mean over the folds and one standard deviation.")
-        if len(material.outcome.settings) > 1:
-            drawn = say("Loss by epoch at each model's setting above, mean over the folds and one standard deviation.")
-        yield Picture(
-            "learning-curves",
-            say("Learning curves"),
-            sentences(
-                [
-                    drawn,
-                    say("Where the test fold's loss rises again while the training part's falls, the model overfits."),
-                    *_which(len(trained), MOST_PANELS),
-                ]
-            ),
-            learning_curve({one.name: material.curves[one.name] for one in best(trained)}, losses),
-        )
+        told = [
+            say("Loss by epoch at each model's setting above, mean over the folds and one standard deviation.")
+            if len(material.outcome.settings) > 1
+            else say("Loss by epoch, mean over the folds and one standard deviation."),
+            say("Where the test fold's loss rises again while the training part's falls, the model overfits."),
+            *_which(len(trained), MOST_PANELS),
+        ]
+        drawn = learning_curve({one.name: material.curves[one.name] for one in best(trained)}, losses)
+        yield Picture("learning-curves", say("Learning curves"), sentences(told), drawn)
 
 
 def _of_predictions(material: Material) -> Iterator[Picture]:
@@ -243,46 +221,40 @@ def _of_predictions(material: Material) -> Iterator[Picture]:
     if len(classes) <= MOST_CLASSES:
         most = MOST_PANELS if len(classes) <= FEW_CLASSES else 2
         kept = [one.name for one in best(material.outcome.candidates, most)]
-        again = any(setting.first.config.cv.repeats > 1 for setting in material.outcome.settings)
-        told = say("How many rows of each true class were predicted as which, by models that had not seen them.")
-        if again:
-            told = say(
-                "How many rows of each true class were predicted as which, by models that had not seen them; every row "
-                "counts once in each repetition."
+        told = [say("How many rows of each true class were predicted as which, by models that had not seen them.")]
+        if any(setting.first.config.cv.repeats > 1 for setting in material.outcome.settings):
+            told.append(
+                say("Counted over all repeats: each row once in each, where the table of classes counts it once.")
             )
         yield Picture(
             "confusion",
             say("Confusion matrices"),
-            sentences([told, *_which(len(material.outcome.candidates), most)]),
+            sentences([*told, *_which(len(material.outcome.candidates), most)]),
             confusion_matrices({name: made[name] for name in kept}, classes),
         )
     left_out = _which(len(material.outcome.candidates), MOST_PANELS)
-    told = say("True positives against false positives as the threshold moves, mean over the folds.")
-    if len(classes) > 2:
-        told = say(
+    about = [
+        say(
+            "True positives against false positives as the threshold moves, mean over the folds; positive is class "
+            "{name}.",
+            name=plain(classes[1], 40),
+        )
+        if len(classes) == 2
+        else say(
             "True positives against false positives as the threshold moves, mean over the folds and over one class "
             "against the rest."
-        )
-    yield Picture(
-        "roc",
-        say("ROC curves"),
-        sentences([told, *left_out]),
-        roc_curves(made),
-    )
-    yield Picture(
-        "calibration",
-        say("Calibration"),
-        sentences(
-            [
-                say(
-                    "How often what is predicted with a probability comes true; on the diagonal the probabilities can "
-                    "be taken at their word. Below, how the predicted probabilities are spread."
-                ),
-                *left_out,
-            ]
         ),
-        calibration_curves(made, classes),
-    )
+        say("The markers only tell the lines apart; they mark no threshold."),
+    ]
+    yield Picture("roc", say("ROC curves"), sentences([*about, *left_out]), roc_curves(made, classes))
+    told = [
+        say(
+            "How often what is predicted with a probability comes true; on the diagonal the probabilities can be taken "
+            "at their word. Below, how the predicted probabilities are spread."
+        ),
+        say("A point stands for equally many predictions; its bar is the 95% interval of the share (Wilson)."),
+    ]
+    yield Picture("calibration", say("Calibration"), sentences([*told, *left_out]), calibration_curves(made, classes))
 
 
 def _which(count: int, most: int) -> list[str]:

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from typing import Any, ParamSpec
 
 import matplotlib
+import numpy as np
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -25,6 +26,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from numpy.typing import ArrayLike
 from rich.cells import cell_len
 
 from src.language import ENGLISH, chosen, letters, speaking
@@ -37,7 +39,6 @@ Arguments = ParamSpec("Arguments")
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES: tuple[Any, ...] = ("-", (0, (5, 1.6)), (0, (6, 1.6, 1.2, 1.6)), (0, (1.3, 1.3)), (0, (3, 1, 1, 1, 1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
-HATCHES = ("", "///", "...", "\\\\\\", "xxx", "---")
 INK = "#222222"
 FAINT = "#6B6B6B"
 RULE = "#D9D9D9"
@@ -46,19 +47,9 @@ DPI = 150
 
 # Fonts that hold Chinese, Japanese and Korean letters on Linux, macOS and Windows; those that are installed are used.
 _WIDE_FONTS = (
-    "Noto Sans CJK SC",
-    "Noto Sans CJK JP",
-    "Noto Sans SC",
-    "Source Han Sans SC",
-    "WenQuanYi Micro Hei",
-    "WenQuanYi Zen Hei",
-    "Droid Sans Fallback",
-    "PingFang SC",
-    "Hiragino Sans GB",
-    "Microsoft YaHei",
-    "SimHei",
-    "SimSun",
-    "Arial Unicode MS",
+    *("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Micro Hei"),
+    *("WenQuanYi Zen Hei", "Droid Sans Fallback", "PingFang SC", "Hiragino Sans GB", "Microsoft YaHei", "SimHei"),
+    *("SimSun", "Arial Unicode MS"),
 )
 _PLAIN_FONT = "DejaVu Sans"  # comes with matplotlib
 
@@ -168,12 +159,20 @@ def categories(axes: Axes, labels: Sequence[str], which: str = "x", limit: int =
             label.set(horizontalalignment="right", rotation_mode="anchor")
 
 
-def log_scale(axes: Axes, which: str = "y") -> None:
-    """A logarithmic axis with plain numbers (0.01, 1, 100) at its ticks."""
+def log_scale(axes: Axes, which: str, values: ArrayLike, times: float = 100) -> bool:
+    """Make an axis logarithmic, with plain numbers (0.01, 1, 100) at its ticks, where values need it; whether they do.
+
+    They do if all are positive and the largest is more than so many `times` the least; those not finite are left out.
+    """
+    shown = np.ravel(values)
+    shown = shown[np.isfinite(shown)]
+    if not shown.size or shown.min() <= 0 or shown.max() <= times * shown.min():
+        return False
     axis = axes.xaxis if which == "x" else axes.yaxis
     (axes.set_xscale if which == "x" else axes.set_yscale)("log")
     axis.set_major_formatter(FuncFormatter(lambda at, _: f"{at:g}"))
     axis.set_minor_formatter(NullFormatter())
+    return True
 
 
 def to_png(drawn: Figure, dpi: int = DPI) -> bytes:

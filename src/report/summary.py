@@ -11,12 +11,12 @@ from src.comparison.held_out import HeldOut
 from src.comparison.outcome import Outcome
 from src.escaping import masked
 from src.language import say
+from src.report.across import across_tables
 from src.report.held_out import held_out_cells
 from src.report.method import RUN_BY
 from src.report.page import ComparisonReport
 from src.report.tables import SCREENFUL, best_line, leaderboard
 from src.report.terminal import Cells, FittedTable, paragraph
-from src.report.verdicts import across_tables
 
 _CHECK = "check/gradient_error"
 SHOWN_JOBS = 12  # of a leaderboard beside other tables; the files hold it whole
@@ -41,13 +41,13 @@ def print_summary(
         _say_whose(console, report)
     console.print()
     _print_tables(console, across_tables(outcome))
-    _print(console, best_line(outcome), "bold")
+    _print(console, best_line(outcome), "bold" if report is None else "")
     checked = [job.metrics[_CHECK] for setting in outcome.settings for job in setting.jobs if _CHECK in job.metrics]
     if checked:
         error = f"{max(checked):.1e}"
         _print(console, say("Gradient check: largest relative error against central differences {error}.", error=error))
     if report is not None:
-        _print(console, report.answer)
+        _print(console, report.answer, "bold")
     for caution in cautions if report is None else report.caveats:
         _print(console, caution, "yellow")
 

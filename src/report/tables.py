@@ -58,7 +58,8 @@ def leaderboard_cells(outcome: Outcome, reused: int = 0, *, join_settings: bool 
         say("Test scores, mean ± standard deviation over {folds}; best {metric} first.", folds=folds, metric=label)
     ]
     if reused:
-        notes.append(say("Reused from the record: {reused} of {jobs}.", reused=reused, jobs=_jobs(len(outcome.jobs))))
+        jobs = say_number("{number} job", "{number} jobs", len(outcome.jobs))
+        notes.append(say("Reused from the record: {reused} of {jobs}.", reused=reused, jobs=jobs))
     return Cells(
         headers=headers,
         numeric=numeric,
@@ -124,37 +125,27 @@ def best_line(outcome: Outcome) -> str:
     label, metric = metric_label(outcome.metric), outcome.metric
     keys = _varying_within(outcome)
     if len(outcome.boards) > 1:
-        best = [(data, outcome.best_on(data)) for data in outcome.boards]
-        found = [
-            say(
-                "{model} on {data} ({score})",
-                model=plain(job_label(one.flat, keys)),
-                data=plain(data),
-                score=number(one.score(metric)),
-            )
-            for data, one in best
-            if one
+        each = [
+            say("{model} on {data} ({score})", model=plain(job_label(one.flat, keys)), data=plain(data), score=score)
+            for data in outcome.boards
+            if (one := outcome.best_on(data)) is not None
+            for score in [number(one.score(metric))]
         ]
-        if found:
-            return say(
-                "Best {metric} of each data set, on the folds that chose it: {found}.",
-                metric=label,
-                found=say("; ").join(found),
-            )
+        if each:
+            told = {"metric": label, "found": say("; ").join(each)}
+            return say("Best {metric} of each data set, on the folds that chose it: {found}.", **told)
     if outcome.best is None:
         return say("No job has a result.")
     results = sum(has_result(setting, metric) for setting in outcome.settings)
-    model = plain(job_label(outcome.best.flat, keys))
-    score = mean_and_spread(outcome.best.score(metric), outcome.best.spread(metric))
+    found = {
+        "count": results,
+        "model": plain(job_label(outcome.best.flat, keys)),
+        "metric": label,
+        "score": mean_and_spread(outcome.best.score(metric), outcome.best.spread(metric)),
+    }
     if results == 1:
-        return say("Result: {model}, {metric} {score}.", model=model, metric=label, score=score)
-    return say(
-        "Best of {count}: {model}, {metric} {score} on the folds that chose it.",
-        count=results,
-        model=model,
-        metric=label,
-        score=score,
-    )
+        return say("Result: {model}, {metric} {score}.", **found)
+    return say("Best of {count}: {model}, {metric} {score} on the folds that chose it.", **found)
 
 
 def candidate_cells(outcome: Outcome) -> Cells:
@@ -179,31 +170,24 @@ def candidate_cells(outcome: Outcome) -> Cells:
         for one in outcome.candidates
     ]
     used = {one.selection for one in outcome.candidates}
-    notes = [
-        say(
-            "Mean test {metric} over the folds, with its {confidence} confidence interval corrected for training parts "
-            "that overlap (Nadeau and Bengio 2003).",
-            metric=label,
-            confidence=confidence,
-        )
-    ]
-    if used - {"only"}:
-        notes.append(
-            say(
-                "Each fold is scored by a setting that was chosen without it; named is the setting that is best over "
-                "all folds, with its score on these folds, which chose it."
-            )
-        )
-    ways = []
-    if "other folds" in used:
-        ways.append(
-            say(
-                "Chosen by the other folds: of the same repeat and seed. Such a score's interval holds the truth "
-                "somewhat less often than it says (experiments/statistics.md)."
-            )
-        )
-    if "nested" in used:
-        ways.append(say("Chosen in each training part: by folds inside it (nested cross-validation)."))
+    of_scores = say(
+        "Mean test {metric} over the folds, with its {confidence} confidence interval corrected for training parts "
+        "that overlap (Nadeau and Bengio 2003).",
+        **{"metric": label, "confidence": confidence},
+    )
+    of_choice = say(
+        "Each fold is scored by a setting that was chosen without it; named is the setting that is best over all "
+        "folds, with its score on these folds, which chose it."
+    )
+    notes = [of_scores, *[of_choice] * bool(used - {"only"})]
+    explained = {
+        "other folds": say(
+            "Chosen by the other folds: of the same repeat and seed. Such a score's interval holds the truth somewhat "
+            "less often than it says (experiments/statistics.md)."
+        ),
+        "nested": say("Chosen in each training part: by folds inside it (nested cross-validation)."),
+    }
+    ways = [text for way, text in explained.items() if way in used]
     explains = {of_settings[-1]: sentences(ways)} if ways else {}
     numeric = (False, False, True, True, False, True, True, False)
     cells = Cells(headers, numeric, tuple(rows), None, (*notes, *explains.values()), explains=explains)
@@ -318,7 +302,3 @@ def _fit_warnings(outcome: Outcome) -> list[str]:
             say("warned in {fits}: {who}: {warning}", fits=fits_told, who=who, warning=plain(texts[model, key], 200))
         )
     return lines
-
-
-def _jobs(count: int) -> str:
-    return say_number("{number} job", "{number} jobs", count)

@@ -8,21 +8,19 @@ from functools import reduce
 import pandas as pd
 
 from src.comparison import calibration
-from src.comparison.across import ALPHA, AcrossData
 from src.comparison.candidates import Candidate
 from src.comparison.families import Comparison, Family
 from src.comparison.naming import grouped
 from src.comparison.outcome import Outcome
 from src.evaluation.metrics import metric_of
 from src.language import listed, say, say_number, sentences
+from src.report.across import TOLD_IN_FULL, across_sentence, better_or_worse, named, probabilities, sentence, than
 from src.report.tables import as_csv, interval_text
 from src.report.terminal import Cells
-from src.report.words import MISSING, metric_label, number, p_value, percent, plain, probability
+from src.report.words import MISSING, metric_label, number, p_in_column, p_value, percent, plain, probability, with_sign
 
-_TOLD_IN_FULL = 3
 _NAMED = 8  # pairs that are equal in practice, named in the answer
 _SCORES_NAMED = 4
-_NAME_LENGTH = 60
 
 
 def answer(outcome: Outcome) -> str:
@@ -41,7 +39,7 @@ def answer(outcome: Outcome) -> str:
         return say("Nothing is compared: no data set has two models with a result.")
     several = len(outcome.families) > 1
     clauses = _by_data(outcome.families) if several else _of_family(outcome.families[0])
-    told = [_sentence(clauses + _flattery(outcome.candidates))]
+    told = [sentence(clauses + _flattery(outcome.candidates))]
     told += _each_by_itself(outcome) if several else _with_more_repeats(outcome)
     told += _chosen(outcome)
     across = None if outcome.across is None else across_sentence(outcome.across)
@@ -52,28 +50,28 @@ def comparison_cells(outcome: Outcome) -> Cells:
     """The comparisons as a table of texts, with the notes that say how to read it."""
     comparisons, options = outcome.comparisons, outcome.options
     interval = say("{confidence} interval", confidence=percent(options.confidence))
-    detectable, probabilities = say("could show"), _probabilities()
+    detectable, chances = say("could show"), probabilities()
     headers = (
         *(say("data"), say("model"), say("baseline"), say("verdict"), say("difference"), interval, say("p (Holm)")),
-        *(detectable, *probabilities),
+        *(detectable, *chances),
     )
     rows = tuple(
         (
             *(plain(one.data), plain(one.model), plain(one.baseline), _verdict(one)),
-            *(signed(one.difference, one), _interval(one), _p(one.p_holm)),
+            *(signed(one.difference, one), _interval(one), p_in_column(one.p_holm)),
             MISSING if one.is_difference or not one.detectable else _shown(one.detectable, one) or say("none"),
             *(probability(share, one.confidence) for share in (one.p_worse, one.p_equal, one.p_better)),
         )
         for one in comparisons
     )
     notes = _notes(outcome)
-    explains = {detectable: notes[-2], **dict.fromkeys(probabilities, notes[-1])} if notes else {}
+    explains = {detectable: notes[-2], **dict.fromkeys(chances, notes[-1])} if notes else {}
     cells = Cells(headers, (False,) * 4 + (True,) * 7, rows, None, notes, explains=explains)
     if comparisons and comparisons[0].rope is None:
         cells = cells.without(say("P(equal)"))
     if len(outcome.boards) < 2:
         cells = cells.without(say("data"))
-    narrow = cells.without(*probabilities)
+    narrow = cells.without(*chances)
     return replace(cells, narrower=(narrow, narrow.without(detectable), narrow.without(detectable, interval)))
 
 
@@ -82,179 +80,38 @@ def comparison_csv(outcome: Outcome) -> str:
     return as_csv(pd.DataFrame(list(outcome.comparisons)).drop(columns="on_folds"))
 
 
-def across_tables(outcome: Outcome) -> tuple[Cells, ...]:
-    """What several data sets say together: the candidates, and their pairs; none where there are too few data sets."""
-    found = outcome.across
-    return () if found is None else (across_cells(found, outcome), pair_cells(found, outcome))
-
-
-def across_cells(found: AcrossData, outcome: Outcome) -> Cells:
-    """The candidates over all data sets: mean rank, score on each data set."""
-    label = metric_label(outcome.metric)
-    rows = tuple(
-        (plain(name), f"{rank:.2f}", *(number(score) for score in scores))
-        for name, rank, scores in zip(found.names, found.ranks, found.scores, strict=True)
-    )
-    notes = [
-        say(
-            "Mean rank over {count} data sets, 1 for the best; then the mean test {metric} on each.",
-            count=len(found.data),
-            metric=label,
-        )
-    ]
-    if found.friedman is not None:
-        notes.append(say("Friedman's test over all: {p}.", p=p_value(found.friedman)))
-        if found.critical_difference is None:
-            notes.append(say("It shows no difference, so ranks are given no critical difference."))
-    if found.left_out:
-        notes.append(say("Not on every data set, and left out here: {models}.", models=plain(listed(found.left_out))))
-    headers = (say("model"), say("mean rank"), *map(plain, found.data))
-    return Cells(headers, (False, *(True,) * (len(headers) - 1)), rows, None, tuple(notes))
-
-
-def pair_cells(found: AcrossData, outcome: Outcome) -> Cells:
-    """The pairs of candidates over all data sets: mean difference, on how many the one is better, the tests."""
-    probabilities = _probabilities()
-    headers = (
-        *(say("model"), say("baseline"), say("mean difference"), say("wins"), say("losses"), say("p (Holm)")),
-        *probabilities,
-    )
-    rows = tuple(
-        (
-            *(plain(one.model), plain(one.baseline), _with_sign(one.difference)),
-            *(str(one.wins), str(one.losses), MISSING if one.p_holm is None else _p(one.p_holm)),
-            *(MISSING if share is None else percent(share, 1) for share in (one.p_worse, one.p_equal, one.p_better)),
-        )
-        for one in found.pairs
-    )
-    tested = say(
-        "p: Wilcoxon's signed-rank test over {count} data sets, with Holm's correction for {pairs} (Demšar 2006).",
-        count=len(found.data),
-        pairs=_pairs(found),
-    )
-    if found.is_tested and not found.can_show:
-        tested = sentences([tested, _sentence([_none_can_show(found)])])
-    bayesian = say("P(worse), P(equal), P(better): Bayesian signed-rank test (Benavoli et al. 2014).")
-    notes = (tested, bayesian) if found.is_tested else (_too_few(found),)
-    explains = {say("p (Holm)"): tested, **dict.fromkeys(probabilities, bayesian)} if found.is_tested else {}
-    cells = Cells(headers, (False, False, *(True,) * 7), rows, None, notes, explains=explains)
-    if not outcome.comparisons or outcome.comparisons[0].rope is None:
-        cells = cells.without(say("P(equal)"))
-    if not found.is_tested:
-        cells = cells.without(say("p (Holm)"), *probabilities)
-    narrow = cells.without(*probabilities)
-    return replace(cells, narrower=(narrow, narrow.without(say("wins"), say("losses"))))
-
-
-def across_sentence(found: AcrossData) -> str:
-    """What the data sets say together, in one sentence."""
-    first, last = found.names[0], found.names[-1]
-    best, worst = f"{found.ranks[0]:.1f}", f"{found.ranks[-1]:.1f}"
-    start = say(
-        "Over {count} data sets {first} ranks best ({best} on average) and {last} last ({worst})",
-        count=len(found.data),
-        first=plain(first),
-        best=best,
-        last=plain(last),
-        worst=worst,
-    )
-    if found.ranks[0] == found.ranks[-1]:
-        start = say("Over {count} data sets all rank alike ({rank} on average)", count=len(found.data), rank=best)
-    if not found.is_tested:
-        return say("{clauses}; {sentence}", clauses=start, sentence=_too_few(found))
-    told = [
-        say("{model} is better than {baseline} ({p})", **named)
-        if (one.p_better or 0) > (one.p_worse or 0)
-        else say("{model} is worse than {baseline} ({p})", **named)
-        for one in found.pairs
-        for named in [{"model": plain(one.model), "baseline": plain(one.baseline), "p": p_value(one.p_holm)}]
-        if one.is_difference
-    ]
-    if told:
-        return say("{clauses}.", clauses=say("; ").join([start, listed(told, most=_TOLD_IN_FULL)]))
-    if not found.can_show:
-        return say("{clauses}.", clauses=say("; ").join([start, _none_can_show(found)]))
-    return say(
-        "{clauses}; no difference over data sets can be told (Wilcoxon's test, corrected for {pairs}).",
-        clauses=start,
-        pairs=_pairs(found),
-    )
-
-
 def signed(value: float, comparison: Comparison) -> str:
     """A difference with its sign, with as many decimals as its interval's size asks for."""
     sizes = [abs(each) for each in (comparison.low, comparison.high, comparison.difference) if math.isfinite(each)]
     largest = max(sizes, default=0.0)
     digits = min(8, 1 - math.floor(math.log10(largest))) if 0 < largest < 0.01 else 3
-    text = _with_sign(value, digits)
+    text = with_sign(value, digits)
     return text[1:] if float(f"{value:.{digits}f}") == 0 else text
-
-
-def _with_sign(value: float, digits: int = 3) -> str:
-    return f"{value:+.{digits}f}".replace("-", "−")
-
-
-def _probabilities() -> tuple[str, str, str]:
-    return say("P(worse)"), say("P(equal)"), say("P(better)")
-
-
-def _pairs(found: AcrossData) -> str:
-    return say_number("{number} pair", "{number} pairs", found.tests)
-
-
-def _none_can_show(found: AcrossData) -> str:
-    return say(
-        "no difference over data sets can be told, whatever they show: with {count} data sets p by Wilcoxon's test, "
-        "corrected for {pairs}, is {least} at least",
-        count=len(found.data),
-        pairs=_pairs(found),
-        least=f"{found.least_p_holm:.3g}",
-    )
-
-
-def _too_few(found: AcrossData) -> str:
-    count = len(found.data)
-    return say(
-        "{count} data sets cannot reach p < {level} by Wilcoxon's test ({least} is the least), so nothing is tested "
-        "over data sets.",
-        count=count,
-        level=f"{ALPHA:g}",
-        least=f"{2 / 2**count:g}",
-    )
 
 
 def _alone(candidate: Candidate, outcome: Outcome) -> str:
     """What one candidate alone shows."""
     reached = say(
         "{model} reaches {metric} {score} ({confidence} interval {interval})",
-        model=_name(candidate.name),
+        model=named(candidate.name),
         metric=metric_label(outcome.metric),
         score=number(candidate.mean),
         confidence=percent(outcome.options.confidence),
         interval=interval_text(number(candidate.low), number(candidate.high)),
     )
     tried = len(candidate.settings)
-    told = {
-        "only": say("{reached}; there is no other model to compare it with.", reached=reached),
+    how = {
+        "only": "",
         "other folds": say(
-            "{reached}, each fold scored by the setting, of {count}, that was best on the other folds; there is no "
-            "other model to compare it with.",
-            reached=reached,
-            count=tried,
+            "each fold scored by the setting, of {count}, that was best on the other folds", count=tried
         ),
         "nested": say(
-            "{reached}, each fold scored by the setting, of {count}, that was best inside its training part; there is "
-            "no other model to compare it with.",
-            reached=reached,
-            count=tried,
+            "each fold scored by the setting, of {count}, that was best inside its training part", count=tried
         ),
-        "search": say(
-            "{reached}, chosen from {count} settings by a search that saw these folds, which flatters it; there is no "
-            "other model to compare it with.",
-            reached=reached,
-            count=tried,
-        ),
+        "search": say("chosen from {count} settings by a search that saw these folds, which flatters it", count=tried),
     }[candidate.selection]
+    reached = _comma([reached, how]) if how else reached
+    told = say("{reached}; there is no other model to compare it with.", reached=reached)
     setting = candidate.best_text
     if not setting or candidate.selection == "only":
         return told
@@ -267,29 +124,22 @@ def _chosen(outcome: Outcome) -> list[str]:
     used = [ways[way] for way in ways if any(one.selection == way for one in outcome.candidates)]
     if not used:
         return []
-    scores = [f"{_name(one.name)} {number(one.mean)}" for one in outcome.candidates]
+    scores = [f"{named(one.name)} {number(one.mean)}" for one in outcome.candidates]
+    others = listed(used)
     if len(outcome.boards) > 1 or len(scores) > _SCORES_NAMED:
-        return [say("Each fold is scored by a setting that {others} chose.", others=listed(used))]
+        return [say("Each fold is scored by a setting that {others} chose.", others=others)]
     return [
-        say(
-            "Each fold is scored by a setting that {others} chose: {scores}.",
-            others=listed(used),
-            scores=listed(scores),
-        )
+        say("Each fold is scored by a setting that {others} chose: {scores}.", others=others, scores=listed(scores))
     ]
 
 
 def _flattery(candidates: Sequence[Candidate]) -> list[str]:
     """What has to be said in the sentence itself of scores that a search chose."""
-    searched = [_name(one.name) for one in candidates if one.selection == "search"]
-    if not searched:
-        return []
-    return [
-        say(
-            "the search saw the folds that score {models}, which flatters what it found",
-            models=listed(searched, most=_TOLD_IN_FULL),
-        )
-    ]
+    searched = [named(one.name) for one in candidates if one.selection == "search"]
+    models = listed(searched, most=TOLD_IN_FULL) if searched else ""
+    return [say("the search saw the folds that score {models}, which flatters what it found", models=models)] * bool(
+        models
+    )
 
 
 def _of_family(family: Family) -> list[str]:
@@ -298,47 +148,38 @@ def _of_family(family: Family) -> list[str]:
     told = sorted((one for one in comparisons if one.is_difference), key=lambda one: one.p_holm)
     equal = [one for one in comparisons if one.verdict in ("equal", "identical")]
     undecided = [one for one in comparisons if one.verdict == "undecided"]
-    if len(comparisons) <= _TOLD_IN_FULL:
+    counts = {"undecided": len(undecided), "count": len(comparisons)}
+    if len(comparisons) <= TOLD_IN_FULL:
         return _clauses([*told, *(one for one in comparisons if one not in told)])
-    clauses = _clauses(told[:_TOLD_IN_FULL])
-    more = len(told) - _TOLD_IN_FULL
+    clauses = _clauses(told[:TOLD_IN_FULL])
+    more = len(told) - TOLD_IN_FULL
     if more > 0:
         clauses.append(
             say_number("{number} more comparison shows a difference", "{number} more comparisons show one", more)
         )
     if undecided and not told:
         largest = max(undecided, key=lambda one: abs(one.difference))
-        evidence, count = {"pair": _pair(largest), "evidence": _evidence(largest)}, len(comparisons)
+        fields = {**counts, "pair": _pair(largest), "evidence": _evidence(largest)}
         clauses.append(
             say(
                 "no difference can be told in {undecided} of {count} comparisons; the largest is {pair} ({evidence})",
-                undecided=len(undecided),
-                count=count,
-                **evidence,
+                **fields,
             )
             if equal
             else say(
-                "no difference can be told in any of {count} comparisons; the largest is {pair} ({evidence})",
-                count=count,
-                **evidence,
+                "no difference can be told in any of {count} comparisons; the largest is {pair} ({evidence})", **fields
             )
         )
     clauses += _equal_clauses(equal)
     if undecided and told:
-        clauses.append(
-            say(
-                "in the other {undecided} of {count} comparisons no difference can be told",
-                undecided=len(undecided),
-                count=len(comparisons),
-            )
-        )
+        clauses.append(say("in the other {undecided} of {count} comparisons no difference can be told", **counts))
     return clauses
 
 
 def _clauses(comparisons: Sequence[Comparison]) -> list[str]:
     """A clause for each model and verdict, however many baselines it holds against."""
     groups = grouped(((one.model, one.verdict), one) for one in comparisons)
-    return [_clause(_name(model), verdict, group) for (model, verdict), group in groups.items()]
+    return [_clause(named(model), verdict, group) for (model, verdict), group in groups.items()]
 
 
 def _by_data(families: Sequence[Family]) -> list[str]:
@@ -347,7 +188,7 @@ def _by_data(families: Sequence[Family]) -> list[str]:
     differing = [data for data, group in groups.items() if any(one.is_difference for one in group)]
     silent = [data for data, group in groups.items() if all(one.verdict == "undecided" for one in group)]
     equal = [data for data in groups if data not in (*differing, *silent)]
-    in_full = sum(one.is_difference for group in groups.values() for one in group) <= _TOLD_IN_FULL
+    in_full = sum(one.is_difference for group in groups.values() for one in group) <= TOLD_IN_FULL
 
     def of_sets(names: Sequence[str]) -> list[str]:
         found = {data: _of_one_set(groups[data], in_full) for data in names}
@@ -377,9 +218,13 @@ def _of_one_set(comparisons: Sequence[Comparison], in_full: bool) -> str:
     """What the comparisons on one data set show, with the evidence if it is told in full."""
     told = [one for one in comparisons if one.is_difference]
     undecided = sum(one.verdict == "undecided" for one in comparisons)
-    groups = grouped(((_name(one.model), one.verdict, one.within_rope), one) for one in told)
+    groups = grouped(((one.model, one.verdict, one.rope if one.within_rope else None), one) for one in told)
+    shortly = [
+        better_or_worse(model, verdict == "better", than([one.baseline for one in group], rope=rope))
+        for (model, verdict, rope), group in groups.items()
+    ]
     clauses = [
-        *(_clauses(told) if in_full else [_without_evidence(model, group) for (model, *_), group in groups.items()]),
+        *(_clauses(told) if in_full else shortly),
         *_equal_clauses([one for one in comparisons if one.verdict in ("equal", "identical")]),
     ]
     if undecided == 1:
@@ -393,37 +238,20 @@ def _of_one_set(comparisons: Sequence[Comparison], in_full: bool) -> str:
             )
         )
     *before, last = clauses
-    if len(before) < 2:
-        return say("{clause} and {last}", clause=before[0], last=last) if before else last
-    return say("{clauses}, and {last}", clauses=_comma(before), last=last)
-
-
-def _without_evidence(model: str, group: Sequence[Comparison]) -> str:
-    """Than whom a model is better or worse; a difference that is sure to be one of no consequence says so."""
-    first, baselines = group[0], listed(_name(one.baseline) for one in group)
-    rope = f"{first.rope or 0:g}"
-    if first.within_rope and first.verdict == "better":
-        return say(
-            "{model} is better, by less than {rope}, than {baselines}", model=model, rope=rope, baselines=baselines
-        )
-    if first.within_rope:
-        return say(
-            "{model} is worse, by less than {rope}, than {baselines}", model=model, rope=rope, baselines=baselines
-        )
-    if first.verdict == "better":
-        return say("{model} is better than {baselines}", model=model, baselines=baselines)
-    return say("{model} is worse than {baselines}", model=model, baselines=baselines)
+    if len(before) == 1:
+        return say("{clause} and {last}", clause=before[0], last=last)
+    return say("{clauses}, and {last}", clauses=_comma(before), last=last) if before else last
 
 
 def _equal_clauses(comparisons: Sequence[Comparison]) -> list[str]:
     """Who is equal to whom, without the evidence: a clause for each baseline, or for each model if that takes fewer."""
     if len(comparisons) > _NAMED:
         return [say("{count} comparisons show models that are equal in practice", count=len(comparisons))]
-    models = grouped((one.model, _name(one.baseline)) for one in comparisons)
-    baselines = grouped((one.baseline, _name(one.model)) for one in comparisons)
+    models = grouped((one.model, named(one.baseline)) for one in comparisons)
+    baselines = grouped((one.baseline, named(one.model)) for one in comparisons)
     if len(models) < len(baselines):
         return [
-            say("{model} is equal in practice to {baselines}", model=_name(name), baselines=listed(others))
+            say("{model} is equal in practice to {baselines}", model=named(name), baselines=listed(others))
             for name, others in models.items()
         ]
     return [
@@ -432,34 +260,32 @@ def _equal_clauses(comparisons: Sequence[Comparison]) -> list[str]:
             "{models} are equal in practice to {baseline}",
             len(others),
             models=listed(others),
-            baseline=_name(name),
+            baseline=named(name),
         )
         for name, others in baselines.items()
     ]
 
 
 def _clause(model: str, verdict: str, group: Sequence[Comparison]) -> str:
-    pairs = [{"baseline": _name(one.baseline), "evidence": _evidence(one)} for one in group]
-    if verdict == "undecided":
-        between = [say("between {model} and {baseline} ({evidence})", model=model, **pair) for pair in pairs]
-        return say("no difference can be told {pairs}", pairs=say(", or ").join(between))
+    """What holds between a model and some baselines; those with the same evidence share it."""
     if verdict == "identical":
-        others = listed(pair["baseline"] for pair in pairs)
+        others = listed(named(one.baseline) for one in group)
         return say("{model} and {others} make identical predictions", model=model, others=others)
+    alike = grouped(((_evidence(one), one.rope if one.within_rope else None), one.baseline) for one in group)
+    if verdict in ("better", "worse"):
+        others = say(", and ").join(than(names, evidence, rope) for (evidence, rope), names in alike.items())
+        return better_or_worse(model, verdict == "better", others)
+    pairs = [{"baselines": listed(map(named, names)), "evidence": evidence} for (evidence, _), names in alike.items()]
     if verdict == "equal":
-        others = say(", and to ").join(say("{baseline} ({evidence})", **pair) for pair in pairs)
+        others = say(", and to ").join(say("{baselines} ({evidence})", **pair) for pair in pairs)
         return say("{model} is equal in practice to {pairs}", model=model, pairs=others)
-    than = [
-        # A difference that is sure to be one of no consequence says so.
-        say("than {baseline} by less than {rope} ({evidence})", rope=f"{one.rope:g}", **pair)
-        if one.within_rope
-        else say("than {baseline} ({evidence})", **pair)
-        for one, pair in zip(group, pairs, strict=True)
+    between = [
+        say("between {model} and {baselines} ({evidence})", model=model, **pair)
+        if len(names) == 1
+        else say("between {model} and each of {baselines} ({evidence})", model=model, **pair)
+        for pair, names in zip(pairs, alike.values(), strict=True)
     ]
-    told = say(", and ").join(than)
-    if verdict == "better":
-        return say("{model} is better {than}", model=model, than=told)
-    return say("{model} is worse {than}", model=model, than=told)
+    return say("no difference can be told {pairs}", pairs=say(", or ").join(between))
 
 
 def _evidence(one: Comparison) -> str:
@@ -495,16 +321,12 @@ def _shown(size: float, one: Comparison) -> str | None:
 
 def _each_by_itself(outcome: Outcome) -> list[str]:
     """What several data sets are corrected for: each for its own comparisons."""
-    tests = sum(family.tests for family in outcome.families)
-    if tests == max(family.tests for family in outcome.families):
-        return []
-    return [
-        say(
-            "p and intervals are corrected for the comparisons of each data set by itself, not for all {count} "
-            "together.",
-            count=tests,
-        )
-    ]
+    tests = [family.tests for family in outcome.families]
+    told = say(
+        "p and intervals are corrected for the comparisons of each data set by itself, not for all {count} together.",
+        count=sum(tests),
+    )
+    return [told] if sum(tests) > max(tests) else []
 
 
 def _with_more_repeats(outcome: Outcome) -> list[str]:
@@ -520,7 +342,7 @@ def _with_more_repeats(outcome: Outcome) -> list[str]:
     least, most = shown[0][1], shown[-1][1]
     if least == most and len(shown) == len(undecided):
         return [say("More repeats (cv.repeats) could show differences of {smallest} at best.", smallest=least)]
-    if len(shown) <= _TOLD_IN_FULL:
+    if len(shown) <= TOLD_IN_FULL:
         each = listed(say("{smallest} for {pair}", smallest=smallest, pair=pair) for pair, smallest in shown)
         return [say("More repeats (cv.repeats) could show at best {differences}.", differences=each)]
     return [
@@ -540,11 +362,9 @@ def _interval(one: Comparison) -> str:
 
 def _verdict(one: Comparison) -> str:
     if one.is_difference and one.within_rope:
-        rope = f"{one.rope:g}"
+        is_better, rope = one.verdict == "better", f"{one.rope:g}"
         return (
-            say("better, by less than {rope}", rope=rope)
-            if one.verdict == "better"
-            else say("worse, by less than {rope}", rope=rope)
+            say("better, by less than {rope}", rope=rope) if is_better else say("worse, by less than {rope}", rope=rope)
         )
     return {
         "better": say("better"),
@@ -555,45 +375,32 @@ def _verdict(one: Comparison) -> str:
     }[one.verdict]
 
 
-def _sentence(clauses: Sequence[str]) -> str:
-    """Clauses as one sentence; a model's name keeps its first letter."""
-    sentence = say("{clauses}.", clauses=say("; ").join(clauses))
-    starts = ("no difference", "on ", "the search")
-    return sentence[0].upper() + sentence[1:] if sentence.startswith(starts) else sentence
-
-
 def _comma(clauses: Sequence[str]) -> str:
     return reduce(lambda clause, following: say("{clause}, {following}", clause=clause, following=following), clauses)
 
 
-def _name(name: str) -> str:
-    return plain(name, _NAME_LENGTH)
-
-
 def _pair(one: Comparison) -> str:
-    return say("{model} against {baseline}", model=_name(one.model), baseline=_name(one.baseline))
-
-
-def _p(value: float) -> str:
-    """A p-value in a column of its own: `0.031`, `< 0.001`."""
-    return p_value(value).removeprefix("p ").removeprefix("= ")
+    return say("{model} against {baseline}", model=named(one.model), baseline=named(one.baseline))
 
 
 def _notes(outcome: Outcome) -> tuple[str, ...]:
     if not outcome.comparisons:
         return ()
     one = outcome.comparisons[0]
-    corrected = say(
-        "Interval and p: corrected resampled t-test (Nadeau and Bengio 2003), which allows for training parts that "
-        "overlap."
-    )
+    corrected = [
+        say(
+            "Interval and p: corrected resampled t-test (Nadeau and Bengio 2003), which allows for training parts that "
+            "overlap."
+        )
+    ]
     tests = [family.tests for family in outcome.families if family.tests]
     if max(tests) > 1:
-        corrected = say(
-            "Interval and p: corrected resampled t-test (Nadeau and Bengio 2003), which allows for training parts that "
-            "overlap, for {comparisons}: p by Holm's method, intervals simultaneous by Bonferroni's, cut at zero where "
-            "only Holm's finds a difference.",
-            comparisons=_tests(outcome, tests),
+        corrected.append(
+            say(
+                "Corrected for {comparisons}: p by Holm's method, intervals simultaneous by Bonferroni's, cut at zero "
+                "where only Holm's finds a difference.",
+                comparisons=_tests(outcome, tests),
+            )
         )
     undecided = [say("Undecided: the folds show neither a difference nor that there is none.")]
     if one.rope is not None:
@@ -610,10 +417,10 @@ def _notes(outcome: Outcome) -> tuple[str, ...]:
             "Difference: {metric} of the model minus that of the baseline, mean over the same test folds.",
             metric=metric_label(outcome.metric),
         ),
-        corrected,
+        sentences(corrected),
         sentences(undecided),
         say("Could show: the smallest true difference that such folds find with a probability of 80%."),
-        say("P(worse), P(equal), P(better): probabilities of the Bayesian test."),
+        say("{columns}: probabilities of the Bayesian test.", columns=say(", ").join(probabilities(one.rope))),
     )
 
 

@@ -90,6 +90,16 @@ def p_value(p: Any) -> str:
     return "p < 0.001" if float(p) < 0.001 else f"p = {float(p):.3f}"
 
 
+def p_in_column(p: float) -> str:
+    """A p-value in a column of its own: `0.031`, `< 0.001`."""
+    return p_value(p).removeprefix("p ").removeprefix("= ")
+
+
+def with_sign(value: float, digits: int = 3) -> str:
+    """A difference: `+0.012`, `−0.012`."""
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
 def plain(text: Any, limit: int | None = None) -> str:
     """A text on one line, without what controls a terminal or a reading direction, cut to `limit` characters.
 

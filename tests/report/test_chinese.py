@@ -38,7 +38,7 @@ from tests.sweeps import outcome_of
 CHINESE = re.compile("[\u4e00-\u9fff]")
 # English words that stay: names of people, methods, measures, models, data, columns and programs, keys and files.
 NAMES = """
-    AUC Bengio Bonferroni Brier Corani Benavoli F Holm Nadeau ROC MLflow SHA Wilcoxon
+    AUC Bengio Bonferroni Brier Corani Benavoli F Holm Nadeau ROC MLflow SHA Wilcoxon Wilson
     bp logistic softmax sklearn ex exam homework P p s t
     cv repeats experiments statistics md comparison html
 """

@@ -19,7 +19,7 @@ from src.tracking.runs import Sweep, add_metrics
 from src.tracking.store import Store, open_store
 from src.tracking.sweeps import find_sweeps, read_sweep
 from tests.stores import empty_store
-from tests.sweeps import ended_of, model, outcome_of, record_sweep
+from tests.sweeps import Given, ended_of, model, outcome_of, record_sweep
 
 BP = (0.80, 0.85, 0.90, 0.75, 0.80)
 LOGISTIC = (0.78, 0.80, 0.86, 0.75, 0.79)
@@ -77,6 +77,35 @@ def test_curves_point_to_settings_above_only_where_there_are_some(store: Store) 
     alone, two = captions
     assert alone.startswith("Loss by epoch, mean over the folds and one standard deviation. Where the test fold's")
     assert two.startswith("Loss by epoch at each model's setting above, ")
+
+
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_captions_say_which_class_is_positive_what_marks_mean_and_what_is_counted(store: Store, repeats: int) -> None:
+    params = {"model.name": "bp", "cv.repeats": repeats}
+    jobs = [Given({**params, "training.l2": l2}, BP * repeats, classes=("no", "yes")) for l2 in (0.1, 0.2)]
+    report = report_of(store, record_sweep(store, jobs))
+    captions = {picture.name: picture.description for picture in report.pictures}
+    assert "positive is class yes" in captions["roc"]
+    assert "markers only tell the lines apart" in captions["roc"]
+    assert "bar is the 95% interval of the share" in captions["calibration"]
+    cells = report.class_scores
+    assert cells is not None
+    assert [row[-1] for row in cells.rows] == ["10"] * len(cells.rows)  # of 20, whatever the repeats
+    assert ("Counted over all repeats" in captions["confusion"]) is (repeats > 1)
+    assert ("which every repeat tests" in " ".join(cells.notes)) is (repeats > 1)
+
+
+def test_a_heat_map_says_whose_it_is(store: Store) -> None:
+    bp = [
+        Given({"model.name": "bp", "training.l2": l2, "training.learning_rate": rate}, BP)
+        for l2 in (0.1, 0.2)
+        for rate in (0.3, 0.5)
+    ]
+    for jobs, alone in ((bp, True), ([*bp, model("logistic", LOGISTIC)], False)):
+        report = report_of(store, record_sweep(store, jobs))
+        heat_map = next(picture for picture in report.pictures if picture.name == "heat-map")
+        assert "of bp" in heat_map.title
+        assert ("Settings of other models are not in it." in heat_map.description) is not alone
 
 
 def test_jobs_reused_from_an_earlier_sweep_are_part_of_the_sweep(store: Store) -> None:

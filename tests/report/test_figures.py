@@ -465,7 +465,7 @@ def test_diverged_folds_are_left_out_openly(make_predictions: MakePredictions) -
     assert sum(map(int, texts(ax))) == count
     assert ax.get_xlabel() == "predicted class\n(1 diverged fold left out)"
     assert "left out" in calibration_curves({"bp": made}, ("no", "yes")).axes[0].get_xlabel()
-    assert "left out" in legend(roc_curves({"bp": made}))[0]
+    assert "left out" in legend(roc_curves({"bp": made}, ("no", "yes")))[0]
 
 
 def test_a_model_that_diverged_everywhere_is_drawn_empty(make_predictions: MakePredictions) -> None:
@@ -473,7 +473,7 @@ def test_a_model_that_diverged_everywhere_is_drawn_empty(make_predictions: MakeP
     made.probabilities[:] = np.nan
     for drawn in (
         confusion_matrices({"bp": made}, ("no", "yes")),
-        roc_curves({"bp": made}),
+        roc_curves({"bp": made}, ("no", "yes")),
         calibration_curves({"bp": made}, ("no", "yes")),
     ):
         to_png(drawn)
@@ -484,7 +484,7 @@ def test_roc_areas_are_the_leaderboards(
     classes: int, make_predictions: MakePredictions, fold_auc: Callable[[OutOfFold], np.ndarray]
 ) -> None:
     made = {name: make_predictions(classes, seed=seed) for seed, name in enumerate(("bp", "softmax"))}
-    drawn = roc_curves(made)
+    drawn = roc_curves(made, ["a", "b", "c"][:classes])
     for name, text in zip(made, legend(drawn), strict=False):
         areas = fold_auc(made[name])
         assert text == f"{name}: AUC {areas.mean():.3f} ± {areas.std(ddof=1):.3f}"
@@ -501,9 +501,9 @@ def test_roc_areas_are_the_leaderboards(
 def test_of_curves_that_are_nearly_perfect_the_corner_is_shown() -> None:
     second = np.linspace(0, 1, 80)
     made = OutOfFold(np.arange(80) % 4, (second > 0.5).astype(int), np.column_stack([1 - second, second]))
-    drawn = roc_curves({"bp": made})
+    drawn = roc_curves({"bp": made}, ("no", "yes"))
     assert drawn.axes[0].get_xlim()[1] < 0.3
-    assert drawn.axes[0].get_title(loc="left") == "Corner of the ROC, mean over folds"
+    assert drawn.axes[0].get_title(loc="left") == "Corner of the ROC of class yes, mean over folds"
     assert legend(drawn) == ["bp: AUC 1.000 ± 0.000"]
 
 

@@ -15,6 +15,7 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 from src.comparison.outcome import Outcome
+from src.report.across import across_tables
 from src.report.page import ComparisonReport
 from src.report.summary import print_end, print_report, print_summary
 from src.report.tables import (
@@ -26,7 +27,7 @@ from src.report.tables import (
     setting_rows,
 )
 from src.report.terminal import Cells, FittedTable, cells_markdown
-from src.report.verdicts import across_tables, comparison_cells
+from src.report.verdicts import comparison_cells
 from src.report.words import plain
 from tests.printed import plain_text
 from tests.sweeps import Given, model, outcome_of

@@ -12,14 +12,12 @@ from hypothesis import strategies as st
 
 from src.comparison.families import Comparison
 from src.comparison.outcome import Outcome
+from src.report.across import across_cells, across_sentence, pair_cells
 from src.report.terminal import FittedTable
 from src.report.verdicts import (
-    across_cells,
-    across_sentence,
     answer,
     comparison_cells,
     comparison_csv,
-    pair_cells,
     signed,
 )
 from tests.printed import plain_text
@@ -109,6 +107,7 @@ def test_identical_predictions_are_told_as_nothing_else(tell: Tell) -> None:
     assert row["verdict"] == "identical predictions"
     assert row["95% interval"] == "not known"
     assert "P(equal)" not in row  # log loss has no region of equivalence
+    assert "P(worse), P(better): probabilities of the Bayesian test." in cells.notes
 
 
 # The answer to several
@@ -120,7 +119,12 @@ def test_baselines_share_a_clause(one: Comparison, tell: Tell) -> None:
     assert said.count("o difference") == 1
     better = replace(one, verdict="better", low=0.004, p_holm=0.01)
     said = answer(tell([better, replace(better, baseline="softmax")]))
-    assert says(said, "bp is better than logistic (", "and than softmax (")
+    assert says(said, "bp is better than logistic and softmax (accuracy +0.012")
+    other = replace(better, baseline="softmax", difference=0.013)
+    assert says(answer(tell([better, other])), "bp is better than logistic (", "and than softmax (accuracy +0.013")
+    said = answer(tell([one, replace(one, baseline="softmax")]))
+    assert says(said, "No difference can be told between bp and each of logistic and softmax (accuracy +0.012")
+    assert said.count("95% interval") == 1
 
 
 def test_of_many_comparisons_the_differences_are_told_and_the_rest_counted(one: Comparison, tell: Tell) -> None:

@@ -40,8 +40,7 @@ def learning_curve(curves: Mapping[str, Sequence[Curve]], loss: str | Mapping[st
             ax.set_ylabel(label)
     together = [[one for folds in curves.values() for one in folds]] if alike else curves.values()
     for ax, shown in zip(axes, together, strict=False):
-        if _decades(shown) > 2:
-            log_scale(ax)
+        log_scale(ax, "y", np.concatenate([curve.test_loss for curve in shown]))
     several = any(len(folds) > 1 for folds in curves.values())
     note = say("band: ± one standard deviation over folds") if several else None
     drawn.legend(
@@ -59,28 +58,17 @@ def _loss_label(loss: str) -> str:
     return words.get(loss, loss.replace("_", " "))
 
 
-def _decades(curves: Sequence[Curve]) -> float:
-    """Powers of ten that the test losses span; 0 where one is not positive."""
-    losses = np.concatenate([curve.test_loss for curve in curves])
-    losses = losses[np.isfinite(losses)]
-    return float(np.log10(losses.max() / losses.min())) if losses.size and losses.min() > 0 else 0.0
-
-
 def _draw_folds(ax: Axes, folds: Sequence[Curve]) -> None:
     epochs = np.unique(np.concatenate([curve.epochs for curve in folds]))
-    test_losses = np.array([_at(epochs, curve.epochs, curve.test_loss) for curve in folds])
-    parts = {
-        say("training part"): np.array([_at(epochs, curve.epochs, curve.train_loss) for curve in folds]),
-        say("test fold"): test_losses,
-    }
-    for place, (label, losses) in enumerate(parts.items()):
+    parts = ((say("training part"), "train_loss"), (say("test fold"), "test_loss"))
+    for place, (label, part) in enumerate(parts):
+        losses = np.array([_at(epochs, curve.epochs, getattr(curve, part)) for curve in folds])
         mean = losses.mean(axis=0)
-        color = COLORS[place]
-        ax.plot(epochs, mean, color=color, linestyle=LINES[1 - place], label=label)
+        ax.plot(epochs, mean, color=COLORS[place], linestyle=LINES[1 - place], label=label)
         if len(folds) > 1:
             spread = losses.std(axis=0, ddof=1)
-            ax.fill_between(epochs, mean - spread, mean + spread, color=color, alpha=0.16, linewidth=0)
-    _mark_divergence(ax, epochs, test_losses)
+            ax.fill_between(epochs, mean - spread, mean + spread, color=COLORS[place], alpha=0.16, linewidth=0)
+    _mark_divergence(ax, epochs, losses)
 
 
 def _mark_divergence(ax: Axes, epochs: NDArray[np.int64], losses: NDArray[np.float64]) -> None:

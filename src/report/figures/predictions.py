@@ -118,13 +118,13 @@ def confusion_matrices(predictions: Mapping[str, OutOfFold], class_names: Sequen
 
 
 @figure
-def roc_curves(predictions: Mapping[str, OutOfFold]) -> Figure:
+def roc_curves(predictions: Mapping[str, OutOfFold], class_names: Sequence[str]) -> Figure:
     """Receiver operating characteristic of each model: the mean over folds of the folds' own curves.
 
     Averaged vertically (Fawcett 2006, algorithm 3), so that probabilities of different networks are never pooled; the
-    area in the legend is the mean and standard deviation over folds, as in the leaderboard. More than two classes: the
-    mean over one class against the rest. Folds that lack a class have no curve. Of curves that are all near the edges
-    of the square the corner between these is shown.
+    area in the legend is the mean and standard deviation over folds, as in the leaderboard. Two classes: the second is
+    positive. More: the mean over one class against the rest. Folds that lack a class have no curve. Of curves that are
+    all near the edges of the square the corner between these is shown.
     """
     drawn, (ax,) = panels(1, height=4.7, width=5.0)
     at = np.linspace(0, 1, 401)
@@ -141,8 +141,9 @@ def roc_curves(predictions: Mapping[str, OutOfFold]) -> Figure:
         ax.plot(*rates, markevery=(14 + 5 * place, 100), label=label, **series(place))
     ax.set_xlabel(say("false positive rate"))
     ax.set_ylabel(say("true positive rate"))
-    several = any(made.probabilities.shape[1] > 2 for made in predictions.values())
-    title = say("ROC, mean over classes and folds") if several else say("ROC, mean over folds")
+    title = say("ROC, mean over classes and folds")
+    if len(class_names) == 2:
+        title = say("ROC of class {name}, mean over folds", name=plain(class_names[1], 24))
     if min(means, default=0.0) > _NEAR_PERFECT:
         # On the whole square such curves are its edges: what differs is in the corner.
         ax.set(xlim=(-0.005, 0.255), ylim=(0.745, 1.005), aspect="equal")

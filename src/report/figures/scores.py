@@ -49,6 +49,12 @@ def _name_rows(ax: Axes, labels: Sequence[str], places: Sequence[int]) -> None:
             ax.axhline(head - 0.5, color=RULE, linewidth=0.8, zorder=0)
 
 
+def _draw_interval(ax: Axes, place: int, mean: float, ends: Sequence[float]) -> None:
+    if len(ends) == 2:
+        ax.plot(ends, [place, place], color=COLORS[0], linewidth=3, solid_capstyle="butt", zorder=3)
+    ax.plot(mean, place, "D", color=COLORS[0], markeredgecolor="white", markersize=8, zorder=5)
+
+
 @figure
 def intervals(candidates: Sequence[Candidate], metric: str, confidence: float) -> Figure:
     """Each candidate's mean test score with its own confidence interval, grouped by data set; at least one."""
@@ -56,18 +62,16 @@ def intervals(candidates: Sequence[Candidate], metric: str, confidence: float) -
     drawn, (ax,) = panels(1, height=1.0 + 0.3 * max(len(labels), 3))
     right: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 8.5, "color": INK}
     for place, one in zip(places, candidates, strict=True):
-        ax.plot([one.low, one.high], [place, place], color=COLORS[0], linewidth=3, solid_capstyle="butt", zorder=3)
-        ax.plot(one.mean, place, "D", color=COLORS[0], markeredgecolor="white", markersize=8, zorder=5)
+        _draw_interval(ax, place, one.mean, [one.low, one.high])
         ax.annotate(number(one.mean), (1.01, place), **right)
     center = float(np.median([one.mean for one in candidates]))
-    beyond = _show_most(ax, places, [np.array([one.mean, one.low, one.high]) for one in candidates], center)
     _name_rows(ax, labels, places)
     label = say(
         "test {metric}: mean over folds and corrected {confidence} interval",
         metric=metric_label(metric),
         confidence=percent(confidence),
     )
-    ax.set_xlabel(say("{label}; arrows: beyond the axis", label=label) if beyond else label)
+    _show_most(ax, places, [np.array([one.mean, one.low, one.high]) for one in candidates], center, label)
     ax.set_title(say("{metric}, best first", metric=metric_label(metric)))
     return drawn
 
@@ -92,14 +96,11 @@ def differences(comparisons: Sequence[Comparison]) -> Figure:
         offsets = np.linspace(-0.26, 0.26, len(row.on_folds))
         ax.plot(row.on_folds, place + offsets, "o", color=FAINT, markersize=4.5, markerfacecolor="white", zorder=4)
         ends = [end for end in (row.low, row.high) if np.isfinite(end)]
-        if len(ends) == 2:
-            ax.plot(ends, [place, place], color=COLORS[0], linewidth=3, solid_capstyle="butt", zorder=3)
-        ax.plot(row.difference, place, "D", color=COLORS[0], markeredgecolor="white", markersize=8, zorder=5)
+        _draw_interval(ax, place, row.difference, ends)
         values.append(np.array([*ends, row.difference, *row.on_folds, -1.6 * rope, 1.6 * rope]))
     ax.axvline(0, color=INK, linewidth=1, zorder=1)
     _name_rows(ax, labels, places)
-    beyond = _show_most(ax, places, values, 0.0)
-    ax.set_xlabel(say("{label}; arrows: beyond the axis", label=label) if beyond else label)
+    _show_most(ax, places, values, 0.0, label)
     key: list[Any] = [
         Line2D([], [], marker="o", linestyle="none", color=FAINT, markerfacecolor="white", label=say("one fold")),
         Line2D([], [], marker="D", linestyle="none", color=COLORS[0], label=say("mean")),
@@ -164,8 +165,10 @@ def _cliques(ranks: NDArray[np.float64], critical: float) -> list[tuple[int, int
     return [(first, last) for first, last in enumerate(ends) if last > first and (first == 0 or ends[first - 1] < last)]
 
 
-def _show_most(ax: Axes, places: Sequence[int], values: Sequence[NDArray[np.floating]], center: float) -> bool:
-    """Limit the horizontal axis to where rows are; returns whether some reach beyond it.
+def _show_most(
+    ax: Axes, places: Sequence[int], values: Sequence[NDArray[np.floating]], center: float, label: str
+) -> None:
+    """Limit the horizontal axis to where rows are, and label it.
 
     One row that reaches very far, with a fold in which a network failed, would press all others together. It leaves
     the axis, with an arrow at the edge.
@@ -185,18 +188,12 @@ def _show_most(ax: Axes, places: Sequence[int], values: Sequence[NDArray[np.floa
         for edge, beyond in ((0, row < left), (1, row > right))
         if beyond.any()
     ]
+    outside: dict[str, Any] = {"transform": ax.get_yaxis_transform(), "clip_on": False, "zorder": 6}
     for place, edge in arrows:
-        ax.plot(
-            *(edge, place, "<>"[edge]),
-            transform=ax.get_yaxis_transform(),
-            color=INK,
-            markersize=7,
-            clip_on=False,
-            zorder=6,
-        )
+        ax.plot(edge, place, "<>"[edge], color=INK, markersize=7, **outside)
     if arrows:
         ax.tick_params(axis="y", pad=10)
-    return bool(arrows)
+    ax.set_xlabel(say("{label}; arrows: beyond the axis", label=label) if arrows else label)
 
 
 @figure
@@ -221,17 +218,19 @@ def heat_map(settings: Sequence[Setting], x: str, y: str, metric: str = "test/ac
         scores[rows.index(row), columns.index(column)] = setting.score(metric)
     size = max(0.32 * len(rows), 1.0) + 1.1
     drawn, (ax,) = panels(1, height=min(size, 9.0))
-    upward = higher_is_better(metric)
-    norm = _contrast(scores, upward)
-    image = ax.imshow(scores, cmap="Blues" if upward else "Blues_r", norm=norm, aspect="auto", origin="lower")
-    finite = bool(np.isfinite(scores).any())
-    best = np.unravel_index(np.nanargmax(scores if upward else -scores), scores.shape) if finite else None
+    image = ax.imshow(scores, **_colors(scores, metric), aspect="auto", origin="lower")
+    best = None
+    if np.isfinite(scores).any():
+        best = np.unravel_index(np.nanargmax(scores if higher_is_better(metric) else -scores), scores.shape)
+        ax.add_patch(
+            Rectangle((best[1] - 0.5, best[0] - 0.5), 1, 1, fill=False, edgecolor=COLORS[1], linewidth=2.5, zorder=3)
+        )
     fontsize = float(np.clip(60 / max(len(columns), 1), 5.0, 9.0))
     for row, column in np.ndindex(*scores.shape):
         value = scores[row, column]
         if np.isnan(value):
             ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor="white", edgecolor=RULE, hatch="////"))
-        dark = np.isfinite(value) and image.cmap(norm(value))[:3] @ np.array([0.299, 0.587, 0.114]) < 0.55
+        dark = np.isfinite(value) and image.cmap(image.norm(value))[:3] @ np.array([0.299, 0.587, 0.114]) < 0.55
         there = cells.get((columns[column], rows[row]))
         fate = say("not run") if there is None else trouble_word(there) or say("diverged")
         text = number(value) if np.isfinite(value) else fate
@@ -244,21 +243,12 @@ def heat_map(settings: Sequence[Setting], x: str, y: str, metric: str = "test/ac
             weight="bold" if best == (row, column) else "normal",
             bbox=None if np.isfinite(value) else {"facecolor": "white", "edgecolor": "none", "pad": 0.8},
         )
-    if best is not None:
-        ax.add_patch(
-            Rectangle((best[1] - 0.5, best[0] - 0.5), 1, 1, fill=False, edgecolor=COLORS[1], linewidth=2.5, zorder=3)
-        )
-        bar = drawn.colorbar(image, ax=ax, extend=_extend(scores, norm), pad=0.02, fraction=0.05)
-        bar.set_label(say("test {metric}", metric=metric_label(metric)))
-        bar.outline.set_edgecolor(RULE)
     categories(ax, columns)
     categories(ax, rows, "y")
     ax.grid(visible=False)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
-    ax.set_xlabel(_leaf(x))
-    ax.set_ylabel(_leaf(y))
-    ax.set_title(say("{title}; best framed", title=_best_over(metric_label(metric), [settings], [x, y])))
+    _label_grid(drawn, image, settings, [x, y], metric)
     return drawn
 
 
@@ -295,14 +285,13 @@ def metric_along(lines: Mapping[str, Sequence[Setting]], axis: str, metric: str 
             ax.fill_between(at, mean - spread, mean + spread, color=look["color"], alpha=0.13, linewidth=0)
         means.append(mean[np.isfinite(mean)])
     shown = np.concatenate(means)
-    if not higher_is_better(metric) and shown.size and shown.min() > 0 and shown.max() > 10 * shown.min():
-        log_scale(ax)
+    if not higher_is_better(metric) and log_scale(ax, "y", shown, times=10):
         ax.set_ylim(0.7 * shown.min(), 1.4 * shown.max())
     if scale is None:
         categories(ax, places)
         ax.set_xlim(-0.2, len(places) - 0.8)
     else:
-        _spread_out(ax, "x", scale)
+        log_scale(ax, "x", scale)
     ax.set_xlabel(_leaf(axis))
     ax.set_ylabel(say("test {metric}", metric=metric_label(metric)))
     shown_metric = say("{metric} by {key}", metric=metric_label(metric), key=_leaf(axis))
@@ -332,31 +321,23 @@ def scattered(settings: Sequence[Setting], x: str, y: str, metric: str = "test/a
     scores = np.array([setting.score(metric) for setting in having])
     scored = np.isfinite(scores)
     drawn, (ax,) = panels(1, height=3.8)
-    upward = higher_is_better(metric)
     ax.plot(*at[~scored].T, "x", color=FAINT, linestyle="none", label=say("no score"))
-    norm = _contrast(scores, upward)
-    points = ax.scatter(
-        at[scored, 0],
-        at[scored, 1],
-        c=scores[scored],
-        cmap="Blues" if upward else "Blues_r",
-        norm=norm,
-        edgecolors=FAINT,
-        linewidths=0.6,
-        zorder=3,
-    )
+    look: dict[str, Any] = {
+        "c": scores[scored],
+        "edgecolors": FAINT,
+        "linewidths": 0.6,
+        "zorder": 3,
+        **_colors(scores, metric),
+    }
+    points = ax.scatter(*at[scored].T, **look)
     if scored.any():
         best = np.flatnonzero(scored)[0]
         ax.plot(*at[best], "s", color=COLORS[1], markersize=13, markerfacecolor="none", markeredgewidth=2, zorder=4)
-        bar = drawn.colorbar(points, ax=ax, extend=_extend(scores, norm), pad=0.02, fraction=0.05)
-        bar.set_label(say("test {metric}", metric=metric_label(metric)))
-        bar.outline.set_edgecolor(RULE)
-    for which, key, values in (("x", x, at[:, 0]), ("y", y, at[:, 1])):
-        _spread_out(ax, which, values)
-        ax.set(**{f"{which}label": _leaf(key)})
+    for which, values in zip("xy", at.T, strict=True):
+        log_scale(ax, which, values)
     if not scored.all():
         ax.legend(loc="best")
-    ax.set_title(say("{title}; best framed", title=_best_over(metric_label(metric), [settings], [x, y])))
+    _label_grid(drawn, points, settings, [x, y], metric)
     return drawn
 
 
@@ -364,12 +345,6 @@ def numeric_places(settings: Sequence[Setting], key: str) -> list[float] | None:
     """The values of a key, ascending, where they are too many numbers to stand as categories; else None."""
     values = distinct([setting.flat for setting in settings], key)
     return values if len(values) > MOST_VALUES and all(map(is_number, values)) else None
-
-
-def _spread_out(ax: Axes, which: str, values: Sequence[float] | NDArray[np.float64]) -> None:
-    """A logarithmic axis where positive values span more than two powers of ten."""
-    if min(values) > 0 and max(values) > 100 * min(values):
-        log_scale(ax, which)
 
 
 def _leaf(key: str) -> str:
@@ -404,15 +379,26 @@ def _best_over(title: str, lines: Iterable[Sequence[Setting]], fixed: Sequence[s
     return say("{title} (best over {keys})", title=title, keys=say(", ").join(others)) if others else title
 
 
-def _contrast(scores: NDArray[np.float64], upward: bool) -> Normalize:
-    """Limits of the colors: the best and the tenth from the worst, so that one bad cell does not flatten the rest."""
-    if not np.isfinite(scores).any():
-        return Normalize(0, 1)
-    worst = float(np.nanquantile(scores, 0.1 if upward else 0.9))
-    low, high = (worst, float(np.nanmax(scores))) if upward else (float(np.nanmin(scores)), worst)
-    return Normalize(low, high if high > low else low + 1e-9, clip=True)
+def _colors(scores: NDArray[np.float64], metric: str) -> dict[str, Any]:
+    """Colors from the best to the tenth from the worst, so that one bad cell does not flatten the rest."""
+    upward = higher_is_better(metric)
+    low, high = 0.0, 1.0
+    if np.isfinite(scores).any():
+        worst = np.nanquantile(scores, 0.1 if upward else 0.9)
+        low, high = (worst, np.nanmax(scores)) if upward else (np.nanmin(scores), worst)
+    norm = Normalize(float(low), float(max(high, low + 1e-9)), clip=True)
+    return {"cmap": "Blues" if upward else "Blues_r", "norm": norm}
 
 
-def _extend(scores: NDArray[np.float64], norm: Normalize) -> str:
-    below, above = np.nanmin(scores) < norm.vmin - 1e-12, np.nanmax(scores) > norm.vmax + 1e-12  # type: ignore[operator]
-    return "min" if below else "max" if above else "neither"
+def _label_grid(drawn: Figure, colored: Any, settings: Sequence[Setting], keys: Sequence[str], metric: str) -> None:
+    """Name the axes of a figure over two keys and say what it shows; where there is a score, what the colors mean."""
+    ax, norm = colored.axes, colored.norm
+    ax.set(xlabel=_leaf(keys[0]), ylabel=_leaf(keys[1]))
+    ax.set_title(say("{title}; best framed", title=_best_over(metric_label(metric), [settings], keys)))
+    scores = np.ma.compressed(np.ma.masked_invalid(colored.get_array()))
+    if not scores.size:
+        return
+    beyond = "min" if scores.min() < norm.vmin - 1e-12 else "max" if scores.max() > norm.vmax + 1e-12 else "neither"
+    bar = drawn.colorbar(colored, ax=ax, extend=beyond, pad=0.02, fraction=0.05)
+    bar.set_label(say("test {metric}", metric=metric_label(metric)))
+    bar.outline.set_edgecolor(RULE)

@@ -7,18 +7,21 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from src.language import say, say_number
-from src.network.tracing import Parameters, Trace
-from src.report.trace.notation import CODE, Equation, Notation
+from src.network.derivation import Pass
+from src.network.tracing import EnginePass, Parameters, Trace
+from src.report.trace.notation import Equation, Notation, code
 from src.report.trace.terms import (
     TracedUpdate,
     error_of_unit,
     number,
     of_batch,
     of_one_sample,
+    output_error_of,
     step_of,
     sum_of_inputs,
     term,
 )
+from src.report.words import MISSING
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ def blocks_of(shown: TracedUpdate) -> Iterator[Block]:
     yield Table(
         say("Functions in src/network; derivation.py is there to be read beside the derivations"),
         (say("what"), say("derivation {number}", number=n.number), say("sum by sum"), say("by matrices")),
-        tuple((_what(what), equations[what].where or "–", *code) for what, code in CODE.items()),
+        tuple((words, equations[name].where or MISSING, *places) for name, (words, *places) in code().items()),
         numbers=4,
     )
 
@@ -115,20 +118,6 @@ def where(n: Notation, equation: Equation) -> str:
     return say("derivation {number}, {where}", number=n.number, where=equation.where)
 
 
-def _what(name: str) -> str:
-    """The words for what an equation computes."""
-    return {
-        "forward": say("forward"),
-        "loss": say("loss"),
-        "objective": say("objective"),
-        "output error": say("output error"),
-        "hidden error": say("hidden error"),
-        "gradient": say("gradient"),
-        "batch and penalty": say("batch and penalty"),
-        "step": say("step"),
-    }[name]
-
-
 def all_equations(trace: Trace, n: Notation) -> dict[str, Equation]:
     """Return the notation's equations, with the loss and the output's error of the network's pair of the two."""
     pair = trace.before.output, trace.before.loss
@@ -137,17 +126,15 @@ def all_equations(trace: Trace, n: Notation) -> dict[str, Equation]:
         ("softmax", "cross_entropy"): f"−Σ_{{i}} {y} log {a}",
         ("sigmoid", "cross_entropy"): f"−Σ_{{i}} [{y} log {a} + (1 − {y}) log(1 − {a})]",
     }
-    errors = {
-        ("sigmoid", "squared_error"): f"{a} (1 − {a}) {n.difference(a, y)}",
-        ("tanh", "squared_error"): f"(1 − {a}²) {n.difference(a, y)}",
-        ("softmax", "squared_error"): f"Σ_{{k}} {n.difference(*n.output_letters('k'))} "
-        f"{n.output_letters('k')[0]} ([k = i] − {a})",
-    }
+    error = output_error_of(pair, a, n.difference(a, y)) or n.difference(a, y)
+    if pair == ("softmax", "squared_error"):
+        a_k, y_k = n.output_letters("k")
+        error = f"Σ_{{k}} {n.difference(a_k, y_k)} {a_k} ([k = i] − {a})"
     where_loss, where_error = n.where_output().get(pair, ("", ""))
     return {
         **n.equations(),
         "loss": Equation(f"{n.loss} = {losses.get(pair, f'½ Σ_{{i}} {n.difference(a, y)}²')}", where_loss),
-        "output error": Equation(f"{n.output_delta} = {errors.get(pair, n.difference(a, y))}", where_error),
+        "output error": Equation(f"{n.output_delta} = {error}", where_error),
     }
 
 
@@ -202,26 +189,22 @@ def _samples(shown: TracedUpdate) -> Iterator[Formula]:
 
 
 def _table_by_unit(
-    shown: TracedUpdate, layer: int, headers: Sequence[str], cells: Callable[[int, int], Sequence[str]]
+    shown: TracedUpdate, layer: int, headers: Sequence[str], cells: Callable[[Pass, EnginePass, int], Sequence[str]]
 ) -> Table:
     """A row for each sample and each unit of a layer, the sample's name first if there are several."""
-    several = len(shown.labels) > 1
-    rows = [
-        (*([label] if several else []), *cells(sample, unit))
-        for sample, label in enumerate(shown.labels)
-        for unit in range(shown.trace.layer_sizes[layer])
-    ]
-    return Table(
-        _caption(shown, layer), (*([say("sample")] if several else []), *headers), tuple(rows), 2 if several else 1
-    )
+    passes = zip(shown.labels, shown.trace.update.passes, shown.trace.engine.passes, strict=True)
+    units = range(shown.trace.layer_sizes[layer])
+    rows = [(label, *cells(one, engine, unit)) for label, one, engine in passes for unit in units]
+    first = 0 if len(shown.labels) > 1 else 1
+    headers = (say("sample"), *headers)
+    return Table(_caption(shown, layer), headers[first:], tuple(row[first:] for row in rows), 2 - first)
 
 
 def _forward(shown: TracedUpdate, layer: int) -> Table:
-    trace, n = shown.trace, shown.notation
+    n = shown.notation
     z, a = (symbol.partition("_")[0] for symbol in (n.z(layer, 0), n.a(layer, 0)))
 
-    def cells(sample: int, unit: int) -> Sequence[str]:
-        one, engine = trace.update.passes[sample], trace.engine.passes[sample]
+    def cells(one: Pass, engine: EnginePass, unit: int) -> Sequence[str]:
         values = one.z[layer][unit], one.a[layer][unit], engine.a[layer][unit]
         return f"{n.z(layer, unit)}, {n.a(layer, unit)}", *map(number, values)
 
@@ -242,11 +225,10 @@ def _objective(shown: TracedUpdate) -> Table:
 
 
 def _backward(shown: TracedUpdate, layer: int) -> Table:
-    trace, n = shown.trace, shown.notation
+    n = shown.notation
 
-    def cells(sample: int, unit: int) -> Sequence[str]:
-        both = trace.update.passes[sample], trace.engine.passes[sample]
-        return n.delta(layer, unit), *(number(n.sign * each.delta[layer][unit]) for each in both)
+    def cells(one: Pass, engine: EnginePass, unit: int) -> Sequence[str]:
+        return n.delta(layer, unit), *(number(n.sign * each.delta[layer][unit]) for each in (one, engine))
 
     return _table_by_unit(shown, layer, (say("error"), "δ", say("engine")), cells)
 
@@ -274,12 +256,8 @@ def _gradient(shown: TracedUpdate, layer: int) -> Table:
 
 def _step(shown: TracedUpdate, layer: int) -> Table:
     trace = shown.trace
-    columns = {
-        say("before"): trace.before_update,
-        say("after"): trace.after_update,
-        say("engine"): trace.engine.after,
-    }
-    return _table_by_weight(shown, layer, columns)
+    both = {say("before"): trace.before_update, say("after"): trace.after_update}
+    return _table_by_weight(shown, layer, {**both, say("engine"): trace.engine.after})
 
 
 def _term_by_term(shown: TracedUpdate, equations: dict[str, Equation]) -> Iterator[Block]:

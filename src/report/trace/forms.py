@@ -2,30 +2,29 @@
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
-from markupsafe import Markup
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
 from src.report.html import filled
 from src.report.terminal import Cells, FittedTable, encodable, paragraph
-from src.report.trace.blocks import Block, Formula, Heading, Line, Table, blocks_of
-from src.report.trace.formula import is_formula, to_latex, to_mathml, to_text
+from src.report.trace.blocks import Formula, Heading, Line, Table, blocks_of
+from src.report.trace.formula import is_formula, terms, to_latex, to_markup, to_text
 from src.report.trace.terms import TracedUpdate
 from src.report.words import markdown, plain
 
-_KEPT = "\N{NO-BREAK SPACE}"
+_BETWEEN_FACTORS = re.compile(r"(?<![·−+*=←])(?<![ <]-) (?![=← ]|<-)")  # a space not beside a sign
 
 
 def print_trace(console: Console, shown: TracedUpdate) -> None:
     """Print the update for the width and the letters of the console."""
-    before: Block | None = None
-    for block in blocks_of(shown):
-        if before is not None and _stands_apart(before, block):
+    for before, block in pairwise([None, *blocks_of(shown)]):
+        are_sentences = isinstance(before, Line) and isinstance(block, Line)
+        if not (before is None or isinstance(before, Heading) or are_sentences):
             console.print()
-        before = block
         match block:
             case Heading():
                 console.print(Text(encodable(block.text, console.options), style="bold"))
@@ -42,11 +41,6 @@ def print_trace(console: Console, shown: TracedUpdate) -> None:
                 console.print(FittedTable(Cells(headers, _numeric(block), rows), title=block.caption))
 
 
-def _stands_apart(before: Block, block: Block) -> bool:
-    """Whether a blank line comes between two blocks: not after a heading, nor between sentences."""
-    return not isinstance(before, Heading) and not (isinstance(before, Line) and isinstance(block, Line))
-
-
 def _letters(text: str, console: Console) -> str:
     return _formula(text, console) if is_formula(text) else encodable(plain(text), console.options)
 
@@ -56,17 +50,16 @@ def _formula(formula: str, console: Console) -> str:
 
 
 def _folded(formula: str, width: int) -> str:
-    """The formula on lines that are set in by two, none of which ends after a sign or breaks beside an equals sign."""
-    kept = re.sub(
-        r" (?=[=←]|<-)|(?<=[·−+*=←]) |(?<=[ <]-) | (?= )", lambda found: found[0].replace(" ", _KEPT), formula
-    )
+    """The formula on lines that are set in by two, broken between terms; within one that is longer, not at a sign."""
     lines: list[str] = []
-    for piece in kept.split(" "):
-        if lines and cell_len(f"{lines[-1]} {piece}") <= width:
-            lines[-1] += f" {piece}"
-        else:
-            lines.append(f"  {piece}")
-    return "\n".join(line.rstrip() for line in lines).replace(_KEPT, " ")
+    for term in terms(formula):
+        pieces = [term] if cell_len(term) + 2 <= width else _BETWEEN_FACTORS.split(term)
+        for piece in pieces:
+            if lines and cell_len(f"{lines[-1]} {piece}") <= width:
+                lines[-1] += f" {piece}"
+            else:
+                lines.append(f"  {piece}")
+    return "\n".join(map(str.rstrip, lines))
 
 
 def _numeric(table: Table) -> tuple[bool, ...]:
@@ -97,11 +90,11 @@ def to_markdown(shown: TracedUpdate) -> str:
 
 
 def to_html(shown: TracedUpdate) -> str:
-    """One page that needs no other file and no network, its formulas in MathML."""
+    """One page that needs no other file and no network."""
     title, *blocks = blocks_of(shown)
     filters: dict[str, Callable[..., Any]] = {
-        "formula": lambda text: Markup(to_mathml(text)),
-        "cell": lambda text: Markup(to_mathml(text)) if is_formula(text) else plain(text),
+        "formula": to_markup,
+        "cell": lambda text: to_markup(text) if is_formula(text) else plain(text),
         "numeric": _numeric,
     }
     return filled("trace.html", filters, title=title, blocks=[(type(block).__name__, block) for block in blocks])

@@ -1,4 +1,4 @@
-"""Formulas written once, shown three times: on the terminal, in Markdown (LaTeX between dollars), in HTML (MathML).
+"""Formulas written once, shown three times: on the terminal, in Markdown (LaTeX between dollars), in HTML.
 
 A formula is a line of text in which a symbol with indices is written as in LaTeX, its indices in braces: ``w_{84}``,
 ``W_{ij}^{(l)}``, ``δ_{k}^{(l+1)}``. Letters beyond ASCII stand for themselves.
@@ -7,7 +7,10 @@ A formula is a line of text in which a symbol with indices is written as in LaTe
 import re
 from html import escape
 
+from markupsafe import Markup
+
 _SYMBOL = re.compile(r"(?<!\d)([^\W\d_]+)(?:_\{([^}]*)\})?(?:\^\{([^}]*)\})?")
+_LETTER = re.compile(r"[^\W\d]")
 _UPRIGHT = {"net", "log", "exp", "softmax", "sigmoid", "tanh", "identity", "else", "for", "sum"}
 _LATEX = {
     **{"δ": r"\delta", "η": r"\eta", "α": r"\alpha", "λ": r"\lambda", "Δ": r"\Delta", "Σ": r"\sum", "ŷ": r"\hat{y}"},
@@ -18,7 +21,7 @@ _ASCII = {
     **{"·": "*", "−": "-", "←": "<-", "½": "1/2", "²": "^2", "′": "'"},
 }
 _SUB = str.maketrans("0123456789+−=()aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
-_SUPER = str.maketrans("0123456789+−=()lLi", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ˡᴸⁱ")
+_SUPER = str.maketrans("0123456789+−=()lLik", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ˡᴸⁱᵏ")
 
 
 def is_formula(text: str) -> bool:
@@ -58,26 +61,24 @@ def to_latex(formula: str) -> str:
     return f"${latex}$"
 
 
-def to_mathml(formula: str) -> str:
-    """The formula for an HTML page: each symbol in MathML, so that a long line can break between them."""
-    parts, end = [], 0
-    for found in _SYMBOL.finditer(formula):
-        parts += [escape(formula[end : found.start()]), _mathml(*found.groups())]
-        end = found.end()
-    return f'<span class="formula">{"".join(parts)}{escape(formula[end:])}</span>'
+def to_markup(formula: str) -> Markup:
+    """The formula for a page, each of its `terms` in a box, so that a long line breaks between them.
+
+    Its indices are HTML's own: MathML's stand on the line where no font for mathematics is installed.
+    """
+    boxes = (f"<span>{_SYMBOL.sub(_html, escape(term))}</span>" for term in terms(formula.replace("  ", "\u2003 ")))
+    return Markup(f'<span class="formula">{" ".join(boxes)}</span>')
 
 
-def _mathml(letter: str, sub: str | None, sup: str | None) -> str:
-    slanted = len(letter) == 1 and letter not in "ΣΔ"
-    name = f"<mi>{letter}</mi>" if slanted else f'<mi mathvariant="normal">{letter}</mi>'
-    scripts = "".join(f"<mrow>{_index(index)}</mrow>" for index in (sub, sup) if index is not None)
-    if not scripts:
-        return f"<math>{name}</math>"
-    tag = "msubsup" if sub is not None and sup is not None else "msub" if sub is not None else "msup"
-    return f"<math><{tag}>{name}{scripts}</{tag}></math>"
+def _html(found: re.Match[str]) -> str:
+    letter, *indices = found.groups()
+    name = f"<i>{letter}</i>" if len(letter) == 1 and letter.isalpha() and letter not in "ΣΔ" else letter
+    sub, sup = (index and _LETTER.sub(r"<i>\g<0></i>", index) for index in indices)
+    if sub and sup:
+        return f'{name}<span class="both"><sup>{sup}</sup><sub>{sub}</sub></span>'
+    return name + (f"<sub>{sub}</sub>" if sub else f"<sup>{sup}</sup>" if sup else "")
 
 
-def _index(index: str) -> str:
-    """Letters, numbers and signs of an index, each as MathML has them."""
-    found = re.finditer(r"(?P<mi>[^\W\d])|(?P<mn>\d+)|(?P<mo>.)", index)
-    return "".join(f"<{one.lastgroup}>{escape(one[0])}</{one.lastgroup}>" for one in found)
+def terms(formula: str) -> list[str]:
+    """The parts of a formula between which a line breaks best: before a plus, behind a comma and a wide space."""
+    return re.split(r" (?=\+)|(?<=[,; \u2003]) (?! )", formula)

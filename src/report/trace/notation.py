@@ -10,17 +10,21 @@ from dataclasses import dataclass
 from src.language import say
 from src.network.tracing import Place
 
-# What is computed, in the order of an update: where it stands in the code, sum by sum and as products of matrices.
-CODE: Mapping[str, tuple[str, str]] = {
-    "forward": ("derivation.forward", "Propagation.forward"),
-    "loss": ("derivation.OUTPUTS", "outputs.OUTPUTS"),
-    "objective": ("derivation.objective", "checking.objective"),
-    "output error": ("derivation.OUTPUTS", "outputs.OUTPUTS"),
-    "hidden error": ("derivation.errors", "Propagation.backward"),
-    "gradient": ("derivation.gradient", "Propagation.backward"),
-    "batch and penalty": ("derivation.gradient", "Optimizer.step"),
-    "step": ("derivation.step", "optimizers.sgd"),
-}
+_UNIT_BY_UNIT = (("sigmoid", "squared_error"), ("tanh", "squared_error"), ("identity", "squared_error"))
+
+
+def code() -> Mapping[str, tuple[str, str, str]]:
+    """What is computed, in an update's order: its words, and where it is in the code, sum by sum and by matrices."""
+    return {
+        "forward": (say("forward"), "derivation.forward", "Propagation.forward"),
+        "loss": (say("loss"), "derivation.OUTPUTS", "outputs.OUTPUTS"),
+        "objective": (say("objective"), "derivation.objective", "checking.objective"),
+        "output error": (say("output error"), "derivation.OUTPUTS", "outputs.OUTPUTS"),
+        "hidden error": (say("hidden error"), "derivation.errors", "Propagation.backward"),
+        "gradient": (say("gradient"), "derivation.gradient", "Propagation.backward"),
+        "batch and penalty": (say("batch and penalty"), "derivation.gradient", "Optimizer.step"),
+        "step": (say("step"), "derivation.step", "optimizers.sgd"),
+    }
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,9 @@ class Notation:
     rate, objective, loss, sample, sign = "α", "J", "J_{s}", "s", 1
     output_delta = "δ_{i}^{(L)}"
     weight_form = "[layer, i, j]: W_ij leads to unit i of layer l from unit j of the one before"
-    shift = 1  # what its layer numbers are ahead of the code's
+    shift = weight_shift = (
+        1  # what its layer numbers are ahead of the code's: of units, of the weights that lead to them
+    )
     from_first = False  # whether a weight's first index is the unit it comes from
 
     def __init__(self, layer_sizes: Sequence[int]) -> None:
@@ -50,33 +56,38 @@ class Notation:
         self.sizes = tuple(layer_sizes)
         self.last = len(layer_sizes) - 1
 
-    def layer(self, layer: int) -> str:
-        """Superscript of the numbers of this layer's units."""
-        return f"({layer + self.shift})"
+    def place(self, written: Sequence[int | str]) -> Place | None:
+        """The weight or bias of these indices, as the derivation writes it; None if the network has none."""
+        places = (
+            Place(layer, unit, source)
+            for layer in range(1, self.last + 1)
+            for unit in range(self.sizes[layer])
+            for source in (*range(self.sizes[layer - 1]), None)
+        )
+        return next((each for each in places if self.written(each) == list(written)), None)
 
-    def weight_layer(self, layer: int) -> str:
-        """Superscript of the weights that lead to this layer."""
-        return self.layer(layer)
+    def written(self, place: Place) -> list[int | str]:
+        """The indices of a weight or a bias, as `place` reads them."""
+        unit, source = place.unit + 1, "b" if place.source is None else place.source + 1
+        return [place.layer + self.weight_shift, *([source, unit] if self.from_first else [unit, source])]
 
     def parameter(self, place: Place) -> str:
         """A weight or a bias."""
-        layer = self.weight_layer(place.layer)
-        if place.source is None:
-            return f"b_{{{place.unit + 1}}}^{{{layer}}}"
-        pair = (place.source, place.unit) if self.from_first else (place.unit, place.source)
-        return f"W_{{{_side_by_side(pair[0] + 1, pair[1] + 1)}}}^{{{layer}}}"
+        layer, *pair = self.written(place)
+        name = f"b_{{{place.unit + 1}}}" if place.source is None else f"W_{{{_side_by_side(*pair)}}}"
+        return f"{name}^{{({layer})}}"
 
     def z(self, layer: int, unit: int) -> str:
         """What a unit takes in."""
-        return f"z_{{{unit + 1}}}^{{{self.layer(layer)}}}"
+        return f"z_{{{unit + 1}}}^{{({layer + self.shift})}}"
 
     def a(self, layer: int, unit: int) -> str:
         """What a unit puts out; a feature in layer 0."""
-        return f"x_{{{unit + 1}}}" if layer == 0 else f"a_{{{unit + 1}}}^{{{self.layer(layer)}}}"
+        return f"x_{{{unit + 1}}}" if layer == 0 else f"a_{{{unit + 1}}}^{{({layer + self.shift})}}"
 
     def delta(self, layer: int, unit: int) -> str:
         """A unit's error."""
-        return f"δ_{{{unit + 1}}}^{{{self.layer(layer)}}}"
+        return f"δ_{{{unit + 1}}}^{{({layer + self.shift})}}"
 
     def target(self, unit: int) -> str:
         """What an output should be."""
@@ -84,31 +95,7 @@ class Notation:
 
     def difference(self, output: str, target: str) -> str:
         """An output's difference from its target, with the sign that the error has."""
-        first, second = (output, target) if self.sign > 0 else (target, output)
-        return f"({first} − {second})"
-
-    def place(self, written: Sequence[int | str]) -> Place | None:
-        """The weight of these indices, as the derivation writes it; None if it has no such weight."""
-        if len(written) != 3 or not isinstance(written[0], int):
-            return None
-        layer = written[0] - int(self.weight_layer(0).strip("()"))
-        source, unit = written[1:] if self.from_first else (written[2], written[1])
-        return self._existing(layer, unit, source)
-
-    def written(self, place: Place) -> list[int | str]:
-        """The indices of a weight, as `place` reads them."""
-        layer = int(self.weight_layer(place.layer).strip("()"))
-        unit, source = place.unit + 1, "b" if place.source is None else place.source + 1
-        return [layer, source, unit] if self.from_first else [layer, unit, source]
-
-    def _existing(self, layer: int, unit: int | str, source: int | str) -> Place | None:
-        if not 1 <= layer <= self.last or not isinstance(unit, int) or not 1 <= unit <= self.sizes[layer]:
-            return None
-        if source == "b":
-            return Place(layer, unit - 1, None)
-        if not isinstance(source, int) or not 1 <= source <= self.sizes[layer - 1]:
-            return None
-        return Place(layer, unit - 1, source - 1)
+        return f"({output} − {target})" if self.sign > 0 else f"({target} − {output})"
 
     def equations(self) -> dict[str, Equation]:
         """The equations that hold for every network; those of the output and its loss are `output_equations`."""
@@ -124,7 +111,8 @@ class Notation:
                 "δ_{i}^{(l)} = f′(z_{i}^{(l)}) Σ_{k} W_{ki}^{(l+1)} δ_{k}^{(l+1)}", _numbered("8", "14", "15")
             ),
             "gradient": Equation(
-                "∂J/∂W_{ij}^{(l)} = δ_{i}^{(l)} a_{j}^{(l−1)},  ∂J/∂b_{i}^{(l)} = δ_{i}^{(l)}", say("(9) to (12)")
+                "∂J_{s}/∂W_{ij}^{(l)} = δ_{i}^{(l)} a_{j}^{(l−1)},  ∂J_{s}/∂b_{i}^{(l)} = δ_{i}^{(l)}",
+                say("(9) to (12)"),
             ),
             "batch and penalty": Equation("(1/K) Δ W^{(l)} + λ W^{(l)},  (1/K) Δ b^{(l)}", say("section 6")),
             "step": Equation(
@@ -135,10 +123,8 @@ class Notation:
 
     def where_output(self) -> Mapping[tuple[str, str], tuple[str, str]]:
         """Where the derivation has the loss and the output's error of a pair of output and loss."""
-        return {
-            **{("sigmoid", "squared_error"): ("(3)", "(7)"), ("tanh", "squared_error"): ("(3)", "(7)")},
-            **{("identity", "squared_error"): ("(3)", "(7)"), ("softmax", "squared_error"): ("(3)", "(5)")},
-        }
+        of_units = dict.fromkeys(_UNIT_BY_UNIT, ("(3)", "(7)"))
+        return {**of_units, ("softmax", "squared_error"): ("(3)", "(5)")}
 
     def output_letters(self, index: str) -> tuple[str, str]:
         """An output and its target, with an index that is a letter."""
@@ -158,10 +144,14 @@ class Numbered(Notation):
         """Number of a node: the inputs come first."""
         return sum(self.sizes[:layer]) + unit + 1
 
-    def parameter(self, place: Place) -> str:
-        """A weight; a bias is the one whose source is b."""
+    def written(self, place: Place) -> list[int | str]:
+        """The indices of a weight; a bias is the one whose source is b."""
         source = "b" if place.source is None else self.node(place.layer - 1, place.source)
-        return f"w_{{{_side_by_side(self.node(place.layer, place.unit), source)}}}"
+        return [self.node(place.layer, place.unit), source]
+
+    def parameter(self, place: Place) -> str:
+        """A weight or a bias."""
+        return f"w_{{{_side_by_side(*self.written(place))}}}"
 
     def z(self, layer: int, unit: int) -> str:
         """What a node takes in."""
@@ -181,27 +171,10 @@ class Numbered(Notation):
         """What an output should be."""
         return f"t_{{{unit + 1}}}"
 
-    def place(self, written: Sequence[int | str]) -> Place | None:
-        """The weight w_ji of [j, i]; None if the network has no such weight."""
-        if len(written) != 2 or not isinstance(written[0], int):
-            return None
-        node, source = written[0], written[1]
-        for layer in range(1, self.last + 1):
-            unit = node - sum(self.sizes[:layer])
-            if 1 <= unit <= self.sizes[layer]:
-                below = source if source == "b" else int(source) - sum(self.sizes[: layer - 1])
-                return self._existing(layer, unit, below)
-        return None
-
-    def written(self, place: Place) -> list[int | str]:
-        """The indices of a weight, as `place` reads them."""
-        source = "b" if place.source is None else self.node(place.layer - 1, place.source)
-        return [self.node(place.layer, place.unit), source]
-
     def equations(self) -> dict[str, Equation]:
         """The equations that hold for every network."""
         replaced = {"derivative": "f′(net_{i})", "factor": "a_{i} (1 − a_{i})"}
-        otherwise = say("(sigmoid; else {derivative} for {factor})", **replaced)
+        one, otherwise = say("one sample"), say("(sigmoid; else {derivative} for {factor})", **replaced)
         return {
             "forward": Equation(
                 "net_{j} = Σ_{i} w_{ji} x_{ji} + w_{jb},  a_{j} = f(net_{j})", say("(3.2) to (3.8), (4.11)")
@@ -213,7 +186,8 @@ class Numbered(Notation):
             "gradient": Equation("∂E_{d}/∂w_{ji} = −δ_{j} x_{ji},  ∂E_{d}/∂w_{jb} = −δ_{j}", "(4.12)"),
             "batch and penalty": Equation("(1/m) Σ_{d} ∂E_{d}/∂w_{ji} + λ w_{ji}", ""),
             "step": Equation(
-                "w_{ji} ← w_{ji} + η δ_{j} x_{ji},  w_{jb} ← w_{jb} + η δ_{j}", say("(4.5) to (4.8), (4.10)")
+                f"w_{{ji}} ← w_{{ji}} − η ∂E/∂w_{{ji}};  {one}: w_{{ji}} ← w_{{ji}} + η δ_{{j}} x_{{ji}}",
+                say("(4.5) to (4.8), (4.10)"),
             ),
         }
 
@@ -232,11 +206,8 @@ class LeadingAway(Notation):
     number = 3
     source = "反向传播算法"
     weight_form = "[layer, i, j]: W_ij leads from unit i of layer l to unit j of the next; i may be b"
+    weight_shift = 0
     from_first = True
-
-    def weight_layer(self, layer: int) -> str:
-        """Superscript of the weights that lead to this layer."""
-        return self.layer(layer - 1)
 
     def equations(self) -> dict[str, Equation]:
         """The equations that hold for every network; none of them has a number there."""
@@ -250,21 +221,17 @@ class LeadingAway(Notation):
             ),
             "hidden error": Equation("δ_{j}^{(l)} = f′(z_{j}^{(l)}) Σ_{k} δ_{k}^{(l+1)} W_{jk}^{(l)}", say("step 4")),
             "gradient": Equation(
-                "∂J/∂W_{ij}^{(l)} = δ_{j}^{(l+1)} a_{i}^{(l)},  ∂J/∂b_{j}^{(l)} = δ_{j}^{(l+1)}", say("step 4")
+                "∂J_{s}/∂W_{ij}^{(l)} = δ_{j}^{(l+1)} a_{i}^{(l)},  ∂J_{s}/∂b_{j}^{(l)} = δ_{j}^{(l+1)}", say("step 4")
             ),
             "batch and penalty": Equation(
-                "(1/m) Σ_{k} ∂J(x^{(k)}, y^{(k)})/∂W_{ij}^{(l)} + λ W_{ij}^{(l)}", say("objective")
+                "(1/m) Σ_{k} ∂J(x^{(k)}, y^{(k)})/∂W_{ij}^{(l)} + λ W_{ij}^{(l)}", say("objective, differentiated")
             ),
             "step": Equation("W_{ij}^{(l)} ← W_{ij}^{(l)} − α ∂J/∂W_{ij}^{(l)}", say("gradient descent")),
         }
 
     def where_output(self) -> Mapping[tuple[str, str], tuple[str, str]]:
         """Where the derivation has the loss and the output's error of a pair of output and loss."""
-        return {
-            ("sigmoid", "squared_error"): (say("loss of one sample"), say("step 4")),
-            ("tanh", "squared_error"): (say("loss of one sample"), say("step 4")),
-            ("identity", "squared_error"): (say("loss of one sample"), say("step 4")),
-        }
+        return dict.fromkeys(_UNIT_BY_UNIT, (say("loss of one sample"), say("step 4")))
 
 
 class Lettered(Notation):
@@ -276,7 +243,7 @@ class Lettered(Notation):
     number = 4
     source = "李旻先：第六章 神经网络"
     weight_form = "[layer, i, j]: the weight of layer l that leads from unit i to unit j of layer l; i may be b"
-    shift = 0
+    shift = weight_shift = 0
     from_first = True
 
     @property
@@ -287,7 +254,7 @@ class Lettered(Notation):
         """A weight or a bias."""
         if not self._is_example or place.source is None:
             return super().parameter(place)
-        return f"{'vw'[place.layer - 1]}_{{{_side_by_side(place.source + 1, place.unit + 1)}}}"
+        return f"{'vw'[place.layer - 1]}_{{{_side_by_side(*self.written(place)[1:])}}}"
 
     def z(self, layer: int, unit: int) -> str:
         """What a unit takes in."""
@@ -305,17 +272,19 @@ class Lettered(Notation):
                 say("propagation rule"),
             ),
             "objective": Equation(
-                "J = (1/m) Σ_{i} J(h(x^{(i)}), y^{(i)}) + (λ/2) Σ_{lij} (W_{ij}^{(l)})²", say("loss, without λ")
+                "J = (1/m) Σ_{i} J(h(x^{(i)}), y^{(i)}) + (λ/2) Σ_{lij} (W_{ij}^{(l)})²",
+                say("loss; the part with λ is added here"),
             ),
             "hidden error": Equation(
                 "δ_{i}^{(l)} = g′(z_{i}^{(l)}) Σ_{j} W_{ij}^{(l+1)} δ_{j}^{(l+1)}", say("back-propagation, step 1")
             ),
             "gradient": Equation(
-                "∂J/∂W_{ij}^{(l)} = a_{i}^{(l−1)} δ_{j}^{(l)},  ∂J/∂b_{j}^{(l)} = δ_{j}^{(l)}",
+                "∂J_{s}/∂W_{ij}^{(l)} = a_{i}^{(l−1)} δ_{j}^{(l)},  ∂J_{s}/∂b_{j}^{(l)} = δ_{j}^{(l)}",
                 say("back-propagation, step 2"),
             ),
             "batch and penalty": Equation(
-                "(1/m) Σ_{k} a_{i}^{(l−1)} δ_{j}^{(l)} + λ W_{ij}^{(l)}", say("loss, without λ")
+                "(1/m) Σ_{k} a_{i}^{(l−1)} δ_{j}^{(l)} + λ W_{ij}^{(l)}",
+                say("loss, differentiated; the part with λ is added here"),
             ),
             "step": Equation("W_{ij}^{(l)} ← W_{ij}^{(l)} − α ∂J/∂W_{ij}^{(l)}", say("back-propagation, step 3")),
         }

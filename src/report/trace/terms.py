@@ -77,27 +77,27 @@ def sum_of_inputs(shown: TracedUpdate, one: Pass) -> Written:
     )
 
 
+def output_error_of(pair: tuple[str, str], a: str, difference: str, times: str = " ") -> str | None:
+    """Write the error of an output `a` of a pair of output and loss; None where that is not known, or takes others."""
+    return {
+        **dict.fromkeys([("softmax", "cross_entropy"), ("sigmoid", "cross_entropy")], difference),
+        ("identity", "squared_error"): difference,
+        ("sigmoid", "squared_error"): f"{a}{times}(1 − {a}){times}{difference}",
+        ("tanh", "squared_error"): f"(1 − {a}²){times}{difference}",
+    }.get(pair)
+
+
 def output_error(shown: TracedUpdate, one: Pass, unit: int) -> Written:
     """Write the error of an output as its pair's mathematics says; as itself where that is not known here."""
-    trace, n = shown.trace, shown.notation
-    outputs, targets = one.a[n.last], one.sample.y
+    n, outputs = shown.notation, one.a[shown.notation.last]
+    pair = shown.trace.before.output, shown.trace.before.loss
     value = n.sign * one.delta[n.last][unit]
+    a, shown_a = n.a(n.last, unit), factor(outputs[unit])
 
     def difference(k: int) -> tuple[str, str]:
-        symbols, numbers = (n.a(n.last, k), n.target(k)), (term(outputs[k]), factor(targets[k]))
-        if n.sign < 0:
-            symbols, numbers = symbols[::-1], (term(targets[k]), factor(outputs[k]))
-        return f"({symbols[0]} − {symbols[1]})", f"({numbers[0]} − {numbers[1]})"
+        first, second = (outputs[k], one.sample.y[k])[:: n.sign]
+        return n.difference(n.a(n.last, k), n.target(k)), f"({term(first)} − {factor(second)})"
 
-    a, shown_a = n.a(n.last, unit), factor(outputs[unit])
-    symbols, numbers = difference(unit)
-    pair = trace.before.output, trace.before.loss
-    if pair in (("softmax", "cross_entropy"), ("sigmoid", "cross_entropy"), ("identity", "squared_error")):
-        return Written(symbols, numbers, value)
-    if pair == ("sigmoid", "squared_error"):
-        return Written(f"{a} (1 − {a}) {symbols}", f"{shown_a} · (1 − {shown_a}) · {numbers}", value)
-    if pair == ("tanh", "squared_error"):
-        return Written(f"(1 − {a}²) {symbols}", f"(1 − {shown_a}²) · {numbers}", value)
     if pair == ("softmax", "squared_error"):
         terms = [(difference(k), n.a(n.last, k), factor(outputs[k]), int(k == unit)) for k in range(len(outputs))]
         return Written(
@@ -105,7 +105,12 @@ def output_error(shown: TracedUpdate, one: Pass, unit: int) -> Written:
             " + ".join(f"{numbers} · {value_k} · ({same} − {shown_a})" for (_, numbers), _, value_k, same in terms),
             value,
         )
-    return Written(n.delta(n.last, unit), factor(value), value)
+    symbols, numbers = difference(unit)
+    return Written(
+        output_error_of(pair, a, symbols) or n.delta(n.last, unit),
+        output_error_of(pair, shown_a, numbers, " · ") or factor(value),
+        value,
+    )
 
 
 def error_of_unit(shown: TracedUpdate, one: Pass) -> Written:
@@ -147,11 +152,11 @@ def of_one_sample(shown: TracedUpdate, one: Pass) -> Written:
     n, place = shown.notation, shown.place
     delta = n.sign * one.delta[place.layer][place.unit]
     minus = "−" if n.sign < 0 else ""
-    value = _derivative(one, place)
-    if place.source is None:
-        return Written(f"{minus}{n.delta(place.layer, place.unit)}", f"{minus}{factor(delta)}", value)
-    a, below = n.a(place.layer - 1, place.source), one.a[place.layer - 1][place.source]
-    return Written(f"{minus}{n.delta(place.layer, place.unit)} {a}", f"{minus}{factor(delta)} · {factor(below)}", value)
+    symbols, numbers = [n.delta(place.layer, place.unit)], [factor(delta)]
+    if place.source is not None:
+        symbols.append(n.a(place.layer - 1, place.source))
+        numbers.append(factor(one.a[place.layer - 1][place.source]))
+    return Written(minus + " ".join(symbols), minus + " · ".join(numbers), _derivative(one, place))
 
 
 def _derivative(one: Pass, place: Place) -> float:
