@@ -35,8 +35,12 @@ LONGEST = (
     *("test_answers", "test_best", "test_search", "test_new_optimizer"),
 )
 
-hypothesis.settings.register_profile("dev", deadline=None)
-hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, database=None, print_blob=True)
+# `--hypothesis-profile=thorough` looks further than a run of every day.
+hypothesis.settings.register_profile("dev", deadline=None, max_examples=30)
+hypothesis.settings.register_profile(
+    "ci", deadline=None, max_examples=30, derandomize=True, database=None, print_blob=True
+)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1000)
 hypothesis.settings.register_profile("quick", deadline=None, max_examples=10)  # of `make check`
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
