@@ -135,11 +135,11 @@ class TestOfBPClassifier:
     def test_it_is_training_on_the_rows_kept_and_watching_the_others(self, noisy):
         x, y = noisy
         stopping = {"patience": 10_000, "validation_fraction": 0.3}
-        model = BPClassifier(**PARAMETERS, early_stopping=stopping, epochs=120).fit(x, y)
+        model = BPClassifier(**PARAMETERS, early_stopping=stopping, epochs=60).fit(x, y)
         kept, held = hold_out(y, 0.3, Settings(seed=3).random(VALIDATION))
         losses = []
-        by_hand = BPClassifier(**PARAMETERS, epochs=120)
-        for _ in range(120):
+        by_hand = BPClassifier(**PARAMETERS, epochs=60)
+        for _ in range(60):
             by_hand.partial_fit(x[kept], y[kept], classes=[0, 1, 2])
             losses.append(log_loss(y[held], by_hand.predict_proba(x[held])))
             if losses[-1] == min(losses):
