@@ -2,9 +2,7 @@
 
 import html
 import io
-import os
 import re
-import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +20,6 @@ from rich.console import Console
 from src import language
 from src.comparison.outcome import Outcome
 from src.report import style
-from src.report.drawing import Drawer, draw
 from src.report.figures.predictions import confusion_matrices
 from src.report.pictures import font_note
 from src.report.style import to_png, to_svg
@@ -221,20 +218,6 @@ def test_without_a_font_the_words_are_english_and_names_stay(without_fonts: None
 @needs_fonts
 def test_with_a_font_there_is_nothing_to_say(chinese: None) -> None:
     assert font_note() is None
-
-
-def test_another_process_speaks_the_same_language(chinese: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    outcome, drawer = four_models(), Drawer()
-    with monkeypatch.context() as patch:
-        patch.delitem(sys.modules, "matplotlib")
-        patch.setattr(os, "cpu_count", lambda: 2)
-        drawer.start()
-    try:
-        made, here = drawer.ask("answer_pictures", outcome)(), draw("answer_pictures", outcome)
-        assert [(one.title, one.svg) for one in made] == [(one.title, one.svg) for one in here]
-        assert made[0].title == "逐折的差值"
-    finally:
-        drawer.close()
 
 
 def test_a_terminal_in_gbk_is_written_to_in_chinese(chinese: None, three_models: Outcome) -> None:
