@@ -1,3 +1,4 @@
+import functools
 import io
 import math
 import re
@@ -366,6 +367,7 @@ FILES = (
 )
 
 
+@functools.cache
 def on_files(count: int, metric: str) -> Outcome:
     jobs = [
         Given(
