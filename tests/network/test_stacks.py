@@ -23,7 +23,7 @@ from tests.network.covering import pairwise
 
 SIZES = st.sampled_from([1, 2, 3, 4, 5, 8, 13, 16, 32, 67])
 SAMPLES = st.one_of(st.integers(1, 40), st.sampled_from([64, 100, 131, 300]))
-MOST_BATCHES = 40  # of an epoch, so that no example takes long
+MOST_BATCHES = 15  # of an epoch, so that no example takes long
 
 
 def parts(features, outputs, samples, *, weighted):
