@@ -135,7 +135,7 @@ EVERY_EPOCH = range(1, 7)
 
 
 @pytest.mark.slow
-@settings(max_examples=60)
+@settings(max_examples=100)
 @given(stacks(), st.integers(1, 50_000), st.data())
 def test_a_network_notices_neither_its_neighbors_nor_who_looks(stack, block_bytes, choose):
     """Alone, in blocks of the stack, without a curve: the same bits, from the start or from different epochs."""
@@ -260,6 +260,26 @@ class TestDivergence:
             assert trained[n].diverged_epoch is None
             assert trained[n].epochs == 60
             assert_same(trained[n], neighbor)
+
+    @pytest.mark.parametrize("batch_size", ["full", 4])
+    def test_those_that_are_left_keep_what_is_theirs(self, batch_size, make_part):
+        # Of two data sets and three networks, both that are left are on the second; all numbers differ.
+        alike = {"dtype": "float32", "batch_size": batch_size, "epochs": 12, "optimizer": "adam", "schedule": "plateau"}
+        networks = [
+            dataclasses.replace(
+                self.LINE, learning_rate=rate, l2=n / 10, clip_norm=n / 50, warmup=n, plateau_patience=1, **alike
+            )
+            for n, rate in enumerate((1e30, 4.0, 3.0), start=1)
+        ]
+        one, other = (Data(make_part(features=1, outputs=1, samples=9, classes=False, seed=seed)) for seed in (0, 1))
+        data = [one, other, other]
+        earlier = [train([each], [other], epochs=n)[0].state for n, each in enumerate(networks[1:], start=1)]
+        lost, *left = train(networks, data, start=[None, *earlier], curve_epochs=EVERY_EPOCH)
+        assert lost.diverged_epoch is not None
+        assert lost.epochs < 4
+        for network, state, trained in zip(networks[1:], earlier, left, strict=True):
+            [alone] = train([network], [other], start=[state], curve_epochs=EVERY_EPOCH)
+            assert_same(trained, alone)
 
     def test_a_watched_loss_that_overflows_is_a_divergence_too(self):
         # b^2 / 2 overflows long before b does
