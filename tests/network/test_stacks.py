@@ -135,7 +135,7 @@ EVERY_EPOCH = range(1, 7)
 
 
 @pytest.mark.slow
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(stacks(), st.integers(1, 50_000), st.data())
 def test_a_network_notices_neither_its_neighbors_nor_who_looks(stack, block_bytes, choose):
     """Alone, in blocks of the stack, without a curve: the same bits, from the start or from different epochs."""
