@@ -30,6 +30,8 @@ run: $(ENOUGH) ## compare BP, logistic and softmax regression on the homework's 
 
 install: $(STAMP) ## install all that is locked: Dask, Optuna, PostgreSQL, S3, tests and checks
 
+# Byte code is kept, rewritten assertions among it: without it each of the processes would spend 5 s on the tests' alone.
+test check: export PYTHONDONTWRITEBYTECODE :=
 # A process that has run out of tests takes half of what another has left (worksteal). Three on two cores: many tests
 # wait for a server or a process.
 test: $(STAMP) ## run the whole test suite

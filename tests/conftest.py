@@ -1,6 +1,7 @@
 """What holds for every test: no telemetry, no write among the user's runs, examples that repeat, one BLAS thread."""
 
 import os
+import pickle
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ os.environ.update(
 
 import hypothesis
 import pytest
+from filelock import FileLock
 
 from src.language import choose
 from tests.composing import composed_once
@@ -35,8 +37,12 @@ LONGEST = (
     *("test_answers", "test_best", "test_search", "test_new_optimizer"),
 )
 
-hypothesis.settings.register_profile("dev", deadline=None)
-hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, database=None, print_blob=True)
+# `--hypothesis-profile=thorough` looks further than a run of every day.
+hypothesis.settings.register_profile("dev", deadline=None, max_examples=30)
+hypothesis.settings.register_profile(
+    "ci", deadline=None, max_examples=30, derandomize=True, database=None, print_blob=True
+)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1000)
 hypothesis.settings.register_profile("quick", deadline=None, max_examples=10)  # of `make check`
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
@@ -89,10 +95,17 @@ def commands() -> Iterator[Commands]:
 
 @pytest.fixture(scope="session")
 def homework(tmp_path_factory: pytest.TempPathFactory) -> "Homework":
-    """The homework's study, run once for all tests that only read what it left."""
+    """The homework's study, run once, by whichever worker needs it first, for all tests that only read what it left."""
     from tests.stores import Homework  # imports MLflow, which most tests do without
 
-    return Homework.run(tmp_path_factory.mktemp("homework"))
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "homework"
+    made = folder / "made.pickle"
+    folder.mkdir(exist_ok=True)
+    with FileLock(folder / "lock"):
+        if not made.exists():
+            made.write_bytes(pickle.dumps(Homework.run(folder)))
+    return pickle.loads(made.read_bytes())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

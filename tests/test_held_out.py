@@ -258,21 +258,20 @@ def test_what_cannot_be_tested_is_told_before_anything_is_trained(bad, override,
     assert bad.runs() == []
 
 
-@pytest.mark.parametrize("as_pair", [False, True])
-def test_tables_of_python_are_tested_as_files_are(tmp_path, monkeypatch, table, as_pair):
+def test_tables_of_python_are_tested_as_files_are(tmp_path, monkeypatch, table):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(frames, "FOLDER", tmp_path / "frames")
     leave_figures_empty(monkeypatch)
     record = prepare(tmp_path, table)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", record.uri)
     learned, test = table[:60], table[60:]
-    given = [(part[["a", "b", "c"]], part["kind"]) if as_pair else part for part in (learned, test)]
+    pairs = [(part[["a", "b", "c"]], part["kind"]) for part in (learned, test)]
     quick = {"training.epochs": 20, "cv.folds": 3}
-    made = run(quick, data=given[0], test=given[1])
-    study = sweep("model=bp,softmax", quick, data=given[0], test=given[1])
+    made = run(quick, data=pairs[0], test=pairs[1])
+    study = sweep("model=bp,softmax", quick, data=learned, test=test)
     assert made.held_out["accuracy"].item() == study.held_out.set_index("model").loc["bp", "accuracy"]
     expected = (study.model().predict(test[["a", "b", "c"]]) == test["kind"]).mean()
     assert study.held_out["accuracy"][0] == expected
     pd.testing.assert_frame_equal(compare(sweeps=[study]).held_out, study.held_out)
     assert "Wilson" in study._repr_html_()
-    assert run(quick, data=given[0]).held_out.empty
+    assert run(quick, data=learned).held_out.empty

@@ -41,6 +41,8 @@ for sys.argv[1:] in json.loads(sys.argv[1]):
     except SystemExit as ended:
         assert not ended.code, sys.argv
     seen.append(sorted(sys.modules))
+import src.report.pictures
+seen.append(sorted(sys.modules))
 open("modules.json", "w").write(json.dumps(seen))
 """
 # scikit-learn imports scipy.stats (0.8 s) itself.
@@ -75,12 +77,13 @@ def imported(folder: Path, *commands: Sequence[str]) -> list[set[str]]:
 def test_each_command_imports_what_it_uses(folder: Path) -> None:
     """One process for all, each with more to do than those before it: what they have imported is there already."""
     sweep = ("-m", "model=logistic,softmax", "tracking.experiment=again")
-    shown, composed, planned, job, swept = imported(
+    shown, composed, planned, job, swept, drawn = imported(
         folder, ["--help"], ["--cfg", "job"], ["sweep.dry_run=true"], [], sweep
     )
     assert shown == composed == set()
     assert planned <= {*READING, "sqlalchemy"}, "a dry run neither fits nor draws"
     assert job == TRAINING | KEEPING | DRAWING, "no mlflow"
     assert swept == job
-    (again,) = imported(folder, sweep)
+    assert drawn == job | {"matplotlib"}, "no pyplot"
+    again, _ = imported(folder, sweep)
     assert again <= READING | {"sqlalchemy"}, "a sweep that is there already is read and told, nothing fitted or drawn"

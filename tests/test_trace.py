@@ -203,19 +203,27 @@ def test_a_heading_says_what_its_formula_adds():
 SUM = re.compile(r"^ *= ([-+·().\de ]+)$", re.MULTILINE)
 
 
-@pytest.mark.parametrize("derivation", [1, 2, 3, 4])
-@pytest.mark.parametrize(
-    "overrides",
-    [
-        ["data=iris", "trace.rows=[0,50,149]", "training.l2=0.1"],
-        ["data=iris", "model.output=softmax", "model.loss=squared_error", "model.activation=tanh"],
-        ["trace.rows=[3]", "model.output=sigmoid", "model.hidden_layer_sizes=[3,2]", "training.class_weight=balanced"],
-        ["model.output=tanh", "model.loss=squared_error", "model.hidden_layer_sizes=[]", "trace.rows=[1,2]"],
+WRITTEN_OUT = {
+    "batch_and_penalty": ["data=iris", "trace.rows=[0,50,149]", "training.l2=0.1"],
+    "softmax_squared": ["data=iris", "model.output=softmax", "model.loss=squared_error", "model.activation=tanh"],
+    "weighted": [
+        "trace.rows=[3]",
+        "model.output=sigmoid",
+        "model.hidden_layer_sizes=[3,2]",
+        "training.class_weight=balanced",
     ],
-    ids=["batch_and_penalty", "softmax_squared", "weighted", "tanh_output"],
-)
-def test_what_is_written_out_with_numbers_is_what_it_says(derivation, overrides):
-    """Each line of numbers, computed again, is the value below it; no number of the update itself is used."""
+    "tanh_output": ["model.output=tanh", "model.loss=squared_error", "model.hidden_layer_sizes=[]", "trace.rows=[1,2]"],
+}
+
+
+@pytest.mark.parametrize("more", [0, 1])
+@pytest.mark.parametrize("place", range(4), ids=WRITTEN_OUT)
+def test_what_is_written_out_with_numbers_is_what_it_says(place, more):
+    """Each line of numbers, computed again, is the value below it; no number of the update itself is used.
+
+    Each choice in two notations, each notation twice.
+    """
+    overrides, derivation = [*WRITTEN_OUT.values()][place], 1 + (place + more) % 4
     out = traced(*overrides, f"trace.derivation={derivation}", "trace.output=here")
     assert "One weight" in out
     lines = plain(Path("here/trace.md").read_text())

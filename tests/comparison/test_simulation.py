@@ -144,7 +144,7 @@ def test_a_difference_the_wrong_way_round_is_false():
 
 def test_a_fixed_pair_errs_about_as_often_as_promised_and_the_plain_test_far_more_often():
     """The full tables, 2,000 simulations a row, are in experiments/statistics.md."""
-    [one] = measured(REPEATED, 1.0, Study("fixed"), simulations=400)
+    [one] = measured(REPEATED, 1.0, Study("fixed"), simulations=200)
     assert 0.01 <= one.rate("false").share <= 0.07
     assert one.rate("contrast_found").share > 0.3
     assert one.rate("covered").share == 1 - one.rate("false").share
@@ -153,7 +153,7 @@ def test_a_fixed_pair_errs_about_as_often_as_promised_and_the_plain_test_far_mor
 
 
 def test_a_choice_on_the_scoring_folds_flatters_and_those_that_are_made_hardly_do():
-    other, nested = measured(REPEATED, 0.0, Study("other folds", 9), Study("nested", 9), simulations=150)
+    other, nested = measured(REPEATED, 0.0, Study("other folds", 9), Study("nested", 9), simulations=80)
     assert other.mean("contrast_bias") > 0.05
     assert other.mean("bias") < 0.035
     assert abs(nested.mean("bias")) < 0.01
@@ -162,24 +162,24 @@ def test_a_choice_on_the_scoring_folds_flatters_and_those_that_are_made_hardly_d
 
 
 def test_the_best_as_yardstick_has_to_be_corrected_for_all_pairs():
-    [one] = measured(REPEATED, 0.0, Study("best", 9), simulations=200)
+    [one] = measured(REPEATED, 0.0, Study("best", 9), simulations=100)
     assert one.rate("contrast_found").share > 0.15
     assert one.rate("false").share < 0.6 * one.rate("contrast_found").share
 
 
 def test_named_baselines_have_to_be_corrected_for():
-    [one] = measured(REPEATED, 1.0, Study("named", 3), simulations=200)
+    [one] = measured(REPEATED, 1.0, Study("named", 3), simulations=100)
     assert one.rate("false").share <= 0.06
     assert one.rate("contrast_found").share > one.rate("false").share
 
 
 def test_a_true_difference_of_the_printed_size_is_found_in_four_of_five_and_the_interval_holds_it():
     scheme, per_class = Scheme(10), 90
-    [equal] = measured(scheme, 1.0, Study("fixed"), simulations=200)
+    [equal] = measured(scheme, 1.0, Study("fixed"), simulations=100)
     size = equal.mean("detectable")
     usual = expected_accuracy(1.0, per_class)
     apart = tuple(separation_of(usual + gap, per_class) for gap in (-size / 2, size / 2))
-    [one] = measure("test", [Scenario("apart", scheme, apart, (Study("fixed"),))], 300, n_jobs=1)
+    [one] = measure("test", [Scenario("apart", scheme, apart, (Study("fixed"),))], 150, n_jobs=1)
     assert one.mean("detectable") == pytest.approx(size, rel=0.1)
     assert 0.7 <= one.rate("found").share <= 0.9
     assert one.rate("false").count == 0
@@ -187,7 +187,7 @@ def test_a_true_difference_of_the_printed_size_is_found_in_four_of_five_and_the_
 
 
 def test_equal_learners_rarely_differ_over_several_data_sets():
-    found = rates.measure_across(150, n_jobs=1)
+    found = rates.measure_across(80, n_jobs=1)
     assert {(one.sets, one.is_learnable) for one in found} == {(6, True), (6, False), (10, True), (10, False)}
     assert all(one.rate.share <= 0.1 for one in found)
 
@@ -213,13 +213,13 @@ def test_the_interval_of_a_rate_is_exact():
 
 def test_page_and_table_hold_what_was_measured(tmp_path, monkeypatch):
     monkeypatch.setattr(rates, "SETS", (6,))
-    proof = prove(simulations=3, schemes=[Scheme(5)], n_jobs=1)
+    proof = prove(simulations=2, schemes=[Scheme(5)], n_jobs=1)
     page, table = tmp_path / "statistics.md", tmp_path / "error_rates.csv"
     write(proof, page, table)
     assert_page_agrees(page.read_text(encoding="utf-8"), read_table(table))
     with table.open(encoding="utf-8") as file:
         assert len(file.readlines()) == 1 + len(proof.equal)
-    assert "Each row of a table is 3 simulated data sets" in page.read_text(encoding="utf-8")
+    assert "Each row of a table is 2 simulated data sets" in page.read_text(encoding="utf-8")
 
 
 def test_the_page_and_the_table_in_the_project_are_of_one_measurement():

@@ -110,10 +110,11 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("key, value", [(key, value) for key, values in REFUSED.items() for value in values])
-def test_a_bad_value_is_refused_in_one_line_that_names_its_key(key: str, value: Any) -> None:
-    (line,) = told(nested(key, value))
-    assert line.startswith(f"{key}: ")
+@pytest.mark.parametrize("key", REFUSED)
+def test_a_bad_value_is_refused_in_one_line_that_names_its_key(key: str) -> None:
+    for value in REFUSED[key]:
+        (line,) = told(nested(key, value))
+        assert line.startswith(f"{key}: "), value
 
 
 NUMBERS = {
@@ -171,9 +172,10 @@ ACCEPTED = {
 }
 
 
-@pytest.mark.parametrize("key, value", [(key, value) for key, values in ACCEPTED.items() for value in values])
-def test_a_good_value_is_accepted(key: str, value: Any) -> None:
-    check(nested(key, value))
+@pytest.mark.parametrize("key", ACCEPTED)
+def test_a_good_value_is_accepted(key: str) -> None:
+    for value in ACCEPTED[key]:
+        check(nested(key, value))
 
 
 def test_a_cluster_is_asked_for_workers_as_it_can_be() -> None:

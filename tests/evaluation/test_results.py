@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
@@ -108,6 +108,7 @@ def part(repeat: int, rows: Sequence[int], target: np.ndarray, probabilities: np
     )
 
 
+@settings(max_examples=10)
 @given(st.integers(2, 4), st.integers(0, 2**32 - 1))
 def test_leave_one_out_is_scored_on_all_rows_together(n_classes: int, seed: int) -> None:
     random = np.random.default_rng(seed)

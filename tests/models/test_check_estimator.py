@@ -11,11 +11,13 @@ from src.models import BPClassifier
 
 # Each choice once: the checks are of the interface, not of what is trained.
 ESTIMATORS = [
-    BPClassifier(),
-    BPClassifier((5, 3), activation=["tanh", "relu"], output="tanh", loss="squared_error", optimizer="nesterov"),
+    BPClassifier(epochs=100),
     BPClassifier(
-        (), output="sigmoid", optimizer="adam", learning_rate=0.02, batch_size=16, epochs=100, schedule="cosine",
-        early_stopping={"patience": 20},
+        (5, 3), activation=["tanh", "relu"], output="tanh", loss="squared_error", optimizer="nesterov", epochs=60
+    ),
+    BPClassifier(
+        (), output="sigmoid", optimizer="adam", learning_rate=0.03, batch_size=16, epochs=60, schedule="cosine",
+        early_stopping={"patience": 30},
     ),
 ]  # fmt: skip
 

@@ -29,7 +29,7 @@ def flowers():
 
 @pytest.fixture
 def pipeline():
-    return make_pipeline(StandardScaler(), BPClassifier(epochs=300))
+    return make_pipeline(StandardScaler(), BPClassifier(epochs=150))
 
 
 def test_in_a_pipeline_with_a_table_and_labels_of_text(flowers, pipeline):

@@ -32,24 +32,24 @@ def probability_of(z, output):
     return np.hstack([1 - p, p]) if z.shape[1] == 1 else p / p.sum(axis=1, keepdims=True)
 
 
-@pytest.mark.parametrize("table", ["ex4", "noisy"])
-@pytest.mark.parametrize("output, loss", PAIRS)
-class TestEveryOutput:
-    @pytest.fixture
-    def fitted(self, table, output, loss, request):
-        x, y = request.getfixturevalue(table)
-        model = BPClassifier((3,), activation="tanh", output=output, loss=loss, learning_rate=0.2, epochs=150)
-        return model.fit(x, y), x, y
+@pytest.fixture(scope="module", params=[(*pair, table) for pair in PAIRS for table in ("ex4", "noisy")], ids="-".join)
+def fitted(request):
+    output, loss, table = request.param
+    x, y = request.getfixturevalue(table)
+    model = BPClassifier((3,), activation="tanh", output=output, loss=loss, learning_rate=0.2, epochs=150)
+    return model.fit(x, y), x, y, output, loss
 
-    def test_probabilities_are_the_output_layers(self, fitted, output, loss, table):
-        model, x, _ = fitted
+
+class TestEveryOutput:
+    def test_probabilities_are_the_output_layers(self, fitted):
+        model, x, _, output, _ = fitted
         p = model.predict_proba(x)
         np.testing.assert_allclose(p, probability_of(pre_activations(model, x), output), rtol=1e-12, atol=1e-15)
         np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-12)
         assert p.min() >= 0
 
-    def test_the_class_predicted_is_the_most_probable(self, fitted, output, loss, table):
-        model, x, y = fitted
+    def test_the_class_predicted_is_the_most_probable(self, fitted):
+        model, x, y, *_ = fitted
         p = model.predict_proba(x)
         assert model.classes_.tolist() == sorted(set(y))
         np.testing.assert_array_equal(model.predict(x), model.classes_[p.argmax(axis=1)])
@@ -57,8 +57,8 @@ class TestEveryOutput:
         for code in range(p.shape[1]):
             assert p[y == code, code].mean() > p[y != code, code].mean()
 
-    def test_the_loss_curve_ends_at_the_loss(self, fitted, output, loss, table):
-        model, x, y = fitted
+    def test_the_loss_curve_ends_at_the_loss(self, fitted):
+        model, x, y, output, loss = fitted
         z = pre_activations(model, x)
         one_unit = z.shape[1] == 1
         target = (y == 1)[:, None] if one_unit else y[:, None] == np.arange(z.shape[1])

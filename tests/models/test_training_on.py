@@ -67,7 +67,7 @@ class TestPartialFit:
     def test_classes_that_come_later(self, iris):
         x, y = iris
         model = BPClassifier(learning_rate=0.5)
-        for _ in range(150):
+        for _ in range(60):
             for part in (slice(0, 60), slice(60, 120), slice(120, 150)):  # the rows are sorted by class
                 model.partial_fit(x[part], y[part], classes=[2, 0, 1])
         assert model.classes_.tolist() == [0, 1, 2]

@@ -23,14 +23,6 @@ def counts():
 
 
 class TestSampleWeight:
-    @pytest.mark.parametrize("parameters", [{}, {"output": "sigmoid"}, {"optimizer": "adam", "l2": 0.1}], ids=str)
-    def test_a_row_of_weight_two_is_that_row_twice(self, parameters, noisy, counts):
-        x, y = noisy
-        weighted = fitted(x, y, counts, **parameters)
-        repeated = fitted(np.repeat(x, counts, axis=0), np.repeat(y, counts), **parameters)
-        np.testing.assert_allclose(weighted.predict_proba(x), repeated.predict_proba(x), rtol=1e-9)
-        np.testing.assert_allclose(weighted.loss_curve_, repeated.loss_curve_, rtol=1e-9)
-
     @pytest.mark.parametrize("parameters", [{}, {"batch_size": 8}, {"early_stopping": {"patience": 4}}], ids=str)
     def test_a_row_of_weight_zero_is_not_there(self, parameters, noisy, counts):
         x, y = noisy

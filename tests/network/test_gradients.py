@@ -1,22 +1,17 @@
 """Back-propagation computes the gradient of the objective, and the objective is the one it should be.
 
 The engine is compared with derivation.py, where the network is written sum by sum: outputs, objective, gradient and
-training. Its gradient is compared with central differences of its objective too.
+training. (That derivation.py has all that the engine has, and that its gradient is central differences of its
+objective, `test_derivation.py` sees to, and `test_tracing.py` to the differences of the engine's.)
 """
 
 import numpy as np
 import pytest
 
-from src.network import Part, Settings, activations, central_differences, gradient, gradient_error, shape_of
+from src.network import Part, Settings, activations, gradient, gradient_error, shape_of
 from src.network.derivation import ACTIVATIONS, OUTPUTS
 from tests.network.cases import SIZES, Case, activated, cases
 from tests.network.two_ways import Derivation, Engine
-
-# (That derivation.py has all that the engine has, `test_derivation.py` sees to.)
-ALL = cases(ACTIVATIONS, OUTPUTS, size=SIZES, batch_size=("full", 1, 4))
-
-small_networks = pytest.mark.parametrize("case", cases(), ids=str)
-all_networks = pytest.mark.parametrize("case", ALL, ids=str)
 
 
 def both_ways(case, **others):
@@ -35,23 +30,13 @@ def relative_error(one, other):
     return np.linalg.norm(one - other) / max(np.linalg.norm(one), np.linalg.norm(other))
 
 
-@all_networks
-def test_outputs_and_objective_are_those_of_the_derivation(case):
-    engine, derivation, matrices, part = both_ways(case)
+@pytest.mark.parametrize("case", cases(ACTIVATIONS, OUTPUTS, size=SIZES, batch_size=("full", 1, 4)), ids=str)
+def test_outputs_objective_gradient_and_two_epochs_are_those_of_the_derivation(case):
+    engine, derivation, matrices, part = both_ways(case, learning_rate=0.1, epochs=2)
     np.testing.assert_allclose(engine.predict(matrices, part.x), derivation.predict(matrices, part.x), rtol=1e-12)
     expected = derivation.objective(matrices, part, case.l2)
     assert engine.objective(matrices, part, case.l2) == pytest.approx(expected, rel=1e-13)
-
-
-@all_networks
-def test_the_gradient_is_that_of_the_derivation(case):
-    engine, derivation, matrices, part = both_ways(case)
     assert_same(engine.gradient(matrices, part, case.l2), derivation.gradient(matrices, part, case.l2))
-
-
-@all_networks
-def test_two_epochs_of_gradient_descent_are_those_of_the_derivation(case):
-    engine, derivation, matrices, part = both_ways(case, learning_rate=0.1, epochs=2)
     assert_same(engine.train(matrices, part), derivation.train(matrices, part))
 
 
@@ -62,14 +47,6 @@ def test_slopes_are_central_differences(name):
     np.testing.assert_allclose(activated(name, z)[1], differences, rtol=1e-8, atol=1e-9)
 
 
-@small_networks
-def test_the_gradient_agrees_with_central_differences(case):
-    engine, _, _, part = both_ways(case)
-    row = engine.row(case.smooth_matrices())
-    numeric = central_differences(engine.shape, row, part, case.l2)
-    assert relative_error(gradient(engine.shape, row, part, case.l2), numeric) < 1e-7
-
-
 @pytest.mark.parametrize("depth", [0, 1, 2, 3])
 def test_the_gradient_of_the_penalty_alone_is_lambda_W_and_leaves_biases_alone(depth):
     engine, _, matrices, part = both_ways(Case(("tanh", "gelu", "elu")[:depth], "softmax", "cross_entropy"))
@@ -78,7 +55,7 @@ def test_the_gradient_of_the_penalty_alone_is_lambda_W_and_leaves_biases_alone(d
         np.testing.assert_allclose(found, np.column_stack([0.3 * matrix[:, :-1], np.zeros(len(matrix))]), rtol=1e-15)
 
 
-@small_networks
+@pytest.mark.parametrize("case", cases(), ids=str)
 def test_float32_updates_are_float64_updates_in_single_precision(case, train_one):
     engine, _, _, part = both_ways(case, dtype="float32", learning_rate=0.5, epochs=1)
     start = engine.row(case.smooth_matrices())

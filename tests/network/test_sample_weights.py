@@ -3,34 +3,19 @@
 import numpy as np
 import pytest
 
-from src.network import Part, Settings, gradient, objective, shape_of
+from src.network import Part, Settings
 from src.network.outputs import OUTPUTS
 
 COUNTS = np.array([1, 3, 0, 2, 1, 5])
-L2 = 0.02
-
-
-@pytest.fixture
-def weighted_and_repeated(make_part):
-    part = make_part(samples=len(COUNTS))
-    rows = np.repeat(np.arange(len(COUNTS)), COUNTS)
-    return Part(part.x, part.y, COUNTS / COUNTS.mean()), Part(part.x[:, rows], part.y[:, rows])
 
 
 @pytest.mark.parametrize("output, loss", OUTPUTS)
-class TestWholeNumbers:
-    def test_give_the_objective_and_gradient_of_repeated_samples(self, output, loss, weighted_and_repeated, drawn):
-        weighted, repeated = weighted_and_repeated
-        shape = shape_of(Settings((4,), "tanh", output, loss), 3, 3)
-        row = drawn(shape)
-        assert objective(shape, row, weighted, L2) == pytest.approx(objective(shape, row, repeated, L2), rel=1e-14)
-        by_weight, by_repetition = gradient(shape, row, weighted, L2), gradient(shape, row, repeated, L2)
-        np.testing.assert_allclose(by_weight, by_repetition, rtol=1e-11, atol=1e-15)
-
-    @pytest.mark.parametrize("optimizer", ["sgd", "nesterov", "adam"])
-    def test_train_the_network_of_repeated_samples(self, output, loss, optimizer, weighted_and_repeated, train_one):
-        weighted, repeated = weighted_and_repeated
-        settings = Settings((4,), "tanh", output, loss, optimizer=optimizer, learning_rate=0.1, l2=L2, epochs=40)
+def test_whole_numbers_train_the_network_of_repeated_samples(output, loss, make_part, train_one):
+    part, rows = make_part(samples=len(COUNTS)), np.repeat(np.arange(len(COUNTS)), COUNTS)
+    weighted = Part(part.x, part.y, COUNTS / COUNTS.mean())
+    repeated = Part(part.x[:, rows], part.y[:, rows])
+    for optimizer in ("sgd", "nesterov", "adam"):
+        settings = Settings((4,), "tanh", output, loss, optimizer=optimizer, learning_rate=0.1, l2=0.02, epochs=40)
         one = train_one(settings, weighted, curve_epochs=[1, 40])
         other = train_one(settings, repeated, curve_epochs=[1, 40])
         np.testing.assert_allclose(one.parameters, other.parameters, rtol=1e-8, atol=1e-10)

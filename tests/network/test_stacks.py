@@ -23,6 +23,7 @@ from tests.network.covering import pairwise
 
 SIZES = st.sampled_from([1, 2, 3, 4, 5, 8, 13, 16, 32, 67])
 SAMPLES = st.one_of(st.integers(1, 40), st.sampled_from([64, 100, 131, 300]))
+MOST_BATCHES = 15  # of an epoch, so that no example takes long
 
 
 def parts(features, outputs, samples, *, weighted):
@@ -89,9 +90,12 @@ def stacks(draw):
     """A stack: settings and data of its networks, which choose among one to three data sets."""
     common = draw(common_settings())
     own = own_settings(stops_early=draw(st.booleans()), clips=draw(st.booleans()))
+    samples = draw(SAMPLES)
+    if common["batch_size"] != "full":
+        common["batch_size"] = max(common["batch_size"], -(-samples // MOST_BATCHES))
     networks = [Settings(**common, **draw(own)) for _ in range(draw(st.integers(1, 9)))]
     features, outputs, weighted = draw(SIZES), draw(SIZES), draw(st.booleans())
-    train_part = parts(features, outputs, draw(SAMPLES), weighted=weighted)
+    train_part = parts(features, outputs, samples, weighted=weighted)
     held_out = parts(features, outputs, draw(st.integers(1, 12)), weighted=weighted)
     validation = held_out if draw(st.booleans()) else st.none()
     test = held_out if draw(st.booleans()) else st.none()
@@ -131,28 +135,42 @@ EVERY_EPOCH = range(1, 7)
 
 
 @pytest.mark.slow
-@settings(max_examples=150)
-@given(stacks())
-def test_alone_is_in_a_stack(stack):
+@settings(max_examples=60)
+@given(stacks(), st.integers(1, 50_000), st.data())
+def test_a_network_notices_neither_its_neighbors_nor_who_looks(stack, block_bytes, choose):
+    """Alone, in blocks of the stack, without a curve: the same bits, from the start or from different epochs."""
     networks, data = stack
-    together = train(networks, data, curve_epochs=EVERY_EPOCH)
-    for network, its_data, trained in zip(networks, data, together, strict=True):
-        [alone] = train([network], [its_data], curve_epochs=EVERY_EPOCH)
+    states = [None] * len(networks)
+    if choose.draw(st.booleans()):
+        for n, (network, its_data) in enumerate(zip(networks, data, strict=True)):
+            if epochs := choose.draw(st.integers(0, 2)):
+                [before] = train([dataclasses.replace(network, epochs=epochs)], [its_data])
+                states[n] = before.state if np.isfinite(before.state.parameters).all() else None
+    together = train(networks, data, start=states, curve_epochs=EVERY_EPOCH)
+    unseen = train(networks, data, start=states)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("src.network.training.BLOCK_BYTES", block_bytes)
+        in_blocks = train(networks, data, start=states, curve_epochs=EVERY_EPOCH)
+    for n, trained in enumerate(together):
+        [alone] = train([networks[n]], [data[n]], start=[states[n]], curve_epochs=EVERY_EPOCH)
         assert_same(trained, alone)
+        assert_same(trained, in_blocks[n])
+        assert_same_bits(trained.parameters, unseen[n].parameters)
 
 
-@pytest.mark.parametrize("shared", [True, False], ids=["shared_samples", "own_samples"])
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+# Inputs, hidden units, outputs; samples of a batch; networks.
+SHAPES = [((2, 4, 2), 64, 60), ((4, 16, 3), 32, 40), ((64, 64, 10), 32, 9), ((784, 100, 10), 50, 3)]
+
+
 @pytest.mark.parametrize(
-    "sizes, batch_size, networks",
-    [((2, 4, 2), 64, 60), ((4, 16, 3), 32, 40), ((64, 64, 10), 32, 9), ((784, 100, 10), 50, 3)],
+    "case",
+    pairwise(shape=SHAPES, optimizer=("sgd", "momentum", "adam"), dtype=("float64", "float32"), shared=(True, False)),
+    ids=lambda case: "-".join(map(str, case.values())),
 )
-def test_alone_is_in_a_stack_in_the_shapes_people_sweep(
-    sizes, batch_size, networks, optimizer, dtype, shared, make_part
-):
-    features, hidden, outputs = sizes
-    base = Settings((hidden,), "relu", optimizer=optimizer, batch_size=batch_size, dtype=dtype, epochs=2)
+def test_alone_is_in_a_stack_in_the_shapes_people_sweep(case, make_part):
+    (features, hidden, outputs), batch_size, networks = case["shape"]
+    shared, alike = case["shared"], {name: case[name] for name in ("optimizer", "dtype")}
+    base = Settings((hidden,), "relu", batch_size=batch_size, epochs=2, **alike)
     stack = [
         dataclasses.replace(base, learning_rate=0.1 / (n + 1), l2=1e-3 * (n % 2), stream=(0, n // 2))
         for n in range(networks)
@@ -167,29 +185,6 @@ def test_alone_is_in_a_stack_in_the_shapes_people_sweep(
         assert_same(together[n], alone)
 
 
-@pytest.mark.slow
-@settings(max_examples=60)
-@given(stacks(), st.integers(1, 50_000))
-def test_the_number_of_blocks_changes_nothing(stack, block_bytes):
-    networks, data = stack
-    in_one_block = train(networks, data, curve_epochs=EVERY_EPOCH)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("src.network.training.BLOCK_BYTES", block_bytes)
-        in_blocks = train(networks, data, curve_epochs=EVERY_EPOCH)
-    for one, other in zip(in_one_block, in_blocks, strict=True):
-        assert_same(one, other)
-
-
-@pytest.mark.slow
-@settings(max_examples=60)
-@given(stacks())
-def test_a_loss_that_is_looked_at_changes_no_weight(stack):
-    networks, data = stack
-    looked_at = train(networks, data, curve_epochs=EVERY_EPOCH)
-    for one, other in zip(looked_at, train(networks, data), strict=True):
-        assert_same_bits(one.parameters, other.parameters)
-
-
 def test_full_batches_of_a_wide_table_are_trained_on_with_one_copy_of_it(make_part):
     table = make_part(features := 50, outputs := 2, samples := 4000)
     few_units = Settings((4,), "relu", epochs=2)
@@ -200,23 +195,6 @@ def test_full_batches_of_a_wide_table_are_trained_on_with_one_copy_of_it(make_pa
     copies = peak / (8 * features * samples)
     layers = (3 * (4 + 1) + 6 * outputs) / features  # a, f' and delta; outputs, targets and their like
     assert copies < 1 + layers + 0.3
-
-
-@pytest.mark.slow
-@settings(max_examples=60)
-@given(stacks(), st.data())
-def test_networks_that_go_on_from_different_epochs_share_a_stack(stack, choose):
-    networks, data = stack
-    states = []
-    for network, its_data in zip(networks, data, strict=True):
-        epochs = choose.draw(st.integers(0, 2))
-        before = dataclasses.replace(network, epochs=epochs)
-        state = train([before], [its_data])[0].state if epochs > 0 else None
-        states.append(state if state is not None and np.isfinite(state.parameters).all() else None)
-    together = train(networks, data, start=states)
-    for network, its_data, state, trained in zip(networks, data, states, together, strict=True):
-        [alone] = train([network], [its_data], start=[state])
-        assert_same(trained, alone)
 
 
 @pytest.mark.parametrize(
@@ -282,6 +260,26 @@ class TestDivergence:
             assert trained[n].diverged_epoch is None
             assert trained[n].epochs == 60
             assert_same(trained[n], neighbor)
+
+    @pytest.mark.parametrize("batch_size", ["full", 4])
+    def test_those_that_are_left_keep_what_is_theirs(self, batch_size, make_part):
+        # Of two data sets and three networks, both that are left are on the second; all numbers differ.
+        alike = {"dtype": "float32", "batch_size": batch_size, "epochs": 12, "optimizer": "adam", "schedule": "plateau"}
+        networks = [
+            dataclasses.replace(
+                self.LINE, learning_rate=rate, l2=n / 10, clip_norm=n / 50, warmup=n, plateau_patience=1, **alike
+            )
+            for n, rate in enumerate((1e30, 4.0, 3.0), start=1)
+        ]
+        one, other = (Data(make_part(features=1, outputs=1, samples=9, classes=False, seed=seed)) for seed in (0, 1))
+        data = [one, other, other]
+        earlier = [train([each], [other], epochs=n)[0].state for n, each in enumerate(networks[1:], start=1)]
+        lost, *left = train(networks, data, start=[None, *earlier], curve_epochs=EVERY_EPOCH)
+        assert lost.diverged_epoch is not None
+        assert lost.epochs < 4
+        for network, state, trained in zip(networks[1:], earlier, left, strict=True):
+            [alone] = train([network], [other], start=[state], curve_epochs=EVERY_EPOCH)
+            assert_same(trained, alone)
 
     def test_a_watched_loss_that_overflows_is_a_divergence_too(self):
         # b^2 / 2 overflows long before b does

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from src.network import Data, Part, Settings, objective, train
+from tests.network.covering import pairwise
 
 EPOCHS = 120
 BASE = Settings((6,), "tanh", optimizer="momentum", learning_rate=0.2, epochs=EPOCHS)
@@ -34,10 +35,13 @@ def expected_end(losses, patience, min_delta):
     return len(losses), best_epoch
 
 
-@pytest.mark.parametrize("min_delta", [0.0, 0.01, 0.1])
-@pytest.mark.parametrize("patience", [1, 3, 10, 500])
-@pytest.mark.parametrize("batch_size", ["full", 5])
-def test_it_ends_after_patience_epochs_without_improvement(batch_size, patience, min_delta, data):
+@pytest.mark.parametrize(
+    "case",
+    pairwise(patience=(1, 3, 10, 500), min_delta=(0.0, 0.01, 0.1), batch_size=("full", 5)),
+    ids=lambda case: "-".join(map(str, case.values())),
+)
+def test_it_ends_after_patience_epochs_without_improvement(case, data):
+    patience, min_delta, batch_size = case.values()
     free = dataclasses.replace(BASE, batch_size=batch_size)
     [without] = train([free], [data], curve_epochs=range(1, EPOCHS + 1))
     epochs, best_epoch = expected_end(without.curve.validation_loss, patience, min_delta)

@@ -1,5 +1,6 @@
 """Outcomes and predictions to show, as the other rooms would hand them over."""
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -34,12 +35,12 @@ def lost(name: str, settings: dict[str, Any] | None = None, **more: Any) -> Give
     return model(name, [np.nan, 0.5, 0.5, np.nan, 0.5], settings, **more)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def three_models() -> Outcome:
     return outcome_of([job("bp", 0.8), job("logistic", 0.812), job("softmax", 0.775)])
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def grid() -> list[Given]:
     """Two swept settings; one job diverged, one failed, one combination was not run."""
     return [
@@ -52,6 +53,7 @@ def grid() -> list[Given]:
     ]
 
 
+@functools.cache
 def four_models(**asked: Any) -> Outcome:
     """bp against three: it surely is better, surely is not different, may be either."""
     random = np.random.default_rng(0)
@@ -70,12 +72,12 @@ def make_verdicts() -> Callable[..., Outcome]:
     return four_models
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def verdicts() -> Outcome:
     return four_models()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def one() -> Comparison:
     """A difference of 0.012 that may be chance."""
     return Comparison(

@@ -37,9 +37,9 @@ def sweeps_of(store: Store, *run_ids: str) -> list[RecordedSweep]:
     return [read_sweep(store, run) for run in find_sweeps(store, run_ids=run_ids)]
 
 
-def report_of(store: Store, *run_ids: str) -> ComparisonReport:
+def report_of(store: Store, *run_ids: str, drawn: bool = False) -> ComparisonReport:
     sweeps = sweeps_of(store, *run_ids)
-    return build_report(StoredRecord(store), sweeps, compare_sweeps(sweeps))
+    return build_report(StoredRecord(store), sweeps, compare_sweeps(sweeps), drawn=drawn)
 
 
 def pairs(outcome: Outcome) -> list[tuple[str, str]]:
@@ -53,7 +53,7 @@ def test_what_is_read_back_says_what_the_jobs_said(store: Store) -> None:
         model("softmax", SOFTMAX, fate="FAILED"),
     ]
     record_sweep(store, jobs, status="FAILED", question="Who?")
-    report, made = report_of(store), outcome_of(jobs)
+    report, made = report_of(store, drawn=True), outcome_of(jobs)
     assert (report.title, report.question) == ("study", "Who?")
     assert report.answer == ComparisonReport("", "", made).answer
     assert report.outcome.left_out == made.left_out
@@ -72,7 +72,7 @@ def test_what_is_read_back_says_what_the_jobs_said(store: Store) -> None:
 def test_curves_point_to_settings_above_only_where_there_are_some(store: Store) -> None:
     captions = []
     for jobs in ([model("bp", BP)], [model("bp", BP), model("logistic", LOGISTIC)]):
-        report = report_of(store, record_sweep(store, jobs))
+        report = report_of(store, record_sweep(store, jobs), drawn=True)
         captions.append(next(picture.description for picture in report.pictures if picture.name == "learning-curves"))
     alone, two = captions
     assert alone.startswith("Loss by epoch, mean over the folds and one standard deviation. Where the test fold's")
@@ -205,7 +205,7 @@ def test_data_sets_are_described_and_warned_of_each_by_itself(store: Store) -> N
         for name, scores in (("bp", BP), ("logistic", LOGISTIC))
     ]
     record_sweep(store, jobs)
-    report = report_of(store)
+    report = report_of(store, drawn=True)
     assert [family.data for family in report.outcome.families] == list(facts)
     assert {"Data: iris", "Data: my data"} <= set(report.method)
     assert report.method["Data: iris"].startswith("iris: 20 rows, 3 features (a, b, c), 2 classes; a test's own rows;")
@@ -223,7 +223,7 @@ def test_six_data_sets_are_put_together_in_a_figure_and_tables(store: Store) -> 
         for name, scores in (("bp", BP), ("logistic", LOGISTIC), ("softmax", SOFTMAX))
     ]
     record_sweep(store, jobs)
-    report = report_of(store)
+    report = report_of(store, drawn=True)
     assert [picture.name for picture in report.pictures] == ["differences", "critical-difference", "models"]
     headings = [heading for heading, _, _ in report.tables()]
     assert headings == ["Models", "Comparisons", "Over all data sets", "Pairs over all data sets"]
@@ -239,7 +239,7 @@ def test_ranks_are_not_drawn_where_friedmans_test_shows_no_difference(store: Sto
         for name, scores in zip(("bp", "logistic", "softmax"), every, strict=True)
     ]
     record_sweep(store, jobs)
-    report = report_of(store)
+    report = report_of(store, drawn=True)
     assert [picture.name for picture in report.pictures] == ["differences", "models"]
     ranks = next(cells for heading, _, cells in report.tables() if heading == "Over all data sets")
     assert "It shows no difference, so ranks are given no critical difference." in ranks.notes
@@ -304,7 +304,7 @@ def test_hostile_names_stay_names(store: Store, all_hostile: list[str]) -> None:
     }
     jobs = [model(name, scores, rows=60, **names) for name, scores in (("bp", BP), ("logistic", LOGISTIC))]
     record_sweep(store, jobs, name=" ".join(all_hostile), question=" ".join(all_hostile))
-    made = files(report_of(store))
+    made = files(report_of(store, drawn=True))
     assert b"<script>alert" not in made["comparison.html"]
     assert b"&lt;script&gt;alert" in made["comparison.html"]
     assert "逻辑回归" in made["comparison.md"].decode()

@@ -8,6 +8,7 @@ from dataclasses import replace
 import psutil
 import pytest
 
+from src import language
 from src.comparison.outcome import Outcome
 from src.report.drawing import Drawer, draw
 from src.report.page import Picture
@@ -36,12 +37,20 @@ def texts(pictures: tuple[Picture, ...]) -> list[tuple[str, str, str, bytes]]:
     return [(one.name, one.title, one.description, one.svg) for one in pictures]
 
 
-def test_another_process_draws_the_same(drawer: Drawer, make_verdicts: Callable[[], Outcome]) -> None:
+def test_another_process_draws_the_same_and_fails_the_same(
+    drawer: Drawer, make_verdicts: Callable[[], Outcome]
+) -> None:
     outcome, made = make_verdicts(), replace(predictions(), class_names=("no", "yes"))
     assert len(drawing()) == 1
     pictures, figures = drawer.ask("answer_pictures", outcome), drawer.ask("job_figures", "bp", made, ())
     assert texts(pictures()) == texts(draw("answer_pictures", outcome))
     assert figures() == draw("job_figures", "bp", made, ())
+    with language.speaking("zh"):
+        chinese, expected = drawer.ask("answer_pictures", outcome)(), draw("answer_pictures", outcome)
+    assert texts(chinese) == texts(expected)
+    assert chinese[0].title == "逐折的差值"
+    with pytest.raises(AttributeError, match="class_names"):
+        drawer.ask("job_figures", "bp", None, ())()
 
 
 def test_what_a_killed_process_leaves_is_drawn_here(drawer: Drawer, make_verdicts: Callable[[], Outcome]) -> None:
@@ -51,11 +60,6 @@ def test_what_a_killed_process_leaves_is_drawn_here(drawer: Drawer, make_verdict
         process.kill()
     assert texts(asked()) == texts(draw("answer_pictures", outcome))
     assert drawer.ask("job_figures", "bp", made, ())() == draw("job_figures", "bp", made, ())
-
-
-def test_a_figure_that_cannot_be_drawn_is_told_as_it_is_here(drawer: Drawer) -> None:
-    with pytest.raises(AttributeError, match="class_names"):
-        drawer.ask("job_figures", "bp", None, ())()
 
 
 def test_nobody_waits_for_a_process_that_hangs(drawer: Drawer, make_verdicts: Callable[[], Outcome]) -> None:

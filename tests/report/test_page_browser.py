@@ -22,20 +22,22 @@ OPTIONS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
-# The page stands in a frame of its own origin, where a script that is not the page's can measure it.
-FRAME = """<!DOCTYPE html><iframe srcdoc="{page}" style="width:{width}px;height:900px;border:0"></iframe><pre></pre>
+# The page stands in frames of its own origin, where a script that is not the page's can measure it.
+FRAMES = """<!DOCTYPE html>{frames}<pre></pre>
 <script>
-const frame = document.querySelector("iframe");
-frame.onload = () => {{
+const measured = {{}};
+for (const frame of document.querySelectorAll("iframe")) frame.onload = () => {{
   const page = frame.contentDocument, style = name => getComputedStyle(page.querySelector(name));
-  document.querySelector("pre").textContent = JSON.stringify({{
+  measured[frame.clientWidth] = {{
     overflow: page.documentElement.scrollWidth - frame.clientWidth,
     images: [...page.images].map(image => image.complete && image.naturalWidth),
     background: style("body").backgroundColor, ink: style("body").color, answer: style(".answer").backgroundColor,
     requests: frame.contentWindow.performance.getEntriesByType("resource").map(entry => entry.name.slice(0, 30)),
-  }});
+  }};
+  document.querySelector("pre").textContent = JSON.stringify(measured);
 }};
 </script>"""
+FRAME = '<iframe srcdoc="{page}" style="width:{width}px;height:900px;border:0"></iframe>'
 
 pytestmark = [
     pytest.mark.browser,
@@ -57,13 +59,15 @@ def page(verdicts: Outcome) -> str:
     return to_html(report)
 
 
-def measured(page: str, folder: Path, width: int, *options: str) -> dict[str, Any]:
-    frame = folder / "frame.html"
-    frame.write_text(FRAME.format(page=html.escape(page), width=width), encoding="utf-8")
+def measured(page: str, folder: Path, scheme: int) -> dict[int, Any]:
+    """What the page looks like by its width, in light (1) or dark (0)."""
+    file = folder / "frames.html"
+    frames = [FRAME.format(page=html.escape(page), width=width) for width in (340, 700, 1200)]
+    file.write_text(FRAMES.format(frames="".join(frames)), encoding="utf-8")
     assert CHROMIUM is not None
-    command = [CHROMIUM, *OPTIONS, *options, f"--user-data-dir={folder}/profile", "--window-size=1400,1000"]
+    options = (*OPTIONS, f"--blink-settings=preferredColorScheme={scheme}", f"--user-data-dir={folder}/profile")
     done = subprocess.run(
-        [*command, "--virtual-time-budget=10000", "--dump-dom", frame.as_uri()],
+        [CHROMIUM, *options, "--window-size=1400,1000", "--virtual-time-budget=10000", "--dump-dom", file.as_uri()],
         capture_output=True,
         text=True,
         timeout=120,
@@ -71,25 +75,22 @@ def measured(page: str, folder: Path, width: int, *options: str) -> dict[str, An
     )
     found = re.search(r"<pre>(.*?)</pre>", done.stdout, re.DOTALL)
     assert found is not None, done.stderr
-    answer: dict[str, Any] = json.loads(html.unescape(found[1]))
-    return answer
+    by_width = {int(width): seen for width, seen in json.loads(html.unescape(found[1])).items()}
+    assert set(by_width) == {340, 700, 1200}
+    return by_width
 
 
-@pytest.mark.parametrize("width", [340, 700, 1200])
-def test_the_page_never_scrolls_sideways_and_shows_its_figures(page: str, width: int, tmp_path: Path) -> None:
-    found = measured(page, tmp_path, width)
-    assert found["overflow"] <= 0
-    assert len(found["images"]) == 2
-    assert all(found["images"])
-    assert all(name.startswith("data:") for name in found["requests"])
+def brightness(color: str) -> int:
+    return sum(int(part) for part in re.findall(r"\d+", color)[:3])
 
 
-def test_the_page_follows_the_readers_choice_of_light_or_dark(page: str, tmp_path: Path) -> None:
-    def brightness(color: str) -> int:
-        return sum(int(part) for part in re.findall(r"\d+", color)[:3])
-
-    light = measured(page, tmp_path, 1000, "--blink-settings=preferredColorScheme=1")
-    dark = measured(page, tmp_path, 1000, "--blink-settings=preferredColorScheme=0")
+def test_the_page_never_scrolls_sideways_shows_its_figures_and_is_light_or_dark(page: str, tmp_path: Path) -> None:
+    light, dark = (measured(page, tmp_path, scheme) for scheme in (1, 0))
+    for seen in (*light.values(), *dark.values()):
+        assert seen["overflow"] <= 0
+        assert len(seen["images"]) == 2
+        assert all(seen["images"])
+        assert all(name.startswith("data:") for name in seen["requests"])
     for one in ("background", "answer"):
-        assert brightness(light["ink"]) < 200 < 600 < brightness(light[one])
-        assert brightness(dark["ink"]) > 600 > 200 > brightness(dark[one])
+        assert all(brightness(seen["ink"]) < 200 < 600 < brightness(seen[one]) for seen in light.values())
+        assert all(brightness(seen["ink"]) > 600 > 200 > brightness(seen[one]) for seen in dark.values())

@@ -1,3 +1,4 @@
+import functools
 import io
 import math
 import re
@@ -367,6 +368,7 @@ FILES = (
 )
 
 
+@functools.cache
 def on_files(count: int, metric: str) -> Outcome:
     jobs = [
         Given(
@@ -381,9 +383,8 @@ def on_files(count: int, metric: str) -> Outcome:
     return outcome_of(jobs, metric=metric)
 
 
-@pytest.mark.parametrize("metric", ["accuracy", "log_loss"])
 @pytest.mark.parametrize("width", [40, 60, 80])
-@pytest.mark.parametrize("count", [6, 7])
+@pytest.mark.parametrize("count, metric", [(6, "accuracy"), (7, "log_loss")])
 def test_of_many_data_sets_a_column_is_shown_whole_or_named_as_left_out(count: int, width: int, metric: str) -> None:
     made = on_files(count, metric)
     ranks, pairs = across_tables(made)
