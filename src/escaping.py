@@ -22,8 +22,9 @@ _SECRET = re.compile(
     r"(?i)((?<![\w.-])[\w.-]{0,100}(?:passw|pwd|secret|token|credential|api_?key|access_?key)[\w.-]{0,100}=)"
     r"(\"[^\"]*\"|'[^']*'|[^\s&,;'\"<>]+)"
 )
-# The words of an override's value: quoted, or between what Hydra's grammar gives a meaning to; and what it takes bare.
-_WORDS = re.compile(r"""'[^']*'|"[^"]*"|[^'",:=\[\]{}()]+""")
+# The words of an override's value: quoted, an estimator round another, or between what Hydra's grammar gives a meaning
+# to; and what it takes bare.
+_WORDS = re.compile(r"""'[^']*'|"[^"]*"|[A-Z]\w*\([A-Z]\w*\)|[^'",:=\[\]{}()]+""")
 _BARE = re.compile(r"[\w/\\+.$%*@?| \t-]*", re.ASCII)
 
 

@@ -18,6 +18,7 @@ from typing import Literal
 from src.comparison.candidates import NETWORK, Candidate, difference
 from src.comparison.errors import ComparisonError
 from src.comparison.jobs import FloatArray
+from src.comparison.naming import label_of
 from src.config.kinds import Kind
 from src.config.messages import bad_value
 from src.config.schema import ComparisonConfig
@@ -124,7 +125,7 @@ def named_baselines(names: Sequence[str], models: Sequence[str], baselines: Sequ
     `names` and `models` are those of each candidate, `baselines` is the key `comparison.baselines`.
     """
     if baselines:
-        return [name for name in names if name in baselines]
+        return [name for name in names if name in map(label_of, baselines)]
     if NETWORK in models and len(set(models)) > 1:
         return [name for name, model in zip(names, models, strict=True) if model != NETWORK]
     return []
@@ -139,10 +140,10 @@ def check_baselines(baselines: Sequence[str], names_by_data: Sequence[Sequence[s
     """
     candidates = tuple(dict.fromkeys(name for names in names_by_data for name in names))
     for name in baselines:
-        if name not in candidates:
+        if label_of(name) not in candidates:
             known = Kind("among what is compared", candidates)
             raise ComparisonError(bad_value("comparison.baselines", name, known))
-    if baselines and all(set(names) <= set(baselines) for names in names_by_data):
+    if baselines and all(set(names) <= set(map(label_of, baselines)) for names in names_by_data):
         raise ComparisonError(
             f"comparison.baselines: {', '.join(baselines)} leaves nothing to compare with them. "
             f"({', '.join(candidates)})"
