@@ -64,7 +64,7 @@ def _parser() -> Arguments:
         "--output", type=_folder, metavar="FOLDER", help=f"where the files go (default: {FOLDER}/NAME-ID)"
     )
     parser.add_argument("--lang", choices=LANGUAGES, help="of what is printed, drawn and written; if absent, LANG's")
-    parser.add_argument("--uri", help="address of the store; if absent, MLFLOW_TRACKING_URI or the repository's own")
+    parser.add_store()
     return parser
 
 

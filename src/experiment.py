@@ -84,7 +84,7 @@ def run(
     typed = _typed([*_of_data(data, target, test), *overrides, keys], swept=False)
     with _composing(typed) as hydra:
         config = hydra.compose_config("config", typed, RunMode.RUN)
-        if config.hydra.mode == RunMode.MULTIRUN:
+        if config.hydra.mode == RunMode.MULTIRUN or config.hydra.sweeper.get("params"):
             raise UserError(f"experiments={config.experiments}: this study is a sweep. Call sweep instead of run.")
         task: Any = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
         run_id = _recorded(run_single(config, task)[0])

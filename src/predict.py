@@ -60,14 +60,8 @@ def _parser() -> Arguments:
     parser.add_argument(
         "--no-header", dest="header", action="store_false", help="the first line is a row; columns are x0, x1, ..."
     )
-    parser.add_argument(
-        "--allow",
-        metavar="MODULE",
-        action="append",
-        default=[],
-        help="a module beside scikit-learn that the model is made of, such as xgboost: its code is run",
-    )
-    parser.add_argument("--uri", help="address of the store; if absent, MLFLOW_TRACKING_URI or the repository's own")
+    parser.add_allowed()
+    parser.add_store()
     return parser
 
 

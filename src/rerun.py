@@ -13,14 +13,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The program. Returns the exit status."""
     parser = Arguments(prog="python -m src.rerun", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("run_id", help="a job's run in MLflow")
-    parser.add_argument(
-        "--allow",
-        metavar="MODULE",
-        action="append",
-        default=[],
-        help="a module beside scikit-learn that the model is made of, such as xgboost: its code is run",
-    )
-    parser.add_argument("--uri", help="address of the store; if absent, MLFLOW_TRACKING_URI or the repository's own")
+    parser.add_allowed()
+    parser.add_store()
     given = parser.parse_args(arguments)
 
     from src.command.rerun import report, rerun

@@ -117,8 +117,10 @@ def _procedures(family: Family) -> list[Procedure]:
 def _table() -> dict[str, list[Rates]]:
     """The measured rates of each procedure."""
     rows = csv.DictReader(TABLE.read_text(encoding="utf-8").splitlines())
-    counts = ("folds", "repeats", "seeds")
     return grouped(
-        (row["procedure"], Rates(*(int(row[name]) for name in counts), float(row["rate"]), float(row["rate"])))
+        (
+            row["procedure"],
+            Rates(int(row["folds"]), int(row["repeats"]), int(row["seeds"]), float(row["rate"]), float(row["rate"])),
+        )
         for row in rows
     )

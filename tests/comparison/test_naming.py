@@ -156,7 +156,9 @@ def test_choices_are_called_by_their_words_where_these_cannot_be_confused() -> N
 def test_a_model_of_scikit_learn_is_called_by_its_choice_else_by_its_class() -> None:
     def estimator(name: str, inner: str | None = None) -> dict[str, object]:
         params = {} if inner is None else {"estimator": {"estimator": f"sklearn.{inner}"}}
-        return flatten(canonical(check({"model": {"name": "sklearn", "estimator": f"sklearn.{name}", "params": params}})))
+        return flatten(
+            canonical(check({"model": {"name": "sklearn", "estimator": f"sklearn.{name}", "params": params}}))
+        )
 
     calibrated = "calibration.CalibratedClassifierCV"
     jobs = [
