@@ -114,8 +114,7 @@ def compared(
 
     Raises
     ------
-    UserError
-        If they cannot be compared so.
+    UserError : if they cannot be compared so.
     """
     from src.comparison.outcome import compare_sweeps
     from src.config import check

@@ -33,8 +33,7 @@ def choose(lang: str | None) -> None:
 
     Raises
     ------
-    UserError
-        If the output's encoding has no letters for `lang`.
+    UserError : if the output's encoding has no letters for `lang`.
     """
     global _chosen
     if lang is not None and not _can_be_written(lang):

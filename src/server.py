@@ -66,8 +66,8 @@ def server_command(given: argparse.Namespace) -> tuple[list[str], dict[str, str]
 
     Raises
     ------
-    UserError
-        If the port is taken, the store or the folder cannot be used, or there is nothing to check passwords with.
+    UserError : if the port is taken, the store or the folder cannot be used, or there is nothing to check passwords
+        with.
     """
     from src.tracking.store import open_store
 

@@ -34,15 +34,11 @@ class PairAcross:
 
     Attributes
     ----------
-    difference
-        Mean over the data sets of the difference in score, model minus baseline.
-    wins, losses
-        Data sets on which the model's score is the better, the worse.
-    p, p_holm
-        Wilcoxon's signed-rank test, two-sided, exact for few data sets; after Holm's correction for all pairs tested.
-        None where there are too few data sets to test.
-    p_worse, p_equal, p_better
-        Bayesian signed-rank test; None likewise.
+    difference : mean over the data sets of the difference in score, model minus baseline.
+    wins, losses : data sets on which the model's score is the better, the worse.
+    p, p_holm : Wilcoxon's signed-rank test, two-sided, exact for few data sets; after Holm's correction for all pairs
+        tested. None where there are too few data sets to test.
+    p_worse, p_equal, p_better : Bayesian signed-rank test; None likewise.
     """
 
     model: str
@@ -68,25 +64,16 @@ class AcrossData:
 
     Attributes
     ----------
-    data
-        The data sets.
-    names
-        The candidates that stand on all of them, best mean rank first.
-    ranks
-        Each one's mean rank, 1 for the best, equals sharing theirs; shape (k,).
-    scores
-        Mean scores, shape (k, N).
-    friedman
-        p of Friedman's test; None for fewer than six data sets or three candidates.
-    critical_difference
-        Of mean ranks at 5 % (Nemenyi; Demšar 2006, 3.2.2); None likewise, and where Friedman's test shows no
-        difference, after which none is looked for between two.
-    pairs
-        Against the baselines, or with the best where there are none.
-    tests
-        The number of pairs that they are corrected for.
-    left_out
-        Candidates that stand on some of the data sets only.
+    data : the data sets.
+    names : the candidates that stand on all of them, best mean rank first.
+    ranks : each one's mean rank, 1 for the best, equals sharing theirs; shape (k,).
+    scores : mean scores, shape (k, N).
+    friedman : p of Friedman's test; None for fewer than six data sets or three candidates.
+    critical_difference : of mean ranks at 5 % (Nemenyi; Demšar 2006, 3.2.2); None likewise, and where Friedman's test
+        shows no difference, after which none is looked for between two.
+    pairs : against the baselines, or with the best where there are none.
+    tests : the number of pairs that they are corrected for.
+    left_out : candidates that stand on some of the data sets only.
     """
 
     data: tuple[str, ...]

@@ -31,10 +31,9 @@ class Rates:
 
     Attributes
     ----------
-    folds, repeats, seeds
-        With how many it was measured.
-    low, high
-        The lowest and the highest rate over learnable data and pure noise, and over all sizes that were simulated.
+    folds, repeats, seeds : with how many it was measured.
+    low, high : the lowest and the highest rate over learnable data and pure noise, and over all sizes that were
+        simulated.
     """
 
     folds: int

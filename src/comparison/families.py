@@ -39,29 +39,21 @@ class Comparison:
 
     Attributes
     ----------
-    data, model, baseline, metric
-        The data set, the candidates' names, what was scored.
-    on_folds
-        Model minus baseline on each fold, shape (J,).
-    difference, low, high
-        Its mean, and the interval that is simultaneous for the family. For log loss a negative one is the better.
-    t, df, p, p_holm
-        Corrected resampled t-test, two-sided; p after Holm's correction for the family.
-    p_worse, p_equal, p_better
-        Bayesian correlated t-test: probability that the model is worse than the baseline, equal within the region of
-        practical equivalence, better. Without such a region p_equal is 0.
-    verdict
-        Better or worse if Holm's p is significant; else equal in practice if that is as probable as the confidence;
-        identical where no fold's scores differ and the metric has no step that one row would make.
-    within_rope
-        Whether the whole interval lies inside the region of practical equivalence.
-    detectable, detectable_at_best
-        The smallest true difference that a test of this family finds on such folds with a probability of 80 %, now and
-        with ever more repeats.
-    confidence, rope
-        Of intervals and verdicts, e.g. 0.95; half the width of the region of practical equivalence, None for none.
-    tests
-        The number of comparisons that it is corrected for.
+    data, model, baseline, metric : the data set, the candidates' names, what was scored.
+    on_folds : model minus baseline on each fold, shape (J,).
+    difference, low, high : its mean, and the interval that is simultaneous for the family. For log loss a negative one
+        is the better.
+    t, df, p, p_holm : corrected resampled t-test, two-sided; p after Holm's correction for the family.
+    p_worse, p_equal, p_better : Bayesian correlated t-test: probability that the model is worse than the baseline,
+        equal within the region of practical equivalence, better. Without such a region p_equal is 0.
+    verdict : better or worse if Holm's p is significant; else equal in practice if that is as probable as the
+        confidence; identical where no fold's scores differ and the metric has no step that one row would make.
+    within_rope : whether the whole interval lies inside the region of practical equivalence.
+    detectable, detectable_at_best : the smallest true difference that a test of this family finds on such folds with a
+        probability of 80 %, now and with ever more repeats.
+    confidence, rope : of intervals and verdicts, e.g. 0.95; half the width of the region of practical equivalence, None
+        for none.
+    tests : the number of comparisons that it is corrected for.
     """
 
     data: str
@@ -99,16 +91,11 @@ class Family:
 
     Attributes
     ----------
-    data, candidates
-        What the data set is called; all that is compared on it, best first.
-    comparisons
-        Those that are told.
-    tests
-        The number of comparisons that they are corrected for.
-    yardstick
-        Whether the baselines were named beforehand, or picked as the best.
-    refusal
-        Why nothing is compared although there are several candidates; None where it is.
+    data, candidates : what the data set is called; all that is compared on it, best first.
+    comparisons : those that are told.
+    tests : the number of comparisons that they are corrected for.
+    yardstick : whether the baselines were named beforehand, or picked as the best.
+    refusal : why nothing is compared although there are several candidates; None where it is.
     """
 
     data: str

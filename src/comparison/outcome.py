@@ -22,22 +22,15 @@ class Outcome:
 
     Attributes
     ----------
-    options
-        What was asked: metric, baselines, confidence, region of practical equivalence.
-    boards
-        All settings of each data set, best first. Those that are left out of their candidate, as seeds are missing that
-        its other settings have, come after those that are not; those without a result last.
-    families
-        The candidates of each data set, and their comparisons.
-    across
-        What three data sets or more say together.
-    left_out
-        A sentence for what has no place in the comparisons.
-    cautions
-        A sentence for what a person should know before they take the numbers at their face value.
-    refusal
-        Why nothing at all is compared although there is more than one candidate; None where something is, or there is
-        but one.
+    options : what was asked: metric, baselines, confidence, region of practical equivalence.
+    boards : all settings of each data set, best first. Those that are left out of their candidate, as seeds are missing
+        that its other settings have, come after those that are not; those without a result last.
+    families : the candidates of each data set, and their comparisons.
+    across : what three data sets or more say together.
+    left_out : a sentence for what has no place in the comparisons.
+    cautions : a sentence for what a person should know before they take the numbers at their face value.
+    refusal : why nothing at all is compared although there is more than one candidate; None where something is, or
+        there is but one.
     """
 
     options: ComparisonConfig
@@ -120,12 +113,9 @@ def compare_jobs(
 
     Parameters
     ----------
-    jobs
-        Of one or several sweeps, in the order typed; the same job twice counts once, the later one.
-    searched
-        Whether a search proposed them, which has seen the scores of the folds that judge them.
-    incomplete
-        Why the jobs must not be compared (a sweep was cut off: what is there of it was not chosen by anybody).
+    jobs : of one or several sweeps, in the order typed; the same job twice counts once, the later one.
+    searched : whether a search proposed them, which has seen the scores of the folds that judge them.
+    incomplete : why the jobs must not be compared (a sweep was cut off: what is there of it was not chosen by anybody).
     """
     metric = options.metric
     boards, found, left_out = {}, [], []
@@ -157,8 +147,7 @@ def compare_sweeps(sweeps: Sequence[RecordedSweep], options: ComparisonConfig | 
 
     Raises
     ------
-    ComparisonError
-        If no job has been recorded, or a baseline is none of what is compared.
+    ComparisonError : if no job has been recorded, or a baseline is none of what is compared.
     """
     jobs = list({job.run_id: job for sweep in sweeps for job in sweep.jobs}.values())
     if not jobs:

@@ -23,12 +23,9 @@ def order(
 
     Parameters
     ----------
-    scores, log_losses
-        Shape (n,), or (n, columns) to rank each column by itself; NaN for none.
-    simplicity
-        `Setting.simplicity` of each of the n.
-    metric
-        What was scored, e.g. ``test/accuracy``.
+    scores, log_losses : shape (n,), or (n, columns) to rank each column by itself; NaN for none.
+    simplicity : `Setting.simplicity` of each of the n.
+    metric : what was scored, e.g. ``test/accuracy``.
 
     Returns
     -------

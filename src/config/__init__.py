@@ -37,8 +37,7 @@ def check(config: Mapping[str, Any]) -> JobConfig:
 
     Raises
     ------
-    ConfigError
-        With all problems of the configuration at once.
+    ConfigError : with all problems of the configuration at once.
     """
     return validated(config, JobConfig)
 
@@ -56,8 +55,7 @@ def recorded(config: Mapping[str, Any]) -> JobConfig:
 
     Raises
     ------
-    ConfigError
-        If it is still not valid: it was written by a version whose keys meant something else.
+    ConfigError : if it is still not valid: it was written by a version whose keys meant something else.
     """
     moved = {section: dict(keys) if isinstance(keys, Mapping) else keys for section, keys in config.items()}
     for old, new in MOVED.items():

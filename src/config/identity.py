@@ -172,12 +172,10 @@ class Module:
 
     Attributes
     ----------
-    name
-        Its first name: ``xgboost``.
-    packages
-        The installed packages that it is of, with their versions: ``xgboost==3.1.0``.
-    folder, files
-        Where it is none's, the folder that it lies in, and its source files there, with those of what it imports there.
+    name : its first name: ``xgboost``.
+    packages : the installed packages that it is of, with their versions: ``xgboost==3.1.0``.
+    folder, files : where it is none's, the folder that it lies in, and its source files there, with those of what it
+        imports there.
     """
 
     name: str

@@ -29,8 +29,7 @@ def load(name: str, *, path: str | Path | None = None, **asked: Any) -> Dataset:
 
     Raises
     ------
-    DataError
-        There is no data set of that name; 'csv' without a path; a file that cannot be used.
+    DataError : there is no data set of that name; 'csv' without a path; a file that cannot be used.
     """
     if name in _BUNDLED:
         return replace(load_csv(CsvFile(path=_TABLES / f"{name}.csv")), source=_BUNDLED[name])

@@ -28,27 +28,19 @@ class CsvFile:
 
     Attributes
     ----------
-    path
-        The file, in UTF-8.
-    target
-        The column of the labels. None is the last column that is not dropped or one of weights, groups or given folds.
-    header
-        Whether the first row holds the columns' names. Without a header they are called x0, x1, ...
-    separator
-        The character between cells.
-    missing
-        'refuse' raises when a feature's value is missing; 'impute' leaves NaN for `make_preprocessor` to fill in.
-    categorical
-        Columns to treat as categories although they hold numbers. A column without a number is always categorical.
-    drop
-        Columns that are left out: neither features nor anything else.
-    weights
-        The column of the samples' weights, which is not a feature.
-    groups
-        The column that says which rows belong together, which is not a feature either.
-    fold
-        The column that says in which test part a row stands, which is not a feature either; each of its values is one
-        test part, and it may be the column of groups.
+    path : the file, in UTF-8.
+    target : the column of the labels. None is the last column that is not dropped or one of weights, groups or given
+        folds.
+    header : whether the first row holds the columns' names. Without a header they are called x0, x1, ...
+    separator : the character between cells.
+    missing : 'refuse' raises when a feature's value is missing; 'impute' leaves NaN for `make_preprocessor` to fill in.
+    categorical : columns to treat as categories although they hold numbers. A column without a number is always
+        categorical.
+    drop : columns that are left out: neither features nor anything else.
+    weights : the column of the samples' weights, which is not a feature.
+    groups : the column that says which rows belong together, which is not a feature either.
+    fold : the column that says in which test part a row stands, which is not a feature either; each of its values is
+        one test part, and it may be the column of groups.
     """
 
     path: str | Path
@@ -68,15 +60,13 @@ def load_csv(asked: CsvFile) -> Dataset:
 
     Returns
     -------
-    Dataset
-        Named after the file. Its classes are the target's labels as they are written, sorted as text, or by value when
-        every label is a number.
+    Dataset : named after the file. Its classes are the target's labels as they are written, sorted as text, or by value
+        when every label is a number.
 
     Raises
     ------
-    DataError
-        The file does not fit, or what is asked of it. The text has a line for each faulty column: where, what, how to
-        mend it.
+    DataError : the file does not fit, or what is asked of it. The text has a line for each faulty column: where, what,
+        how to mend it.
     """
     table = read_table(asked.path, separator=asked.separator, header=asked.header)
     if len(table.columns) == 1:

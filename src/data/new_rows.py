@@ -36,26 +36,20 @@ def read_rows(
 
     Parameters
     ----------
-    path, separator, header
-        The file and how it is read, as in `src.data.csv_file.CsvFile`.
-    columns
-        The columns that the model takes, by name, and whether each holds numbers. The file may have others, and in any
-        order.
-    impute
-        Whether the model fills in missing values.
-    keys
-        What messages call all this.
+    path, separator, header : the file and how it is read, as in `src.data.csv_file.CsvFile`.
+    columns : the columns that the model takes, by name, and whether each holds numbers. The file may have others, and
+        in any order.
+    impute : whether the model fills in missing values.
+    keys : what messages call all this.
 
     Returns
     -------
-    tuple
-        The file as a table of text, and the model's columns (n, columns) in the model's order, as in
+    tuple : the file as a table of text, and the model's columns (n, columns) in the model's order, as in
         `Dataset.features`.
 
     Raises
     ------
-    DataError
-        The file does not fit: where, what, how to mend it.
+    DataError : the file does not fit: where, what, how to mend it.
     """
     table = read_table(path, separator=separator, header=header, keys=keys)
     found = _columns(table, columns, "the model takes")
@@ -71,23 +65,19 @@ def read_test(
 
     Parameters
     ----------
-    path
-        The file; it holds at least the columns that are learned from and the target, by name (x0, x1, ... without a
+    path : the file; it holds at least the columns that are learned from and the target, by name (x0, x1, ... without a
         header).
-    learned
-        What the models learn.
-    separator, header, impute
-        As for `learned`; `impute` where missing values are filled in.
+    learned : what the models learn.
+    separator, header, impute : as for `learned`; `impute` where missing values are filled in.
 
     Returns
     -------
-    Dataset
-        With the columns, kinds and classes of `learned`, some of which may have no row; without weights or groups.
+    Dataset : with the columns, kinds and classes of `learned`, some of which may have no row; without weights or
+        groups.
 
     Raises
     ------
-    DataError
-        The file does not fit, a label is none of the classes, or it holds the very rows of `learned`.
+    DataError : the file does not fit, a label is none of the classes, or it holds the very rows of `learned`.
     """
     table = read_table(path, separator=separator, header=header, keys=_TEST)
     *features, labels = _columns(table, [*learned.feature_names, learned.target_name], f"{learned.name} has")

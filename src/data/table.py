@@ -28,16 +28,11 @@ class Keys:
 
     Attributes
     ----------
-    path, separator
-        The file and the character between cells.
-    mend_separator
-        What to do where ``{}`` is what separates the cells.
-    header, no_header
-        What says that the first line holds the columns' names, or that it does not.
-    mend_text
-        What to do about text among numbers, other than to write a number.
-    impute
-        What lets missing values be filled in.
+    path, separator : the file and the character between cells.
+    mend_separator : what to do where ``{}`` is what separates the cells.
+    header, no_header : what says that the first line holds the columns' names, or that it does not.
+    mend_text : what to do about text among numbers, other than to write a number.
+    impute : what lets missing values be filled in.
     """
 
     path: str = "data.path"
@@ -88,9 +83,9 @@ def read_table(path: str | Path, *, separator: str = ",", header: bool = True, k
 
     Raises
     ------
-    DataError
-        The file is missing, a folder, a device or the like, too large for what memory is free, not readable, not UTF-8
-        or empty; it has no rows, rows of different lengths, unnamed or repeated columns; a quote is not closed.
+    DataError : the file is missing, a folder, a device or the like, too large for what memory is free, not readable,
+        not UTF-8 or empty; it has no rows, rows of different lengths, unnamed or repeated columns; a quote is not
+        closed.
     """
     file = str(path)
     text = _decode(_read_bytes(file, keys), file, keys)

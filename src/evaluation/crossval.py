@@ -40,10 +40,9 @@ class FoldTask:
 
     Attributes
     ----------
-    dataset, scale, missing
-        The rows, and what is fitted on the training part before the model (`src.data.make_preprocessor`).
-    fold
-        Which rows train and which test.
+    dataset, scale, missing : the rows, and what is fitted on the training part before the model
+        (`src.data.make_preprocessor`).
+    fold : which rows train and which test.
     """
 
     dataset: Dataset
@@ -85,14 +84,10 @@ class NetworkTask(FoldTask):
 
     Attributes
     ----------
-    settings
-        What the engine is told; its stream names the fold among those of the seed.
-    class_weight
-        See `src.models.rows.row_weights`.
-    check_gradient
-        Whether the gradient is checked, before training.
-    curve_epochs
-        The epochs after which losses are recorded, ascending.
+    settings : what the engine is told; its stream names the fold among those of the seed.
+    class_weight : see `src.models.rows.row_weights`.
+    check_gradient : whether the gradient is checked, before training.
+    curve_epochs : the epochs after which losses are recorded, ascending.
     """
 
     settings: Settings
@@ -145,10 +140,8 @@ def fit_stack(tasks: Sequence[NetworkTask], on_epochs: Callable[[int], None] | N
 
     Raises
     ------
-    ValueError
-        If they cannot share a stack.
-    GradientError
-        If `check_gradient` finds a wrong derivative, before anything is trained.
+    ValueError : if they cannot share a stack.
+    GradientError : if `check_gradient` finds a wrong derivative, before anything is trained.
     """
     rows = {fold: task.rows() for fold, task in {task.fold: task for task in tasks}.items()}
     data = {seen: _data(task, rows[task.fold]) for seen, task in {_seen_by(task): task for task in tasks}.items()}

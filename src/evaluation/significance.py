@@ -35,14 +35,10 @@ class PairedDifference:
 
     Attributes
     ----------
-    mean
-        In the metric's unit.
-    variance
-        Of one fold's difference: the sample variance s² (ddof 1), or the floor where that is larger.
-    folds
-        J, over all repeats and seeds.
-    overlap
-        n_test / n_train, the part of the variance that more repeats do not lower.
+    mean : in the metric's unit.
+    variance : of one fold's difference: the sample variance s² (ddof 1), or the floor where that is larger.
+    folds : J, over all repeats and seeds.
+    overlap : n_test / n_train, the part of the variance that more repeats do not lower.
     """
 
     mean: float
@@ -92,18 +88,15 @@ class PairedDifference:
 
         Parameters
         ----------
-        rope
-            Half width of the region of practical equivalence around zero, in the metric's unit; 0 for none.
+        rope : half width of the region of practical equivalence around zero, in the metric's unit; 0 for none.
 
         Returns
         -------
-        Posterior
-            NaN where all differences are equal and not zero: there is no spread to judge by.
+        Posterior : NaN where all differences are equal and not zero: there is no spread to judge by.
 
         Raises
         ------
-        EvaluationError
-            If the region's width is negative.
+        EvaluationError : if the region's width is negative.
         """
         if not rope >= 0:
             raise EvaluationError(f"the region of practical equivalence cannot be {rope} wide; use 0 or more.")
@@ -140,17 +133,13 @@ def paired_difference(
 
     Parameters
     ----------
-    scores, baseline
-        One for each fold of each repeat and seed, shape (J,), in the same order.
-    n_train, n_test
-        Rows of the training and of the test part, on average over the folds.
-    step
-        What one test row decided otherwise changes in a fold's score; 0 for a metric without such a step.
+    scores, baseline : one for each fold of each repeat and seed, shape (J,), in the same order.
+    n_train, n_test : rows of the training and of the test part, on average over the folds.
+    step : what one test row decided otherwise changes in a fold's score; 0 for a metric without such a step.
 
     Raises
     ------
-    EvaluationError
-        If the scores are not pairs of at least two folds, or one is missing.
+    EvaluationError : if the scores are not pairs of at least two folds, or one is missing.
     """
     ours, theirs = np.asarray(scores, dtype=np.float64), np.asarray(baseline, dtype=np.float64)
     if ours.shape != theirs.shape or ours.ndim != 1:
