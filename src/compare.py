@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.errors import Arguments, UserError, deaf_to_closed_pipes, tell
+from src.errors import Arguments, UserError, command, deaf_to_closed_pipes, tell
 from src.language import LANGUAGES, choose, say
 from src.words import no_such_user
 
@@ -31,14 +31,34 @@ examples:
 """
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """The program. Returns the exit status."""
     given = _parser().parse_args(arguments)
 
+    from rich.console import Console
+
+    choose(given.lang)
+    from src.report.page import files, to_json
+    from src.report.summary import print_report
+    from src.tracking.artifacts import write_files
+
+    _, sweeps, report = compared(
+        given.experiments, given.sweep, metric=given.metric, baselines=given.baseline, uri=given.uri
+    )
+    asked = [*(sweep.run_id for sweep in sweeps), report.outcome.options.model_dump_json()]
+    folder = given.output or FOLDER / _folder_name(report.title, asked)
     try:
-        return _compare(given)
-    except UserError as error:
-        return tell(str(error), error.exit_status)
+        write_files(folder, files(report))
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UserError(f"--output: {folder} cannot be written: {reason}; choose another folder.") from error
+    if given.format == "json":
+        sys.stdout.write(to_json(report))
+    else:
+        print_report(Console(), report, folder)
+    refusal = report.outcome.refusal
+    return 0 if refusal is None else tell(say("nothing is compared: {reason}", reason=refusal))
 
 
 def _parser() -> Arguments:
@@ -75,27 +95,6 @@ def _folder(text: str) -> Path:
         return Path(text).expanduser()
     except RuntimeError:
         raise argparse.ArgumentTypeError(no_such_user(text)) from None
-
-
-def _compare(given: argparse.Namespace) -> int:
-    from rich.console import Console
-
-    choose(given.lang)
-    from src.report.page import files, to_json
-    from src.report.summary import print_report
-
-    _, sweeps, report = compared(
-        given.experiments, given.sweep, metric=given.metric, baselines=given.baseline, uri=given.uri
-    )
-    asked = [*(sweep.run_id for sweep in sweeps), report.outcome.options.model_dump_json()]
-    folder = given.output or FOLDER / _folder_name(report.title, asked)
-    _write(folder, files(report))
-    if given.format == "json":
-        sys.stdout.write(to_json(report))
-    else:
-        print_report(Console(), report, folder)
-    refusal = report.outcome.refusal
-    return 0 if refusal is None else tell(say("nothing is compared: {reason}", reason=refusal))
 
 
 def compared(
@@ -139,16 +138,6 @@ def _folder_name(title: str, asked: Sequence[str]) -> str:
     """A sweep's name without what a file system or a shell gives a meaning to, and what tells it from its namesakes."""
     kept = "".join(char if char.isalnum() or char in "-_" else " " for char in title)
     return f"{'-'.join(kept.split())[:80] or 'sweep'}-{sha256(' '.join(asked).encode()).hexdigest()[:8]}"
-
-
-def _write(folder: Path, files: dict[str, bytes]) -> None:
-    from src.tracking.artifacts import write_files
-
-    try:
-        write_files(folder, files)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise UserError(f"--output: {folder} cannot be written: {reason}; choose another folder.") from error
 
 
 if __name__ == "__main__":

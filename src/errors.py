@@ -2,10 +2,11 @@
 
 import argparse
 import contextlib
+import functools
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NoReturn, TextIO
 
 from src.escaping import escaped, masked
@@ -95,6 +96,19 @@ class _Deaf:
 def deaf_to_closed_pipes() -> None:
     """Let the program end its work, quietly and truthfully, when nobody reads on: as in ``... | head``."""
     sys.stdout, sys.stderr = _Deaf(sys.stdout), _Deaf(sys.stderr)
+
+
+def command(main: Callable[[Sequence[str] | None], int]) -> Callable[..., int]:
+    """Let a program `tell` a UserError: its exit status is that of the program."""
+
+    @functools.wraps(main)
+    def telling(arguments: Sequence[str] | None = None) -> int:
+        try:
+            return main(arguments)
+        except UserError as error:
+            return tell(str(error), error.exit_status)
+
+    return telling
 
 
 def tell(message: str, exit_status: int = UserError.exit_status) -> int:

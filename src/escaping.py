@@ -74,7 +74,7 @@ def csv_cell(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     text = "\n".join(map(visible, value.split("\n")))
-    return f"'{text}" if _FORMULA.match(text) and not _is_number(text) else text
+    return f"'{text}" if _FORMULA.match(text) and not is_number(text) else text
 
 
 def csv_text(cell: str) -> str:
@@ -82,7 +82,8 @@ def csv_text(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether Python reads a text as a number."""
     try:
         float(text)
     except ValueError:

@@ -103,11 +103,9 @@ def load_csv(asked: CsvFile) -> Dataset:
     )
     if fold:
         refuse(table.file, *_lost_classes(fold, labels), *(_torn_groups(fold, groups) if groups else ()))
-    features = pd.DataFrame({column.name: column_values(column, is_numeric) for column, is_numeric in columns.items()})
-    features.columns = features.columns.astype(object)  # the same whichever text type pandas prefers
     return Dataset(
         name=Path(asked.path).stem,
-        features=features,
+        features=feature_frame(columns),
         target=labels.codes,
         class_names=labels.labels,
         sample_weight=np.array(weights.numbers, np.float64) if weights else None,
@@ -331,11 +329,18 @@ def _category_problems(column: Column) -> Iterator[str]:
         )
 
 
-def column_values(column: Column, is_numeric: bool) -> pd.Series:
-    """The column as float64, or as text of dtype object; NaN where a value is missing."""
-    if is_numeric:
-        return pd.Series(column.numbers, dtype=np.float64)
-    return pd.Series([math.nan if cell in MISSING_CELLS else cell for cell in column.cells], dtype=object)
+def feature_frame(columns: Mapping[Column, bool]) -> pd.DataFrame:
+    """The columns, each float64 if it holds numbers, else text of dtype object; NaN where a value is missing."""
+    features = pd.DataFrame(
+        {
+            column.name: pd.Series(column.numbers, dtype=np.float64)
+            if is_numeric
+            else pd.Series([math.nan if cell in MISSING_CELLS else cell for cell in column.cells], dtype=object)
+            for column, is_numeric in columns.items()
+        }
+    )
+    features.columns = features.columns.astype(object)  # the same whichever text type pandas prefers
+    return features
 
 
 def _lines(lines: Sequence[int]) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from src.data.column import Column
-from src.data.csv_file import column_values, missing_problems, number_problems, refuse
+from src.data.csv_file import feature_frame, missing_problems, number_problems, refuse
 from src.data.dataset import DataError, Dataset
 from src.data.table import KEYS, Keys, Table, read_table
 from src.words import counted, did_you_mean, first_of
@@ -55,7 +55,7 @@ def read_rows(
     found = _columns(table, columns, "the model takes")
     kinds = dict(zip(found, columns.values(), strict=True))
     refuse(table.file, *_problems(kinds, header, impute, keys))
-    return table, _features(kinds)
+    return table, feature_frame(kinds)
 
 
 def read_test(
@@ -86,7 +86,7 @@ def read_test(
     code = {name: code for code, name in enumerate(learned.class_names)}
     read = Dataset(
         name=Path(path).name,
-        features=_features(kinds),
+        features=feature_frame(kinds),
         target=np.array([code[cell] for cell in labels.cells], np.int64),
         class_names=learned.class_names,
         sample_weight=None,
@@ -146,12 +146,6 @@ def _label_problems(labels: Column, learned: Dataset) -> Iterator[str]:
             f"line {line}, {where}: {cell!r}{further} is none of the classes of {learned.name}, "
             f"{first_of(learned.class_names)}: write one of them, or remove the row."
         )
-
-
-def _features(columns: Mapping[Column, bool]) -> pd.DataFrame:
-    rows = pd.DataFrame({column.name: column_values(column, is_numeric) for column, is_numeric in columns.items()})
-    rows.columns = rows.columns.astype(object)
-    return rows
 
 
 def imputes(fitted: "BaseEstimator") -> bool:
