@@ -156,17 +156,12 @@ def difference(setting: Setting, scores: FloatArray, baseline: FloatArray, metri
     EvaluationError : if a score is missing, or there is but one fold.
     """
     n_train, n_test = (mean(setting.on_folds(column)) for column in ("n_train", "n_test"))
-    return paired_difference(scores, baseline, n_train=n_train, n_test=n_test, step=_step(setting, metric))
-
-
-def _step(setting: Setting, metric: str) -> float:
-    """What one test row decided otherwise changes in a fold's score; 0 for a metric without such a step."""
-    kind = metric_of(metric)
-    if kind.step is None:
-        return 0.0
+    kind, step = metric_of(metric), 0.0
     if kind.step == "class" and "class_step" in setting.first.folds:
-        return kind.step_scale * mean(setting.on_folds("class_step"))
-    return kind.step_scale / mean(setting.on_folds("n_test"))
+        step = kind.step_scale * mean(setting.on_folds("class_step"))
+    elif kind.step is not None:
+        step = kind.step_scale / n_test
+    return paired_difference(scores, baseline, n_train=n_train, n_test=n_test, step=step)
 
 
 def _mean_of(values: FloatArray, weights: FloatArray) -> FloatArray:
@@ -204,7 +199,9 @@ def _candidate(
         selection, chosen = "nested", ranking.order(trained, inner_losses, simplicity, metric)[0]
     else:
         selection = "search" if searched else "other folds"
-        chosen = choose_by_other_folds(scores, losses, simplicity, _blocks(settings[0]), metric)
+        repeats = [(job.config.seed, repeat) for job in settings[0].jobs for repeat in job.folds["repeat"]]
+        blocks = np.unique(repeats, axis=0, return_inverse=True)[1].ravel()
+        chosen = choose_by_other_folds(scores, losses, simplicity, blocks, metric)
     every_fold = np.arange(scores.shape[1])
     values, log_losses = scores[chosen, every_fold], losses[chosen, every_fold]
     _check_scored(values, settings[0], metric)
@@ -224,13 +221,6 @@ def _candidate(
         high=min(high, highest),
     )
     return candidate, sentences
-
-
-def _blocks(setting: Setting) -> IntArray:
-    """Which repeat of which seed each fold belongs to, shape (J,)."""
-    seeds = np.repeat(np.arange(len(setting.jobs)), [len(job.folds["repeat"]) for job in setting.jobs])
-    repeats = setting.on_folds("repeat").astype(np.int64)
-    return seeds * (int(repeats.max()) + 1) + repeats
 
 
 def _check_scored(values: FloatArray, setting: Setting, metric: str) -> None:

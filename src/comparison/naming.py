@@ -48,18 +48,16 @@ def varying(flats: Sequence[Mapping[str, Any]]) -> list[str]:
     A job that has no use for a key does not make it vary, nor does a key of a group that follows from the group's name
     (`model.init`, where each model has its own).
     """
-    keys = dict.fromkeys(key for flat in flats for key in flat)
-    counts = {key: _how_many([flat[key] for flat in flats if key in flat]) for key in keys}
-    found = [key for key, count in counts.items() if count > 1 and not _follows_from_name(key, flats)]
+    counts = {}
+    for key in dict.fromkeys(key for flat in flats for key in flat):
+        values = [flat[key] for flat in flats if key in flat]
+        if len(set(map(type, values))) == 1 and values.count(values[0]) == len(values):
+            continue  # as most keys of thousands of jobs, seen at once
+        count = len(set(map(value_text, values)))
+        if count > 1 and not _follows_from_name(key, flats):
+            counts[key] = count
     first = {DATA: 0, MODEL: 1}
-    return sorted(found, key=lambda key: (first.get(key, 2), -counts[key], key != "training.learning_rate"))
-
-
-def _how_many(values: Sequence[Any]) -> int:
-    """The number of different values as they are spelled; most keys of thousands of jobs have one, seen at once."""
-    if len(set(map(type, values))) == 1 and values.count(values[0]) == len(values):
-        return 1
-    return len(set(map(value_text, values)))
+    return sorted(counts, key=lambda key: (first.get(key, 2), -counts[key], key != "training.learning_rate"))
 
 
 def _follows_from_name(key: str, flats: Sequence[Mapping[str, Any]]) -> bool:
@@ -182,14 +180,15 @@ def candidate_names(flats: Sequence[Mapping[str, Any]], most_settings: int) -> l
 
 def _choice_names(flats: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[str]:
     """Words and lists by themselves, where no two keys share one; else with their keys."""
+
+    def says_itself(value: str) -> bool:
+        return value.startswith("[") or (value.replace("_", "").isalpha() and value not in _WORDS_THAT_NEED_THEIR_KEY)
+
     values = [{value_text(flat[key]) for flat in flats if key in flat} for key in keys]
-    if not (all(map(_says_itself, set().union(*values))) and sum(map(len, values)) == len(set().union(*values))):
+    every = set().union(*values)
+    if not all(map(says_itself, every)) or sum(map(len, values)) > len(every):
         return [setting_text(flat, keys) for flat in flats]
     return [" + ".join(value_text(flat[key]) for key in keys if key in flat) for flat in flats]
-
-
-def _says_itself(value: str) -> bool:
-    return value.startswith("[") or (value.replace("_", "").isalpha() and value not in _WORDS_THAT_NEED_THEIR_KEY)
 
 
 def by_data(jobs: Sequence[RecordedJob]) -> dict[str, list[RecordedJob]]:

@@ -89,13 +89,6 @@ class Outcome:
         return f"<Outcome of {counted(len(self.jobs), 'job')} on {', '.join(self.boards)} by {self.metric}>"
 
 
-def _board(settings: Sequence[Setting], found: Sequence[Candidate], metric: str) -> tuple[Setting, ...]:
-    """The settings of a data set: those that stand for a candidate first, else one seed could beat the mean of many."""
-    standing = {setting.first.setting for candidate in found for setting in candidate.settings}
-    ranked = ranking.ranked(settings, metric)
-    return tuple(sorted(ranked, key=lambda setting: setting.first.setting not in standing))
-
-
 def has_result(setting: Setting, metric: str) -> bool:
     """Whether a setting has a score in every job."""
     score = setting.score(metric)
@@ -122,7 +115,10 @@ def compare_jobs(
     groups = by_data(jobs)
     for data, group in groups.items():
         part = candidates.find(data, group, metric, options.confidence, searched=searched)
-        boards[data] = _board(settings_of(group), part.candidates, metric)
+        standing = {setting.first.setting for candidate in part.candidates for setting in candidate.settings}
+        ranked = ranking.ranked(settings_of(group), metric)
+        # Those that stand for a candidate first, else one seed could beat the mean of many.
+        boards[data] = tuple(sorted(ranked, key=lambda setting: setting.first.setting not in standing))
         found.append(Family(data, part.candidates) if incomplete else families.compare(data, part.candidates, options))
         several = len(groups) > 1
         left_out += [say("On {data}: {sentence}", data=data, sentence=one) if several else one for one in part.left_out]

@@ -27,19 +27,9 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _positive_zero(value: float) -> float:
-    """-0.0 and 0.0 are the same value and must give the same job."""
-    return value + 0.0
-
-
 def as_tuple(value: Any) -> Any:
     """YAML has lists where a frozen configuration has tuples."""
     return tuple(value) if isinstance(value, list) else value
-
-
-def _tab(value: Any) -> Any:
-    r"""A shell hands over the two characters \t where the user means a tab."""
-    return "\t" if value == r"\t" else value
 
 
 def _text_keys(value: Any) -> Any:
@@ -66,7 +56,8 @@ def within(numbers: Range) -> tuple[Any, ...]:
     said = " and ".join(f"{_LIMITS[name]} {limit}" for name, limit in limits.items() if limit is not None)
     if numbers.closed == "both":
         said = f"from {numbers.low} to {MANY if numbers.high == LARGEST_COUNT else numbers.high}"
-    as_one_type = BeforeValidator(_whole) if numbers.whole else AfterValidator(_positive_zero)
+    # -0.0 and 0.0 are the same value and must give the same job.
+    as_one_type = BeforeValidator(_whole) if numbers.whole else AfterValidator(lambda value: value + 0.0)
     return as_one_type, Field(**limits), Kind(f"{number} {said}")
 
 
@@ -103,7 +94,12 @@ RegisteredName = Annotated[
     Field(pattern=r"^\w[^/:]*$", max_length=256),
     Kind("text without / and : that begins with a letter or digit, at most 256 characters"),
 ]
-Separator = Annotated[str, BeforeValidator(_tab), Field(min_length=1, max_length=1), Kind("a single character")]
+Separator = Annotated[
+    str,
+    BeforeValidator(lambda value: "\t" if value == r"\t" else value),  # as a shell hands over what is meant for a tab
+    Field(min_length=1, max_length=1),
+    Kind("a single character"),
+]
 Address = Annotated[str, Field(pattern=r"^\w+://\S+$"), Kind("an address such as tcp://10.0.0.1:8786")]
 Estimator = Annotated[
     str,
