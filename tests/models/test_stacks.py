@@ -15,12 +15,11 @@ from sklearn.pipeline import Pipeline
 from src import network
 from src.config import check, model_parameters, network_settings
 from src.data import Dataset, load, make_preprocessor
-from src.evaluation.crossval import EstimatorTask, NetworkTask, StackKeys, fit_fold, fit_stack
+from src.evaluation.crossval import EstimatorTask, GradientError, NetworkTask, StackKeys, fit_fold, fit_stack
 from src.evaluation.folds import make_folds
 from src.models import (
     BPClassifier,
     ConvergedLogistic,
-    gradient_error,
     make_data,
     make_model,
     network_bytes,
@@ -215,18 +214,36 @@ def test_the_memory_a_stack_takes_is_about_what_is_planned_for(parameters, class
 
 
 class TestGradientError:
+    @staticmethod
+    def error(table, weight=None, class_weight=None, **parameters) -> float:
+        x, codes = table
+        features = pd.DataFrame(x, columns=[f"x{place}" for place in range(x.shape[1])])
+        data = Dataset("noisy", features, codes, ("a", "b", "c"), weight, "made here")
+        task = NetworkTask(
+            dataset=data,
+            scale="none",
+            missing="refuse",
+            fold=make_folds(codes, folds=3)[0],
+            settings=Settings(epochs=1, **parameters),
+            class_weight=class_weight,
+            check_gradient=True,
+        )
+        (result,) = fit_stack([task])
+        assert result.gradient_error is not None
+        return result.gradient_error
+
     @pytest.mark.parametrize("parameters", [*ALIKE[:2], *ALIKE[3:], {"output": "identity", "loss": "squared_error"}])
     @pytest.mark.parametrize("more", [{}, {"class_weight": "balanced"}, {"patience": 1}], ids=str)
     def test_back_propagation_is_right_on_real_rows(self, parameters, more, noisy):
-        weights = {"weight": np.random.default_rng(0).uniform(0.2, 2, 90), "class_weight": more.get("class_weight")}
-        told = Settings(**{"hidden_layer_sizes": (3,), **parameters}, patience=more.get("patience"))
-        assert 0 < gradient_error(told, 3, *noisy, **weights) < 1e-6
+        weight = np.random.default_rng(0).uniform(0.2, 2, 90)
+        assert 0 < self.error(noisy, weight, **{"hidden_layer_sizes": (3,), **parameters, **more}) < 1e-6
 
     def test_it_tells_a_wrong_derivative(self, noisy, monkeypatch):
         wrong = dataclasses.replace(network.shape.OUTPUTS["sigmoid", "squared_error"])
         wrong = dataclasses.replace(wrong, error=network.shape.OUTPUTS["sigmoid", "cross_entropy"].error)
         monkeypatch.setitem(network.shape.OUTPUTS, ("sigmoid", "squared_error"), wrong)
-        assert gradient_error(Settings(output="sigmoid", loss="squared_error"), 3, *noisy) > 0.1
+        with pytest.raises(GradientError, match=r"back-propagation is [1-9].*e-01 of the gradient's length away"):
+            self.error(noisy, output="sigmoid", loss="squared_error")
 
 
 @pytest.fixture(scope="module")
