@@ -44,6 +44,11 @@ def of_test_part(value: Any) -> Any:
     return f"test/{value}" if isinstance(value, str) and "/" not in value else value
 
 
+def a_list(text: str) -> tuple[Any, ...]:
+    """What an annotation needs to take a list for a tuple; ``text`` is what it must be: `a list of names`."""
+    return BeforeValidator(as_tuple), Kind(text)
+
+
 MANY = "4 billion"  # LARGEST_COUNT, as a person says it
 
 
@@ -109,26 +114,15 @@ Estimator = Annotated[
 
 # Columns of a table
 Column = Annotated[str | int, Kind("a column's name or position")]
-Columns = Annotated[
-    tuple[Column, ...], BeforeValidator(as_tuple), Kind("a list of columns' names or positions, such as [sex, 3]")
-]
+Columns = Annotated[tuple[Column, ...], *a_list("a list of columns' names or positions, such as [sex, 3]")]
 
 # Collections
-Names = Annotated[
-    tuple[Annotated[str, Field(pattern=r"\S")], ...],
-    BeforeValidator(as_tuple),
-    Kind("a list of names, such as [logistic, softmax]"),
-]
+Names = Annotated[tuple[Name, ...], *a_list("a list of names, such as [logistic, softmax]")]
 Modules = Annotated[
     tuple[Annotated[str, Field(pattern=r"^[a-zA-Z_]\w*$")], ...],
-    BeforeValidator(as_tuple),
-    Kind("a list of modules by their first name, such as [xgboost, my_models]"),
+    *a_list("a list of modules by their first name, such as [xgboost, my_models]"),
 ]
-Layers = Annotated[
-    tuple[Count, ...],
-    BeforeValidator(as_tuple),
-    Kind(f"a list of whole numbers from 1 to {MANY}, such as [16, 8]"),
-]
+Layers = Annotated[tuple[Count, ...], *a_list(f"a list of whole numbers from 1 to {MANY}, such as [16, 8]")]
 ClassWeights = Annotated[
     Literal["balanced"] | dict[str, Positive],
     BeforeValidator(_text_keys),

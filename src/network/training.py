@@ -244,12 +244,11 @@ class Training:
         self.active = self.active[rows]
         self.parameters = self.parameters[rows]
         self.epochs_done = self.epochs_done[rows]
-        self.batches.keep(rows)
         self.optimizer.keep(rows)
         self.schedule.keep(rows)
         if self.stopping is not None:
             self.stopping.keep(rows)
-        for part in (self.test, self.validation):
+        for part in (self.batches.part, self.test, self.validation):
             if part is not None:
                 part.keep(rows)
         self._allocate()
