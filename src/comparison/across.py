@@ -108,8 +108,11 @@ def across_data(families: Sequence[Family], options: ComparisonConfig) -> Across
     everywhere = [name for name in dict.fromkeys(itertools.chain(*found)) if all(name in names for names in found)]
     if len(families) < FEWEST or len(everywhere) < 2:
         return None
+    from scipy.stats import rankdata
+
     scores = np.array([[names[name].mean for names in found] for name in everywhere])
-    ranks = _mean_ranks(scores, options.metric)
+    quality = -scores if higher_is_better(options.metric) else scores
+    ranks = rankdata(np.round(quality, ranking.DIGITS), axis=0).mean(axis=1)  # equals share their mean rank
     by_rank = sorted(range(len(everywhere)), key=lambda place: (ranks[place], everywhere[place]))
     names, scores, ranks = tuple(everywhere[place] for place in by_rank), scores[by_rank], ranks[by_rank]
     models = [found[0][name].model for name in names]
@@ -132,15 +135,6 @@ def across_data(families: Sequence[Family], options: ComparisonConfig) -> Across
         tests=len(tested),
         left_out=tuple(name for name in dict.fromkeys(itertools.chain(*found)) if name not in names),
     )
-
-
-def _mean_ranks(scores: FloatArray, metric: str) -> FloatArray:
-    """Ranks 1 (best) to k on each data set, equals sharing their mean rank; averaged over the data sets."""
-    from scipy.stats import rankdata
-
-    quality = -scores if higher_is_better(metric) else scores
-    ranks: FloatArray = rankdata(np.round(quality, ranking.DIGITS), axis=0).mean(axis=1)
-    return ranks
 
 
 def _pair(

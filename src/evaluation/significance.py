@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import bdtr, nctdtrinc, ndtri, stdtr, stdtrit  # scipy.stats takes a second to import
 
 from src.evaluation.errors import EvaluationError
 
@@ -69,13 +70,13 @@ class PairedDifference:
     @property
     def p(self) -> float:
         """Two-sided p-value of the corrected resampled t-test; 1 where there is no spread to judge by."""
-        return 2 * _t_above(abs(self.t), self.df) if self.variance else 1.0
+        return 2 * float(stdtr(self.df, -abs(self.t))) if self.variance else 1.0
 
     def interval(self, level: float) -> tuple[float, float]:
         """The confidence interval that misses the true mean with probability `level`; without a spread unbounded."""
         if not self.variance:
             return -math.inf, math.inf
-        half_width = _t_quantile(level / 2, self.df) * self.standard_error
+        half_width = -float(stdtrit(self.df, level / 2)) * self.standard_error
         return self.mean - half_width, self.mean + half_width
 
     def posterior(self, rope: float) -> Posterior:
@@ -102,8 +103,8 @@ class PairedDifference:
             raise EvaluationError(f"the region of practical equivalence cannot be {rope} wide; use 0 or more.")
         if not self.variance:  # nothing to judge by
             return Posterior(0.0, 1.0, 0.0) if self.is_identical else Posterior(math.nan, math.nan, math.nan)
-        below = _t_above((rope + self.mean) / self.standard_error, self.df)
-        above = _t_above((rope - self.mean) / self.standard_error, self.df)
+        below = float(stdtr(self.df, -(rope + self.mean) / self.standard_error))
+        above = float(stdtr(self.df, (self.mean - rope) / self.standard_error))
         return Posterior(below, max(0.0, 1.0 - below - above), above)
 
     def detectable(self, level: float) -> float:
@@ -112,14 +113,10 @@ class PairedDifference:
         The noncentrality is that of the noncentral t distribution (Cohen, "Statistical power analysis for the
         behavioral sciences", 1988), the variance the one found.
         """
-        from scipy.special import nctdtrinc
-
-        return float(nctdtrinc(self.df, 1 - POWER, _t_quantile(level / 2, self.df))) * self.standard_error
+        return float(nctdtrinc(self.df, 1 - POWER, -stdtrit(self.df, level / 2))) * self.standard_error
 
     def detectable_at_best(self, level: float) -> float:
         """`detectable` with so many repeats that only the overlap of training parts is left of the standard error."""
-        from scipy.special import ndtri
-
         return float(-ndtri(level / 2) + ndtri(POWER)) * math.sqrt(self.overlap * self.variance)
 
 
@@ -183,24 +180,5 @@ def mcnemar(only_one: int, only_other: int) -> float:
     Of the rows that just one of the two has right, so many are `only_one`'s and so many `only_other`'s. If both are
     right equally often, each such row is either one's with probability 1/2: twice the smaller binomial tail.
     """
-    from scipy.special import bdtr
-
     rows = only_one + only_other
     return min(1.0, 2 * float(bdtr(min(only_one, only_other), rows, 0.5))) if rows else 1.0
-
-
-# scipy.special holds the distributions themselves; scipy.stats takes a second to import.
-
-
-def _t_above(t: float, df: int) -> float:
-    """The probability that Student's t is above `t`."""
-    from scipy.special import stdtr
-
-    return float(stdtr(df, -t))
-
-
-def _t_quantile(above: float, df: int) -> float:
-    """The value that Student's t exceeds with probability `above`."""
-    from scipy.special import stdtrit
-
-    return float(-stdtrit(df, above))
