@@ -166,7 +166,7 @@ def wilcoxon(scores: FloatArray, baseline: FloatArray) -> float:
     return float((np.abs(signs @ ranks) >= abs(ranks.sum())).mean())
 
 
-def signed_rank_posterior(differences: FloatArray, rope: float, seed: int = 0) -> Posterior:
+def signed_rank_posterior(differences: FloatArray, rope: float) -> Posterior:
     """Bayesian signed-rank test of differences over data sets, shape (N,).
 
     A Dirichlet process whose prior is one observation without a difference, of weight 0.5: in each sample of weights
@@ -178,7 +178,7 @@ def signed_rank_posterior(differences: FloatArray, rope: float, seed: int = 0) -
     inside = np.abs(sums) <= 2 * rope
     above = np.where(inside, 0.5 * (sums == 2 * rope), sums > 0)
     below = np.where(inside, 0.5 * (sums == -2 * rope), sums < 0)
-    weights = np.random.default_rng(seed).dirichlet([PRIOR_WEIGHT, *np.ones(len(differences))], SAMPLES)
+    weights = np.random.default_rng(0).dirichlet([PRIOR_WEIGHT, *np.ones(len(differences))], SAMPLES)
     shares = np.array([np.einsum("si,ij,sj->s", weights, region, weights, optimize=True) for region in (below, above)])
     regions = np.vstack([shares, 1 - shares.sum(axis=0)])
     won = np.bincount(regions.argmax(axis=0), minlength=3) / SAMPLES
