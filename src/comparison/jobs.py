@@ -113,6 +113,10 @@ class Setting:
         """The mean of a metric over all folds of all seeds; NaN if a job has none."""
         return mean([job.value(metric) for job in self.jobs])
 
+    def has_result(self, metric: str) -> bool:
+        """Whether every job has a score."""
+        return not math.isnan(self.score(metric))
+
     def spread(self, metric: str) -> float:
         """The standard deviation (ddof 1) of a test metric over all folds of all seeds; NaN where it has none."""
         if any(metric not in job.folds for job in self.jobs):

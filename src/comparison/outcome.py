@@ -76,7 +76,7 @@ class Outcome:
     def best_on(self, data: str) -> Setting | None:
         """The best setting of a data set, None if none has a result."""
         first = self.boards[data][0]
-        return first if has_result(first, self.metric) else None
+        return first if first.has_result(self.metric) else None
 
     @property
     def best_of_each(self) -> list[Setting]:
@@ -87,12 +87,6 @@ class Outcome:
 
     def __repr__(self) -> str:
         return f"<Outcome of {counted(len(self.jobs), 'job')} on {', '.join(self.boards)} by {self.metric}>"
-
-
-def has_result(setting: Setting, metric: str) -> bool:
-    """Whether a setting has a score in every job."""
-    score = setting.score(metric)
-    return score == score
 
 
 def compare_jobs(
