@@ -111,9 +111,7 @@ def compared(
     A single run is a sweep of one job, see `src.tracking.sweeps.find_sweeps`. A metric or baselines that are not given
     are the first sweep's own. The report has figures if `drawn`.
 
-    Raises
-    ------
-    UserError : if they cannot be compared so.
+    Raises UserError if they cannot be compared so.
     """
     from src.comparison.outcome import compare_sweeps
     from src.config import check

@@ -62,10 +62,8 @@ def _port(text: str) -> int:
 def server_command(given: argparse.Namespace) -> tuple[list[str], dict[str, str]]:
     """Prepare the store and the accounts; return the server's command and what it adds to the environment.
 
-    Raises
-    ------
-    UserError : if the port is taken, the store or the folder cannot be used, or there is nothing to check passwords
-        with.
+    Raises UserError if the port is taken, the store or the folder cannot be used, or there is nothing to check
+    passwords with.
     """
     from src.tracking.store import open_store
 

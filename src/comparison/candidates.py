@@ -151,9 +151,7 @@ def choose_by_other_folds(
 def difference(setting: Setting, scores: FloatArray, baseline: FloatArray, metric: str) -> PairedDifference:
     """How two rows of scores on the folds of a setting differ, each of shape (J,).
 
-    Raises
-    ------
-    EvaluationError : if a score is missing, or there is but one fold.
+    Raises EvaluationError if a score is missing, or there is but one fold.
     """
     n_train, n_test = (mean(setting.on_folds(column)) for column in ("n_train", "n_test"))
     kind, step = metric_of(metric), 0.0

@@ -135,9 +135,7 @@ def compare_jobs(
 def compare_sweeps(sweeps: Sequence[RecordedSweep], options: ComparisonConfig | None = None) -> Outcome:
     """Rank and compare the jobs of one or several sweeps, by what the first of them was asked unless told otherwise.
 
-    Raises
-    ------
-    ComparisonError : if no job has been recorded, or a baseline is none of what is compared.
+    Raises ComparisonError if no job has been recorded, or a baseline is none of what is compared.
     """
     jobs = list({job.run_id: job for sweep in sweeps for job in sweep.jobs}.values())
     if not jobs:

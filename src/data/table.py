@@ -82,11 +82,9 @@ def read_table(path: str | Path, *, separator: str = ",", header: bool = True, k
 
     Cells may be quoted with ``"``; blank lines are skipped; line ends may be any of \n, \r\n, \r.
 
-    Raises
-    ------
-    DataError : the file is missing, a folder, a device or the like, too large for what memory is free, not readable,
-        not UTF-8 or empty; it has no rows, rows of different lengths, unnamed or repeated columns; a quote is not
-        closed.
+    Raises DataError if the file is missing, a folder, a device or the like, too large for what memory is free, not
+    readable, not UTF-8 or empty; if it has no rows, rows of different lengths, unnamed or repeated columns; if a quote
+    is not closed.
     """
     file = str(path)
     text = _decode(_read_bytes(file, keys), file, keys)

@@ -89,9 +89,7 @@ class ClassScores:
 def metric_of(name: str) -> Metric:
     """Return what is known of a metric; ``test/``, ``train/`` and ``fold/`` may stand before its name.
 
-    Raises
-    ------
-    EvaluationError : if there is no such metric.
+    Raises EvaluationError if there is no such metric.
     """
     prefix, _, short = name.rpartition("/")
     if prefix not in ("", "test", "train", "fold") or short not in _METRICS:
