@@ -46,8 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _, sweeps, report = compared(
         given.experiments, given.sweep, metric=given.metric, baselines=given.baseline, uri=given.uri
     )
-    asked = [*(sweep.run_id for sweep in sweeps), report.outcome.options.model_dump_json()]
-    folder = given.output or FOLDER / _folder_name(report.title, asked)
+    asked = " ".join([*(sweep.run_id for sweep in sweeps), report.outcome.options.model_dump_json()])
+    # Without what a file system or a shell gives a meaning to, and with what tells it from its namesakes.
+    words = "".join(char if char.isalnum() or char in "-_" else " " for char in report.title).split()
+    name = f"{'-'.join(words)[:80] or 'sweep'}-{sha256(asked.encode()).hexdigest()[:8]}"
+    folder = given.output or FOLDER / name
     try:
         write_files(folder, files(report))
     except OSError as error:
@@ -130,12 +133,6 @@ def compared(
     sweeps = [read_sweep(record.store, run) for run in find_sweeps(record.store, experiments, run_ids)]
     options = check({"comparison": {**sweeps[0].options.model_dump(), **changed}}).comparison
     return record, sweeps, build_report(record, sweeps, compare_sweeps(sweeps, options), drawn=drawn)
-
-
-def _folder_name(title: str, asked: Sequence[str]) -> str:
-    """A sweep's name without what a file system or a shell gives a meaning to, and what tells it from its namesakes."""
-    kept = "".join(char if char.isalnum() or char in "-_" else " " for char in title)
-    return f"{'-'.join(kept.split())[:80] or 'sweep'}-{sha256(' '.join(asked).encode()).hexdigest()[:8]}"
 
 
 if __name__ == "__main__":

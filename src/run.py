@@ -213,7 +213,9 @@ def explain(error: BaseException, arguments: Sequence[str], schema: "type[JobCon
         return _no_such_choice(group, name, error.options), 2
     if told := _of_running(error):
         return told, 2
-    if isinstance(error, HydraException | OmegaConfBaseException | YAMLError | UserWarning) or _raised_by_hydra(error):
+    frames = _frames(error)  # the last is of Hydra or OmegaConf where these stumbled over what they were given
+    stumbled = bool(frames) and frames[-1].f_globals.get("__name__", "").split(".")[0] in ("hydra", "omegaconf")
+    if stumbled or isinstance(error, HydraException | OmegaConfBaseException | YAMLError | UserWarning):
         return _not_composed(error, arguments, schema), 2
     return f"{type(error).__name__}: {_one_line(error)} (Set HYDRA_FULL_ERROR=1 to see where.)", 1
 
@@ -328,12 +330,6 @@ def _of_running(error: BaseException) -> str | None:
     if isinstance(error, OSError) and "hydra.core.utils.run_job" in functions:
         return no_folder("hydra.run.dir", error)
     return None
-
-
-def _raised_by_hydra(error: BaseException) -> bool:
-    """Whether Hydra or OmegaConf itself stumbled: over what it was given, as nothing of ours was running."""
-    frames = _frames(error)
-    return bool(frames) and frames[-1].f_globals.get("__name__", "").split(".")[0] in ("hydra", "omegaconf")
 
 
 def _frames(error: BaseException) -> list[FrameType]:

@@ -107,7 +107,12 @@ class JobResult:
         """
         test = {name: [fold.test_scores[name] for fold in self.folds] for name in METRICS}
         train = {name: [fold.train_scores[name] for fold in self.folds] for name in METRICS}
-        pooled = self._pooled_scores() if all(fold.n_test == 1 for fold in self.folds) else {}
+        pooled: dict[str, float] = {}
+        if all(fold.n_test == 1 for fold in self.folds):
+            repeats = [[fold for fold in self.folds if fold.repeat == repeat] for repeat in self._repeats]
+            scores = [score(*_pooled(folds)) for folds in repeats]
+            of_parts = [name for name in METRICS if not metric_of(name).mean_of_rows]
+            pooled = {name: fmean([each[name] for each in scores]) for name in of_parts}
         errors = [fold.gradient_error for fold in self.folds if fold.gradient_error is not None]
         parameters = [fold.parameters for fold in self.folds if fold.parameters is not None]
         return {
@@ -139,12 +144,6 @@ class JobResult:
         """What fits warned of, and how many of them did; the first few texts."""
         counts = told_once(text for fold in self.folds for text in fold.warnings)
         return dict(list(counts.items())[:MOST_TEXTS])
-
-    def _pooled_scores(self) -> dict[str, float]:
-        """Score each repeat's predictions, put together, by the metrics that are no means over rows; average these."""
-        repeats = [[fold for fold in self.folds if fold.repeat == repeat] for repeat in self._repeats]
-        scores = [score(*_pooled(folds)) for folds in repeats]
-        return {name: fmean([each[name] for each in scores]) for name in METRICS if not metric_of(name).mean_of_rows}
 
     @property
     def _repeats(self) -> set[int]:
