@@ -375,7 +375,7 @@ def on_files(count: int, metric: str) -> Outcome:
             data=(data * 16)[:32],
         )
         for data in FILES[:count]
-        for place, name in enumerate(("bp", "ensemble.RandomForestClassifier", "neighbors.KNeighborsClassifier"))
+        for place, name in enumerate(("bp", "tree.DecisionTreeClassifier", "ensemble.ExtraTreesClassifier"))
     ]
     return outcome_of(jobs, metric=metric)
 
