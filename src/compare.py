@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.errors import Arguments, UserError, deaf_to_closed_pipes, tell
+from src.errors import Arguments, UserError, command, deaf_to_closed_pipes, tell
 from src.language import LANGUAGES, choose, say
 from src.words import no_such_user
 
@@ -31,14 +31,37 @@ examples:
 """
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """The program. Returns the exit status."""
     given = _parser().parse_args(arguments)
 
+    from rich.console import Console
+
+    choose(given.lang)
+    from src.report.page import files, to_json
+    from src.report.summary import print_report
+    from src.tracking.artifacts import write_files
+
+    _, sweeps, report = compared(
+        given.experiments, given.sweep, metric=given.metric, baselines=given.baseline, uri=given.uri
+    )
+    asked = " ".join([*(sweep.run_id for sweep in sweeps), report.outcome.options.model_dump_json()])
+    # Without what a file system or a shell gives a meaning to, and with what tells it from its namesakes.
+    words = "".join(char if char.isalnum() or char in "-_" else " " for char in report.title).split()
+    name = f"{'-'.join(words)[:80] or 'sweep'}-{sha256(asked.encode()).hexdigest()[:8]}"
+    folder = given.output or FOLDER / name
     try:
-        return _compare(given)
-    except UserError as error:
-        return tell(str(error), error.exit_status)
+        write_files(folder, files(report))
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UserError(f"--output: {folder} cannot be written: {reason}; choose another folder.") from error
+    if given.format == "json":
+        sys.stdout.write(to_json(report))
+    else:
+        print_report(Console(), report, folder)
+    refusal = report.outcome.refusal
+    return 0 if refusal is None else tell(say("nothing is compared: {reason}", reason=refusal))
 
 
 def _parser() -> Arguments:
@@ -64,7 +87,7 @@ def _parser() -> Arguments:
         "--output", type=_folder, metavar="FOLDER", help=f"where the files go (default: {FOLDER}/NAME-ID)"
     )
     parser.add_argument("--lang", choices=LANGUAGES, help="of what is printed, drawn and written; if absent, LANG's")
-    parser.add_argument("--uri", help="address of the store; if absent, MLFLOW_TRACKING_URI or the repository's own")
+    parser.add_store()
     return parser
 
 
@@ -75,27 +98,6 @@ def _folder(text: str) -> Path:
         return Path(text).expanduser()
     except RuntimeError:
         raise argparse.ArgumentTypeError(no_such_user(text)) from None
-
-
-def _compare(given: argparse.Namespace) -> int:
-    from rich.console import Console
-
-    choose(given.lang)
-    from src.report.page import files, to_json
-    from src.report.summary import print_report
-
-    _, sweeps, report = compared(
-        given.experiments, given.sweep, metric=given.metric, baselines=given.baseline, uri=given.uri
-    )
-    asked = [*(sweep.run_id for sweep in sweeps), report.outcome.options.model_dump_json()]
-    folder = given.output or FOLDER / _folder_name(report.title, asked)
-    _write(folder, files(report))
-    if given.format == "json":
-        sys.stdout.write(to_json(report))
-    else:
-        print_report(Console(), report, folder)
-    refusal = report.outcome.refusal
-    return 0 if refusal is None else tell(say("nothing is compared: {reason}", reason=refusal))
 
 
 def compared(
@@ -112,10 +114,7 @@ def compared(
     A single run is a sweep of one job, see `src.tracking.sweeps.find_sweeps`. A metric or baselines that are not given
     are the first sweep's own. The report has figures if `drawn`.
 
-    Raises
-    ------
-    UserError
-        If they cannot be compared so.
+    Raises UserError if they cannot be compared so.
     """
     from src.comparison.outcome import compare_sweeps
     from src.config import check
@@ -134,22 +133,6 @@ def compared(
     sweeps = [read_sweep(record.store, run) for run in find_sweeps(record.store, experiments, run_ids)]
     options = check({"comparison": {**sweeps[0].options.model_dump(), **changed}}).comparison
     return record, sweeps, build_report(record, sweeps, compare_sweeps(sweeps, options), drawn=drawn)
-
-
-def _folder_name(title: str, asked: Sequence[str]) -> str:
-    """A sweep's name without what a file system or a shell gives a meaning to, and what tells it from its namesakes."""
-    kept = "".join(char if char.isalnum() or char in "-_" else " " for char in title)
-    return f"{'-'.join(kept.split())[:80] or 'sweep'}-{sha256(' '.join(asked).encode()).hexdigest()[:8]}"
-
-
-def _write(folder: Path, files: dict[str, bytes]) -> None:
-    from src.tracking.artifacts import write_files
-
-    try:
-        write_files(folder, files)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise UserError(f"--output: {folder} cannot be written: {reason}; choose another folder.") from error
 
 
 if __name__ == "__main__":

@@ -22,8 +22,9 @@ _SECRET = re.compile(
     r"(?i)((?<![\w.-])[\w.-]{0,100}(?:passw|pwd|secret|token|credential|api_?key|access_?key)[\w.-]{0,100}=)"
     r"(\"[^\"]*\"|'[^']*'|[^\s&,;'\"<>]+)"
 )
-# The words of an override's value: quoted, or between what Hydra's grammar gives a meaning to; and what it takes bare.
-_WORDS = re.compile(r"""'[^']*'|"[^"]*"|[^'",:=\[\]{}()]+""")
+# The words of an override's value: quoted, an estimator round another, or between what Hydra's grammar gives a meaning
+# to; and what it takes bare.
+_WORDS = re.compile(r"""'[^']*'|"[^"]*"|[A-Z]\w*\([A-Z]\w*\)|[^'",:=\[\]{}()]+""")
 _BARE = re.compile(r"[\w/\\+.$%*@?| \t-]*", re.ASCII)
 
 
@@ -73,7 +74,7 @@ def csv_cell(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     text = "\n".join(map(visible, value.split("\n")))
-    return f"'{text}" if _FORMULA.match(text) and not _is_number(text) else text
+    return f"'{text}" if _FORMULA.match(text) and not is_number(text) else text
 
 
 def csv_text(cell: str) -> str:
@@ -81,7 +82,8 @@ def csv_text(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether Python reads a text as a number."""
     try:
         float(text)
     except ValueError:

@@ -62,29 +62,23 @@ def run(
 
     Parameters
     ----------
-    overrides, keys
-        What differs from conf/; see above. The later one counts.
-    data
-        A choice (``"iris"``), a Path, or a table in place of a file: a DataFrame (its index is left out), or (X, y) of
-        shapes ``(samples, features)`` and ``(samples,)``. A table becomes a file in `src.data.frames.FOLDER`, each
+    overrides, keys : what differs from conf/; see above. The later one counts.
+    data : a choice (``"iris"``), a Path, or a table in place of a file: a DataFrame (its index is left out), or (X, y)
+        of shapes ``(samples, features)`` and ``(samples,)``. A table becomes a file in `src.data.frames.FOLDER`, each
         float with all its digits, and is read and checked as any file: the keys of ``data`` (groups, ...) apply.
-    target
-        The classes' column; if None the last, or y.
-    test
-        A file, or a table in place of one, with the same columns: the models that are kept are scored on it once, after
-        the choice is made (``data.test``).
+    target : the classes' column; if None the last, or y.
+    test : a file, or a table in place of one, with the same columns: the models that are kept are scored on it once,
+        after the choice is made (``data.test``).
 
     Raises
     ------
-    UserError
-        For what the user can mend, before anything is trained; JobsFailedError if training fails.
-    Interrupted
-        On Ctrl-C (it is a KeyboardInterrupt).
+    UserError : for what the user can mend, before anything is trained; JobsFailedError if training fails.
+    Interrupted : on Ctrl-C (it is a KeyboardInterrupt).
     """
     typed = _typed([*_of_data(data, target, test), *overrides, keys], swept=False)
     with _composing(typed) as hydra:
         config = hydra.compose_config("config", typed, RunMode.RUN)
-        if config.hydra.mode == RunMode.MULTIRUN:
+        if config.hydra.mode == RunMode.MULTIRUN or config.hydra.sweeper.get("params"):
             raise UserError(f"experiments={config.experiments}: this study is a sweep. Call sweep instead of run.")
         task: Any = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
         run_id = _recorded(run_single(config, task)[0])
@@ -129,17 +123,14 @@ def compare(
 
     Parameters
     ----------
-    metric, baselines
-        As ``comparison.metric`` and ``comparison.baselines``; if None those that the first sweep was asked for.
-    uri
-        The store's address; if None, MLFLOW_TRACKING_URI or the checkout's own.
-    lang
-        What is said until the next call is in English (``en``) or Chinese (``zh``); if None as LANG says.
+    metric, baselines : as ``comparison.metric`` and ``comparison.baselines``; if None those that the first sweep was
+        asked for.
+    uri : the store's address; if None, MLFLOW_TRACKING_URI or the checkout's own.
+    lang : what is said until the next call is in English (``en``) or Chinese (``zh``); if None as LANG says.
 
     Raises
     ------
-    UserError
-        If there is no such sweep, it is still running, or a baseline is none of what is compared.
+    UserError : if there is no such sweep, it is still running, or a baseline is none of what is compared.
     """
     choose(check({"lang": lang}).lang)
     run_ids = [run_id for each in sweeps for run_id in (each.run_ids if isinstance(each, Study) else (each,))]

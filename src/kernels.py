@@ -65,10 +65,8 @@ def require(name: str | None) -> None:
 
     Raises
     ------
-    NotLoadedError
-        If it has others, and another process would have these.
-    KernelsError
-        If there are none of this name here.
+    NotLoadedError : if it has others, and another process would have these.
+    KernelsError : if there are none of this name here.
     """
     if name is None or names() == {name}:
         return

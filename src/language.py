@@ -31,10 +31,7 @@ _chosen: str | None = None
 def choose(lang: str | None) -> None:
     """Speak one of `LANGUAGES` from now on; None for the environment's, where the output has letters for it.
 
-    Raises
-    ------
-    UserError
-        If the output's encoding has no letters for `lang`.
+    Raises UserError if the output's encoding has no letters for `lang`.
     """
     global _chosen
     if lang is not None and not _can_be_written(lang):

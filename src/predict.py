@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from src.errors import Arguments, UserError, deaf_to_closed_pipes, tell
+from src.errors import Arguments, UserError, command, deaf_to_closed_pipes
 from src.escaping import escaped
 from src.language import say
 
@@ -21,22 +21,24 @@ examples:
 """
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """The program. Returns the exit status."""
     given = _parser().parse_args(arguments)
 
     from src.command.predict import predict, remarks
 
-    try:
-        how: dict[str, Any] = {"separator": given.separator, "header": given.header, "allow": given.allow}
-        predicted = predict(given.model, given.rows, uri=given.uri, **how)
-        if given.output is None:
-            sys.stdout.write(predicted.csv.decode())
-        else:
-            _write(given.output, predicted.csv)
-            print(say("Written to {path}", path=given.output))
-    except UserError as error:
-        return tell(str(error), error.exit_status)
+    how: dict[str, Any] = {"separator": given.separator, "header": given.header, "allow": given.allow}
+    predicted = predict(given.model, given.rows, uri=given.uri, **how)
+    if given.output is None:
+        sys.stdout.write(predicted.csv.decode())
+    else:
+        try:
+            given.output.write_bytes(predicted.csv)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise UserError(f"--output: {given.output} cannot be written: {reason}; choose another file.") from error
+        print(say("Written to {path}", path=given.output))
     sys.stderr.writelines(f"{escaped(line)}\n" for line in remarks(predicted.unknown))
     return 0
 
@@ -60,23 +62,9 @@ def _parser() -> Arguments:
     parser.add_argument(
         "--no-header", dest="header", action="store_false", help="the first line is a row; columns are x0, x1, ..."
     )
-    parser.add_argument(
-        "--allow",
-        metavar="MODULE",
-        action="append",
-        default=[],
-        help="a module beside scikit-learn that the model is made of, such as xgboost: its code is run",
-    )
-    parser.add_argument("--uri", help="address of the store; if absent, MLFLOW_TRACKING_URI or the repository's own")
+    parser.add_allowed()
+    parser.add_store()
     return parser
-
-
-def _write(file: Path, content: bytes) -> None:
-    try:
-        file.write_bytes(content)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise UserError(f"--output: {file} cannot be written: {reason}; choose another file.") from error
 
 
 if __name__ == "__main__":

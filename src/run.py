@@ -17,16 +17,17 @@ import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import hydra
 import yaml
+from hydra._internal.utils import get_args_parser
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
+from yaml import MarkedYAMLError, YAMLError
 
 ROOT = Path(__file__).resolve().parent.parent
 if not __package__:  # `python src/run.py`, the only form that Hydra's shell completion knows
@@ -87,7 +88,13 @@ def run(cfg: DictConfig) -> float:
     """One job. Returns the metric that ``comparison.metric`` names, which a search optimizes."""
     try:
         from src.command import run_single
+        from src.errors import UserError
 
+        if HydraConfig.get().sweeper.get("params") and "hydra.mode=RUN" not in sys.argv:
+            raise UserError(
+                "hydra.sweeper.params: these values are for a sweep, and this is a single job. Write 'mode: MULTIRUN' "
+                "below 'hydra:' in the study's file, or add the flag -m (hydra.mode=RUN runs one job without them)."
+            )
         # as typed: an override may hold an interpolation, which means something in its place only
         typed: Any = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)
         return run_single(cfg, typed)[1]
@@ -108,6 +115,7 @@ def main() -> int:
     sys.argv[1:] = sorted(typed, key=lambda argument: argument not in ("-m", "--multirun"))
     said = io.StringIO()
     try:
+        _check_flags()
         offer_experiments(ROOT / "experiments")
         with quick_parser(), contextlib.redirect_stderr(said) if "--package" in sys.argv else contextlib.nullcontext():
             run()
@@ -136,6 +144,19 @@ def main() -> int:
         sys.stderr.writelines(f"{note}\n" for note in getattr(error, "__notes__", []))
         return status
     return 0
+
+
+def _check_flags() -> None:
+    """Tell what is wrong with the flags before Hydra, which would show how they are used."""
+    from src.errors import UserError, unknown_flag
+
+    parser = get_args_parser()
+
+    def refuse(message: str) -> NoReturn:
+        raise UserError(unknown_flag(parser, message) or f"{message}.")
+
+    parser.error = refuse  # type: ignore[method-assign]
+    parser.parse_args()
 
 
 def _notes(error: BaseException | None) -> list[str]:
@@ -192,7 +213,9 @@ def explain(error: BaseException, arguments: Sequence[str], schema: "type[JobCon
         return _no_such_choice(group, name, error.options), 2
     if told := _of_running(error):
         return told, 2
-    if isinstance(error, HydraException | OmegaConfBaseException | YAMLError | UserWarning) or _raised_by_hydra(error):
+    frames = _frames(error)  # the last is of Hydra or OmegaConf where these stumbled over what they were given
+    stumbled = bool(frames) and frames[-1].f_globals.get("__name__", "").split(".")[0] in ("hydra", "omegaconf")
+    if stumbled or isinstance(error, HydraException | OmegaConfBaseException | YAMLError | UserWarning):
         return _not_composed(error, arguments, schema), 2
     return f"{type(error).__name__}: {_one_line(error)} (Set HYDRA_FULL_ERROR=1 to see where.)", 1
 
@@ -262,9 +285,20 @@ def _not_composed(error: BaseException, arguments: Sequence[str], schema: "type[
         if unset := re.search(r"Environment variable '(\w+)' not found", str(told)):
             return f"{told.full_key}: its value is {unset[1]}, which is not set: export {unset[1]}=VALUE."
         return f"{told.full_key}: {re.sub(r'^[A-Z][A-Za-z]+ raised while resolving', 'in an', _one_line(told))}"
+    if isinstance(told, MarkedYAMLError) and told.problem_mark:
+        return _not_yaml(told.problem_mark, str(told.problem))
     if not isinstance(told, HydraException | YAMLError):  # no message meant for a reader
         return f"{_one_line(told) or type(told).__name__} (while reading: {' '.join(arguments)})"
     return f"{message}: {_one_line(told.__cause__)}" if told.__cause__ else _one_line(told)
+
+
+def _not_yaml(mark: Any, problem: str) -> str:
+    """The sentence for a place in a file that YAML does not allow."""
+    file, line = Path(mark.name), mark.line
+    text = file.read_text(encoding="utf-8").splitlines()[line : line + 1] if file.is_file() else []
+    if any("\t" in each[: len(each) - len(each.lstrip())] for each in text):
+        return f"{file}, line {line + 1}: a tab begins this line. YAML is indented with spaces only: write spaces."
+    return f"{file}, line {line + 1}: this is not YAML, {problem}. Mend this line, or the one before."
 
 
 def _bad_choice_among(arguments: Sequence[str]) -> str | None:
@@ -296,12 +330,6 @@ def _of_running(error: BaseException) -> str | None:
     if isinstance(error, OSError) and "hydra.core.utils.run_job" in functions:
         return no_folder("hydra.run.dir", error)
     return None
-
-
-def _raised_by_hydra(error: BaseException) -> bool:
-    """Whether Hydra or OmegaConf itself stumbled: over what it was given, as nothing of ours was running."""
-    frames = _frames(error)
-    return bool(frames) and frames[-1].f_globals.get("__name__", "").split(".")[0] in ("hydra", "omegaconf")
 
 
 def _frames(error: BaseException) -> list[FrameType]:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from src.errors import Arguments, UserError, deaf_to_closed_pipes, tell
+from src.errors import Arguments, UserError, command, deaf_to_closed_pipes
 from src.escaping import masked
 from src.language import say
 
@@ -32,15 +32,13 @@ auth_cache_ttl_seconds = 60
 """
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """The program, which becomes the server. Returns the exit status where that cannot be."""
     given = _parser().parse_args(arguments)
-    try:
-        command, environment = server_command(given)
-    except UserError as error:
-        return tell(str(error), error.exit_status)
+    program, environment = server_command(given)
     sys.stdout.flush()
-    os.execve(command[0], command, {**os.environ, **environment})
+    os.execve(program[0], program, {**os.environ, **environment})
 
 
 def _parser() -> Arguments:
@@ -64,10 +62,8 @@ def _port(text: str) -> int:
 def server_command(given: argparse.Namespace) -> tuple[list[str], dict[str, str]]:
     """Prepare the store and the accounts; return the server's command and what it adds to the environment.
 
-    Raises
-    ------
-    UserError
-        If the port is taken, the store or the folder cannot be used, or there is nothing to check passwords with.
+    Raises UserError if the port is taken, the store or the folder cannot be used, or there is nothing to check
+    passwords with.
     """
     from src.tracking.store import open_store
 
@@ -102,20 +98,20 @@ def server_command(given: argparse.Namespace) -> tuple[list[str], dict[str, str]
                 variable=PASSWORD,
             )
         )
-    command = [sys.executable, "-m", "mlflow", "server", "--host", given.host, "--port", str(given.port)]
-    command += ["--uvicorn-opts", "--log-level warning"]
-    command += ["--artifacts-destination", given.artifacts or str(folder / "artifacts")]
-    command += ["--app-name", "basic-auth"] if accounts else []
+    started = [sys.executable, "-m", "mlflow", "server", "--host", given.host, "--port", str(given.port)]
+    started += ["--uvicorn-opts", "--log-level warning"]
+    started += ["--artifacts-destination", given.artifacts or str(folder / "artifacts")]
+    started += ["--app-name", "basic-auth"] if accounts else []
     if names:
         # A page's own requests name it as their origin, and MLflow trusts those of this machine only.
         hosts = ["localhost", "127.0.0.1", *names]
         origins = [f"{scheme}://{name}{port}" for scheme in ("http", "https") for name in names for port in ("", ":*")]
-        command += ["--allowed-hosts", ",".join([*hosts, *(f"{host}:*" for host in hosts)])]
-        command += ["--cors-allowed-origins", ",".join(origins)]
+        started += ["--allowed-hosts", ",".join([*hosts, *(f"{host}:*" for host in hosts)])]
+        started += ["--cors-allowed-origins", ",".join(origins)]
     # The address in the environment: everybody on this machine sees a command. The queue of jobs would take 2 GB.
     environment |= {"MLFLOW_BACKEND_STORE_URI": store.address, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     workers = os.environ.get("MLFLOW_WORKERS", "2")
-    return command, {"PYTHONWARNINGS": "ignore", "MLFLOW_WORKERS": workers, **environment}
+    return started, {"PYTHONWARNINGS": "ignore", "MLFLOW_WORKERS": workers, **environment}
 
 
 def _check_free(host: str, port: int) -> None:
@@ -126,8 +122,6 @@ def _check_free(host: str, port: int) -> None:
             trial.bind(address)
     except PermissionError as error:
         raise UserError(f"--port: {port} may not be used by you; ports from 1024 on may.") from error
-    except socket.gaierror as error:
-        raise UserError(f"--host: {host!r} is no address of this machine; 0.0.0.0 means all it has.") from error
     except OSError as error:
         if "in use" in str(error):
             raise UserError(f"--port: something answers on port {port} already; name another, as PORT=5001.") from error
@@ -147,15 +141,9 @@ def _own_names(host: str) -> list[str]:
         return [host]
     import psutil
 
-    addresses = [each.address for card in psutil.net_if_addrs().values() for each in card]
-    return list(dict.fromkeys([socket.gethostname(), socket.getfqdn(), *filter(_is_ipv4, addresses)]))
-
-
-def _is_ipv4(text: str) -> bool:
-    try:
-        return not ipaddress.IPv4Address(text).is_loopback
-    except ValueError:
-        return False
+    cards = [each for card in psutil.net_if_addrs().values() for each in card]
+    addresses = [each.address for each in cards if each.family == socket.AF_INET and not _is_loopback(each.address)]
+    return list(dict.fromkeys([socket.gethostname(), socket.getfqdn(), *addresses]))
 
 
 def _accounts(folder: Path) -> dict[str, str]:

@@ -8,42 +8,37 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from src.comparison.outcome import compare_sweeps
-from src.errors import Arguments, UserError, deaf_to_closed_pipes, tell
+from src.errors import Arguments, command, deaf_to_closed_pipes
 from src.language import ENGLISH, choose
 from src.report.comparison import build_report
 from src.report.studies import Study, figures, page, study_names
 from src.tracking.reading import StoredRecord
-from src.tracking.store import Store, open_store
+from src.tracking.store import open_store
 from src.tracking.sweeps import find_sweeps, read_sweep
 
 FOLDER = Path(__file__).resolve().parents[1] / "experiments"
 PAGE = "README.md"
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """The program. Returns the exit status."""
     parser = Arguments(prog="python -m src.studies", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--uri", help="address of the store; if absent, MLFLOW_TRACKING_URI or the repository's own")
+    parser.add_store()
     given = parser.parse_args(arguments)
     choose(ENGLISH)
-    try:
-        store = open_store(given.uri)
-        studies = [_read(store, name) for name in study_names(FOLDER)]
-    except UserError as error:
-        return tell(str(error), error.exit_status)
+    store = open_store(given.uri)
+    studies = []
+    for name in study_names(FOLDER):
+        (run,) = find_sweeps(store, [name])
+        sweep = read_sweep(store, run)
+        studies.append(Study(name, sweep, build_report(StoredRecord(store), [sweep], compare_sweeps([sweep]))))
     (FOLDER / "figures").mkdir(exist_ok=True)
     for name, content in figures(studies).items():
         (FOLDER / "figures" / name).write_bytes(content)
     (FOLDER / PAGE).write_text(page(studies), encoding="utf-8")
     print(f"Written to {FOLDER / PAGE}")
     return 0
-
-
-def _read(store: Store, name: str) -> Study:
-    """Compare the jobs of a study's latest sweep."""
-    (run,) = find_sweeps(store, [name])
-    sweep = read_sweep(store, run)
-    return Study(name, sweep, build_report(StoredRecord(store), [sweep], compare_sweeps([sweep])))
 
 
 if __name__ == "__main__":

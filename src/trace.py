@@ -37,7 +37,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as for python -m src.run")
     overrides = [readable(argument) for argument in parser.parse_args(arguments).overrides]
     try:
-        _trace(overrides)
+        from hydra import compose, initialize_config_dir
+        from rich.console import Console
+
+        offer_experiments(ROOT / "experiments")
+        with quick_parser(), initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            _offer_traces()
+            config = compose("trace_of_a_job", overrides)
+
+        from src.command.trace import traced_update, write
+        from src.report.trace.forms import print_trace
+        from src.sweep.compose import plain
+
+        shown = traced_update(plain(config))
+        print_trace(Console(), shown)
+        for path in write(shown, Path(config.trace.output)):
+            print(say("Written to {path}", path=path))
     except Exception as error:
         from src.config.trace import TracedConfig
 
@@ -45,25 +60,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stderr.write(masked("".join(traceback.format_exception(error))))
         return tell(*explain(error, overrides, TracedConfig))
     return 0
-
-
-def _trace(overrides: list[str]) -> None:
-    from hydra import compose, initialize_config_dir
-    from rich.console import Console
-
-    offer_experiments(ROOT / "experiments")
-    with quick_parser(), initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        _offer_traces()
-        config = compose("trace_of_a_job", overrides)
-
-    from src.command.trace import traced_update, write
-    from src.report.trace.forms import print_trace
-    from src.sweep.compose import plain
-
-    shown = traced_update(plain(config))
-    print_trace(Console(), shown)
-    for path in write(shown, Path(config.trace.output)):
-        print(say("Written to {path}", path=path))
 
 
 def _offer_traces() -> None:

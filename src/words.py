@@ -21,17 +21,15 @@ def first_of(words: Iterable[object], most: int = 10) -> str:
     return ", ".join(every[:most]) + (f" and {len(every) - most} more" if len(every) > most else "")
 
 
-def listed(words: Iterable[object], last: str = "and", most: int | None = None) -> str:
-    """Words in a sentence: `a`, `a and b`, `a, b and c`; of more than `most` as `first_of`."""
-    *before, end = every = [str(word) for word in words]
-    if most is not None and len(every) > most:
-        return first_of(every, most)
-    return f"{', '.join(before)} {last} {end}" if before else end
+def listed(words: Iterable[object]) -> str:
+    """Words in a sentence: `a`, `a and b`, `a, b and c`."""
+    *before, last = map(str, words)
+    return f"{', '.join(before)} and {last}" if before else last
 
 
-def shortened(text: str, most: int = 60, end: str = "...") -> str:
-    """A text of at most so many characters; `end` shows where it was cut."""
-    return text if len(text) <= most else text[: most - len(end)] + end
+def shortened(text: str) -> str:
+    """A text of at most 60 characters; three points show where it was cut."""
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def special_file(mode: int) -> str:

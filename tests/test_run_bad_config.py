@@ -77,6 +77,12 @@ ONE_PROBLEM = {
         ["--package", "nosuch", "--cfg", "job"],
         "package 'nosuch' not found in config.",
     ),
+    "unknown flag": (["--hlep"], "--hlep: there is no such flag. Did you mean '--help'? (--cfg, --config-dir, "),
+    "bad value of a flag": (["--cfg", "jbo"], "argument --cfg/-c: invalid choice: 'jbo'"),
+    "values of a sweep for a single job": (
+        ["hydra.sweeper.params={seed: '0,1'}"],
+        "hydra.sweeper.params: these values are for a sweep, and this is a single job. Write 'mode: MULTIRUN' below",
+    ),
     "unknown key of Hydra": (["hydra.foo=1"], "hydra.foo: Hydra has no such key"),
     "csv without a path": (["data=csv"], "data.path: data=csv needs a file. Set data.path=FILE."),
     "path without csv": (
@@ -251,7 +257,7 @@ def test_a_flag_with_a_mark_is_told_with_the_mark_written_out(tmp_path: Path, mo
     for module, arguments in (("src.run", ["-\u202em", "seed=1"]), ("src.rerun", ["a", "\u202eb"])):
         ended = command(*arguments, module=module)
         assert ended.status == 2
-        assert "error: unrecognized arguments: " in ended.err
+        assert {"src.run": "error: -\\u202em: there is no such flag.", "src.rerun": "unrecognized"}[module] in ended.err
         assert "\\u202e" in ended.err
         assert "\u202e" not in ended.err
 
@@ -353,6 +359,25 @@ MANY_PROBLEMS = [
 def test_all_bad_values_are_told_at_once_each_in_one_sentence(tmp_path: Path, bad: dict[str, str]) -> None:
     lines = errors(tmp_path, *(f"{key}={value}" for key, value in bad.items()))
     assert sorted(line.partition(":")[0] for line in lines) == sorted(bad)
+
+
+@pytest.mark.parametrize(
+    "text, sentence",
+    [
+        (
+            "hydra:\n\tmode: MULTIRUN\n",
+            "line 2: a tab begins this line. YAML is indented with spaces only: write spaces.",
+        ),
+        ("seed: 1\n  cv: 2\n", "line 2: this is not YAML, mapping values are not allowed in this context. Mend this"),
+    ],
+    ids=["tab", "indented"],
+)
+def test_a_study_that_is_not_yaml_is_told_with_its_line(tmp_path: Path, text: str, sentence: str) -> None:
+    file = tmp_path / "experiments" / "mine.yaml"
+    file.parent.mkdir()
+    file.write_text(text)
+    (line,) = errors(tmp_path, "--config-dir", str(tmp_path), "experiments=mine")
+    assert line.startswith(f"{file}, {sentence}")
 
 
 def test_a_study_with_old_keys_is_told_their_new_names(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ def test_a_word_is_read_as_it_is_typed(first, second):
     assert read(f"data.path=/folder/{first} {second}.csv") == f"/folder/{first} {second}.csv"
     assert read(f"data.drop=[{first}, {second}]") == [first, second]
     assert read(f"data.separator={first};~#&!<>^") == f"{first};~#&!<>^"
+    assert read("comparison.baselines=[bp,CalibratedClassifierCV(SVC)]") == ["bp", "CalibratedClassifierCV(SVC)"]
     assert readable(f"data.path='{first}',\"{second}\"") == f"data.path='{first}',\"{second}\""
 
 

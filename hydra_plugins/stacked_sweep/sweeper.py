@@ -43,16 +43,6 @@ def begin_folder(config: DictConfig) -> None:
         raise SweepError(no_folder("hydra.sweep.dir", error)) from error
 
 
-def check_params(grids: Sequence[Any]) -> None:
-    """Refuse grids that are no mappings."""
-    for grid in grids:
-        if not isinstance(grid, Mapping):
-            raise SweepError(
-                f"hydra.sweeper.params: {grid!r} is not a mapping from keys to values, such as {{seed: '0,1'}}, "
-                "nor a list of such mappings."
-            )
-
-
 def check_values(overrides: Sequence[Override]) -> None:
     """Refuse a sweep over no value."""
     for override in overrides:
@@ -104,10 +94,14 @@ class GridsSweeper(BasicSweeper):
         assert self.hydra_context is not None
         assert self.config is not None
         assert self.launcher is not None
-        check_params(self.grids)
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         combinations = []
         for grid in self.grids:
+            if not isinstance(grid, Mapping):
+                raise SweepError(
+                    f"hydra.sweeper.params: {grid!r} is not a mapping from keys to values, such as {{seed: '0,1'}}, "
+                    "nor a list of such mappings."
+                )
             typed = [readable(f"{key}={value}") for key, value in grid.items()] + arguments
             overrides = parser.parse_overrides(typed)
             check_values(overrides)

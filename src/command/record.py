@@ -15,7 +15,7 @@ from src.comparison.held_out import HeldOut
 from src.comparison.jobs import RecordedJob, Setting
 from src.comparison.naming import model_label
 from src.comparison.outcome import Outcome, compare_jobs
-from src.comparison.progress import BestSoFar
+from src.comparison.ranking import BestSoFar
 from src.comparison.record import RecordedDataset, RecordedSweep, cut_off
 from src.config import JobConfig, flatten
 from src.config.identity import code_version, modules_of, sweep_digest

@@ -34,15 +34,11 @@ class PairAcross:
 
     Attributes
     ----------
-    difference
-        Mean over the data sets of the difference in score, model minus baseline.
-    wins, losses
-        Data sets on which the model's score is the better, the worse.
-    p, p_holm
-        Wilcoxon's signed-rank test, two-sided, exact for few data sets; after Holm's correction for all pairs tested.
-        None where there are too few data sets to test.
-    p_worse, p_equal, p_better
-        Bayesian signed-rank test; None likewise.
+    difference : mean over the data sets of the difference in score, model minus baseline.
+    wins, losses : data sets on which the model's score is the better, the worse.
+    p, p_holm : Wilcoxon's signed-rank test, two-sided, exact for few data sets; after Holm's correction for all pairs
+        tested. None where there are too few data sets to test.
+    p_worse, p_equal, p_better : Bayesian signed-rank test; None likewise.
     """
 
     model: str
@@ -68,25 +64,16 @@ class AcrossData:
 
     Attributes
     ----------
-    data
-        The data sets.
-    names
-        The candidates that stand on all of them, best mean rank first.
-    ranks
-        Each one's mean rank, 1 for the best, equals sharing theirs; shape (k,).
-    scores
-        Mean scores, shape (k, N).
-    friedman
-        p of Friedman's test; None for fewer than six data sets or three candidates.
-    critical_difference
-        Of mean ranks at 5 % (Nemenyi; Demšar 2006, 3.2.2); None likewise, and where Friedman's test shows no
-        difference, after which none is looked for between two.
-    pairs
-        Against the baselines, or with the best where there are none.
-    tests
-        The number of pairs that they are corrected for.
-    left_out
-        Candidates that stand on some of the data sets only.
+    data : the data sets.
+    names : the candidates that stand on all of them, best mean rank first.
+    ranks : each one's mean rank, 1 for the best, equals sharing theirs; shape (k,).
+    scores : mean scores, shape (k, N).
+    friedman : p of Friedman's test; None for fewer than six data sets or three candidates.
+    critical_difference : of mean ranks at 5 % (Nemenyi; Demšar 2006, 3.2.2); None likewise, and where Friedman's test
+        shows no difference, after which none is looked for between two.
+    pairs : against the baselines, or with the best where there are none.
+    tests : the number of pairs that they are corrected for.
+    left_out : candidates that stand on some of the data sets only.
     """
 
     data: tuple[str, ...]
@@ -121,8 +108,11 @@ def across_data(families: Sequence[Family], options: ComparisonConfig) -> Across
     everywhere = [name for name in dict.fromkeys(itertools.chain(*found)) if all(name in names for names in found)]
     if len(families) < FEWEST or len(everywhere) < 2:
         return None
+    from scipy.stats import rankdata
+
     scores = np.array([[names[name].mean for names in found] for name in everywhere])
-    ranks = _mean_ranks(scores, options.metric)
+    quality = -scores if higher_is_better(options.metric) else scores
+    ranks = rankdata(np.round(quality, ranking.DIGITS), axis=0).mean(axis=1)  # equals share their mean rank
     by_rank = sorted(range(len(everywhere)), key=lambda place: (ranks[place], everywhere[place]))
     names, scores, ranks = tuple(everywhere[place] for place in by_rank), scores[by_rank], ranks[by_rank]
     models = [found[0][name].model for name in names]
@@ -145,15 +135,6 @@ def across_data(families: Sequence[Family], options: ComparisonConfig) -> Across
         tests=len(tested),
         left_out=tuple(name for name in dict.fromkeys(itertools.chain(*found)) if name not in names),
     )
-
-
-def _mean_ranks(scores: FloatArray, metric: str) -> FloatArray:
-    """Ranks 1 (best) to k on each data set, equals sharing their mean rank; averaged over the data sets."""
-    from scipy.stats import rankdata
-
-    quality = -scores if higher_is_better(metric) else scores
-    ranks: FloatArray = rankdata(np.round(quality, ranking.DIGITS), axis=0).mean(axis=1)
-    return ranks
 
 
 def _pair(
@@ -185,7 +166,7 @@ def wilcoxon(scores: FloatArray, baseline: FloatArray) -> float:
     return float((np.abs(signs @ ranks) >= abs(ranks.sum())).mean())
 
 
-def signed_rank_posterior(differences: FloatArray, rope: float, seed: int = 0) -> Posterior:
+def signed_rank_posterior(differences: FloatArray, rope: float) -> Posterior:
     """Bayesian signed-rank test of differences over data sets, shape (N,).
 
     A Dirichlet process whose prior is one observation without a difference, of weight 0.5: in each sample of weights
@@ -197,7 +178,7 @@ def signed_rank_posterior(differences: FloatArray, rope: float, seed: int = 0) -
     inside = np.abs(sums) <= 2 * rope
     above = np.where(inside, 0.5 * (sums == 2 * rope), sums > 0)
     below = np.where(inside, 0.5 * (sums == -2 * rope), sums < 0)
-    weights = np.random.default_rng(seed).dirichlet([PRIOR_WEIGHT, *np.ones(len(differences))], SAMPLES)
+    weights = np.random.default_rng(0).dirichlet([PRIOR_WEIGHT, *np.ones(len(differences))], SAMPLES)
     shares = np.array([np.einsum("si,ij,sj->s", weights, region, weights, optimize=True) for region in (below, above)])
     regions = np.vstack([shares, 1 - shares.sum(axis=0)])
     won = np.bincount(regions.argmax(axis=0), minlength=3) / SAMPLES

@@ -31,23 +31,26 @@ class Rates:
 
     Attributes
     ----------
-    folds, repeats
-        With how many it was measured; repeats are counted over all seeds.
-    low, high
-        The lowest and the highest rate over learnable data and pure noise, and over all sizes that were simulated.
+    folds, repeats, seeds : with how many it was measured.
+    low, high : the lowest and the highest rate over learnable data and pure noise, and over all sizes that were
+        simulated.
     """
 
     folds: int
     repeats: int
+    seeds: int
     low: float
     high: float
 
     @property
     def scheme(self) -> str:
-        """The folds in words: `10 folds`, `5 folds, 5 repeats or seeds`."""
-        folds = say_number("{number} fold", "{number} folds", self.folds)
-        repeats = say_number("{number} repeat or seed", "{number} repeats or seeds", self.repeats)
-        return say(", ").join([folds, repeats]) if self.repeats > 1 else folds
+        """The folds in words: `10 folds`, `5 folds, 5 repeats`, `5 folds, 3 seeds`."""
+        words = [say_number("{number} fold", "{number} folds", self.folds)]
+        if self.repeats > 1:
+            words.append(say_number("{number} repeat", "{number} repeats", self.repeats))
+        if self.seeds > 1:
+            words.append(say_number("{number} seed", "{number} seeds", self.seeds))
+        return say(", ").join(words)
 
 
 def measured(procedure: Procedure, folds: int, repeats: int) -> Rates | None:
@@ -56,13 +59,16 @@ def measured(procedure: Procedure, folds: int, repeats: int) -> Rates | None:
         return None
     nearest_folds = 5 if folds <= _FEW_FOLDS else 10
     rates = [
-        one for one in _table().get(procedure, ()) if one.folds == nearest_folds and (one.repeats > 1) == (repeats > 1)
+        one
+        for one in _table().get(procedure, ())
+        if one.folds == nearest_folds and (one.repeats * one.seeds > 1) == (repeats > 1)
     ]
     if not rates:
         return None
-    nearest = min({one.repeats for one in rates}, key=lambda number: abs(math.log(number / repeats)))
-    found = [one for one in rates if one.repeats == nearest]
-    return Rates(nearest_folds, nearest, min(one.low for one in found), max(one.high for one in found))
+    schemes = {(one.repeats, one.seeds) for one in rates}
+    nearest = min(schemes, key=lambda scheme: abs(math.log(math.prod(scheme) / repeats)))
+    found = [one for one in rates if (one.repeats, one.seeds) == nearest]
+    return Rates(nearest_folds, *nearest, min(one.low for one in found), max(one.high for one in found))
 
 
 def sentence(outcome: Outcome) -> str | None:
@@ -111,6 +117,9 @@ def _table() -> dict[str, list[Rates]]:
     """The measured rates of each procedure."""
     rows = csv.DictReader(TABLE.read_text(encoding="utf-8").splitlines())
     return grouped(
-        (row["procedure"], Rates(int(row["folds"]), int(row["repeats"]), float(row["rate"]), float(row["rate"])))
+        (
+            row["procedure"],
+            Rates(int(row["folds"]), int(row["repeats"]), int(row["seeds"]), float(row["rate"]), float(row["rate"])),
+        )
         for row in rows
     )

@@ -37,24 +37,16 @@ class Candidate:
 
     Attributes
     ----------
-    name, data, model
-        What it is called on its data set, the data set, its model.
-    settings
-        Those with a result for every seed, best first by the one ranking.
-    tuned
-        The keys in which they differ.
-    chosen
-        The place among `settings` of the one that scores each fold, shape (J,).
-    selection
-        How that was found: there is but one; by the other folds of the same repeat and seed; by the folds inside each
-        training part (nested cross-validation); or, in a search, by the other folds, while the search itself has seen
-        all of them, so that the score is flattered.
-    scores
-        Test scores, one for each fold of each seed, shape (J,).
-    log_loss
-        Their mean test log loss, which ranks equals.
-    low, high
-        Confidence interval of the mean score, of this candidate alone.
+    name, data, model : what it is called on its data set, the data set, its model.
+    settings : those with a result for every seed, best first by the one ranking.
+    tuned : the keys in which they differ.
+    chosen : the place among `settings` of the one that scores each fold, shape (J,).
+    selection : how that was found: there is but one; by the other folds of the same repeat and seed; by the folds
+        inside each training part (nested cross-validation); or, in a search, by the other folds, while the search
+        itself has seen all of them, so that the score is flattered.
+    scores : test scores, one for each fold of each seed, shape (J,).
+    log_loss : their mean test log loss, which ranks equals.
+    low, high : confidence interval of the mean score, of this candidate alone.
     """
 
     name: str
@@ -98,12 +90,9 @@ def find(data: str, jobs: Sequence[RecordedJob], metric: str, confidence: float,
 
     Parameters
     ----------
-    jobs
-        All that were run on it, whatever became of them.
-    confidence
-        Of each candidate's own interval.
-    searched
-        Whether a search proposed them, from the scores of those before.
+    jobs : all that were run on it, whatever became of them.
+    confidence : of each candidate's own interval.
+    searched : whether a search proposed them, from the scores of those before.
     """
     most_settings = 0 if searched else MOST_SETTINGS  # what a search tries on its way nobody asked to compare
     names = candidate_names([job.flat for job in jobs], most_settings)
@@ -142,19 +131,15 @@ def choose_by_other_folds(
 
     Parameters
     ----------
-    scores, log_losses
-        Of each setting on each fold, shape (settings, J); NaN where a network diverged. A setting that has none on the
-        fold, whose training part alone shows that it diverges, or on one of the others is not chosen while there is
-        another.
-    simplicity
-        Of each setting, see `src.comparison.ranking`.
-    blocks
-        Which repeat of which seed each fold belongs to, shape (J,).
+    scores, log_losses : of each setting on each fold, shape (settings, J); NaN where a network diverged. A setting that
+        has none on the fold, whose training part alone shows that it diverges, or on one of the others is not chosen
+        while there is another.
+    simplicity : of each setting, see `src.comparison.ranking`.
+    blocks : which repeat of which seed each fold belongs to, shape (J,).
 
     Returns
     -------
-    array of shape (J,)
-        The place of the best setting.
+    array of shape (J,) : the place of the best setting.
     """
     same = blocks == blocks[:, None]
     others = (same & ~np.eye(len(blocks), dtype=bool)).astype(float)
@@ -166,23 +151,15 @@ def choose_by_other_folds(
 def difference(setting: Setting, scores: FloatArray, baseline: FloatArray, metric: str) -> PairedDifference:
     """How two rows of scores on the folds of a setting differ, each of shape (J,).
 
-    Raises
-    ------
-    EvaluationError
-        If a score is missing, or there is but one fold.
+    Raises EvaluationError if a score is missing, or there is but one fold.
     """
     n_train, n_test = (mean(setting.on_folds(column)) for column in ("n_train", "n_test"))
-    return paired_difference(scores, baseline, n_train=n_train, n_test=n_test, step=_step(setting, metric))
-
-
-def _step(setting: Setting, metric: str) -> float:
-    """What one test row decided otherwise changes in a fold's score; 0 for a metric without such a step."""
-    kind = metric_of(metric)
-    if kind.step is None:
-        return 0.0
+    kind, step = metric_of(metric), 0.0
     if kind.step == "class" and "class_step" in setting.first.folds:
-        return kind.step_scale * mean(setting.on_folds("class_step"))
-    return kind.step_scale / mean(setting.on_folds("n_test"))
+        step = kind.step_scale * mean(setting.on_folds("class_step"))
+    elif kind.step is not None:
+        step = kind.step_scale / n_test
+    return paired_difference(scores, baseline, n_train=n_train, n_test=n_test, step=step)
 
 
 def _mean_of(values: FloatArray, weights: FloatArray) -> FloatArray:
@@ -220,7 +197,9 @@ def _candidate(
         selection, chosen = "nested", ranking.order(trained, inner_losses, simplicity, metric)[0]
     else:
         selection = "search" if searched else "other folds"
-        chosen = choose_by_other_folds(scores, losses, simplicity, _blocks(settings[0]), metric)
+        repeats = [(job.config.seed, repeat) for job in settings[0].jobs for repeat in job.folds["repeat"]]
+        blocks = np.unique(repeats, axis=0, return_inverse=True)[1].ravel()
+        chosen = choose_by_other_folds(scores, losses, simplicity, blocks, metric)
     every_fold = np.arange(scores.shape[1])
     values, log_losses = scores[chosen, every_fold], losses[chosen, every_fold]
     _check_scored(values, settings[0], metric)
@@ -240,13 +219,6 @@ def _candidate(
         high=min(high, highest),
     )
     return candidate, sentences
-
-
-def _blocks(setting: Setting) -> IntArray:
-    """Which repeat of which seed each fold belongs to, shape (J,)."""
-    seeds = np.repeat(np.arange(len(setting.jobs)), [len(job.folds["repeat"]) for job in setting.jobs])
-    repeats = setting.on_folds("repeat").astype(np.int64)
-    return seeds * (int(repeats.max()) + 1) + repeats
 
 
 def _check_scored(values: FloatArray, setting: Setting, metric: str) -> None:

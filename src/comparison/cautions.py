@@ -37,17 +37,12 @@ class RowFacts:
 
     Attributes
     ----------
-    rows
-        Their number.
-    duplicates
-        Rows that stand in it more than once, all their values and the label alike.
-    identifiers
-        Features that are called like an identifier and whose values several rows share.
-    numberings
-        Features that tell rows apart instead of describing them: another value in each row, and called like an
+    rows : their number.
+    duplicates : rows that stand in it more than once, all their values and the label alike.
+    identifiers : features that are called like an identifier and whose values several rows share.
+    numberings : features that tell rows apart instead of describing them: another value in each row, and called like an
         identifier, or text, or whole numbers without a gap or in the rows' order.
-    rarest
-        The number of rows of the rarest class, and its name.
+    rarest : the number of rows of the rarest class, and its name.
     """
 
     rows: int

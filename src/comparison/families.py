@@ -18,6 +18,7 @@ from typing import Literal
 from src.comparison.candidates import NETWORK, Candidate, difference
 from src.comparison.errors import ComparisonError
 from src.comparison.jobs import FloatArray
+from src.comparison.naming import label_of
 from src.config.kinds import Kind
 from src.config.messages import bad_value
 from src.config.schema import ComparisonConfig
@@ -38,29 +39,21 @@ class Comparison:
 
     Attributes
     ----------
-    data, model, baseline, metric
-        The data set, the candidates' names, what was scored.
-    on_folds
-        Model minus baseline on each fold, shape (J,).
-    difference, low, high
-        Its mean, and the interval that is simultaneous for the family. For log loss a negative one is the better.
-    t, df, p, p_holm
-        Corrected resampled t-test, two-sided; p after Holm's correction for the family.
-    p_worse, p_equal, p_better
-        Bayesian correlated t-test: probability that the model is worse than the baseline, equal within the region of
-        practical equivalence, better. Without such a region p_equal is 0.
-    verdict
-        Better or worse if Holm's p is significant; else equal in practice if that is as probable as the confidence;
-        identical where no fold's scores differ and the metric has no step that one row would make.
-    within_rope
-        Whether the whole interval lies inside the region of practical equivalence.
-    detectable, detectable_at_best
-        The smallest true difference that a test of this family finds on such folds with a probability of 80 %, now and
-        with ever more repeats.
-    confidence, rope
-        Of intervals and verdicts, e.g. 0.95; half the width of the region of practical equivalence, None for none.
-    tests
-        The number of comparisons that it is corrected for.
+    data, model, baseline, metric : the data set, the candidates' names, what was scored.
+    on_folds : model minus baseline on each fold, shape (J,).
+    difference, low, high : its mean, and the interval that is simultaneous for the family. For log loss a negative one
+        is the better.
+    t, df, p, p_holm : corrected resampled t-test, two-sided; p after Holm's correction for the family.
+    p_worse, p_equal, p_better : Bayesian correlated t-test: probability that the model is worse than the baseline,
+        equal within the region of practical equivalence, better. Without such a region p_equal is 0.
+    verdict : better or worse if Holm's p is significant; else equal in practice if that is as probable as the
+        confidence; identical where no fold's scores differ and the metric has no step that one row would make.
+    within_rope : whether the whole interval lies inside the region of practical equivalence.
+    detectable, detectable_at_best : the smallest true difference that a test of this family finds on such folds with a
+        probability of 80 %, now and with ever more repeats.
+    confidence, rope : of intervals and verdicts, e.g. 0.95; half the width of the region of practical equivalence, None
+        for none.
+    tests : the number of comparisons that it is corrected for.
     """
 
     data: str
@@ -98,16 +91,11 @@ class Family:
 
     Attributes
     ----------
-    data, candidates
-        What the data set is called; all that is compared on it, best first.
-    comparisons
-        Those that are told.
-    tests
-        The number of comparisons that they are corrected for.
-    yardstick
-        Whether the baselines were named beforehand, or picked as the best.
-    refusal
-        Why nothing is compared although there are several candidates; None where it is.
+    data, candidates : what the data set is called; all that is compared on it, best first.
+    comparisons : those that are told.
+    tests : the number of comparisons that they are corrected for.
+    yardstick : whether the baselines were named beforehand, or picked as the best.
+    refusal : why nothing is compared although there are several candidates; None where it is.
     """
 
     data: str
@@ -124,7 +112,7 @@ def named_baselines(names: Sequence[str], models: Sequence[str], baselines: Sequ
     `names` and `models` are those of each candidate, `baselines` is the key `comparison.baselines`.
     """
     if baselines:
-        return [name for name in names if name in baselines]
+        return [name for name in names if name in map(label_of, baselines)]
     if NETWORK in models and len(set(models)) > 1:
         return [name for name, model in zip(names, models, strict=True) if model != NETWORK]
     return []
@@ -139,10 +127,10 @@ def check_baselines(baselines: Sequence[str], names_by_data: Sequence[Sequence[s
     """
     candidates = tuple(dict.fromkeys(name for names in names_by_data for name in names))
     for name in baselines:
-        if name not in candidates:
+        if label_of(name) not in candidates:
             known = Kind("among what is compared", candidates)
             raise ComparisonError(bad_value("comparison.baselines", name, known))
-    if baselines and all(set(names) <= set(baselines) for names in names_by_data):
+    if baselines and all(set(names) <= set(map(label_of, baselines)) for names in names_by_data):
         raise ComparisonError(
             f"comparison.baselines: {', '.join(baselines)} leaves nothing to compare with them. "
             f"({', '.join(candidates)})"

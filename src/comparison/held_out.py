@@ -17,14 +17,10 @@ class HeldOutModel:
 
     Attributes
     ----------
-    name, run_id
-        The candidate, and the run that keeps the model.
-    right
-        How many rows it has right.
-    scores
-        By every metric, as `src.evaluation.metrics.score` has them; NaN where its probabilities are not finite.
-    only_it, only_chosen
-        How many rows it alone has right, and how many the chosen model alone: of these two.
+    name, run_id : the candidate, and the run that keeps the model.
+    right : how many rows it has right.
+    scores : by every metric, as `src.evaluation.metrics.score` has them; NaN where its probabilities are not finite.
+    only_it, only_chosen : how many rows it alone has right, and how many the chosen model alone: of these two.
     """
 
     name: str
@@ -41,18 +37,12 @@ class HeldOut:
 
     Attributes
     ----------
-    data, file, digest, rows
-        What the data set is called; the file's name, the digest of its content, and its rows.
-    metric, confidence
-        What the models were chosen by (``test/accuracy``), and the level of intervals.
-    independent
-        Whether the rows may be taken for independent of each other: they are not where they belong to groups.
-    models
-        The chosen one first: the best setting of the cross-validation.
-    shared
-        How many of the rows are among those that were learned, label and all.
-    unknown
-        For each column of text the values that were not learned: they count as none of its categories.
+    data, file, digest, rows : what the data set is called; the file's name, the digest of its content, and its rows.
+    metric, confidence : what the models were chosen by (``test/accuracy``), and the level of intervals.
+    independent : whether the rows may be taken for independent of each other: they are not where they belong to groups.
+    models : the chosen one first: the best setting of the cross-validation.
+    shared : how many of the rows are among those that were learned, label and all.
+    unknown : for each column of text the values that were not learned: they count as none of its categories.
     """
 
     data: str
@@ -84,10 +74,9 @@ def held_out_models(
 
     Parameters
     ----------
-    target
-        Class codes, shape (n,).
-    probabilities
-        Of each model, the chosen one first: its candidate's name, its run, and what it predicts, shape (n, C).
+    target : class codes, shape (n,).
+    probabilities : of each model, the chosen one first: its candidate's name, its run, and what it predicts, shape (n,
+        C).
     """
     right = [(p.argmax(axis=1) == target) & np.isfinite(p).all(axis=1) for _, _, p in probabilities]
     return tuple(

@@ -29,21 +29,15 @@ class RecordedJob:
 
     Attributes
     ----------
-    run_id, name, status, error
-        The run in MLflow; FINISHED or FAILED; why it failed.
-    warnings
-        What its fits warned of, and how many of them did.
-    config
-        The whole configuration, typed.
-    digest, data_digest, folds_digest, code_version
-        What identifies the job, its rows, its folds, the code that made its numbers.
-    data
-        What the data set is called.
-    metrics
-        Over all folds, by MLflow's names: ``test/accuracy``, ``std/accuracy``, ``time/fit``, ...; NaN where a network
-        diverged; empty where there is no result.
-    folds
-        A value for each fold, shape (folds * repeats,), by the names of fold_scores.csv: ``repeat``, ``n_train``,
+    run_id, name, status, error : the run in MLflow; FINISHED or FAILED; why it failed.
+    warnings : what its fits warned of, and how many of them did.
+    config : the whole configuration, typed.
+    digest, data_digest, folds_digest, code_version : what identifies the job, its rows, its folds, the code that made
+        its numbers.
+    data : what the data set is called.
+    metrics : over all folds, by MLflow's names: ``test/accuracy``, ``std/accuracy``, ``time/fit``, ...; NaN where a
+        network diverged; empty where there is no result.
+    folds : a value for each fold, shape (folds * repeats,), by the names of fold_scores.csv: ``repeat``, ``n_train``,
         ``n_test``, ``test/accuracy``, ``inner/accuracy``, ...; empty where there is no result.
     """
 
@@ -118,6 +112,10 @@ class Setting:
     def score(self, metric: str) -> float:
         """The mean of a metric over all folds of all seeds; NaN if a job has none."""
         return mean([job.value(metric) for job in self.jobs])
+
+    def has_result(self, metric: str) -> bool:
+        """Whether every job has a score."""
+        return not math.isnan(self.score(metric))
 
     def spread(self, metric: str) -> float:
         """The standard deviation (ddof 1) of a test metric over all folds of all seeds; NaN where it has none."""

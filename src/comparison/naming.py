@@ -1,8 +1,11 @@
 """What varies among jobs, and what candidates, settings and data sets are called because of it."""
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
+
+import yaml
 
 from src.comparison.jobs import DATA, ESTIMATOR, INNER_ESTIMATOR, MODEL, SEED, RecordedJob
 from src.config.schema import DataConfig
@@ -11,6 +14,7 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 SHOWN_DIGITS = 6  # of a number that a search proposed, which has 17
+MODELS = Path(__file__).resolve().parents[2] / "conf" / "model"  # a file for each choice of `model`
 _WORDS_THAT_NEED_THEIR_KEY = ("full", "true", "false")
 
 
@@ -44,18 +48,16 @@ def varying(flats: Sequence[Mapping[str, Any]]) -> list[str]:
     A job that has no use for a key does not make it vary, nor does a key of a group that follows from the group's name
     (`model.init`, where each model has its own).
     """
-    keys = dict.fromkeys(key for flat in flats for key in flat)
-    counts = {key: _how_many([flat[key] for flat in flats if key in flat]) for key in keys}
-    found = [key for key, count in counts.items() if count > 1 and not _follows_from_name(key, flats)]
+    counts = {}
+    for key in dict.fromkeys(key for flat in flats for key in flat):
+        values = [flat[key] for flat in flats if key in flat]
+        if len(set(map(type, values))) == 1 and values.count(values[0]) == len(values):
+            continue  # as most keys of thousands of jobs, seen at once
+        count = len(set(map(value_text, values)))
+        if count > 1 and not _follows_from_name(key, flats):
+            counts[key] = count
     first = {DATA: 0, MODEL: 1}
-    return sorted(found, key=lambda key: (first.get(key, 2), -counts[key], key != "training.learning_rate"))
-
-
-def _how_many(values: Sequence[Any]) -> int:
-    """The number of different values as they are spelled; most keys of thousands of jobs have one, seen at once."""
-    if len(set(map(type, values))) == 1 and values.count(values[0]) == len(values):
-        return 1
-    return len(set(map(value_text, values)))
+    return sorted(counts, key=lambda key: (first.get(key, 2), -counts[key], key != "training.learning_rate"))
 
 
 def _follows_from_name(key: str, flats: Sequence[Mapping[str, Any]]) -> bool:
@@ -104,12 +106,38 @@ def setting_text(flat: Mapping[str, Any], keys: Iterable[str]) -> str:
 
 
 def model_label(flat: Mapping[str, Any]) -> str:
-    """What a model is called: `bp`, `softmax`; one of scikit-learn by its class, `Outer(Inner)` round another."""
-    if ESTIMATOR not in flat:
-        return str(flat[MODEL])
-    inner = flat.get(INNER_ESTIMATOR)
-    outer = str(flat[ESTIMATOR]).rpartition(".")[2]
-    return outer if inner is None else f"{outer}({str(inner).rpartition('.')[2]})"
+    """What a model is called: `bp`, `softmax`; of scikit-learn's kind by its choice, `svm`, or its class, `NuSVC`."""
+    return str(flat[MODEL]) if ESTIMATOR not in flat else _label(flat[ESTIMATOR], flat.get(INNER_ESTIMATOR))
+
+
+def label_of(model: str) -> str:
+    """What a model is called that is named by its choice or, as older versions did, by its class."""
+    named = (classes for choice, classes in _choices().items() if model in (choice, _class_label(*classes)))
+    return next((_label(*classes) for classes in named), model)
+
+
+def _label(estimator: str, inner: str | None) -> str:
+    """The one choice of `model` that is made of these classes, else these."""
+    choices = [choice for choice, classes in _choices().items() if classes == (estimator, inner)]
+    return choices[0] if len(choices) == 1 else _class_label(estimator, inner)
+
+
+def _class_label(estimator: str, inner: str | None) -> str:
+    """A class without its modules, `Outer(Inner)` round another."""
+    outer = estimator.rpartition(".")[2]
+    return outer if inner is None else f"{outer}({inner.rpartition('.')[2]})"
+
+
+@functools.cache
+def _choices() -> dict[str, tuple[str, str | None]]:
+    """The choices of `model` that are of scikit-learn's kind, each with its class and that of the estimator within."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    found = {file.stem: yaml.load(file.read_text(encoding="utf-8"), loader) for file in MODELS.glob("*.yaml")}
+    return {
+        choice: (model["estimator"], ((model.get("params") or {}).get("estimator") or {}).get("estimator"))
+        for choice, model in found.items()
+        if model.get("estimator") and choice != "sklearn"  # which stands for any
+    }
 
 
 def job_label(flat: Mapping[str, Any], keys: Iterable[str]) -> str:
@@ -152,14 +180,15 @@ def candidate_names(flats: Sequence[Mapping[str, Any]], most_settings: int) -> l
 
 def _choice_names(flats: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[str]:
     """Words and lists by themselves, where no two keys share one; else with their keys."""
+
+    def says_itself(value: str) -> bool:
+        return value.startswith("[") or (value.replace("_", "").isalpha() and value not in _WORDS_THAT_NEED_THEIR_KEY)
+
     values = [{value_text(flat[key]) for flat in flats if key in flat} for key in keys]
-    if not (all(map(_says_itself, set().union(*values))) and sum(map(len, values)) == len(set().union(*values))):
+    every = set().union(*values)
+    if not all(map(says_itself, every)) or sum(map(len, values)) > len(every):
         return [setting_text(flat, keys) for flat in flats]
     return [" + ".join(value_text(flat[key]) for key in keys if key in flat) for flat in flats]
-
-
-def _says_itself(value: str) -> bool:
-    return value.startswith("[") or (value.replace("_", "").isalpha() and value not in _WORDS_THAT_NEED_THEIR_KEY)
 
 
 def by_data(jobs: Sequence[RecordedJob]) -> dict[str, list[RecordedJob]]:

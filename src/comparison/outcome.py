@@ -22,22 +22,15 @@ class Outcome:
 
     Attributes
     ----------
-    options
-        What was asked: metric, baselines, confidence, region of practical equivalence.
-    boards
-        All settings of each data set, best first. Those that are left out of their candidate, as seeds are missing that
-        its other settings have, come after those that are not; those without a result last.
-    families
-        The candidates of each data set, and their comparisons.
-    across
-        What three data sets or more say together.
-    left_out
-        A sentence for what has no place in the comparisons.
-    cautions
-        A sentence for what a person should know before they take the numbers at their face value.
-    refusal
-        Why nothing at all is compared although there is more than one candidate; None where something is, or there is
-        but one.
+    options : what was asked: metric, baselines, confidence, region of practical equivalence.
+    boards : all settings of each data set, best first. Those that are left out of their candidate, as seeds are missing
+        that its other settings have, come after those that are not; those without a result last.
+    families : the candidates of each data set, and their comparisons.
+    across : what three data sets or more say together.
+    left_out : a sentence for what has no place in the comparisons.
+    cautions : a sentence for what a person should know before they take the numbers at their face value.
+    refusal : why nothing at all is compared although there is more than one candidate; None where something is, or
+        there is but one.
     """
 
     options: ComparisonConfig
@@ -83,7 +76,7 @@ class Outcome:
     def best_on(self, data: str) -> Setting | None:
         """The best setting of a data set, None if none has a result."""
         first = self.boards[data][0]
-        return first if has_result(first, self.metric) else None
+        return first if first.has_result(self.metric) else None
 
     @property
     def best_of_each(self) -> list[Setting]:
@@ -94,19 +87,6 @@ class Outcome:
 
     def __repr__(self) -> str:
         return f"<Outcome of {counted(len(self.jobs), 'job')} on {', '.join(self.boards)} by {self.metric}>"
-
-
-def _board(settings: Sequence[Setting], found: Sequence[Candidate], metric: str) -> tuple[Setting, ...]:
-    """The settings of a data set: those that stand for a candidate first, else one seed could beat the mean of many."""
-    standing = {setting.first.setting for candidate in found for setting in candidate.settings}
-    ranked = ranking.ranked(settings, metric)
-    return tuple(sorted(ranked, key=lambda setting: setting.first.setting not in standing))
-
-
-def has_result(setting: Setting, metric: str) -> bool:
-    """Whether a setting has a score in every job."""
-    score = setting.score(metric)
-    return score == score
 
 
 def compare_jobs(
@@ -120,19 +100,19 @@ def compare_jobs(
 
     Parameters
     ----------
-    jobs
-        Of one or several sweeps, in the order typed; the same job twice counts once, the later one.
-    searched
-        Whether a search proposed them, which has seen the scores of the folds that judge them.
-    incomplete
-        Why the jobs must not be compared (a sweep was cut off: what is there of it was not chosen by anybody).
+    jobs : of one or several sweeps, in the order typed; the same job twice counts once, the later one.
+    searched : whether a search proposed them, which has seen the scores of the folds that judge them.
+    incomplete : why the jobs must not be compared (a sweep was cut off: what is there of it was not chosen by anybody).
     """
     metric = options.metric
     boards, found, left_out = {}, [], []
     groups = by_data(jobs)
     for data, group in groups.items():
         part = candidates.find(data, group, metric, options.confidence, searched=searched)
-        boards[data] = _board(settings_of(group), part.candidates, metric)
+        standing = {setting.first.setting for candidate in part.candidates for setting in candidate.settings}
+        ranked = ranking.ranked(settings_of(group), metric)
+        # Those that stand for a candidate first, else one seed could beat the mean of many.
+        boards[data] = tuple(sorted(ranked, key=lambda setting: setting.first.setting not in standing))
         found.append(Family(data, part.candidates) if incomplete else families.compare(data, part.candidates, options))
         several = len(groups) > 1
         left_out += [say("On {data}: {sentence}", data=data, sentence=one) if several else one for one in part.left_out]
@@ -155,10 +135,7 @@ def compare_jobs(
 def compare_sweeps(sweeps: Sequence[RecordedSweep], options: ComparisonConfig | None = None) -> Outcome:
     """Rank and compare the jobs of one or several sweeps, by what the first of them was asked unless told otherwise.
 
-    Raises
-    ------
-    ComparisonError
-        If no job has been recorded, or a baseline is none of what is compared.
+    Raises ComparisonError if no job has been recorded, or a baseline is none of what is compared.
     """
     jobs = list({job.run_id: job for sweep in sweeps for job in sweep.jobs}.values())
     if not jobs:

@@ -5,12 +5,14 @@ then by fewer parameters, larger lambda, and the canonical configuration's text:
 typed or jobs ended. What has no score comes last. Scores on different data sets are never ranked against each other.
 """
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from src.comparison.jobs import LOG_LOSS, Setting
+from src.comparison.jobs import LOG_LOSS, RecordedJob, Setting, settings_of
 from src.evaluation.metrics import higher_is_better
 
 DIGITS = 9
@@ -23,12 +25,9 @@ def order(
 
     Parameters
     ----------
-    scores, log_losses
-        Shape (n,), or (n, columns) to rank each column by itself; NaN for none.
-    simplicity
-        `Setting.simplicity` of each of the n.
-    metric
-        What was scored, e.g. ``test/accuracy``.
+    scores, log_losses : shape (n,), or (n, columns) to rank each column by itself; NaN for none.
+    simplicity : `Setting.simplicity` of each of the n.
+    metric : what was scored, e.g. ``test/accuracy``.
 
     Returns
     -------
@@ -50,6 +49,34 @@ def ranked(settings: Sequence[Setting], metric: str) -> list[Setting]:
     return [settings[place] for place in order(scores, losses, [each.simplicity for each in settings], metric)]
 
 
-def better(one: Setting, other: Setting, metric: str) -> bool:
-    """Whether the first of two settings of one data set ranks above the second."""
-    return ranked([other, one], metric)[0] is one
+@dataclass(eq=False)
+class BestSoFar:
+    """The best of the settings that have ended with all their seeds.
+
+    There is none over several data sets: scores on different data are not ranked against each other.
+    """
+
+    metric: str
+    setting: Setting | None = None
+    _expected: Counter[str] = field(default_factory=Counter)
+    _ended: dict[str, list[RecordedJob]] = field(default_factory=dict)
+    _data: set[str] = field(default_factory=set)
+
+    @property
+    def score(self) -> float | None:
+        """That of the best setting, None if there is none yet."""
+        return None if self.setting is None else self.setting.score(self.metric)
+
+    def expect(self, setting: str, data_digest: str) -> None:
+        """Learn of a job to come: its setting, and its data."""
+        self._expected[setting] += 1
+        self._data.add(data_digest)
+
+    def add(self, job: RecordedJob) -> None:
+        """Take in a job that has ended well."""
+        ended = self._ended.setdefault(job.setting, [])
+        ended.append(job)
+        if len(ended) == self._expected[job.setting] and len(self._data) == 1:
+            (setting,) = settings_of(ended)
+            if setting.has_result(self.metric):
+                self.setting = ranked([*filter(None, [self.setting]), setting], self.metric)[0]

@@ -35,25 +35,16 @@ class RecordedSweep:
 
     Attributes
     ----------
-    run_id, name, status, tags
-        Its own run.
-    seconds
-        From its start to its end, None while it runs.
-    jobs
-        One for each job that has a run, in the order typed.
-    reused
-        The run ids of those that belong to earlier sweeps.
-    missing
-        How many of its jobs have no whole run: they were never trained, they were cut off while they were written, or
-        their runs were deleted.
-    options
-        What the sweep was asked.
-    searched
-        Whether a search proposed the jobs.
-    unreadable
-        A sentence for each job that an older version recorded without what is needed.
-    held_out
-        The models it kept on the file `data.test`, of each data set that has one.
+    run_id, name, status, tags : its own run.
+    seconds : from its start to its end, None while it runs.
+    jobs : one for each job that has a run, in the order typed.
+    reused : the run ids of those that belong to earlier sweeps.
+    missing : how many of its jobs have no whole run: they were never trained, they were cut off while they were
+        written, or their runs were deleted.
+    options : what the sweep was asked.
+    searched : whether a search proposed the jobs.
+    unreadable : a sentence for each job that an older version recorded without what is needed.
+    held_out : the models it kept on the file `data.test`, of each data set that has one.
     """
 
     run_id: str

@@ -35,10 +35,7 @@ class ConfigError(UserError):
 def check(config: Mapping[str, Any]) -> JobConfig:
     """The job that a plain nested mapping describes; keys that are absent have the schema's defaults.
 
-    Raises
-    ------
-    ConfigError
-        With all problems of the configuration at once.
+    Raises ConfigError with all problems of the configuration at once.
     """
     return validated(config, JobConfig)
 
@@ -54,10 +51,7 @@ def validated(config: Mapping[str, Any], schema: type[Schema]) -> Schema:
 def recorded(config: Mapping[str, Any]) -> JobConfig:
     """The job of a recorded configuration: as `check`, after renamed keys have been given their new names.
 
-    Raises
-    ------
-    ConfigError
-        If it is still not valid: it was written by a version whose keys meant something else.
+    Raises ConfigError if it is still not valid: it was written by a version whose keys meant something else.
     """
     moved = {section: dict(keys) if isinstance(keys, Mapping) else keys for section, keys in config.items()}
     for old, new in MOVED.items():

@@ -47,7 +47,10 @@ _DECLARED = hyperparameters(Settings)
 
 def used_keys(job: JobConfig) -> tuple[str, ...]:
     """The dotted keys that have a meaning for this job's data, model, optimizer, schedule and split."""
-    sections = {"data": ("name", "scale", *(_CSV if job.data.name == "csv" else ())), "cv": _cv_keys(job)}
+    of_cv = tuple(type(job.cv).model_fields)
+    if job.has_given_folds:
+        of_cv = ("inner_folds",) if job.cv.inner_folds is None else ("stratified", "inner_folds")
+    sections = {"data": ("name", "scale", *(_CSV if job.data.name == "csv" else ())), "cv": of_cv}
     own = ("model.name", *REFERENCES[job.model.name]) if job.model.name in REFERENCES else ()
     if not own:
         sections |= {"model": _network_keys(job.model), "training": _training_keys(job.training)}
@@ -73,12 +76,6 @@ def _read_by(section: type[ModelConfig | TrainingConfig], chosen: set[str]) -> I
         owners = _DECLARED[key].of if key in _DECLARED else ()
         if not owners or not chosen.isdisjoint(owners):
             yield key
-
-
-def _cv_keys(job: JobConfig) -> tuple[str, ...]:
-    if not job.has_given_folds:
-        return tuple(type(job.cv).model_fields)
-    return ("inner_folds",) if job.cv.inner_folds is None else ("stratified", "inner_folds")
 
 
 def canonical(job: JobConfig) -> dict[str, Any]:
@@ -126,13 +123,11 @@ def ignored(job: JobConfig, overridden_keys: Sequence[str]) -> tuple[str, ...]:
     """
     used = used_keys(job)
     shaping = {key.partition(".")[0] for key in used} | {"training"}
-
-    def means_something(key: str) -> bool:
-        return any(key == one or key.startswith(f"{one}.") or one.startswith(f"{key}.") for one in used)
-
     keys = [key.lstrip("+~") for key in overridden_keys]
     dotted = dict.fromkeys(key for key in keys if "." in key and key.partition(".")[0] in shaping)
-    return tuple(key for key in dotted if not means_something(key))
+    return tuple(
+        key for key in dotted if not any(f"{one}.".startswith(f"{key}.") or key.startswith(f"{one}.") for one in used)
+    )
 
 
 def digest(canonical: Mapping[str, Any], data_digest: str, code_version: str, modules: Iterable["Module"] = ()) -> str:
@@ -173,12 +168,10 @@ class Module:
 
     Attributes
     ----------
-    name
-        Its first name: ``xgboost``.
-    packages
-        The installed packages that it is of, with their versions: ``xgboost==3.1.0``.
-    folder, files
-        Where it is none's, the folder that it lies in, and its source files there, with those of what it imports there.
+    name : its first name: ``xgboost``.
+    packages : the installed packages that it is of, with their versions: ``xgboost==3.1.0``.
+    folder, files : where it is none's, the folder that it lies in, and its source files there, with those of what it
+        imports there.
     """
 
     name: str

@@ -27,19 +27,9 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _positive_zero(value: float) -> float:
-    """-0.0 and 0.0 are the same value and must give the same job."""
-    return value + 0.0
-
-
 def as_tuple(value: Any) -> Any:
     """YAML has lists where a frozen configuration has tuples."""
     return tuple(value) if isinstance(value, list) else value
-
-
-def _tab(value: Any) -> Any:
-    r"""A shell hands over the two characters \t where the user means a tab."""
-    return "\t" if value == r"\t" else value
 
 
 def _text_keys(value: Any) -> Any:
@@ -54,6 +44,11 @@ def of_test_part(value: Any) -> Any:
     return f"test/{value}" if isinstance(value, str) and "/" not in value else value
 
 
+def a_list(text: str) -> tuple[Any, ...]:
+    """What an annotation needs to take a list for a tuple; ``text`` is what it must be: `a list of names`."""
+    return BeforeValidator(as_tuple), Kind(text)
+
+
 MANY = "4 billion"  # LARGEST_COUNT, as a person says it
 
 
@@ -66,7 +61,8 @@ def within(numbers: Range) -> tuple[Any, ...]:
     said = " and ".join(f"{_LIMITS[name]} {limit}" for name, limit in limits.items() if limit is not None)
     if numbers.closed == "both":
         said = f"from {numbers.low} to {MANY if numbers.high == LARGEST_COUNT else numbers.high}"
-    as_one_type = BeforeValidator(_whole) if numbers.whole else AfterValidator(_positive_zero)
+    # -0.0 and 0.0 are the same value and must give the same job.
+    as_one_type = BeforeValidator(_whole) if numbers.whole else AfterValidator(lambda value: value + 0.0)
     return as_one_type, Field(**limits), Kind(f"{number} {said}")
 
 
@@ -103,7 +99,12 @@ RegisteredName = Annotated[
     Field(pattern=r"^\w[^/:]*$", max_length=256),
     Kind("text without / and : that begins with a letter or digit, at most 256 characters"),
 ]
-Separator = Annotated[str, BeforeValidator(_tab), Field(min_length=1, max_length=1), Kind("a single character")]
+Separator = Annotated[
+    str,
+    BeforeValidator(lambda value: "\t" if value == r"\t" else value),  # as a shell hands over what is meant for a tab
+    Field(min_length=1, max_length=1),
+    Kind("a single character"),
+]
 Address = Annotated[str, Field(pattern=r"^\w+://\S+$"), Kind("an address such as tcp://10.0.0.1:8786")]
 Estimator = Annotated[
     str,
@@ -113,26 +114,15 @@ Estimator = Annotated[
 
 # Columns of a table
 Column = Annotated[str | int, Kind("a column's name or position")]
-Columns = Annotated[
-    tuple[Column, ...], BeforeValidator(as_tuple), Kind("a list of columns' names or positions, such as [sex, 3]")
-]
+Columns = Annotated[tuple[Column, ...], *a_list("a list of columns' names or positions, such as [sex, 3]")]
 
 # Collections
-Names = Annotated[
-    tuple[Annotated[str, Field(pattern=r"\S")], ...],
-    BeforeValidator(as_tuple),
-    Kind("a list of names, such as [logistic, softmax]"),
-]
+Names = Annotated[tuple[Name, ...], *a_list("a list of names, such as [logistic, softmax]")]
 Modules = Annotated[
     tuple[Annotated[str, Field(pattern=r"^[a-zA-Z_]\w*$")], ...],
-    BeforeValidator(as_tuple),
-    Kind("a list of modules by their first name, such as [xgboost, my_models]"),
+    *a_list("a list of modules by their first name, such as [xgboost, my_models]"),
 ]
-Layers = Annotated[
-    tuple[Count, ...],
-    BeforeValidator(as_tuple),
-    Kind(f"a list of whole numbers from 1 to {MANY}, such as [16, 8]"),
-]
+Layers = Annotated[tuple[Count, ...], *a_list(f"a list of whole numbers from 1 to {MANY}, such as [16, 8]")]
 ClassWeights = Annotated[
     Literal["balanced"] | dict[str, Positive],
     BeforeValidator(_text_keys),

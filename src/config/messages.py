@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from src.config.kinds import Kind
 from src.config.schema import JobConfig
+from src.escaping import is_number
 from src.words import did_you_mean, near, shortened
 
 # Keys that have a new name; an old record or an old command is told it.
@@ -41,7 +42,7 @@ def bad_value(key: str, value: Any, kind: Kind) -> str:
     sentence = f"{key}: {shown(value)} is not {kind.text}."
     if kind.choices:
         return sentence + did_you_mean(str(value), kind.choices) + f" ({', '.join(sorted(kind.choices))})"
-    if isinstance(value, str) and "number" in kind.text and _reads_as_number(value):
+    if isinstance(value, str) and "number" in kind.text and is_number(value):
         return sentence + " It is text: write it without quotes."
     return sentence
 
@@ -126,11 +127,3 @@ def _resolve(path: Sequence[str], schema: type[BaseModel]) -> tuple[list[str], A
         annotation = get_type_hints(annotation, include_extras=True)[part]
         parts.append(part)
     return parts, annotation
-
-
-def _reads_as_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -251,8 +251,7 @@ class PublishedValue(Section):
 
 Published = Annotated[
     tuple[PublishedValue, ...],
-    BeforeValidator(kinds.as_tuple),
-    Kind("a list of published scores, each with data, model, metric, value, tolerance and source"),
+    *kinds.a_list("a list of published scores, each with data, model, metric, value, tolerance and source"),
 ]
 
 

@@ -5,23 +5,21 @@ They stand outside the schema of a job, so that they are no part of what identif
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, NonNegativeInt
+from pydantic import Field, NonNegativeInt
 
 from src.config import kinds
-from src.config.kinds import Count, Kind
+from src.config.kinds import Count, Kind, a_list
 from src.config.schema import JobConfig, Section
 
-Numbers = Annotated[tuple[float, ...], BeforeValidator(kinds.as_tuple), Kind("a list of numbers")]
+Numbers = Annotated[tuple[float, ...], *a_list("a list of numbers")]
 Rows = Annotated[
     tuple[NonNegativeInt, ...],
-    BeforeValidator(kinds.as_tuple),
     Field(min_length=1),
-    Kind("a list of rows' numbers, counted from 0, such as [0, 1]"),
+    *a_list("a list of rows' numbers, counted from 0, such as [0, 1]"),
 ]
 Weight = Annotated[
     tuple[Count | Literal["b"], ...],
-    BeforeValidator(kinds.as_tuple),
-    Kind("a list of a weight's indices, counted from 1, with b for a bias, such as [2, 3, 2] or [2, 3, b]"),
+    *a_list("a list of a weight's indices, counted from 1, with b for a bias, such as [2, 3, 2] or [2, 3, b]"),
 ]
 Derivation = Annotated[int, Field(ge=1, le=4), Kind("a derivation's number, from 1 to 4")]
 
@@ -29,9 +27,7 @@ Derivation = Annotated[int, Field(ge=1, le=4), Kind("a derivation's number, from
 class LayerConfig(Section):
     """The weights and biases that lead to one layer."""
 
-    W: Annotated[
-        tuple[Numbers, ...], BeforeValidator(kinds.as_tuple), Kind("a list with a row of weights for each unit")
-    ]
+    W: Annotated[tuple[Numbers, ...], *a_list("a list with a row of weights for each unit")]
     b: Numbers
 
 
@@ -42,17 +38,8 @@ class SampleConfig(Section):
     y: Numbers = Field(description="a target for each output")
 
 
-Layers = Annotated[
-    tuple[LayerConfig, ...],
-    BeforeValidator(kinds.as_tuple),
-    Kind("a list with W and b of each layer, the first hidden one first"),
-]
-Samples = Annotated[
-    tuple[SampleConfig, ...],
-    BeforeValidator(kinds.as_tuple),
-    Field(min_length=1),
-    Kind("a list of samples, each with x and y"),
-]
+Layers = Annotated[tuple[LayerConfig, ...], *a_list("a list with W and b of each layer, the first hidden one first")]
+Samples = Annotated[tuple[SampleConfig, ...], Field(min_length=1), *a_list("a list of samples, each with x and y")]
 
 
 class TraceConfig(Section):

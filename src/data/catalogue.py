@@ -27,10 +27,7 @@ def load(name: str, *, path: str | Path | None = None, **asked: Any) -> Dataset:
     All other arguments are those of `CsvFile`: they are about the user's own file, `name='csv'`, and mean nothing to
     the others.
 
-    Raises
-    ------
-    DataError
-        There is no data set of that name; 'csv' without a path; a file that cannot be used.
+    Raises DataError for a name that is no data set's, for 'csv' without a path, and for a file that cannot be used.
     """
     if name in _BUNDLED:
         return replace(load_csv(CsvFile(path=_TABLES / f"{name}.csv")), source=_BUNDLED[name])

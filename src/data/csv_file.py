@@ -28,27 +28,19 @@ class CsvFile:
 
     Attributes
     ----------
-    path
-        The file, in UTF-8.
-    target
-        The column of the labels. None is the last column that is not dropped or one of weights, groups or given folds.
-    header
-        Whether the first row holds the columns' names. Without a header they are called x0, x1, ...
-    separator
-        The character between cells.
-    missing
-        'refuse' raises when a feature's value is missing; 'impute' leaves NaN for `make_preprocessor` to fill in.
-    categorical
-        Columns to treat as categories although they hold numbers. A column without a number is always categorical.
-    drop
-        Columns that are left out: neither features nor anything else.
-    weights
-        The column of the samples' weights, which is not a feature.
-    groups
-        The column that says which rows belong together, which is not a feature either.
-    fold
-        The column that says in which test part a row stands, which is not a feature either; each of its values is one
-        test part, and it may be the column of groups.
+    path : the file, in UTF-8.
+    target : the column of the labels. None is the last column that is not dropped or one of weights, groups or given
+        folds.
+    header : whether the first row holds the columns' names. Without a header they are called x0, x1, ...
+    separator : the character between cells.
+    missing : 'refuse' raises when a feature's value is missing; 'impute' leaves NaN for `make_preprocessor` to fill in.
+    categorical : columns to treat as categories although they hold numbers. A column without a number is always
+        categorical.
+    drop : columns that are left out: neither features nor anything else.
+    weights : the column of the samples' weights, which is not a feature.
+    groups : the column that says which rows belong together, which is not a feature either.
+    fold : the column that says in which test part a row stands, which is not a feature either; each of its values is
+        one test part, and it may be the column of groups.
     """
 
     path: str | Path
@@ -68,15 +60,13 @@ def load_csv(asked: CsvFile) -> Dataset:
 
     Returns
     -------
-    Dataset
-        Named after the file. Its classes are the target's labels as they are written, sorted as text, or by value when
-        every label is a number.
+    Dataset : named after the file. Its classes are the target's labels as they are written, sorted as text, or by value
+        when every label is a number.
 
     Raises
     ------
-    DataError
-        The file does not fit, or what is asked of it. The text has a line for each faulty column: where, what, how to
-        mend it.
+    DataError : the file does not fit, or what is asked of it. The text has a line for each faulty column: where, what,
+        how to mend it.
     """
     table = read_table(asked.path, separator=asked.separator, header=asked.header)
     if len(table.columns) == 1:
@@ -113,11 +103,9 @@ def load_csv(asked: CsvFile) -> Dataset:
     )
     if fold:
         refuse(table.file, *_lost_classes(fold, labels), *(_torn_groups(fold, groups) if groups else ()))
-    features = pd.DataFrame({column.name: column_values(column, is_numeric) for column, is_numeric in columns.items()})
-    features.columns = features.columns.astype(object)  # the same whichever text type pandas prefers
     return Dataset(
         name=Path(asked.path).stem,
-        features=features,
+        features=feature_frame(columns),
         target=labels.codes,
         class_names=labels.labels,
         sample_weight=np.array(weights.numbers, np.float64) if weights else None,
@@ -341,11 +329,18 @@ def _category_problems(column: Column) -> Iterator[str]:
         )
 
 
-def column_values(column: Column, is_numeric: bool) -> pd.Series:
-    """The column as float64, or as text of dtype object; NaN where a value is missing."""
-    if is_numeric:
-        return pd.Series(column.numbers, dtype=np.float64)
-    return pd.Series([math.nan if cell in MISSING_CELLS else cell for cell in column.cells], dtype=object)
+def feature_frame(columns: Mapping[Column, bool]) -> pd.DataFrame:
+    """The columns, each float64 if it holds numbers, else text of dtype object; NaN where a value is missing."""
+    features = pd.DataFrame(
+        {
+            column.name: pd.Series(column.numbers, dtype=np.float64)
+            if is_numeric
+            else pd.Series([math.nan if cell in MISSING_CELLS else cell for cell in column.cells], dtype=object)
+            for column, is_numeric in columns.items()
+        }
+    )
+    features.columns = features.columns.astype(object)  # the same whichever text type pandas prefers
+    return features
 
 
 def _lines(lines: Sequence[int]) -> str:

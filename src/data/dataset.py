@@ -25,29 +25,19 @@ class Dataset:
 
     Attributes
     ----------
-    name
-        What the data set is called: its choice in the configuration, or the stem of the user's file.
-    features
-        (n, columns). A numeric column is float64 with NaN where a value is missing; a categorical one has dtype object
-        and holds str, and NaN where a value is missing.
-    target
-        (n,) class codes 0 ... C-1, int64.
-    class_names
-        The C labels as text; a code is a position in it.
-    sample_weight
-        (n,) positive weights, or None when all rows count the same.
-    source
-        Where the rows come from: an absolute path, or words.
-    target_name
-        The target column's name.
-    groups
-        (n,) codes of the groups, 0 ... G-1 in the order of their sorted labels, int64: rows of one group belong
+    name : what the data set is called: its choice in the configuration, or the stem of the user's file.
+    features : (n, columns). A numeric column is float64 with NaN where a value is missing; a categorical one has dtype
+        object and holds str, and NaN where a value is missing.
+    target : (n,) class codes 0 ... C-1, int64.
+    class_names : the C labels as text; a code is a position in it.
+    sample_weight : (n,) positive weights, or None when all rows count the same.
+    source : where the rows come from: an absolute path, or words.
+    target_name : the target column's name.
+    groups : (n,) codes of the groups, 0 ... G-1 in the order of their sorted labels, int64: rows of one group belong
         together and never stand on both sides of a split. None when every row stands for itself.
-    groups_name
-        The name of the column that holds the groups, or None.
-    fold
-        (n,) codes of the given folds, 0 ... K-1 in the order of their sorted labels, int64: each is one test part. None
-        when the folds are drawn.
+    groups_name : the name of the column that holds the groups, or None.
+    fold : (n,) codes of the given folds, 0 ... K-1 in the order of their sorted labels, int64: each is one test part.
+        None when the folds are drawn.
     """
 
     name: str

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from src.data.column import Column
-from src.data.csv_file import column_values, missing_problems, number_problems, refuse
+from src.data.csv_file import feature_frame, missing_problems, number_problems, refuse
 from src.data.dataset import DataError, Dataset
 from src.data.table import KEYS, Keys, Table, read_table
 from src.words import counted, did_you_mean, first_of
@@ -36,32 +36,26 @@ def read_rows(
 
     Parameters
     ----------
-    path, separator, header
-        The file and how it is read, as in `src.data.csv_file.CsvFile`.
-    columns
-        The columns that the model takes, by name, and whether each holds numbers. The file may have others, and in any
-        order.
-    impute
-        Whether the model fills in missing values.
-    keys
-        What messages call all this.
+    path, separator, header : the file and how it is read, as in `src.data.csv_file.CsvFile`.
+    columns : the columns that the model takes, by name, and whether each holds numbers. The file may have others, and
+        in any order.
+    impute : whether the model fills in missing values.
+    keys : what messages call all this.
 
     Returns
     -------
-    tuple
-        The file as a table of text, and the model's columns (n, columns) in the model's order, as in
+    tuple : the file as a table of text, and the model's columns (n, columns) in the model's order, as in
         `Dataset.features`.
 
     Raises
     ------
-    DataError
-        The file does not fit: where, what, how to mend it.
+    DataError : the file does not fit: where, what, how to mend it.
     """
     table = read_table(path, separator=separator, header=header, keys=keys)
     found = _columns(table, columns, "the model takes")
     kinds = dict(zip(found, columns.values(), strict=True))
     refuse(table.file, *_problems(kinds, header, impute, keys))
-    return table, _features(kinds)
+    return table, feature_frame(kinds)
 
 
 def read_test(
@@ -71,23 +65,19 @@ def read_test(
 
     Parameters
     ----------
-    path
-        The file; it holds at least the columns that are learned from and the target, by name (x0, x1, ... without a
+    path : the file; it holds at least the columns that are learned from and the target, by name (x0, x1, ... without a
         header).
-    learned
-        What the models learn.
-    separator, header, impute
-        As for `learned`; `impute` where missing values are filled in.
+    learned : what the models learn.
+    separator, header, impute : as for `learned`; `impute` where missing values are filled in.
 
     Returns
     -------
-    Dataset
-        With the columns, kinds and classes of `learned`, some of which may have no row; without weights or groups.
+    Dataset : with the columns, kinds and classes of `learned`, some of which may have no row; without weights or
+        groups.
 
     Raises
     ------
-    DataError
-        The file does not fit, a label is none of the classes, or it holds the very rows of `learned`.
+    DataError : the file does not fit, a label is none of the classes, or it holds the very rows of `learned`.
     """
     table = read_table(path, separator=separator, header=header, keys=_TEST)
     *features, labels = _columns(table, [*learned.feature_names, learned.target_name], f"{learned.name} has")
@@ -96,7 +86,7 @@ def read_test(
     code = {name: code for code, name in enumerate(learned.class_names)}
     read = Dataset(
         name=Path(path).name,
-        features=_features(kinds),
+        features=feature_frame(kinds),
         target=np.array([code[cell] for cell in labels.cells], np.int64),
         class_names=learned.class_names,
         sample_weight=None,
@@ -156,12 +146,6 @@ def _label_problems(labels: Column, learned: Dataset) -> Iterator[str]:
             f"line {line}, {where}: {cell!r}{further} is none of the classes of {learned.name}, "
             f"{first_of(learned.class_names)}: write one of them, or remove the row."
         )
-
-
-def _features(columns: Mapping[Column, bool]) -> pd.DataFrame:
-    rows = pd.DataFrame({column.name: column_values(column, is_numeric) for column, is_numeric in columns.items()})
-    rows.columns = rows.columns.astype(object)
-    return rows
 
 
 def imputes(fitted: "BaseEstimator") -> bool:

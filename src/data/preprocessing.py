@@ -24,9 +24,14 @@ def make_preprocessor(dataset: Dataset, scale: Scale, missing: Literal["refuse",
 
     `get_feature_names_out` of the fitted transformer names the inputs.
     """
-    from sklearn.preprocessing import OneHotEncoder  # late, as scikit-learn takes 1.5 s
+    from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncoder, StandardScaler  # late: 1.5 s
 
-    numeric = _pipeline(missing, "median", _scaler(scale))
+    scalers = {
+        "standard": StandardScaler(),
+        "minmax": MinMaxScaler(),
+        "none": FunctionTransformer(validate=True, feature_names_out="one-to-one"),  # makes an array, as they do
+    }
+    numeric = _pipeline(missing, "median", scalers[scale])
     if not dataset.categorical_names:
         return numeric  # a ColumnTransformer costs several times as much
     categorical = _pipeline(missing, "most_frequent", OneHotEncoder(handle_unknown="ignore", sparse_output=False))
@@ -41,14 +46,6 @@ def make_preprocessor(dataset: Dataset, scale: Scale, missing: Literal["refuse",
         ],
         verbose_feature_names_out=False,
     )
-
-
-def _scaler(scale: Scale) -> Any:
-    from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
-
-    if scale == "none":  # makes an array of the table, as the scalers do
-        return FunctionTransformer(validate=True, feature_names_out="one-to-one")
-    return StandardScaler() if scale == "standard" else MinMaxScaler()
 
 
 def _pipeline(missing: str, strategy: str, last: Any) -> Any:

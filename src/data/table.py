@@ -1,5 +1,6 @@
 """From a user's file to columns of text; what is wrong with the file as a file is said here."""
 
+import contextlib
 import csv
 import io
 import os
@@ -28,16 +29,11 @@ class Keys:
 
     Attributes
     ----------
-    path, separator
-        The file and the character between cells.
-    mend_separator
-        What to do where ``{}`` is what separates the cells.
-    header, no_header
-        What says that the first line holds the columns' names, or that it does not.
-    mend_text
-        What to do about text among numbers, other than to write a number.
-    impute
-        What lets missing values be filled in.
+    path, separator : the file and the character between cells.
+    mend_separator : what to do where ``{}`` is what separates the cells.
+    header, no_header : what says that the first line holds the columns' names, or that it does not.
+    mend_text : what to do about text among numbers, other than to write a number.
+    impute : what lets missing values be filled in.
     """
 
     path: str = "data.path"
@@ -86,11 +82,9 @@ def read_table(path: str | Path, *, separator: str = ",", header: bool = True, k
 
     Cells may be quoted with ``"``; blank lines are skipped; line ends may be any of \n, \r\n, \r.
 
-    Raises
-    ------
-    DataError
-        The file is missing, a folder, a device or the like, too large for what memory is free, not readable, not UTF-8
-        or empty; it has no rows, rows of different lengths, unnamed or repeated columns; a quote is not closed.
+    Raises DataError if the file is missing, a folder, a device or the like, too large for what memory is free, not
+    readable, not UTF-8 or empty; if it has no rows, rows of different lengths, unnamed or repeated columns; if a quote
+    is not closed.
     """
     file = str(path)
     text = _decode(_read_bytes(file, keys), file, keys)
@@ -99,7 +93,12 @@ def read_table(path: str | Path, *, separator: str = ",", header: bool = True, k
             f"{keys.separator}: {separator!r} cannot separate cells: give one character, such as ',', ';', '|', a tab, "
             "or ' ' for any number of spaces."
         )
-    rows, lines = _split(text, separator, file, keys)
+    try:
+        numbered = list(_cells(text, separator))
+    except csv.Error as problem:
+        _check_separator(text, separator, file, keys)  # another one follows each quote, perhaps
+        raise DataError(f'{file}, {problem}: close each quoted cell with ", and write a " inside it as "".') from None
+    rows, lines = [row for _, row in numbered], [line for line, _ in numbered]
     if not rows:
         raise DataError(f"{keys.path}: {file} is empty; a table with a row for each sample is needed.")
     _check_shape(rows, lines, text, separator, header, file, keys)
@@ -178,16 +177,6 @@ def _decode(content: bytes, file: str, keys: Keys) -> str:
     return text
 
 
-def _split(text: str, separator: str, file: str, keys: Keys) -> tuple[list[list[str]], list[int]]:
-    """The rows' cells, and the line on which each row starts."""
-    try:
-        numbered = list(_cells(text, separator))
-    except csv.Error as problem:
-        _check_separator(text, separator, file, keys)  # another one follows each quote, perhaps
-        raise DataError(f'{file}, {problem}: close each quoted cell with ", and write a " inside it as "".') from None
-    return [row for _, row in numbered], [line for line, _ in numbered]
-
-
 def _cells(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
     """Each row that is not blank: the line on which it starts, and its cells without the white space around them.
 
@@ -248,30 +237,24 @@ def _check_shape(
 
 
 def _check_separator(text: str, separator: str, file: str, keys: Keys) -> None:
-    """Raise DataError if another separator cuts the text better."""
-    other = _better_separator(text, separator)
-    if other is not None:
-        line, first = next((at, line) for at, line in enumerate(_LINE_END.split(text), 1) if line.strip())
-        raise DataError(
-            f"{file}: the cells are not separated by {separator!r}, line {line} is {shortened(first)!r}: "
-            f"{keys.mend_separator.format(repr(other)[1:-1])}."
-        )
+    """Raise DataError if another of the usual separators cuts each of the first lines into as many cells, above one.
 
-
-def _better_separator(text: str, separator: str) -> str | None:
-    """Another of the usual separators, one that cuts each of the first lines into the same number of cells, two or
-    more; of several the one that makes most cells.
+    Of several the one that makes most cells is told.
     """
     probe = "\n".join(_LINE_END.split(text, _PROBED_LINES)[:_PROBED_LINES])
     widths: dict[str, int] = {}
     for other in set(_SEPARATORS) - {separator}:
-        try:
+        with contextlib.suppress(csv.Error):
             found = {len(cells) for _, cells in _cells(probe, other)}
-        except csv.Error:
-            continue
-        if len(found) == 1 and max(found) > 1:
-            widths[other] = max(found)
-    return max(sorted(widths), key=lambda other: widths[other], default=None)
+            if len(found) == 1 and max(found) > 1:
+                widths[other] = max(found)
+    if widths:
+        better = max(sorted(widths), key=lambda other: widths[other])
+        line, first = next((at, line) for at, line in enumerate(_LINE_END.split(text), 1) if line.strip())
+        raise DataError(
+            f"{file}: the cells are not separated by {separator!r}, line {line} is {shortened(first)!r}: "
+            f"{keys.mend_separator.format(repr(better)[1:-1])}."
+        )
 
 
 def _check_names(names: Sequence[str], file: str, keys: Keys) -> None:

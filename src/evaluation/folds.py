@@ -18,10 +18,8 @@ class Fold:
 
     Attributes
     ----------
-    repeat, fold
-        Position, both from 0: which repetition, and which fold of it.
-    train, test
-        Row indices of the whole data set, ascending.
+    repeat, fold : position, both from 0: which repetition, and which fold of it.
+    train, test : row indices of the whole data set, ascending.
     """
 
     repeat: int
@@ -51,30 +49,22 @@ def make_folds(
 
     Parameters
     ----------
-    target
-        Class codes, shape (rows,).
-    folds, repeats
-        K, and how often the K-fold split is drawn anew.
-    stratified
-        Whether every fold holds the classes in the proportions of the whole, as far as groups allow. Leaving one out
-        leaves no choice.
-    class_names
-        The classes' names by code, for the message only.
-    groups
-        Codes of the groups, shape (rows,): the rows of a group are tested together. None if each row is by itself.
-    groups_name
-        The name of the column that holds the groups, for the message only.
+    target : class codes, shape (rows,).
+    folds, repeats : K, and how often the K-fold split is drawn anew.
+    stratified : whether every fold holds the classes in the proportions of the whole, as far as groups allow. Leaving
+        one out leaves no choice.
+    class_names : the classes' names by code, for the message only.
+    groups : codes of the groups, shape (rows,): the rows of a group are tested together. None if each row is by itself.
+    groups_name : the name of the column that holds the groups, for the message only.
 
     Returns
     -------
-    tuple of Fold
-        ``folds * repeats`` of them, repeat by repeat.
+    tuple of Fold : ``folds * repeats`` of them, repeat by repeat.
 
     Raises
     ------
-    EvaluationError
-        If there are more folds than rows or groups, or (stratified) than rows of the rarest class; if leaving one out
-        is to be repeated; if leaving one out, or a group, leaves one class to train on.
+    EvaluationError : if there are more folds than rows or groups, or (stratified) than rows of the rarest class; if
+        leaving one out is to be repeated; if leaving one out, or a group, leaves one class to train on.
     """
     rows = _Rows(target, class_names, groups, groups_name)
     _check_enough_rows(rows, folds, stratified, "cv.folds")
@@ -115,21 +105,17 @@ def inner_folds(
 
     Parameters
     ----------
-    target, groups
-        Class codes of the whole data set, and its groups if it has any, shape (rows,).
-    fold
-        The outer fold; its test rows are in no inner fold.
+    target, groups : class codes of the whole data set, and its groups if it has any, shape (rows,).
+    fold : the outer fold; its test rows are in no inner fold.
 
     Returns
     -------
-    tuple of Fold
-        Row indices are those of the whole data set, not of the training part.
+    tuple of Fold : row indices are those of the whole data set, not of the training part.
 
     Raises
     ------
-    EvaluationError
-        If the training part has too few rows or groups, or (stratified) too few rows of its rarest class, or if it
-        cannot be split without leaving one class to train on.
+    EvaluationError : if the training part has too few rows or groups, or (stratified) too few rows of its rarest class,
+        or if it cannot be split without leaving one class to train on.
     """
     part = _Rows(target[fold.train], class_names, None if groups is None else groups[fold.train], groups_name)
     _check_enough_rows(part, folds, stratified, "cv.inner_folds")

@@ -31,19 +31,13 @@ class Metric:
 
     Attributes
     ----------
-    higher_is_better
-        Its direction.
-    is_share
-        Whether it is a share between 0 and 1, so that a difference of 0.01 means the same wherever it is seen.
-    step
-        How much a test part's score changes, at the least, when one row is decided otherwise: "row" for 1 / rows,
+    higher_is_better : its direction.
+    is_share : whether it is a share between 0 and 1, so that a difference of 0.01 means the same wherever it is seen.
+    step : how much a test part's score changes, at the least, when one row is decided otherwise: "row" for 1 / rows,
         "class" for `class_step`, times `step_scale`; None for a metric without steps.
-    step_scale
-        What the step is multiplied by.
-    mean_of_rows
-        Whether it is the mean of a score that each row has by itself, so that a part of one row has it too.
-    range
-        The least and the largest value there can be.
+    step_scale : what the step is multiplied by.
+    mean_of_rows : whether it is the mean of a score that each row has by itself, so that a part of one row has it too.
+    range : the least and the largest value there can be.
     """
 
     higher_is_better: bool
@@ -78,14 +72,10 @@ class ClassScores:
 
     Attributes
     ----------
-    precision
-        Share of the rows predicted as the class that are of it; 0 if none is predicted so.
-    recall
-        Share of the class's rows that are predicted as it; 0 if it has none.
-    f1
-        Harmonic mean of precision and recall; 0 if the class is neither there nor predicted.
-    support
-        Rows of the class.
+    precision : share of the rows predicted as the class that are of it; 0 if none is predicted so.
+    recall : share of the class's rows that are predicted as it; 0 if it has none.
+    f1 : harmonic mean of precision and recall; 0 if the class is neither there nor predicted.
+    support : rows of the class.
 
     The first three are NaN if a probability is not finite.
     """
@@ -99,10 +89,7 @@ class ClassScores:
 def metric_of(name: str) -> Metric:
     """Return what is known of a metric; ``test/``, ``train/`` and ``fold/`` may stand before its name.
 
-    Raises
-    ------
-    EvaluationError
-        If there is no such metric.
+    Raises EvaluationError if there is no such metric.
     """
     prefix, _, short = name.rpartition("/")
     if prefix not in ("", "test", "train", "fold") or short not in _METRICS:
@@ -128,10 +115,8 @@ def score(target: IntArray, probabilities: FloatArray) -> dict[str, float]:
 
     Parameters
     ----------
-    target
-        Class codes 0..C-1, shape (n,), n >= 1.
-    probabilities
-        Shape (n, C); rows sum to one. The predicted class is the most probable one, of equals the first.
+    target : class codes 0..C-1, shape (n,), n >= 1.
+    probabilities : shape (n, C); rows sum to one. The predicted class is the most probable one, of equals the first.
 
     Returns
     -------

@@ -23,10 +23,8 @@ class Curve:
 
     Attributes
     ----------
-    epochs
-        Ascending, shape (p,).
-    train_loss, test_loss
-        Mean loss of a row after that epoch, each of shape (p,).
+    epochs : ascending, shape (p,).
+    train_loss, test_loss : mean loss of a row after that epoch, each of shape (p,).
     """
 
     epochs: IntArray
@@ -40,33 +38,21 @@ class FoldResult:
 
     Attributes
     ----------
-    repeat, fold
-        Which fold, as in `src.evaluation.folds.Fold`.
-    test_scores, train_scores
-        `src.evaluation.metrics.score` of each part; all NaN if the network diverged.
-    test_index, test_target
-        Row indices of the test part and the codes of their true classes, each of shape (n,).
-    probabilities
-        Predicted for those rows, shape (n, C).
-    n_train
-        Rows of the training part.
-    parameters
-        How many numbers the model has learned; None for an estimator that does not tell.
-    curve
-        None for a model that is not trained epoch by epoch.
-    epochs
-        Epochs trained.
-    diverged_epoch
-        The epoch in which the loss or the weights stopped being finite, None if they never did.
-    fit_seconds
-        Wall-clock time of training; the fold's share where folds train together.
-    gradient_error
-        How far back-propagation is from central differences (`src.network.gradient_error`), None if not checked.
-    warnings
-        What fitting and predicting warned of, each once; of the folds inside the training part too.
-    inner_scores
-        Mean test scores over the folds inside the training part (`cv.inner_folds`), None without them: what a setting
-        is selected by.
+    repeat, fold : which fold, as in `src.evaluation.folds.Fold`.
+    test_scores, train_scores : `src.evaluation.metrics.score` of each part; all NaN if the network diverged.
+    test_index, test_target : row indices of the test part and the codes of their true classes, each of shape (n,).
+    probabilities : predicted for those rows, shape (n, C).
+    n_train : rows of the training part.
+    parameters : how many numbers the model has learned; None for an estimator that does not tell.
+    curve : None for a model that is not trained epoch by epoch.
+    epochs : epochs trained.
+    diverged_epoch : the epoch in which the loss or the weights stopped being finite, None if they never did.
+    fit_seconds : wall-clock time of training; the fold's share where folds train together.
+    gradient_error : how far back-propagation is from central differences (`src.network.gradient_error`), None if not
+        checked.
+    warnings : what fitting and predicting warned of, each once; of the folds inside the training part too.
+    inner_scores : mean test scores over the folds inside the training part (`cv.inner_folds`), None without them: what
+        a setting is selected by.
     """
 
     repeat: int
@@ -121,7 +107,12 @@ class JobResult:
         """
         test = {name: [fold.test_scores[name] for fold in self.folds] for name in METRICS}
         train = {name: [fold.train_scores[name] for fold in self.folds] for name in METRICS}
-        pooled = self._pooled_scores() if all(fold.n_test == 1 for fold in self.folds) else {}
+        pooled: dict[str, float] = {}
+        if all(fold.n_test == 1 for fold in self.folds):
+            repeats = [[fold for fold in self.folds if fold.repeat == repeat] for repeat in self._repeats]
+            scores = [score(*_pooled(folds)) for folds in repeats]
+            of_parts = [name for name in METRICS if not metric_of(name).mean_of_rows]
+            pooled = {name: fmean([each[name] for each in scores]) for name in of_parts}
         errors = [fold.gradient_error for fold in self.folds if fold.gradient_error is not None]
         parameters = [fold.parameters for fold in self.folds if fold.parameters is not None]
         return {
@@ -154,12 +145,6 @@ class JobResult:
         counts = told_once(text for fold in self.folds for text in fold.warnings)
         return dict(list(counts.items())[:MOST_TEXTS])
 
-    def _pooled_scores(self) -> dict[str, float]:
-        """Score each repeat's predictions, put together, by the metrics that are no means over rows; average these."""
-        repeats = [[fold for fold in self.folds if fold.repeat == repeat] for repeat in self._repeats]
-        scores = [score(*_pooled(folds)) for folds in repeats]
-        return {name: fmean([each[name] for each in scores]) for name in METRICS if not metric_of(name).mean_of_rows}
-
     @property
     def _repeats(self) -> set[int]:
         return {fold.repeat for fold in self.folds}
@@ -184,8 +169,7 @@ class JobResult:
 
         Returns
         -------
-        Curve or None
-            None if no fold has a curve.
+        Curve or None : None if no fold has a curve.
         """
         with_curve = [(fold.curve, fold.diverged_epoch is not None) for fold in self.folds if fold.curve is not None]
         if not with_curve:
@@ -239,14 +223,10 @@ class OutOfFold:
 
     Attributes
     ----------
-    fold
-        Fold of each prediction, counted over all repeats, shape (n,). With repeats a row is predicted once in each.
-    target
-        Class codes, shape (n,).
-    probabilities
-        Shape (n, C); not finite where the fold's network diverged.
-    class_names
-        In the order of the codes.
+    fold : fold of each prediction, counted over all repeats, shape (n,). With repeats a row is predicted once in each.
+    target : class codes, shape (n,).
+    probabilities : shape (n, C); not finite where the fold's network diverged.
+    class_names : in the order of the codes.
     """
 
     fold: IntArray

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import bdtr, nctdtrinc, ndtri, stdtr, stdtrit  # scipy.stats takes a second to import
 
 from src.evaluation.errors import EvaluationError
 
@@ -35,14 +36,10 @@ class PairedDifference:
 
     Attributes
     ----------
-    mean
-        In the metric's unit.
-    variance
-        Of one fold's difference: the sample variance s² (ddof 1), or the floor where that is larger.
-    folds
-        J, over all repeats and seeds.
-    overlap
-        n_test / n_train, the part of the variance that more repeats do not lower.
+    mean : in the metric's unit.
+    variance : of one fold's difference: the sample variance s² (ddof 1), or the floor where that is larger.
+    folds : J, over all repeats and seeds.
+    overlap : n_test / n_train, the part of the variance that more repeats do not lower.
     """
 
     mean: float
@@ -73,13 +70,13 @@ class PairedDifference:
     @property
     def p(self) -> float:
         """Two-sided p-value of the corrected resampled t-test; 1 where there is no spread to judge by."""
-        return 2 * _t_above(abs(self.t), self.df) if self.variance else 1.0
+        return 2 * float(stdtr(self.df, -abs(self.t))) if self.variance else 1.0
 
     def interval(self, level: float) -> tuple[float, float]:
         """The confidence interval that misses the true mean with probability `level`; without a spread unbounded."""
         if not self.variance:
             return -math.inf, math.inf
-        half_width = _t_quantile(level / 2, self.df) * self.standard_error
+        half_width = -float(stdtrit(self.df, level / 2)) * self.standard_error
         return self.mean - half_width, self.mean + half_width
 
     def posterior(self, rope: float) -> Posterior:
@@ -92,25 +89,22 @@ class PairedDifference:
 
         Parameters
         ----------
-        rope
-            Half width of the region of practical equivalence around zero, in the metric's unit; 0 for none.
+        rope : half width of the region of practical equivalence around zero, in the metric's unit; 0 for none.
 
         Returns
         -------
-        Posterior
-            NaN where all differences are equal and not zero: there is no spread to judge by.
+        Posterior : NaN where all differences are equal and not zero: there is no spread to judge by.
 
         Raises
         ------
-        EvaluationError
-            If the region's width is negative.
+        EvaluationError : if the region's width is negative.
         """
         if not rope >= 0:
             raise EvaluationError(f"the region of practical equivalence cannot be {rope} wide; use 0 or more.")
         if not self.variance:  # nothing to judge by
             return Posterior(0.0, 1.0, 0.0) if self.is_identical else Posterior(math.nan, math.nan, math.nan)
-        below = _t_above((rope + self.mean) / self.standard_error, self.df)
-        above = _t_above((rope - self.mean) / self.standard_error, self.df)
+        below = float(stdtr(self.df, -(rope + self.mean) / self.standard_error))
+        above = float(stdtr(self.df, (self.mean - rope) / self.standard_error))
         return Posterior(below, max(0.0, 1.0 - below - above), above)
 
     def detectable(self, level: float) -> float:
@@ -119,14 +113,10 @@ class PairedDifference:
         The noncentrality is that of the noncentral t distribution (Cohen, "Statistical power analysis for the
         behavioral sciences", 1988), the variance the one found.
         """
-        from scipy.special import nctdtrinc
-
-        return float(nctdtrinc(self.df, 1 - POWER, _t_quantile(level / 2, self.df))) * self.standard_error
+        return float(nctdtrinc(self.df, 1 - POWER, -stdtrit(self.df, level / 2))) * self.standard_error
 
     def detectable_at_best(self, level: float) -> float:
         """`detectable` with so many repeats that only the overlap of training parts is left of the standard error."""
-        from scipy.special import ndtri
-
         return float(-ndtri(level / 2) + ndtri(POWER)) * math.sqrt(self.overlap * self.variance)
 
 
@@ -140,17 +130,13 @@ def paired_difference(
 
     Parameters
     ----------
-    scores, baseline
-        One for each fold of each repeat and seed, shape (J,), in the same order.
-    n_train, n_test
-        Rows of the training and of the test part, on average over the folds.
-    step
-        What one test row decided otherwise changes in a fold's score; 0 for a metric without such a step.
+    scores, baseline : one for each fold of each repeat and seed, shape (J,), in the same order.
+    n_train, n_test : rows of the training and of the test part, on average over the folds.
+    step : what one test row decided otherwise changes in a fold's score; 0 for a metric without such a step.
 
     Raises
     ------
-    EvaluationError
-        If the scores are not pairs of at least two folds, or one is missing.
+    EvaluationError : if the scores are not pairs of at least two folds, or one is missing.
     """
     ours, theirs = np.asarray(scores, dtype=np.float64), np.asarray(baseline, dtype=np.float64)
     if ours.shape != theirs.shape or ours.ndim != 1:
@@ -194,24 +180,5 @@ def mcnemar(only_one: int, only_other: int) -> float:
     Of the rows that just one of the two has right, so many are `only_one`'s and so many `only_other`'s. If both are
     right equally often, each such row is either one's with probability 1/2: twice the smaller binomial tail.
     """
-    from scipy.special import bdtr
-
     rows = only_one + only_other
     return min(1.0, 2 * float(bdtr(min(only_one, only_other), rows, 0.5))) if rows else 1.0
-
-
-# scipy.special holds the distributions themselves; scipy.stats takes a second to import.
-
-
-def _t_above(t: float, df: int) -> float:
-    """The probability that Student's t is above `t`."""
-    from scipy.special import stdtr
-
-    return float(stdtr(df, -t))
-
-
-def _t_quantile(above: float, df: int) -> float:
-    """The value that Student's t exceeds with probability `above`."""
-    from scipy.special import stdtrit
-
-    return float(-stdtrit(df, above))

@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from src.models.networks import NETWORKS, gradient_error, held_out, make_data, network_bytes, predict_probabilities
+from src.models.networks import NETWORKS, held_out, make_data, network_bytes, predict_probabilities
 from src.models.rows import ClassWeight
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ __all__ = [
     "ClassWeight",
     "ConvergedLogistic",
     "ModelError",
-    "gradient_error",
     "held_out",
     "make_data",
     "make_model",

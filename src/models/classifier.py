@@ -77,9 +77,7 @@ class BPClassifier(ClassifierMixin, BaseEstimator, TrainingSettings, ModelSettin
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train on rows X ``(samples, features)`` with labels y ``(samples,)`` and, if given, weights ``(samples,)``.
 
-        Raises
-        ------
-        ValueError : for a parameter or data that scikit-learn would refuse too, and for fewer than two classes.
+        Raises ValueError for a parameter or data that scikit-learn would refuse too, and for fewer than two classes.
         """
         continues = self.warm_start and hasattr(self, "parameters_") and self.diverged_epoch_ is None
         X, y, sample_weight = self._validated(X, y, sample_weight, reset=not continues)
@@ -101,9 +99,7 @@ class BPClassifier(ClassifierMixin, BaseEstimator, TrainingSettings, ModelSettin
         Calls on the same rows are the epochs of one `fit` on them. All rows given train: early stopping, which could
         not end one epoch sooner, holds none out.
 
-        Raises
-        ------
-        ValueError : as `fit`, and for a label that is not among the classes.
+        Raises ValueError as `fit`, and for a label that is not among the classes.
         """
         begun = hasattr(self, "parameters_")
         _check_partial_fit_first_call(self, classes)
@@ -127,9 +123,7 @@ class BPClassifier(ClassifierMixin, BaseEstimator, TrainingSettings, ModelSettin
     def predict(self, X: Any) -> Any:
         """Return the most probable class of each row, shape ``(samples,)``.
 
-        Raises
-        ------
-        ValueError : if the network has diverged: whatever class it named could pass for a result.
+        Raises ValueError if the network has diverged: whatever class it named could pass for a result.
         """
         p = self.predict_proba(X)
         if self.diverged_epoch_ is not None:

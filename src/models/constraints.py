@@ -74,9 +74,7 @@ def check_early_stopping(early_stopping: Mapping[str, Any] | None) -> None:
 def class_weight_by_code(class_weight: Any, classes: Sequence[Any]) -> Any:
     """Return class_weight with classes by their position in `classes`; None and 'balanced' as they are.
 
-    Raises
-    ------
-    ValueError : for a class that does not exist, and for a weight that is not positive.
+    Raises ValueError for a class that does not exist, and for a weight that is not positive.
     """
     if not isinstance(class_weight, dict):
         return class_weight

@@ -1,7 +1,5 @@
 """What the engine is given for a network, and what is made of its outputs."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from src import network
@@ -19,7 +17,6 @@ from src.models.rows import (
 from src.network import Data, Part, Settings, Shape
 
 NETWORKS = ("bp", "logistic", "softmax")  # the `model` choices that the engine trains
-GRADIENT_CHECK_ROWS = 20
 RESULT_BYTES = 2**14  # of a trained network, its parameters apart
 
 
@@ -87,23 +84,3 @@ def network_bytes(settings: Settings, classes: int, inputs: int, samples: int) -
 def predict_probabilities(shape: Shape, parameters: Array, x: Array) -> Array:
     """Return class probabilities, shape ``(samples, classes)``, for rows x, shape ``(samples, features)``."""
     return probabilities(network.predict(shape, parameters, x.T), shape.output)
-
-
-def gradient_error(
-    settings: Settings,
-    classes: int,
-    x: Array,
-    codes: IntArray,
-    *,
-    weight: Array | None = None,
-    class_weight: ClassWeight = None,
-) -> float:
-    """Return how far back-propagation is from central differences for this network as it starts; see `make_data`.
-
-    The first GRADIENT_CHECK_ROWS training rows are enough: an error in a formula shows in any row. None is held out.
-    """
-    few = slice(GRADIENT_CHECK_ROWS)
-    few_weights = None if weight is None else weight[few]
-    all_train = replace(settings, patience=None)
-    data = make_data(all_train, classes, x[few], codes[few], weight=few_weights, class_weight=class_weight)
-    return network.gradient_error(settings, data.train)

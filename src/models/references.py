@@ -42,10 +42,19 @@ def make_model(name: str, parameters: Mapping[str, Any], *, weighted: bool = Fal
         return BPClassifier(**named)
     if name == "sklearn_logistic":
         return ConvergedLogistic(parameters["l2"], parameters["class_weight"])
-    made = _user_estimator(**parameters)
+    estimator, given = parameters["estimator"], parameters.get("params") or {}
+    made = _made(estimator, given, parameters.get("seed", 0), parameters.get("allow", ()))
+    if not is_classifier(made):
+        raise ModelError(f"model.estimator: {estimator!r} is not a classifier.")
+    if not hasattr(made, "predict_proba"):
+        remedy = "Calibrate it, as model=svm does, or choose" if hasattr(made, "decision_function") else "Choose"
+        raise ModelError(
+            f"model.estimator: {estimator!r} gives no probabilities (predict_proba), which the scores need. "
+            f"{remedy} another classifier."
+        )
     if weighted and not has_fit_parameter(made, "sample_weight"):
         raise ModelError(
-            f"model.estimator: {parameters['estimator']!r} takes no weights of rows, and data.weights gives them. "
+            f"model.estimator: {estimator!r} takes no weights of rows, and data.weights gives them. "
             "Choose another classifier, or set data.weights=null."
         )
     parts = [made, *(part for part in made.get_params().values() if isinstance(part, BaseEstimator))]
@@ -113,22 +122,6 @@ class ConvergedLogistic(LogisticRegression):
         self.C = np.inf if self.l2 == 0 else 1 / (self.l2 * weight.sum())
         fitted: Self = super().fit(X, y, sample_weight)
         return fitted
-
-
-def _user_estimator(
-    estimator: str, params: Mapping[str, Any] | None = None, seed: int = 0, allow: Collection[str] = ()
-) -> BaseEstimator:
-    """Return the classifier with this full name, checked as far as it can be without data."""
-    made = _made(estimator, params or {}, seed, allow)
-    if not is_classifier(made):
-        raise ModelError(f"model.estimator: {estimator!r} is not a classifier.")
-    if not hasattr(made, "predict_proba"):
-        remedy = "Calibrate it, as model=svm does, or choose" if hasattr(made, "decision_function") else "Choose"
-        raise ModelError(
-            f"model.estimator: {estimator!r} gives no probabilities (predict_proba), which the scores need. "
-            f"{remedy} another classifier."
-        )
-    return made
 
 
 def _made(estimator: str, params: Mapping[str, Any], seed: int, allow: Collection[str]) -> BaseEstimator:

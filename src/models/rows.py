@@ -84,9 +84,7 @@ def hold_out(
     every group is too large for that, the one that comes nearest is held out. So how many rows are held out depends on
     all arguments.
 
-    Raises
-    ------
-    ValueError : if there are fewer than two rows, or groups.
+    Raises ValueError if there are fewer than two rows, or groups.
     """
     if groups is not None:
         is_held = _held_groups(codes, fraction, random, groups)

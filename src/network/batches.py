@@ -85,12 +85,6 @@ class StackedPart:
         where = order + self.begin[:, None]
         return self._laid_out(np.take(self.x, where, axis=0), self.source_of, where)
 
-    def _gather_all(self) -> Part:
-        """Return all samples in their own order for every network; wide ones are not copied if that can be helped."""
-        where = np.arange(self.count) + self.begin[:, None]
-        parts = self.x.reshape(-1, self.count, self.x.shape[1])
-        return self._laid_out(parts, self.begin[self.source_of] // self.count, where)
-
     def _laid_out(self, x: Array, of: IntArray, where: IntArray) -> Part:
         """Return for every network the samples `x[of]`, as `layer_values` lie, with y, as `output_values` lie."""
         x = _of_each(x, of).transpose(0, 2, 1) if is_wide(x.shape[2]) else _of_each(x.transpose(0, 2, 1).copy(), of)
@@ -101,7 +95,10 @@ class StackedPart:
     def in_order(self, size: int) -> Iterator[Part]:
         """Yield all samples in their own order, at most `size` at a time; if they are no more, they are kept."""
         if self.count <= size:
-            self.whole = self.whole or self._gather_all()
+            if self.whole is None:  # wide samples are not copied if that can be helped
+                where = np.arange(self.count) + self.begin[:, None]
+                parts = self.x.reshape(-1, self.count, self.x.shape[1])
+                self.whole = self._laid_out(parts, self.begin[self.source_of] // self.count, where)
             yield self.whole
             return
         for start in range(0, self.count, size):
@@ -148,10 +145,6 @@ class Batches:
             for network, random in zip(self.part.first_of_source, self.randoms, strict=True):
                 for _ in range(epochs_done[network]):
                     random.permutation(samples)
-
-    def keep(self, rows: IntArray) -> None:
-        """Keep only these networks of the stack."""
-        self.part.keep(rows)
 
     def epoch(self) -> Iterator[Part]:
         """Yield the batches of one epoch; the last may be smaller."""

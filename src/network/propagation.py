@@ -54,17 +54,12 @@ class Propagation:
             # derivation 1 (4.12)
             np.matmul(delta, below.transpose(0, 2, 1), out=gradients[layer])
             if layer > 0:
-                delta = self._propagate_error(matrices[layer], delta, layer - 1)
-
-    def _propagate_error(self, matrix: Array, delta: Array, layer: int) -> Array:
-        """Return delta^(l) = (W^(l+1))^T delta^(l+1) * f'(z^(l)).
-
-        Derivation 2 (8) and (15), derivation 1 (4.3), derivation 4.
-        """
-        error = self.deltas[layer]
-        np.matmul(matrix.transpose(0, 2, 1), delta, out=error)
-        np.multiply(error, self.slopes[layer], out=error)
-        return error[:, :-1]
+                # delta^(l) = (W^(l+1))^T delta^(l+1) * f'(z^(l)): derivation 2 (8) and (15), derivation 1 (4.3),
+                # derivation 4
+                error = self.deltas[layer - 1]
+                np.matmul(matrices[layer].transpose(0, 2, 1), delta, out=error)
+                np.multiply(error, self.slopes[layer - 1], out=error)
+                delta = error[:, :-1]
 
     def gradient(self, matrices: list[Array], batch: Part, out: list[Array]) -> None:
         """Write the gradient of (1/K) sum_i w_i loss_i over a batch of K samples to `out`: derivation 2 section 6."""

@@ -135,17 +135,14 @@ class Training:
         )
         self.optimizer = Optimizer(settings, shape.weight_mask())
         self.schedule = Schedule(settings)
-        self._resume(start)
-        self.stopping = EarlyStopping(settings, self.parameters) if settings[0].patience is not None else None
-        self.finished: dict[int, Trained] = {}
-        self._allocate()
-
-    def _resume(self, start: list[State | None]) -> None:
         for row, state in enumerate(start):
             if state is not None:
                 self.optimizer.step_count[row] = state.steps
                 for name, values in self._memory().items():
                     values[row] = state.memory.get(name, values[row])
+        self.stopping = EarlyStopping(settings, self.parameters) if settings[0].patience is not None else None
+        self.finished: dict[int, Trained] = {}
+        self._allocate()
 
     def _memory(self) -> dict[str, Array]:
         """Return what optimizer and schedule remember of each network."""
@@ -207,7 +204,9 @@ class Training:
 
     def _watch(self, epoch: int) -> tuple[BoolArray, BoolArray]:
         """Return which networks have diverged (a number is no longer finite), and which should stop."""
-        diverged, should_stop = self._not_finite(), self.nobody
+        diverged, should_stop = self.nobody, self.nobody
+        if not math.isfinite(np.vdot(self.parameters, self.parameters)):  # a finite sum of squares has finite terms
+            diverged = ~np.isfinite(self.parameters).all(axis=1)
         if self.stopping is not None or self.schedule.watches_loss:
             loss = self._loss(self.batches.part if self.validation is None else self.validation)
             diverged = diverged | ~np.isfinite(loss)
@@ -216,12 +215,6 @@ class Training:
             if self.stopping is not None:
                 should_stop = self.stopping.watch(epoch, loss, self.parameters)
         return diverged, should_stop
-
-    def _not_finite(self) -> BoolArray:
-        if math.isfinite(np.vdot(self.parameters, self.parameters)):  # a finite sum of squares has finite terms
-            return self.nobody
-        finite: BoolArray = np.isfinite(self.parameters).all(axis=1)
-        return ~finite
 
     def _finish(self, rows: IntArray, epoch: int, diverged: BoolArray) -> None:
         """Take down what has become of these networks, as they stand after this epoch."""
@@ -251,12 +244,11 @@ class Training:
         self.active = self.active[rows]
         self.parameters = self.parameters[rows]
         self.epochs_done = self.epochs_done[rows]
-        self.batches.keep(rows)
         self.optimizer.keep(rows)
         self.schedule.keep(rows)
         if self.stopping is not None:
             self.stopping.keep(rows)
-        for part in (self.test, self.validation):
+        for part in (self.batches.part, self.test, self.validation):
             if part is not None:
                 part.keep(rows)
         self._allocate()

@@ -60,7 +60,7 @@ def published_cells(record: Record, outcome: Outcome) -> Cells | None:
     """The scores that others have published beside ours, each reproduced, different, not measured or not run."""
     rows = []
     for value in outcome.options.published:
-        who = (one for one in outcome.candidates if (one.data, one.name) == (value.data, value.model))
+        who = (one for one in outcome.candidates if (one.data, one.name) == (value.data, naming.label_of(value.model)))
         candidate = next(who, None)
         measured = math.nan
         if candidate is not None:

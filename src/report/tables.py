@@ -19,7 +19,7 @@ from src.comparison.naming import (
     value_text,
     varying,
 )
-from src.comparison.outcome import Outcome, has_result
+from src.comparison.outcome import Outcome
 from src.escaping import csv_cell
 from src.evaluation.warned import alike
 from src.language import say, say_number, sentences
@@ -136,7 +136,7 @@ def best_line(outcome: Outcome) -> str:
             return say("Best {metric} of each data set, on the folds that chose it: {found}.", **told)
     if outcome.best is None:
         return say("No job has a result.")
-    results = sum(has_result(setting, metric) for setting in outcome.settings)
+    results = sum(setting.has_result(metric) for setting in outcome.settings)
     found = {
         "count": results,
         "model": plain(job_label(outcome.best.flat, keys)),
@@ -213,7 +213,7 @@ def _varying_within(outcome: Outcome) -> list[str]:
 def _score(setting: Setting, name: str, *, ranks: bool) -> str:
     """One score; the accuracy and the metric that ranks come with their spread."""
     metric = f"test/{name}"
-    if ranks and not has_result(setting, metric) and (word := trouble_word(setting)):
+    if ranks and not setting.has_result(metric) and (word := trouble_word(setting)):
         return word
     spread = setting.spread(metric) if ranks or name == "accuracy" else None
     return mean_and_spread(setting.score(metric), spread)

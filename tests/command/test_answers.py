@@ -154,6 +154,15 @@ def test_the_number_of_comparisons_that_an_answer_is_corrected_for_is_told(share
     assert "corrected for 2 comparisons" in said
 
 
+@pytest.mark.parametrize("named", ["knn", "KNeighborsClassifier"])
+def test_a_baseline_is_named_as_its_model_was_chosen(shared: Record, named: str) -> None:
+    common = ("model=bp,knn,svm", "training.epochs=20", "cv.folds=3", f"comparison.baselines=[{named}]")
+    _, content = answered(shared, "choices", *common)
+    assert {(one["model"], one["baseline"]) for one in content["comparisons"]} == {("bp", "knn"), ("svm", "knn")}
+    compared = shared.run("choices", "--baseline", "svm", "--format", "json", module="src.compare")
+    assert {one["baseline"] for one in json.loads(compared.out)["comparisons"]} == {"svm"}, compared.err
+
+
 def test_ties_inside_training_parts_do_not_depend_on_the_order_typed(shared: Record) -> None:
     common = ("data=ex4", "cv.inner_folds=3", "training.epochs=20")
     contents = []

@@ -34,7 +34,7 @@ def test_a_job_alone_is_named_by_its_model_and_what_is_not_as_by_default() -> No
 
     assert name() == "bp"
     forest = {"name": "sklearn", "estimator": "sklearn.ensemble.RandomForestClassifier"}
-    assert name(model=forest, data={"name": "iris"}, seed=3) == "RandomForestClassifier, 3 seed, iris"
+    assert name(model=forest, data={"name": "iris"}, seed=3) == "random_forest, 3 seed, iris"
     assert name(model={"name": "softmax"}, training={"l2": 0.1, "epochs": 500}) == "softmax, 0.1 l2"
     assert name(model={"hidden_layer_sizes": [8, 4]}, cv={"folds": 10}) == "bp, 10 folds, [8,4] hidden_layer_sizes"
 

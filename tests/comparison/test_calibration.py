@@ -1,3 +1,4 @@
+from csv import DictReader
 from dataclasses import replace
 
 import numpy as np
@@ -9,10 +10,11 @@ from src.comparison.outcome import Outcome, compare_jobs
 from src.report.verdicts import answer
 from tests.simulation.learners import Scores
 from tests.simulation.procedures import OPTIONS, Procedure, Scheme, Study, recorded
+from tests.simulation.rates import SCHEMES, SEEDS
 from tests.sweeps import model, outcome_of
 
 FIVE = Scheme(5)
-HEADER = "procedure,size,rows,folds,repeats,learnable,tests,rate,low,high,simulations"
+HEADER = "procedure,size,rows,folds,repeats,seeds,learnable,tests,rate,low,high,simulations"
 
 
 @pytest.fixture
@@ -29,8 +31,8 @@ def rates(tmp_path, monkeypatch):
     calibration._table.cache_clear()
 
 
-def row(procedure: str, folds: int, repeats: int, rate: float, *, learnable: bool = True) -> str:
-    return f"{procedure},1,200,{folds},{repeats},{str(learnable).lower()},1,{rate},0,1,2000"
+def row(procedure: str, folds: int, repeats: int, rate: float, *, seeds: int = 1, learnable: bool = True) -> str:
+    return f"{procedure},1,200,{folds},{repeats},{seeds},{str(learnable).lower()},1,{rate},0,1,2000"
 
 
 def outcome(procedure: Procedure, size: int = 1, scheme: Scheme = FIVE, **changes: object) -> Outcome:
@@ -50,7 +52,7 @@ def test_leave_one_out_is_like_nothing_that_was_measured(rates):
 
 def test_the_range_is_over_learnable_data_and_noise(rates):
     rates(row("fixed", 5, 1, 0.01), row("fixed", 5, 1, 0.047, learnable=False), row("nested", 5, 1, 0.2))
-    assert measured("fixed", 5, 1) == Rates(5, 1, 0.01, 0.047)
+    assert measured("fixed", 5, 1) == Rates(5, 1, 1, 0.01, 0.047)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +74,7 @@ def test_the_nearest_scheme_is_named(rates, folds, repeats, nearest):
     schemes = [(5, 1), (5, 3), (5, 5), (10, 1), (10, 10)]
     rates(*(row("fixed", *scheme, number / 100) for number, scheme in enumerate(schemes)))
     share = schemes.index(nearest) / 100
-    assert measured("fixed", folds, repeats) == Rates(*nearest, share, share)
+    assert measured("fixed", folds, repeats) == Rates(*nearest, 1, share, share)
 
 
 def test_what_was_not_measured_is_not_known(rates):
@@ -91,11 +93,27 @@ def test_a_rate_far_from_five_percent_is_told(rates):
 
 
 def test_repeats_are_counted_over_all_seeds(rates):
-    rates(row("fixed", 5, 1, 0.05), row("fixed", 5, 3, 0.08))
+    rates(row("fixed", 5, 1, 0.05), row("fixed", 5, 1, 0.08, seeds=3))
     told = sentence(outcome("fixed", scheme=Scheme(5, seeds=3)))
     assert told is not None
-    assert "(5 folds, 3 repeats or seeds; accuracy)" in told
+    assert "(5 folds, 3 seeds; accuracy)" in told
     assert "in 8.0% of cases" in told
+    told = sentence(outcome("fixed", scheme=Scheme(5, repeats=2)))
+    assert told is not None
+    assert "(5 folds, 3 seeds; accuracy)" in told
+
+
+def test_what_was_measured_with_repeats_is_not_called_seeds(rates):
+    rates(row("fixed", 5, 3, 0.08))
+    told = sentence(outcome("fixed", scheme=Scheme(5, seeds=3)))
+    assert told is not None
+    assert "(5 folds, 3 repeats; accuracy)" in told
+
+
+def test_the_table_tells_seeds_from_repeats_as_the_simulation_has_them():
+    with calibration.TABLE.open(encoding="utf-8") as file:
+        measured_schemes = {tuple(int(row[name]) for name in ("folds", "repeats", "seeds")) for row in DictReader(file)}
+    assert measured_schemes == {(each.folds, each.repeats, each.seeds) for each in (*SCHEMES, SEEDS)}
 
 
 @pytest.mark.parametrize("rate, told", [(0.0299, True), (0.03, False), (0.07, False), (0.0701, True)])

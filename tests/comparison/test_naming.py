@@ -1,22 +1,29 @@
 """What varies, and what things are called because of it."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
+from src.comparison import naming
 from src.comparison.naming import (
+    MODELS,
     candidate_names,
     data_labels,
     data_name,
     distinct,
     job_label,
+    label_of,
+    model_label,
     numbers,
     setting_text,
     short_keys,
     value_text,
     varying,
 )
-from src.config import check
+from src.config import canonical, check, flatten
 from tests.sweeps import Given, job_of, model
 
 MOST = 6
@@ -146,13 +153,49 @@ def test_choices_are_called_by_their_words_where_these_cannot_be_confused() -> N
     ]
 
 
-def test_an_estimator_of_scikit_learn_is_called_by_its_class() -> None:
-    jobs = flats(
-        {"model.name": "sklearn", "model.estimator": "sklearn.ensemble.RandomForestClassifier"},
-        {"model.name": "sklearn", "model.estimator": "sklearn.tree.DecisionTreeClassifier"},
-    )
-    names = ["RandomForestClassifier", "DecisionTreeClassifier"]
-    assert candidate_names(jobs, MOST) == [job_label(flat, varying(jobs)) for flat in jobs] == names
+def test_a_model_of_scikit_learn_is_called_by_its_choice_else_by_its_class() -> None:
+    def estimator(name: str, inner: str | None = None) -> dict[str, object]:
+        params = {} if inner is None else {"estimator": {"estimator": f"sklearn.{inner}"}}
+        return flatten(
+            canonical(check({"model": {"name": "sklearn", "estimator": f"sklearn.{name}", "params": params}}))
+        )
+
+    calibrated = "calibration.CalibratedClassifierCV"
+    jobs = [
+        estimator("ensemble.RandomForestClassifier"),
+        estimator("tree.DecisionTreeClassifier"),
+        estimator(calibrated, "svm.SVC"),
+        estimator(calibrated, "svm.LinearSVC"),
+    ]
+    names = ["random_forest", "DecisionTreeClassifier", "svm", "CalibratedClassifierCV(LinearSVC)"]
+    assert candidate_names(jobs, MOST) == names
+    assert [job_label(flat, varying(jobs[:2])) for flat in jobs[:2]] == names[:2]
+
+
+def test_each_choice_of_a_model_is_what_it_is_called() -> None:
+    with initialize_config_dir(str(MODELS.parent), version_base="1.3"):
+        for choice in {file.stem for file in MODELS.glob("*.yaml")} - {"sklearn"}:
+            composed = OmegaConf.to_container(compose("config", [f"model={choice}"]), resolve=True)
+            job = check({"model": composed["model"]})
+            assert model_label(flatten(canonical(job))) == label_of(choice) == choice
+
+
+def test_a_model_may_be_named_by_its_class_too() -> None:
+    assert label_of("CalibratedClassifierCV(SVC)") == "svm"
+    assert label_of("KNeighborsClassifier") == "knn"
+    assert label_of("NuSVC") == "NuSVC"
+
+
+def test_two_choices_of_one_class_are_both_called_by_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their jobs are one candidate, which neither of the names tells."""
+    for name in ("few", "many"):
+        (tmp_path / f"{name}.yaml").write_text("estimator: sklearn.tree.ExtraTreeClassifier\n", encoding="utf-8")
+    monkeypatch.setattr(naming, "MODELS", tmp_path)
+    naming._choices.cache_clear()
+    try:
+        assert label_of("few") == label_of("many") == label_of("ExtraTreeClassifier") == "ExtraTreeClassifier"
+    finally:
+        naming._choices.cache_clear()
 
 
 def test_many_settings_or_a_nested_choice_are_one_model() -> None:

@@ -255,7 +255,8 @@ def assert_page_agrees(page: str, table: list[dict[str, str]]) -> None:
     for row in table:
         fixed = row["procedure"] == "fixed"
         title = titles[(row["procedure"], row["tests"]) if fixed else row["procedure"]]
-        scheme = f"{row['folds']} × {row['repeats']}" if row["repeats"] != "3" else f"{row['folds']} × 1, 3 seeds"
+        seeds = "" if row["seeds"] == "1" else f", {row['seeds']} seeds"
+        scheme = f"{row['folds']} × {row['repeats']}{seeds}"
         data = "learnable" if row["learnable"] == "true" else "noise"
         size = "" if row["tests"] == "1" and fixed else f" {row['size']} |"
         start = f"| {data} | {row['rows']} | {scheme} |{size}"

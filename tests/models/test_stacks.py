@@ -18,7 +18,6 @@ from src.evaluation.folds import make_folds
 from src.models import (
     BPClassifier,
     ConvergedLogistic,
-    gradient_error,
     make_data,
     make_model,
     network_bytes,
@@ -170,12 +169,26 @@ def test_the_memory_a_stack_takes_is_about_what_is_planned_for(parameters, class
 
 
 @pytest.mark.parametrize(
-    "parameters, more", [(ALIKE[0], {}), (ALIKE[1], {"class_weight": "balanced"}), (ALIKE[3], {"patience": 1})], ids=str
+    "parameters, class_weight",
+    [(ALIKE[0], None), (ALIKE[1], "balanced"), ({**ALIKE[3], "patience": 1}, None)],
+    ids=str,
 )
-def test_back_propagation_is_right_on_real_rows(parameters, more, noisy):
-    weights = {"weight": np.random.default_rng(0).uniform(0.2, 2, 90), "class_weight": more.get("class_weight")}
-    told = Settings(**{"hidden_layer_sizes": (3,), **parameters}, patience=more.get("patience"))
-    assert 0 < gradient_error(told, 3, *noisy, **weights) < 1e-6
+def test_back_propagation_is_right_on_real_rows(parameters, class_weight, noisy):
+    x, codes = noisy
+    features = pd.DataFrame(x, columns=[f"x{place}" for place in range(x.shape[1])])
+    weight = np.random.default_rng(0).uniform(0.2, 2, 90)
+    task = NetworkTask(
+        dataset=Dataset("noisy", features, codes, ("a", "b", "c"), weight, "made here"),
+        scale="none",
+        missing="refuse",
+        fold=make_folds(codes, folds=3)[0],
+        settings=Settings(**{"hidden_layer_sizes": (3,), "epochs": 1, **parameters}),
+        class_weight=class_weight,
+        check_gradient=True,
+    )
+    (result,) = fit_stack([task])
+    assert result.gradient_error is not None
+    assert 0 < result.gradient_error < 1e-6
 
 
 @pytest.fixture(scope="module")
