@@ -20,7 +20,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from src.command.record import Recorder
+from src.tracking.recorder import Recorder
 from tests.processes import Commands, Running
 from tests.stores import Record, empty_store
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from hydra.core.config_loader import ConfigLoader
     from omegaconf import DictConfig
 
-    from src.command.driver import Command
+    from src.command.search import Search
     from src.sweep.compose import Composed
     from src.sweep.jobs import Jobs
 
@@ -38,7 +38,7 @@ def run_single(config: "DictConfig", overrides: Sequence[str]) -> tuple[str | No
 
     from src.command.driver import Command
 
-    with Command(alone=True) as command:
+    with Command(jobs.distinct[0].checked, alone=True) as command:
         (score,) = command.run(jobs)
     return command.run_id, float("nan") if score is None else score
 
@@ -47,7 +47,7 @@ def run_sweep(
     loader: "ConfigLoader",
     config: "DictConfig",
     job_overrides: Sequence[Sequence[str]],
-    search: "Command | None" = None,
+    search: "Search | None" = None,
 ) -> tuple[str | None, list[float | None]]:
     """Run the jobs of a sweep, or a batch of a search's; see `src.command.driver.Command`.
 
@@ -55,7 +55,7 @@ def run_sweep(
     ----------
     loader, config : Hydra's, to compose the jobs with.
     job_overrides : what distinguishes each combination.
-    search : the command that the jobs are a batch of; None for a sweep, all of whose jobs these are.
+    search : what the jobs are a batch of; None for a sweep, all of whose jobs these are.
 
     Returns
     -------
@@ -79,14 +79,12 @@ def run_sweep(
             raise SearchOver
         return None, [None] * len(jobs.of_combination)
 
+    if search is not None:
+        return search.run(jobs)
+
     from src.command.driver import Command
 
-    if search is not None:
-        from src.command.search import without_nan
-
-        scores = without_nan(search.run(jobs), settings.comparison.metric)
-        return search.run_id, scores
-    with Command() as command:
+    with Command(settings) as command:
         scores = command.run(jobs)
     return command.run_id, scores
 

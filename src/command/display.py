@@ -24,8 +24,8 @@ class Counts:
     """
 
     jobs: int = 0
+    ended: int = 0
     reused: int = 0
-    done: int = 0
     failed: int = 0
     networks: int = 0
     others: int = 0
@@ -33,11 +33,6 @@ class Counts:
     epochs_to_come: int = 0
     best: float | None = None
     started: float = field(default_factory=time.perf_counter)
-
-    @property
-    def ended(self) -> int:
-        """Jobs that need no more work."""
-        return self.done + self.failed + self.reused
 
     def text(self, metric: str) -> str:
         """Say it in one line."""

@@ -3,7 +3,7 @@
 import importlib.util
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from hydra.core.override_parser.types import Glob, IntervalSweep, Override, RangeSweep
@@ -13,6 +13,7 @@ from src.config.identity import search_digest
 from src.config.messages import shown
 from src.errors import UserError
 from src.evaluation.metrics import higher_is_better
+from src.sweep.jobs import Jobs
 from src.words import not_installed
 
 DIRECTIONS = (None, "minimize", "maximize")
@@ -109,14 +110,37 @@ def direction_of(metric: str) -> str:
     return "maximize" if higher_is_better(metric) else "minimize"
 
 
-def without_nan(scores: Sequence[float | None], metric: str) -> list[float | None]:
-    """Return scores with the worst there is in place of NaN (a diverged network), which no search can use."""
-    worst = -math.inf if higher_is_better(metric) else math.inf
-    return [worst if score is not None and math.isnan(score) else score for score in scores]
+class Search:
+    """A command whose jobs are proposed batch by batch; it begins with the first.
+
+    Parameters
+    ----------
+    digest
+        Identifies it.
+    opened
+        Ends the command.
+    """
+
+    def __init__(self, digest: str, opened: ExitStack) -> None:
+        self.command: Command | None = None
+        self._digest = digest
+        self._opened = opened
+
+    def run(self, jobs: Jobs) -> tuple[str | None, list[float | None]]:
+        """Run a batch; return the search's run and the scores of `Command.run`.
+
+        Of a diverged network, whose NaN no search can use, it is the worst score there is.
+        """
+        settings = jobs.distinct[0].checked
+        if self.command is None:
+            self.command = self._opened.enter_context(Command(settings, search=self._digest))
+        scores = self.command.run(jobs)
+        worst = -math.inf if higher_is_better(settings.comparison.metric) else math.inf
+        return self.command.run_id, [worst if score is not None and math.isnan(score) else score for score in scores]
 
 
 @contextmanager
-def search(settings: Any, arguments: Sequence[str]) -> Iterator[Command]:
+def search(settings: Any, arguments: Sequence[str]) -> Iterator[Search]:
     """Open the record of a search; end it truthfully when the block ends.
 
     Parameters
@@ -128,11 +152,12 @@ def search(settings: Any, arguments: Sequence[str]) -> Iterator[Command]:
         language.
     """
     asked = [argument for argument in arguments if argument.partition("=")[0].lstrip("+") != "lang"]
-    with Command(search=search_digest(settings, asked)) as command:
+    with ExitStack() as opened:
+        found = Search(search_digest(settings, asked), opened)
         try:
-            yield command
+            yield found
         except SearchOver:
             pass
-        except ValueError:
-            if command.has_scores:  # optuna says so of a search whose trials have all failed, which is told anyway
+        except ValueError:  # optuna says so of a search whose trials have all failed, which is told anyway
+            if found.command is None or any(job.status == "FINISHED" for job in found.command.so_far.ended):
                 raise
