@@ -29,7 +29,7 @@ def run_single(config: "DictConfig", overrides: Sequence[str]) -> tuple[str | No
     """
     from src.sweep.compose import Composed, plain
 
-    jobs = _checked([Composed(tuple(overrides), plain(config))])
+    jobs = _checked([Composed(tuple(overrides), plain(config))], overrides)
     if jobs.distinct[0].checked.sweep.dry_run:
         from src.command.dry_run import show_plan
 
@@ -68,7 +68,8 @@ def run_sweep(
     """
     from src.sweep.compose import compose_jobs
 
-    jobs = _checked(compose_jobs(loader, config, job_overrides), searched=search is not None)
+    composed = compose_jobs(loader, config, job_overrides)
+    jobs = _checked(composed, config.hydra.overrides.task, searched=search is not None)
     settings = jobs.distinct[0].checked
     if settings.sweep.dry_run:
         from src.command.driver import SearchOver
@@ -89,16 +90,17 @@ def run_sweep(
     return command.run_id, scores
 
 
-def _checked(composed: "Sequence[Composed]", *, searched: bool = False) -> "Jobs":
+def _checked(composed: "Sequence[Composed]", typed: Sequence[str], *, searched: bool = False) -> "Jobs":
     from src.sweep.checking import check_all
 
     sweep = check_all(composed)[0].sweep  # before the imports that take seconds: a misspelt value is told at once
 
-    from src.command.checking import check_command, check_workers
+    from src.command.checking import check_command, check_workers, drop_foreign_question
     from src.language import choose
     from src.sweep.jobs import make_jobs
 
     check_workers(sweep)
+    drop_foreign_question(composed, typed)
     jobs = make_jobs(composed)
     choose(jobs.distinct[0].checked.lang)
     check_command(jobs.distinct, searched=searched)

@@ -8,7 +8,10 @@ from src.comparison.naming import candidate_names
 from src.config import ConfigError
 from src.config.schema import SweepConfig
 from src.kernels import require
+from src.sweep.compose import Composed
 from src.sweep.jobs import Job
+
+OTHER_DATA = {"data", "data.name", "data.path", "data.target"}  # keys that choose what is learned from what
 
 
 def check_workers(sweep: SweepConfig) -> None:
@@ -24,6 +27,15 @@ def check_workers(sweep: SweepConfig) -> None:
         from src.sweep import cluster  # Dask takes a second to import
 
         cluster.check(sweep)
+
+
+def drop_foreign_question(composed: Sequence[Composed], typed: Sequence[str]) -> None:
+    """Where what was typed puts other data in the place of a study's own, which its question names, ask what varies."""
+    keys = {override.partition("=")[0].lstrip("+") for override in typed}
+    if not keys.isdisjoint(OTHER_DATA) and "comparison.question" not in keys:
+        for each in composed:
+            if each.config.get("experiments") is not None:
+                each.config["comparison"]["question"] = None
 
 
 def check_command(jobs: Sequence[Job], *, searched: bool) -> None:

@@ -6,6 +6,7 @@ One process writes. Workers return results; this process logs each as it arrives
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -31,6 +32,7 @@ from src.sweep.jobs import Jobs
 from src.sweep.plan import make_plan, train
 from src.sweep.stacks import EndedJob
 from src.tracking import view
+from src.tracking.artifacts import local_folder
 from src.tracking.errors import TrackingError
 from src.tracking.reading import StoredRecord
 from src.tracking.recorder import Recorder
@@ -262,6 +264,12 @@ class Command:
         elif not self.alone and not recorder.complete:
             end_sweep(recorder, self.so_far.ended, outcome, error=error, report=report)
 
+    def _page(self) -> Path | None:
+        """The sweep's comparison as a file of this machine."""
+        folder = None if self.alone else local_folder(self._recorder.sweep.run.artifact_uri)
+        page = None if folder is None else folder / "comparison.html"
+        return page if page is not None and page.is_file() else None
+
     def _finish(self) -> None:
         """Tell the answer, then keep and draw what stands beside it, and last say where all of it is."""
         in_notebook = Console().is_jupyter  # where the result that is returned shows itself
@@ -316,6 +324,7 @@ class Command:
             if best is not None and best.digest in models.addresses and not in_notebook
             else None,
             note=models.drawer.note(),
+            page=self._page(),
         )
         if self._stopped:
             with speaking(ENGLISH):
