@@ -85,7 +85,7 @@ class Display:
             from IPython.display import display  # it has no types
 
             shown: Any = display
-            self._cell = shown(self._as_cell(self._bar()), raw=True, display_id=True)
+            self._cell = shown(self._as_cell(bar=True), raw=True, display_id=True)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -93,7 +93,7 @@ class Display:
         if self._progress is not None:
             self._progress.stop()
         elif self._cell is not None:
-            self._cell.update(self._as_cell(), raw=True)
+            self._cell.update(self._as_cell(bar=False), raw=True)
         else:
             self._line()
 
@@ -110,16 +110,14 @@ class Display:
             task = self._progress.task_ids[0]
             self._progress.update(task, completed=self.counts.epochs, description=self.counts.text(self.metric))
         elif self._cell is not None:
-            self._cell.update(self._as_cell(self._bar()), raw=True)
+            self._cell.update(self._as_cell(bar=True), raw=True)
         elif time.perf_counter() - self._last_line > LINE_SECONDS:
             self._line()
 
-    def _bar(self) -> str:
-        return f'<progress value="{self.counts.epochs}" max="{self._total}"></progress> '
-
-    def _as_cell(self, bar: str = "") -> dict[str, str]:
+    def _as_cell(self, *, bar: bool) -> dict[str, str]:
         text = self.counts.text(self.metric)
-        return {"text/plain": text, "text/html": bar + text}
+        drawn = f'<progress value="{self.counts.epochs}" max="{self._total}"></progress> ' if bar else ""
+        return {"text/plain": text, "text/html": drawn + text}
 
     def _line(self) -> None:
         self._last_line = time.perf_counter()

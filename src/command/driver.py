@@ -6,7 +6,6 @@ One process writes. Workers return results; this process logs each as it arrives
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -144,15 +143,8 @@ class Command:
             if self.alone:
                 recorder.begin_alone(so_far.digest)
             else:
-                found = recorder.begin(
-                    {job.digest: job.checked for job in jobs.distinct if job.digest not in so_far.recorded},
-                    digest=so_far.digest,
-                    name=so_far.name,
-                    jobs=so_far.listed,
-                    options=self._settings.comparison,
-                    searched=so_far.search is not None,
-                    reuse=reuse,
-                )
+                new = [job for job in jobs.distinct if job.digest not in so_far.recorded]
+                found = recorder.begin(so_far.asked, {job.digest: job.checked for job in new}, reuse=reuse)
                 so_far.add(found.values())
                 so_far.reused += len(found)
             self._count()
@@ -264,26 +256,18 @@ class Command:
         elif not self.alone and not recorder.complete:
             end_sweep(recorder, self.so_far.ended, outcome, error=error, report=report)
 
-    def _page(self) -> Path | None:
-        """The sweep's comparison as a file of this machine."""
-        folder = None if self.alone else local_folder(self._recorder.sweep.run.artifact_uri)
-        page = None if folder is None else folder / "comparison.html"
-        return page if page is not None and page.is_file() else None
-
     def _finish(self) -> None:
         """Tell the answer, then keep and draw what stands beside it, and last say where all of it is."""
         in_notebook = Console().is_jupyter  # where the result that is returned shows itself
         console, unprinted = Console(force_jupyter=False), None
         recorder, so_far, models = self._recorder, self.so_far, self._models
-        record = StoredRecord(recorder.store)
         try:
             outcome = so_far.outcome(self._title)
-            report: ComparisonReport | None = None
-            cautions: tuple[str, ...] = ()
-            if self.alone:
-                cautions = (*data_cautions(described_data(record, so_far.ended), so_far.ended), *outcome.cautions)
-            else:
-                report = sweep_report(recorder, so_far, outcome)
+            report = None if self.alone else sweep_report(recorder, so_far, outcome)
+            cautions = outcome.cautions
+            if report is None:
+                described = described_data(StoredRecord(recorder.store), so_far.ended)
+                cautions = (*data_cautions(described, so_far.ended), *cautions)
             try:
                 if not in_notebook:
                     reused = so_far.reused
@@ -311,7 +295,10 @@ class Command:
             raise
         if unprinted is not None:
             raise unprinted
-        best = None if outcome.best is None else outcome.best.first
+        best = None if outcome.best is None or in_notebook else outcome.best.first
+        kept = best if best is not None and best.digest in models.addresses else None
+        folder = None if self.alone else local_folder(recorder.sweep.run.artifact_uri)
+        page_file = None if folder is None else folder / "comparison.html"
         shown = view.SINGLE_RUNS if self.alone else recorder.sweep.run_id
         print_end(
             console,
@@ -320,11 +307,9 @@ class Command:
             is_served=recorder.store.address.startswith("http"),
             published=None if report is None else report.published,
             held_out=recorder.held_out,
-            model_of=" --allow ".join([best.run_id, *foreign_names(best.config)])
-            if best is not None and best.digest in models.addresses and not in_notebook
-            else None,
+            model_of=None if kept is None else " --allow ".join([kept.run_id, *foreign_names(kept.config)]),
             note=models.drawer.note(),
-            page=self._page(),
+            page=page_file if page_file is not None and page_file.is_file() else None,
         )
         if self._stopped:
             with speaking(ENGLISH):

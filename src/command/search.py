@@ -4,6 +4,7 @@ import importlib.util
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from hydra.core.override_parser.types import Glob, IntervalSweep, Override, RangeSweep
@@ -15,8 +16,6 @@ from src.errors import UserError
 from src.evaluation.metrics import higher_is_better
 from src.sweep.jobs import Jobs
 from src.words import not_installed
-
-DIRECTIONS = (None, "minimize", "maximize")
 
 
 class SearchError(UserError):
@@ -47,10 +46,26 @@ def check_settings(settings: Mapping[str, Any]) -> None:
         ("n_trials", "a whole number of at least 1", _is_count),
         ("n_jobs", "a whole number of at least 1", _is_count),
         ("max_failure_rate", "a number from 0 to 1", lambda rate: isinstance(rate, int | float) and 0 <= rate <= 1),
-        ("direction", "minimize, maximize or null, for what comparison.metric needs", DIRECTIONS.__contains__),
-        ("params", "a mapping from keys to values, such as {training.l2: 'interval(0,1)'}", _is_mapping),
-        ("search_space", "null: write hydra.sweeper.params, a mapping from keys to values", _is_none),
-        ("storage", "null: every trial is recorded in MLflow, and the same command goes on from there", _is_none),
+        (
+            "direction",
+            "minimize, maximize or null, for what comparison.metric needs",
+            (None, "minimize", "maximize").__contains__,
+        ),
+        (
+            "params",
+            "a mapping from keys to values, such as {training.l2: 'interval(0,1)'}",
+            lambda value: isinstance(value, Mapping | None),
+        ),
+        (
+            "search_space",
+            "null: write hydra.sweeper.params, a mapping from keys to values",
+            lambda value: value is None,
+        ),
+        (
+            "storage",
+            "null: every trial is recorded in MLflow, and the same command goes on from there",
+            lambda value: value is None,
+        ),
     ):
         if not is_allowed(settings.get(key)):
             raise SearchError(f"hydra.sweeper.{key}: {shown(settings.get(key))} is not {allowed}.")
@@ -58,14 +73,6 @@ def check_settings(settings: Mapping[str, Any]) -> None:
 
 def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
-def _is_mapping(value: Any) -> bool:
-    return value is None or isinstance(value, Mapping)
-
-
-def _is_none(value: Any) -> bool:
-    return value is None
 
 
 def probes(overrides: Sequence[Override]) -> list[list[str]]:
@@ -110,21 +117,13 @@ def direction_of(metric: str) -> str:
     return "maximize" if higher_is_better(metric) else "minimize"
 
 
+@dataclass(eq=False)
 class Search:
-    """A command whose jobs are proposed batch by batch; it begins with the first.
+    """A command whose jobs are proposed batch by batch; it begins with the first, and ends with what is `opened`."""
 
-    Parameters
-    ----------
-    digest
-        Identifies it.
-    opened
-        Ends the command.
-    """
-
-    def __init__(self, digest: str, opened: ExitStack) -> None:
-        self.command: Command | None = None
-        self._digest = digest
-        self._opened = opened
+    digest: str
+    opened: ExitStack
+    command: Command | None = None
 
     def run(self, jobs: Jobs) -> tuple[str | None, list[float | None]]:
         """Run a batch; return the search's run and the scores of `Command.run`.
@@ -133,7 +132,7 @@ class Search:
         """
         settings = jobs.distinct[0].checked
         if self.command is None:
-            self.command = self._opened.enter_context(Command(settings, search=self._digest))
+            self.command = self.opened.enter_context(Command(settings, search=self.digest))
         scores = self.command.run(jobs)
         worst = -math.inf if higher_is_better(settings.comparison.metric) else math.inf
         return self.command.run_id, [worst if score is not None and math.isnan(score) else score for score in scores]

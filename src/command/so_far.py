@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from src.command.names import run_names, sweep_name
 from src.comparison.jobs import RecordedJob
@@ -13,6 +12,7 @@ from src.config import JobConfig
 from src.config.identity import sweep_digest
 from src.language import say
 from src.sweep.jobs import Job
+from src.tracking.recorder import AskedSweep
 
 
 @dataclass(eq=False)
@@ -73,17 +73,19 @@ class JobsSoFar:
         return sweep_digest(parts, self.settings.comparison, tests)
 
     @property
-    def name(self) -> str:
-        """What to call the sweep."""
-        return self.settings.experiments or sweep_name(list(self.jobs.values()), search=self.search is not None)
-
-    @property
-    def listed(self) -> list[dict[str, Any]]:
-        """The jobs as the sweep's run lists them."""
-        return [
-            {"name": self.names[digest], "digest": digest, "overrides": list(job.overrides)}
-            for digest, job in self.jobs.items()
-        ]
+    def asked(self) -> AskedSweep:
+        """The sweep as it is recorded."""
+        is_search = self.search is not None
+        return AskedSweep(
+            digest=self.digest,
+            name=self.settings.experiments or sweep_name(list(self.jobs.values()), search=is_search),
+            jobs=[
+                {"name": self.names[digest], "digest": digest, "overrides": list(job.overrides)}
+                for digest, job in self.jobs.items()
+            ],
+            options=self.settings.comparison,
+            searched=is_search,
+        )
 
     @property
     def ended(self) -> tuple[RecordedJob, ...]:

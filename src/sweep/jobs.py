@@ -1,9 +1,9 @@
 """The jobs of a sweep: checked, with their data and folds, each one once."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -90,39 +90,28 @@ class Job:
             class_weight: ClassWeight = {self.dataset.class_names.index(name): one for name, one in weights.items()}
         else:
             class_weight = weights
+        positions: dict[Position, tuple[Fold, tuple[int, ...]]] = {}  # with what names the fold's random stream
+        for outer, fold in enumerate(self.folds):
+            positions[outer, None] = fold, (fold.repeat, fold.fold)
+            for inner, inside in enumerate(self.inner_folds[outer]):
+                positions[outer, inner] = inside, (fold.repeat, fold.fold, inner)
+        common: dict[str, Any] = {"dataset": self.dataset, "scale": job.data.scale, "missing": job.data.missing}
         if self.is_network:
             settings = config.network_settings(job)
-            epochs = curve_epochs(settings.epochs, job.tracking.curve_points)
+            common |= {"class_weight": class_weight, "check_gradient": job.training.check_gradient}
+            common |= {"curve_epochs": curve_epochs(settings.epochs, job.tracking.curve_points)}
             return {
-                position: NetworkTask(
-                    dataset=self.dataset,
-                    scale=job.data.scale,
-                    missing=job.data.missing,
-                    fold=fold,
-                    settings=replace(settings, stream=stream),
-                    class_weight=class_weight,
-                    check_gradient=job.training.check_gradient,
-                    curve_epochs=epochs,
-                )
-                for position, fold, stream in self._positions()
+                position: NetworkTask(fold=fold, settings=replace(settings, stream=stream), **common)
+                for position, (fold, stream) in positions.items()
             }
         parameters = config.model_parameters(job)
         if "class_weight" in parameters:
             parameters["class_weight"] = class_weight
         estimator = models.make_model(job.model.name, parameters)
         return {
-            position: EstimatorTask(
-                dataset=self.dataset, scale=job.data.scale, missing=job.data.missing, fold=fold, estimator=estimator
-            )
-            for position, fold, _ in self._positions()
+            position: EstimatorTask(fold=fold, estimator=estimator, **common)
+            for position, (fold, _) in positions.items()
         }
-
-    def _positions(self) -> Iterator[tuple[Position, Fold, tuple[int, ...]]]:
-        """Yield every fold to be fitted with its position, and what names its random stream."""
-        for outer, fold in enumerate(self.folds):
-            yield (outer, None), fold, (fold.repeat, fold.fold)
-            for inner, inside in enumerate(self.inner_folds[outer]):
-                yield (outer, inner), inside, (fold.repeat, fold.fold, inner)
 
 
 def curve_epochs(epochs: int, points: int) -> tuple[int, ...]:
@@ -200,26 +189,20 @@ class _Loader:
     def __init__(self) -> None:
         self._datasets: dict[str, Dataset] = {}
         self._tests: dict[tuple[int, str], Dataset] = {}
-        self._rows: dict[tuple[Any, ...], _Rows] = {}
+        self._make_rows = cache(_make_rows)
 
     def rows(self, job: JobConfig) -> _Rows:
-        dataset = self._dataset(job)
-        _check_model(job, dataset)
-        _check_class_weight(job, dataset)
-        _check_memory(job, dataset)
-        key = (id(dataset), job.cv, job.seed)
-        if key not in self._rows:
-            self._rows[key] = _make_rows(dataset, job.cv, job.seed)
-        rows = self._rows[key]
-        _check_early_stopping(job, rows)
-        return rows
-
-    def _dataset(self, job: JobConfig) -> Dataset:
         arguments = job.data.reading()
         key = repr(arguments)
         if key not in self._datasets:
             self._datasets[key] = data.load(**arguments)
-        return self._datasets[key]
+        dataset = self._datasets[key]
+        _check_model(job, dataset)
+        _check_class_weight(job, dataset)
+        _check_memory(job, dataset)
+        rows = self._make_rows(dataset, job.cv, job.seed)
+        _check_early_stopping(job, rows)
+        return rows
 
     def test(self, job: JobConfig, learned: Dataset) -> Dataset | None:
         """The rows of `data.test`; None without it."""
@@ -228,13 +211,8 @@ class _Loader:
             return None
         key = (id(learned), asked.test)
         if key not in self._tests:
-            self._tests[key] = data.read_test(
-                asked.test,
-                learned,
-                separator=asked.separator,
-                header=asked.header,
-                impute=asked.missing == "impute",
-            )
+            how: dict[str, Any] = {"separator": asked.separator, "header": asked.header}
+            self._tests[key] = data.read_test(asked.test, learned, impute=asked.missing == "impute", **how)
         return self._tests[key]
 
 

@@ -99,7 +99,10 @@ def make_stacks(jobs: Mapping[int, "Job"], n_jobs: int, max_bytes: int) -> list[
     for number, job in jobs.items():
         grouped: dict[tuple[Hashable, int], dict[Place, FoldTask]] = {}
         for position, task in job.tasks.items():
-            kind = (keys.of(task), _task_bytes(task, keys)) if isinstance(task, NetworkTask) else (None, 0)
+            kind: tuple[Hashable, int] = None, 0
+            if isinstance(task, NetworkTask):
+                samples = len(task.fold.train) + len(task.fold.test)
+                kind = keys.of(task), network_bytes(task.settings, task.classes, keys.inputs(task), samples)
             grouped.setdefault(kind, {})[number, position] = task
         made = [Stack(tasks, len(tasks) * size) for (_, size), tasks in grouped.items()]
         if job.is_network:
@@ -116,18 +119,10 @@ def make_stacks(jobs: Mapping[int, "Job"], n_jobs: int, max_bytes: int) -> list[
         size = max(1, min(largest // folds, max_bytes // sum(stack.bytes for stack in own)))
         for start in range(0, len(numbers), size):
             chunk = [of_jobs[number] for number in numbers[start : start + size]]
-            stacks += [_joined(like) for like in zip(*chunk, strict=True)]
+            for like in zip(*chunk, strict=True):
+                tasks = {place: task for stack in like for place, task in stack.tasks.items()}
+                stacks.append(Stack(tasks, sum(stack.bytes for stack in like)))
     return stacks + others
-
-
-def _task_bytes(task: NetworkTask, keys: StackKeys) -> int:
-    samples = len(task.fold.train) + len(task.fold.test)
-    return network_bytes(task.settings, task.classes, keys.inputs(task), samples)
-
-
-def _joined(stacks: Sequence[Stack]) -> Stack:
-    tasks = {place: task for stack in stacks for place, task in stack.tasks.items()}
-    return Stack(tasks, sum(stack.bytes for stack in stacks))
 
 
 def workloads(stacks: Sequence[Stack], workers: int) -> list[tuple[Stack, ...]]:

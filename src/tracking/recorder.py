@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 
 from src.comparison.held_out import HeldOut
@@ -21,6 +22,21 @@ from src.tracking.runs import NoSweep, Sweep, list_jobs, log_jobs, no_sweep, reo
 from src.tracking.sending import TOGETHER, Sender
 from src.tracking.store import experiment_id, open_store
 from src.tracking.sweeps import OPTIONS, read_held_out, read_job
+
+
+@dataclass(frozen=True)
+class AskedSweep:
+    """A sweep as a command asks for it.
+
+    `digest` identifies it when it is typed again; `jobs` are each job's digest, name and overrides, plain data;
+    `options` is what is asked of them together; `searched` says that a search proposes them.
+    """
+
+    digest: str
+    name: str
+    jobs: Sequence[Mapping[str, Any]]
+    options: ComparisonConfig
+    searched: bool
 
 
 class Recorder:
@@ -81,29 +97,17 @@ class Recorder:
         self._check_writing(self.place.experiment_id)
         self._begin_sending(self.place.experiment_id, digest)
 
-    def begin(
-        self,
-        configs: Mapping[str, JobConfig],
-        *,
-        digest: str,
-        name: str,
-        jobs: Sequence[Mapping[str, Any]],
-        options: ComparisonConfig,
-        searched: bool,
-        reuse: bool,
-    ) -> dict[str, RecordedJob]:
+    def begin(self, asked: AskedSweep, configs: Mapping[str, JobConfig], *, reuse: bool) -> dict[str, RecordedJob]:
         """See to it that there is an open parent run that lists all jobs, unless the whole sweep is there already.
 
         Sweeps that died are set right. A sweep that was interrupted or had failures is opened again.
 
         Parameters
         ----------
+        asked
+            The sweep; a search's has all jobs that were proposed so far.
         configs
             The jobs to come, by digest.
-        digest, name, options, searched
-            The sweep's, see `src.tracking.runs.start_sweep`; what is asked of its jobs; whether a search proposes them.
-        jobs
-            All of the sweep, as `start_sweep` lists them; of a search all so far.
         reuse
             Whether what is recorded counts.
 
@@ -114,42 +118,46 @@ class Recorder:
         """
         identity = experiment_id(self.store, self._experiment)
         if self.place is None:
-            repair_dead_sweeps(self.store, identity, held=digest if self._is_claimed else None)
-            self._begin_sending(identity, digest)
-            earlier = unfinished_sweep(self.store, identity, digest) if reuse else None
+            repair_dead_sweeps(self.store, identity, held=asked.digest if self._is_claimed else None)
+            self._begin_sending(identity, asked.digest)
+            earlier = unfinished_sweep(self.store, identity, asked.digest) if reuse else None
             if earlier is not None:
                 self._check_writing(identity)
                 self._reopen(earlier.run_id)
         # Only now: another process may have ended the sweep that has just been opened again.
         finished = finished_runs(self.store, identity, set(configs)) if reuse else {}
-        if len(finished) == len(configs) and self.place is None:
-            same = sweeps_of_digest(self.store, identity, digest)
+        all_finished = len(finished) == len(configs)
+        if all_finished and self.place is None:
+            same = sweeps_of_digest(self.store, identity, asked.digest)
             self.place = next((Sweep(run, {}) for run in same if run.status == "FINISHED"), None)
             self.complete = self.place is not None
-        if self.complete and len(finished) == len(configs):
+        if all_finished and self.complete:
             self.held_out = read_held_out(self.store, self.sweep.run)
         else:
-            if self.complete:  # a search that goes further than the recorded one
-                self._reopen(self.sweep.run_id)
-                self.complete = False
-            if isinstance(self.place, Sweep):
-                list_jobs(self.store, self.place, jobs)
-            else:
-                self._check_writing(identity)
-                asked = options.model_dump(mode="json")
-                self.place = start_sweep(
-                    self.store,
-                    experiment=self._experiment,
-                    name=name,
-                    digest=digest,
-                    jobs=jobs,
-                    tags={**provenance.tags(), **({SEARCH: "true"} if searched else {})},
-                    params=flatten({"comparison": asked}),
-                    files={OPTIONS: artifacts.yaml_bytes(asked)},
-                    claimed=self._is_claimed,
-                )
+            self._open_sweep(asked, identity)
         self.borrowed |= {run.run_id for run in finished.values() if run.parent_id != self.sweep.run_id}
         return {digest: read_job(self.store, run, configs[digest]) for digest, run in finished.items()}
+
+    def _open_sweep(self, asked: AskedSweep, experiment_id: str) -> None:
+        if self.complete:  # a search that goes further than the recorded one
+            self._reopen(self.sweep.run_id)
+            self.complete = False
+        if isinstance(self.place, Sweep):
+            list_jobs(self.store, self.place, asked.jobs)
+            return
+        self._check_writing(experiment_id)
+        options = asked.options.model_dump(mode="json")
+        self.place = start_sweep(
+            self.store,
+            experiment=self._experiment,
+            name=asked.name,
+            digest=asked.digest,
+            jobs=asked.jobs,
+            tags={**provenance.tags(), **({SEARCH: "true"} if asked.searched else {})},
+            params=flatten({"comparison": options}),
+            files={OPTIONS: artifacts.yaml_bytes(options)},
+            claimed=self._is_claimed,
+        )
 
     def _reopen(self, run_id: str) -> None:
         self.place = reopen_sweep(self.store, run_id, provenance.tags(), claimed=self._is_claimed)
