@@ -18,7 +18,7 @@ LOOK_SECONDS = 0.1
 
 @dataclass
 class Counts:
-    """How far a sweep is: jobs by their fate, network epochs trained and to train, and the best score so far.
+    """How far a sweep is: jobs by their fate, network epochs trained and of all, and the best score so far.
 
     A job that is no network counts one epoch for each fold; these are its `others`.
     """
@@ -30,7 +30,7 @@ class Counts:
     networks: int = 0
     others: int = 0
     epochs: int = 0
-    epochs_to_come: int = 0
+    all_epochs: int = 0
     best: float | None = None
     started: float = field(default_factory=time.perf_counter)
 
@@ -64,7 +64,6 @@ class Display:
         self._last_line = self._last_look = time.perf_counter()
         self._progress: Progress | None = None
         self._cell: Any = None  # IPython's handle of what a notebook shows
-        self._total = 0
         if self.console.is_terminal and not self.console.is_jupyter:
             self._progress = Progress(
                 BarColumn(bar_width=24),
@@ -77,10 +76,9 @@ class Display:
 
     def __enter__(self) -> "Display":
         """Begin to show."""
-        self._total = self.counts.epochs + self.counts.epochs_to_come
         if self._progress is not None:
             self._progress.start()
-            self._progress.add_task(self.counts.text(self.metric), total=self._total)
+            self._progress.add_task(self.counts.text(self.metric), total=self.counts.all_epochs)
         elif self.console.is_jupyter:  # Rich would ask for ipywidgets
             from IPython.display import display  # it has no types
 
@@ -116,7 +114,7 @@ class Display:
 
     def _as_cell(self, *, bar: bool) -> dict[str, str]:
         text = self.counts.text(self.metric)
-        drawn = f'<progress value="{self.counts.epochs}" max="{self._total}"></progress> ' if bar else ""
+        drawn = f'<progress value="{self.counts.epochs}" max="{self.counts.all_epochs}"></progress> ' if bar else ""
         return {"text/plain": text, "text/html": drawn + text}
 
     def _line(self) -> None:

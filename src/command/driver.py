@@ -15,7 +15,7 @@ from src.command.display import Counts, Display
 from src.command.ending import begin_page, end_sweep, show_single_runs, sweep_report
 from src.command.interruption import Interruptions
 from src.command.kept import KeptModels
-from src.command.record import new_run, recorded_job
+from src.command.record import record_of
 from src.command.so_far import JobsSoFar
 from src.comparison.outcome import Outcome
 from src.config import JobConfig
@@ -115,7 +115,7 @@ class Command:
         so_far.expect(jobs.distinct)
         self._begin(jobs)
         plan = make_plan(jobs, so_far.recorded, sweep)
-        counts.epochs_to_come = plan.epochs
+        counts.all_epochs = counts.epochs + plan.epochs
         for line in plan.lines():
             print(line)
         sys.stdout.flush()
@@ -177,10 +177,9 @@ class Command:
         so_far, place = self.so_far, self._recorder.place
         assert place is not None
         with self._interruptions.shield():
-            jobs = [recorded_job(each, so_far.names[each.job.digest]) for each in ended]
             with self._telling_losses():
-                runs = [new_run(place, job, each) for job, each in zip(jobs, ended, strict=True)]
-                so_far.add(self._recorder.write(jobs, runs))
+                records = [record_of(each, so_far.names[each.job.digest], place) for each in ended]
+                so_far.add(self._recorder.write(records))
             for each in ended:
                 if isinstance(each.outcome, Failure):
                     self._failures.append(f"job {each.job.typed} failed: {each.outcome.type}: {each.outcome.message}")

@@ -14,11 +14,11 @@ from src.tracking.records import BLAS, NewRun
 from src.tracking.runs import NoSweep, Sweep, job_run
 
 
-def recorded_job(ended: EndedJob, name: str) -> RecordedJob:
-    """Return what is read back of a job once it is recorded under a name; only the run's id is still to come."""
+def record_of(ended: EndedJob, name: str, place: Sweep | NoSweep) -> tuple[RecordedJob, NewRun]:
+    """Return what is read back of a job once it is recorded, but for the run's id, and the run that is to hold it."""
     job, outcome = ended.job, ended.outcome
     result = outcome if isinstance(outcome, JobResult) else None
-    return RecordedJob(
+    recorded = RecordedJob(
         run_id="",
         name=name,
         status="FAILED" if result is None else "FINISHED",
@@ -33,15 +33,10 @@ def recorded_job(ended: EndedJob, name: str) -> RecordedJob:
         error=outcome.message if isinstance(outcome, Failure) else None,
         warnings={} if result is None else result.warnings(),
     )
-
-
-def new_run(place: Sweep | NoSweep, recorded: RecordedJob, ended: EndedJob) -> NewRun:
-    """Return the run that is to hold a job."""
-    job = ended.job
-    return job_run(
+    run = job_run(
         place,
         recorded,
-        ended.outcome,
+        outcome,
         started=ended.started,
         ended=ended.ended,
         dataset=_recorded_dataset(job.dataset),
@@ -49,6 +44,7 @@ def new_run(place: Sweep | NoSweep, recorded: RecordedJob, ended: EndedJob) -> N
         overrides=job.overrides,
         tags={BLAS: ended.blas},
     )
+    return recorded, run
 
 
 @cache

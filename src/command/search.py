@@ -17,6 +17,8 @@ from src.evaluation.metrics import higher_is_better
 from src.sweep.jobs import Jobs
 from src.words import not_installed
 
+DIRECTIONS = (None, "minimize", "maximize")
+
 
 class SearchError(UserError):
     """A search that cannot be made here."""
@@ -42,33 +44,22 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     SearchError
         For the first of them.
     """
-    for key, allowed, is_allowed in (
-        ("n_trials", "a whole number of at least 1", _is_count),
-        ("n_jobs", "a whole number of at least 1", _is_count),
-        ("max_failure_rate", "a number from 0 to 1", lambda rate: isinstance(rate, int | float) and 0 <= rate <= 1),
-        (
-            "direction",
-            "minimize, maximize or null, for what comparison.metric needs",
-            (None, "minimize", "maximize").__contains__,
-        ),
-        (
-            "params",
-            "a mapping from keys to values, such as {training.l2: 'interval(0,1)'}",
-            lambda value: isinstance(value, Mapping | None),
-        ),
-        (
-            "search_space",
-            "null: write hydra.sweeper.params, a mapping from keys to values",
-            lambda value: value is None,
-        ),
+    given, mapping = settings.get, "a mapping from keys to values"
+    rate = given("max_failure_rate")
+    for key, allowed, is_so in (
+        *((key, "a whole number of at least 1", _is_count(given(key))) for key in ("n_trials", "n_jobs")),
+        ("max_failure_rate", "a number from 0 to 1", isinstance(rate, int | float) and 0 <= rate <= 1),
+        ("direction", "minimize, maximize or null, for what comparison.metric needs", given("direction") in DIRECTIONS),
+        ("params", f"{mapping}, such as {{training.l2: 'interval(0,1)'}}", isinstance(given("params"), Mapping | None)),
+        ("search_space", f"null: write hydra.sweeper.params, {mapping}", given("search_space") is None),
         (
             "storage",
             "null: every trial is recorded in MLflow, and the same command goes on from there",
-            lambda value: value is None,
+            given("storage") is None,
         ),
     ):
-        if not is_allowed(settings.get(key)):
-            raise SearchError(f"hydra.sweeper.{key}: {shown(settings.get(key))} is not {allowed}.")
+        if not is_so:
+            raise SearchError(f"hydra.sweeper.{key}: {shown(given(key))} is not {allowed}.")
 
 
 def _is_count(value: Any) -> bool:

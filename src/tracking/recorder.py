@@ -215,15 +215,16 @@ class Recorder:
         """How many jobs that `write` was given are still to be written."""
         return 0 if self._sender is None else self._sender.count
 
-    def write(self, jobs: Sequence[RecordedJob], runs: Sequence[NewRun]) -> list[RecordedJob]:
+    def write(self, ended: Sequence[tuple[RecordedJob, NewRun]]) -> list[RecordedJob]:
         """Write the runs of jobs that have ended; return the jobs, each with its run's id.
 
         Those for a server are sent from here on, outlive this process, and get their ids by `written`.
         """
+        jobs, runs = [job for job, _ in ended], [run for _, run in ended]
         if self._sender is None:
             return log_jobs(self.store, jobs, runs)
         self._sender.send(runs)
-        return list(jobs)
+        return jobs
 
     def written(self, jobs: Mapping[str, RecordedJob], *, patiently: bool = True) -> dict[str, RecordedJob]:
         """Wait until all is written that `write` was given, from a server that is gone only if `patiently`.
