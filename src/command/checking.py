@@ -11,7 +11,7 @@ from src.kernels import require
 from src.sweep.compose import Composed
 from src.sweep.jobs import Job
 
-OTHER_DATA = {"data", "data.name", "data.path", "data.target"}  # keys that choose what is learned from what
+OTHER_DATA = {"data", "data.name", "data.path", "data.target"}  # whose table it is, and what is to be told from it
 
 
 def check_workers(sweep: SweepConfig) -> None:
@@ -30,7 +30,7 @@ def check_workers(sweep: SweepConfig) -> None:
 
 
 def drop_foreign_question(composed: Sequence[Composed], typed: Sequence[str]) -> None:
-    """Where what was typed puts other data in the place of a study's own, which its question names, ask what varies."""
+    """Leave out a study's question, which is about its own data, where others were typed: its page asks what varies."""
     keys = {override.partition("=")[0].lstrip("+") for override in typed}
     if not keys.isdisjoint(OTHER_DATA) and "comparison.question" not in keys:
         for each in composed:
