@@ -197,7 +197,9 @@ class _Loader:
         if key not in self._datasets:
             self._datasets[key] = data.load(**arguments)
         dataset = self._datasets[key]
-        _check_model(job, dataset)
+        if job.model.name not in NETWORKS:  # a class that cannot be fitted as the job asks is refused here
+            weighted = dataset.sample_weight is not None
+            models.make_model(job.model.name, config.model_parameters(job), weighted=weighted)
         _check_class_weight(job, dataset)
         _check_memory(job, dataset)
         rows = self._make_rows(dataset, job.cv, job.seed)
@@ -228,13 +230,8 @@ def _check_same_test(dataset: Dataset, first: Dataset | None, other: Dataset | N
 
 def _make_rows(dataset: Dataset, cv: CVConfig, seed: int) -> _Rows:
     target = np.asarray(dataset.target)
-    common: dict[str, Any] = {
-        "stratified": cv.stratified,
-        "seed": seed,
-        "class_names": dataset.class_names,
-        "groups": dataset.groups,
-        "groups_name": dataset.groups_name,
-    }
+    common: dict[str, Any] = {"stratified": cv.stratified, "seed": seed, "class_names": dataset.class_names}
+    common |= {"groups": dataset.groups, "groups_name": dataset.groups_name}
     if dataset.fold is None:
         folds = make_folds(target, folds=cv.folds, repeats=cv.repeats, **common)
     else:
@@ -255,21 +252,14 @@ def _check_memory(job: JobConfig, dataset: Dataset) -> None:
         of_networks = fits * network_bytes(settings, len(dataset.class_names), inputs, rows)
     needed, allowed = of_folds + of_networks, int(job.sweep.max_memory or psutil.virtual_memory().available)
     if needed > allowed:
-        key, fewer = (
-            ("cv.folds", "fewer folds") if of_folds > of_networks else ("model.hidden_layer_sizes", "smaller layers")
-        )
+        key, fewer = "model.hidden_layer_sizes", "smaller layers"
+        if of_folds > of_networks:
+            key, fewer = "cv.folds", "fewer folds"
         limit = "sweep.max_memory" if job.sweep.max_memory else "what is free"
         raise ConfigError(
             f"{key}: {counted(fits, 'fit')} on {counted(rows, 'row')} of {dataset.name} need about {decimal(needed)} "
             f"of memory, more than {decimal(allowed)} ({limit}). Ask for {fewer}, or raise sweep.max_memory."
         )
-
-
-def _check_model(job: JobConfig, dataset: Dataset) -> None:
-    """Refuse a scikit-learn class that cannot be fitted as the job asks, before anything is trained."""
-    if job.model.name not in NETWORKS:
-        weighted = dataset.sample_weight is not None
-        models.make_model(job.model.name, config.model_parameters(job), weighted=weighted)
 
 
 def _check_early_stopping(job: JobConfig, rows: _Rows) -> None:
