@@ -107,7 +107,7 @@ def test_the_language_is_no_part_of_a_job_or_of_a_search(tmp_path: Path) -> None
     assert "2/2 个任务 | 2 个取自记录 | 0 个网络 | 最好的 test/accuracy 为" in chinese.err
     assert len(record.parents()) == 1
     with search({}, ["seed=1", "lang=zh"]) as one, search({}, ["seed=1"]) as other:
-        assert one.search == other.search
+        assert one.digest == other.digest
 
 
 def test_a_problem_is_told_in_english_in_both_languages(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ def test_the_picture_of_the_result_is_what_the_program_prints(homework: Homework
 def test_the_picture_of_the_result_in_chinese_is_what_the_program_prints(
     homework: Homework, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(homework.folder)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", homework.uri)
     again = command("experiments=homework5", "lang=zh")
     of_reuse = ("取自记录", "运行者：")  # said only where jobs are reused

@@ -20,7 +20,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from src.command.record import Recorder
+from src.tracking.recorder import Recorder
 from tests.processes import Commands, Running
 from tests.stores import Record, empty_store
 
@@ -252,10 +252,10 @@ def test_ctrl_c_ends_everything_quietly(store: Store, backend: str) -> None:
 def test_ctrl_c_while_an_interrupted_sweep_ends_still_tells_what_is_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, methods: list[str]
 ) -> None:
-    def interrupting(method: Callable[..., None]) -> Callable[..., None]:
-        def called(*arguments: object, **keys: object) -> None:
+    def interrupting(method: Callable[..., object]) -> Callable[..., object]:
+        def called(*arguments: object, **keys: object) -> object:
             signal.raise_signal(signal.SIGINT)
-            method(*arguments, **keys)
+            return method(*arguments, **keys)
 
         return called
 

@@ -11,7 +11,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 if TYPE_CHECKING:
-    from src.command.driver import Command
+    from src.command.search import Search
 
 
 @dataclass
@@ -27,7 +27,7 @@ ConfigStore.instance().store(group="hydra/launcher", name="stacked", node=Stacke
 class StackedLauncher(Launcher):
     """Hands each batch of jobs to `src.command.run_sweep`."""
 
-    command: "Command | None" = None  # set by a sweeper whose batches belong to one command
+    search: "Search | None" = None  # set by a sweeper whose batches belong to one command
     run_id: str | None = None  # of the sweep, once it is recorded
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -39,7 +39,7 @@ class StackedLauncher(Launcher):
         """Run the jobs; return each one's `comparison.metric` in Hydra's form."""
         from src.command import run_sweep
 
-        self.run_id, scores = run_sweep(self.hydra_context.config_loader, self.config, job_overrides, self.command)
+        self.run_id, scores = run_sweep(self.hydra_context.config_loader, self.config, job_overrides, self.search)
         return [
             JobReturn(overrides=overrides, _return_value=score, status=JobStatus.COMPLETED)
             for overrides, score in zip(job_overrides, scores, strict=True)

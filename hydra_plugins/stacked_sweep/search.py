@@ -109,6 +109,6 @@ class SearchSweeper(Sweeper):
         begin_folder(self.config)
         launcher: Any = self.optuna.sweeper.launcher
         settings = OmegaConf.to_container(self.config.hydra.sweeper, resolve=True)
-        with search(settings, arguments) as launcher.command:
+        with search(settings, arguments) as launcher.search:
             self.optuna.sweep(arguments)
         return getattr(launcher, "run_id", None)  # of Hydra's own launchers each job is alone

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from hydra.core.config_loader import ConfigLoader
     from omegaconf import DictConfig
 
-    from src.command.driver import Command
+    from src.command.search import Search
     from src.sweep.compose import Composed
     from src.sweep.jobs import Jobs
 
@@ -29,7 +29,7 @@ def run_single(config: "DictConfig", overrides: Sequence[str]) -> tuple[str | No
     """
     from src.sweep.compose import Composed, plain
 
-    jobs = _checked([Composed(tuple(overrides), plain(config))])
+    jobs = _checked([Composed(tuple(overrides), plain(config))], overrides)
     if jobs.distinct[0].checked.sweep.dry_run:
         from src.command.dry_run import show_plan
 
@@ -38,7 +38,7 @@ def run_single(config: "DictConfig", overrides: Sequence[str]) -> tuple[str | No
 
     from src.command.driver import Command
 
-    with Command(alone=True) as command:
+    with Command(jobs.distinct[0].checked, alone=True) as command:
         (score,) = command.run(jobs)
     return command.run_id, float("nan") if score is None else score
 
@@ -47,7 +47,7 @@ def run_sweep(
     loader: "ConfigLoader",
     config: "DictConfig",
     job_overrides: Sequence[Sequence[str]],
-    search: "Command | None" = None,
+    search: "Search | None" = None,
 ) -> tuple[str | None, list[float | None]]:
     """Run the jobs of a sweep, or a batch of a search's; see `src.command.driver.Command`.
 
@@ -55,7 +55,7 @@ def run_sweep(
     ----------
     loader, config : Hydra's, to compose the jobs with.
     job_overrides : what distinguishes each combination.
-    search : the command that the jobs are a batch of; None for a sweep, all of whose jobs these are.
+    search : what the jobs are a batch of; None for a sweep, all of whose jobs these are.
 
     Returns
     -------
@@ -68,7 +68,8 @@ def run_sweep(
     """
     from src.sweep.compose import compose_jobs
 
-    jobs = _checked(compose_jobs(loader, config, job_overrides), searched=search is not None)
+    composed = compose_jobs(loader, config, job_overrides)
+    jobs = _checked(composed, config.hydra.overrides.task, searched=search is not None)
     settings = jobs.distinct[0].checked
     if settings.sweep.dry_run:
         from src.command.driver import SearchOver
@@ -79,28 +80,27 @@ def run_sweep(
             raise SearchOver
         return None, [None] * len(jobs.of_combination)
 
+    if search is not None:
+        return search.run(jobs)
+
     from src.command.driver import Command
 
-    if search is not None:
-        from src.command.search import without_nan
-
-        scores = without_nan(search.run(jobs), settings.comparison.metric)
-        return search.run_id, scores
-    with Command() as command:
+    with Command(settings) as command:
         scores = command.run(jobs)
     return command.run_id, scores
 
 
-def _checked(composed: "Sequence[Composed]", *, searched: bool = False) -> "Jobs":
+def _checked(composed: "Sequence[Composed]", typed: Sequence[str], *, searched: bool = False) -> "Jobs":
     from src.sweep.checking import check_all
 
     sweep = check_all(composed)[0].sweep  # before the imports that take seconds: a misspelt value is told at once
 
-    from src.command.checking import check_command, check_workers
+    from src.command.checking import check_command, check_workers, drop_foreign_question
     from src.language import choose
     from src.sweep.jobs import make_jobs
 
     check_workers(sweep)
+    drop_foreign_question(composed, typed)
     jobs = make_jobs(composed)
     choose(jobs.distinct[0].checked.lang)
     check_command(jobs.distinct, searched=searched)

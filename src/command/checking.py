@@ -8,7 +8,10 @@ from src.comparison.naming import candidate_names
 from src.config import ConfigError
 from src.config.schema import SweepConfig
 from src.kernels import require
+from src.sweep.compose import Composed
 from src.sweep.jobs import Job
+
+OTHER_DATA = {"data", "data.name", "data.path", "data.target"}  # whose table it is, and what is to be told from it
 
 
 def check_workers(sweep: SweepConfig) -> None:
@@ -24,6 +27,15 @@ def check_workers(sweep: SweepConfig) -> None:
         from src.sweep import starting  # Dask takes a second to import
 
         starting.check(sweep)
+
+
+def drop_foreign_question(composed: Sequence[Composed], typed: Sequence[str]) -> None:
+    """Leave out a study's question, which is about its own data, where others were typed: its page asks what varies."""
+    keys = {override.partition("=")[0].lstrip("+") for override in typed}
+    if not keys.isdisjoint(OTHER_DATA) and "comparison.question" not in keys:
+        for each in composed:
+            if each.config.get("experiments") is not None:
+                each.config["comparison"]["question"] = None
 
 
 def check_command(jobs: Sequence[Job], *, searched: bool) -> None:

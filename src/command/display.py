@@ -18,26 +18,21 @@ LOOK_SECONDS = 0.1
 
 @dataclass
 class Counts:
-    """How far a sweep is: jobs by their fate, network epochs trained and to train, and the best score so far.
+    """How far a sweep is: jobs by their fate, network epochs trained and of all, and the best score so far.
 
     A job that is no network counts one epoch for each fold; these are its `others`.
     """
 
     jobs: int = 0
+    ended: int = 0
     reused: int = 0
-    done: int = 0
     failed: int = 0
     networks: int = 0
     others: int = 0
     epochs: int = 0
-    epochs_to_come: int = 0
+    all_epochs: int = 0
     best: float | None = None
     started: float = field(default_factory=time.perf_counter)
-
-    @property
-    def ended(self) -> int:
-        """Jobs that need no more work."""
-        return self.done + self.failed + self.reused
 
     def text(self, metric: str) -> str:
         """Say it in one line."""
@@ -69,7 +64,6 @@ class Display:
         self._last_line = self._last_look = time.perf_counter()
         self._progress: Progress | None = None
         self._cell: Any = None  # IPython's handle of what a notebook shows
-        self._total = 0
         if self.console.is_terminal and not self.console.is_jupyter:
             self._progress = Progress(
                 BarColumn(bar_width=24),
@@ -82,15 +76,14 @@ class Display:
 
     def __enter__(self) -> "Display":
         """Begin to show."""
-        self._total = self.counts.epochs + self.counts.epochs_to_come
         if self._progress is not None:
             self._progress.start()
-            self._progress.add_task(self.counts.text(self.metric), total=self._total)
+            self._progress.add_task(self.counts.text(self.metric), total=self.counts.all_epochs)
         elif self.console.is_jupyter:  # Rich would ask for ipywidgets
             from IPython.display import display  # it has no types
 
             shown: Any = display
-            self._cell = shown(self._as_cell(self._bar()), raw=True, display_id=True)
+            self._cell = shown(self._as_cell(bar=True), raw=True, display_id=True)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -98,7 +91,7 @@ class Display:
         if self._progress is not None:
             self._progress.stop()
         elif self._cell is not None:
-            self._cell.update(self._as_cell(), raw=True)
+            self._cell.update(self._as_cell(bar=False), raw=True)
         else:
             self._line()
 
@@ -115,16 +108,14 @@ class Display:
             task = self._progress.task_ids[0]
             self._progress.update(task, completed=self.counts.epochs, description=self.counts.text(self.metric))
         elif self._cell is not None:
-            self._cell.update(self._as_cell(self._bar()), raw=True)
+            self._cell.update(self._as_cell(bar=True), raw=True)
         elif time.perf_counter() - self._last_line > LINE_SECONDS:
             self._line()
 
-    def _bar(self) -> str:
-        return f'<progress value="{self.counts.epochs}" max="{self._total}"></progress> '
-
-    def _as_cell(self, bar: str = "") -> dict[str, str]:
+    def _as_cell(self, *, bar: bool) -> dict[str, str]:
         text = self.counts.text(self.metric)
-        return {"text/plain": text, "text/html": bar + text}
+        drawn = f'<progress value="{self.counts.epochs}" max="{self.counts.all_epochs}"></progress> ' if bar else ""
+        return {"text/plain": text, "text/html": drawn + text}
 
     def _line(self) -> None:
         self._last_line = time.perf_counter()

@@ -12,20 +12,29 @@ from typing import Self
 from rich.console import Console
 
 from src.command.display import Counts, Display
+from src.command.ending import begin_page, end_sweep, show_single_runs, sweep_report
 from src.command.interruption import Interruptions
-from src.command.record import Recorder
+from src.command.kept import KeptModels
+from src.command.record import record_of
+from src.command.so_far import JobsSoFar
 from src.comparison.outcome import Outcome
 from src.config import JobConfig
 from src.config.identity import foreign_names
 from src.errors import UserError
+from src.evaluation.results import Failure
 from src.evaluation.warned import listening
 from src.language import ENGLISH, say, speaking
+from src.report.comparison import data_cautions, described_data
+from src.report.page import ComparisonReport
 from src.report.summary import print_end, print_summary
-from src.sweep.backends import run_stacks
-from src.sweep.jobs import Job, Jobs
-from src.sweep.plan import make_plan
-from src.sweep.stacks import Collector, EndedJob
+from src.sweep.jobs import Jobs
+from src.sweep.plan import make_plan, train
+from src.sweep.stacks import EndedJob
+from src.tracking import view
+from src.tracking.artifacts import local_folder
 from src.tracking.errors import TrackingError
+from src.tracking.reading import StoredRecord
+from src.tracking.recorder import Recorder
 
 
 class JobsFailedError(UserError):
@@ -40,12 +49,6 @@ class RecordError(UserError):
     exit_status = 1
 
 
-class KeepError(UserError):
-    """A model that could not be kept; its job is finished and logged."""
-
-    exit_status = 1
-
-
 class SearchOver(Exception):  # noqa: N818 - it is no error
     """There is nothing more to search for: it was a dry run, or a job failed and `sweep.on_failure` says stop."""
 
@@ -53,32 +56,38 @@ class SearchOver(Exception):  # noqa: N818 - it is no error
 class Command:
     """The jobs of one command, in one batch or, in a search, in several; use as a context manager.
 
-    Entering listens to interruptions. Leaving ends the record truthfully, whatever happened within, prints the result
-    and raises JobsFailedError if jobs failed.
+    Entering listens to interruptions and opens the store. Leaving ends the record truthfully, whatever happened within,
+    prints the result and raises JobsFailedError if jobs failed.
 
     Parameters
     ----------
+    settings
+        Those of any of its jobs: how they are run, compared and recorded holds for all.
     alone
         It is a single job, which has no parent run and is always trained.
     search
         Identifies a search, whose jobs come in batches; None where all jobs are known from the start.
     """
 
-    def __init__(self, *, alone: bool = False, search: str | None = None) -> None:
+    def __init__(self, settings: JobConfig, *, alone: bool = False, search: str | None = None) -> None:
         self.alone = alone
-        self.search = search
+        self.so_far = JobsSoFar(settings, search)
+        self._settings = settings
         self._interruptions = Interruptions()
-        self._open = ExitStack()
-        self._recorder: Recorder | None = None
-        self._settings: JobConfig
         self._counts = Counts()
         self._failures: list[str] = []
-        self._models: dict[str, str] = {}  # the address of each job's that is kept, by the job's digest
         self._stopped = False
 
     def __enter__(self) -> Self:
-        """Listen to interruptions."""
-        self._open.enter_context(self._interruptions.heeded())
+        """Listen to interruptions, and open the store."""
+        with ExitStack() as opened:
+            opened.enter_context(self._interruptions.heeded())
+            with self._interruptions.shield():
+                self._recorder = Recorder(self._settings.tracking, _say)
+            opened.callback(self._recorder.close)
+            self._models = KeptModels(self._recorder.store)
+            opened.callback(self._models.drawer.close)
+            self._open = opened.pop_all()
         return self
 
     def run(self, jobs: Jobs) -> list[float | None]:
@@ -101,95 +110,102 @@ class Command:
         Interrupted
             On Ctrl-C or SIGTERM.
         """
-        first = jobs.distinct[0].checked
-        counts, display = self._counts, Display(self._counts, first.comparison.metric)
-        is_first = self._recorder is None
-        with self._interruptions.shield():
-            if self._recorder is None:
-                self._settings = first
-                self._recorder = Recorder(first, self.alone, self.search)
-            recorder = self._recorder
-            recorder.expect(jobs)
-        if is_first and first.sweep.reuse and not self.alone:
-            self._open.enter_context(recorder.held())
-        if is_first:
-            self._open.callback(recorder.close)
-        with self._interruptions.shield():
-            reused = recorder.begin(jobs)
-            counts.jobs, counts.reused = len(recorder.jobs), len(recorder.reused)
-            counts.best = recorder.best.score
-        plan = make_plan(jobs, reused, first.sweep)
-        counts.epochs_to_come = plan.epochs
+        so_far, sweep = self.so_far, self._settings.sweep
+        counts, display = self._counts, Display(self._counts, self._settings.comparison.metric)
+        so_far.expect(jobs.distinct)
+        self._begin(jobs)
+        plan = make_plan(jobs, so_far.recorded, sweep)
+        counts.all_epochs = counts.epochs + plan.epochs
         for line in plan.lines():
             print(line)
         sys.stdout.flush()
-        if plan.stacks and not (self.alone and first.tracking.models == "none"):
-            recorder.drawer.start()
-        collector = Collector(plan.missing)
-        with listening(), display, closing(run_stacks(plan.stacks, first.sweep, display.passed)) as stacks:
-            for stack in stacks:
-                others = sum(not plan.missing[number].is_network for number, _ in stack.results)
-                counts.networks += len(stack.results) - others
-                counts.others += others
-                counts.epochs += others
-                self._log([(jobs.distinct[job.number], job) for job in collector.add(stack)], recorder, display)
+        if plan.stacks and not (self.alone and self._settings.tracking.models == "none"):
+            self._models.drawer.start()
+        with listening(), display, closing(train(plan, sweep, display.passed)) as steps:
+            for step in steps:
+                counts.networks += step.networks
+                counts.others += step.others
+                counts.epochs += step.others
+                self._log(step.ended, display)
                 if self._stopped:
                     break
-            self._written(recorder)
-        if self._stopped and self.search is not None:
+            self._written()
+        if self._stopped and so_far.search is not None:
             raise SearchOver
-        return [recorder.score(jobs.distinct[number].digest) for number in jobs.of_combination]
+        return [so_far.score(jobs.distinct[number].digest) for number in jobs.of_combination]
+
+    def _begin(self, jobs: Jobs) -> None:
+        """Open the record, and learn what is there of jobs to come."""
+        so_far, recorder, reuse = self.so_far, self._recorder, self._settings.sweep.reuse
+        if recorder.place is None and reuse and not self.alone:
+            recorder.hold(so_far.digest)
+        with self._interruptions.shield():
+            if self.alone:
+                recorder.begin_alone(so_far.digest)
+            else:
+                new = [job for job in jobs.distinct if job.digest not in so_far.recorded]
+                found = recorder.begin(so_far.asked, {job.digest: job.checked for job in new}, reuse=reuse)
+                so_far.add(found.values())
+                so_far.reused += len(found)
+            self._count()
 
     @property
     def run_id(self) -> str | None:
         """The run of the sweep or, if there is none, of the job alone; None before it is there."""
-        return None if self._recorder is None else self._recorder.run_id
+        if self.alone:
+            return next((job.run_id for job in self.so_far.ended), None)
+        return self._recorder.sweep.run_id if self._recorder.place is not None else None
 
-    @property
-    def has_scores(self) -> bool:
-        """Whether any job has ended well."""
-        return self._recorder is not None and any(job.status == "FINISHED" for job in self._recorder.ended)
+    def _count(self) -> None:
+        so_far, counts = self.so_far, self._counts
+        counts.jobs, counts.ended, counts.reused = len(so_far.jobs), len(so_far.recorded), so_far.reused
+        counts.failed, counts.best = len(self._failures), so_far.best.score
 
-    def _log(self, ended: Sequence[tuple[Job, EndedJob]], recorder: Recorder, display: Display) -> None:
+    def _log(self, ended: Sequence[EndedJob], display: Display) -> None:
         """Write jobs that have ended, up to one whose failure stops the sweep."""
-        failures = [number for number, (_, how) in enumerate(ended) if how.error is not None]
+        failures = [number for number, each in enumerate(ended) if isinstance(each.outcome, Failure)]
         if failures and self._settings.sweep.on_failure == "stop":
             self._stopped, ended = True, ended[: failures[0] + 1]
-        at_once = recorder.jobs_at_once
+        # Where each job keeps its model it does so in the same moment.
+        at_once = 1 if self._settings.tracking.models == "all" else self._recorder.at_once
         for start in range(0, len(ended), at_once):
-            self._log_together(ended[start : start + at_once], recorder)
+            self._log_together(ended[start : start + at_once])
             display.show()
 
-    def _log_together(self, ended: Sequence[tuple[Job, EndedJob]], recorder: Recorder) -> None:
+    def _log_together(self, ended: Sequence[EndedJob]) -> None:
         """Write jobs that have ended and take their ends into account, uninterrupted."""
+        so_far, place = self.so_far, self._recorder.place
+        assert place is not None
         with self._interruptions.shield():
-            try:
-                recorder.log(ended)
-            except TrackingError as error:
-                raise self._lost(error, recorder) from error
-            for job, how in ended:
-                if how.error is None:
-                    self._counts.done += 1
-                else:
-                    self._counts.failed += 1
-                    self._failures.append(f"job {job.typed} failed: {how.error.type}: {how.error.message}")
-            self._counts.best = recorder.best.score
+            with self._telling_losses():
+                records = [record_of(each, so_far.names[each.job.digest], place) for each in ended]
+                so_far.add(self._recorder.write(records))
+            for each in ended:
+                if isinstance(each.outcome, Failure):
+                    self._failures.append(f"job {each.job.typed} failed: {each.outcome.type}: {each.outcome.message}")
+            self._count()
             if self._settings.tracking.models == "all":
-                self._written(recorder)
-                done = [job for job, how in ended if how.error is None]
-                self._keep(recorder, done, drawn=done)
+                self._written()
+                done = [each.job for each in ended if not isinstance(each.outcome, Failure)]
+                self._models.keep(done, so_far, drawn=done)
 
-    def _written(self, recorder: Recorder) -> None:
+    def _written(self) -> None:
         """Wait until every job that has ended is written."""
-        try:
-            recorder.written()
-        except TrackingError as error:
-            raise self._lost(error, recorder) from error
+        with self._telling_losses():
+            self.so_far.recorded |= self._recorder.written(self.so_far.recorded)
 
-    def _told(self, recorder: Recorder) -> str:
+    @contextmanager
+    def _telling_losses(self) -> Iterator[None]:
+        """Where the store fails, say what is lost."""
+        try:
+            yield
+        except TrackingError as error:
+            raise self._lost(error) from error
+
+    def _told(self) -> str:
         """Say how many jobs are safe."""
-        waiting = recorder.waiting
-        told = say("recorded: {ended} of {count} jobs", ended=self._counts.ended - waiting, count=self._counts.jobs)
+        waiting, so_far = self._recorder.waiting, self.so_far
+        told = say("recorded: {ended} of {count} jobs", ended=len(so_far.recorded) - waiting, count=len(so_far.jobs))
         if not waiting:
             return told
         return say(
@@ -197,123 +213,109 @@ class Command:
         )
 
     @speaking(ENGLISH)
-    def _lost(self, error: TrackingError, recorder: Recorder) -> RecordError:
+    def _lost(self, error: TrackingError) -> RecordError:
         lost = "; the others are lost, and trained anew by the same command when the store can be written again"
-        told = self._told(recorder).capitalize()
-        return RecordError(f"{error} {told}{lost if self._counts.ended < self._counts.jobs else ''}.")
+        return RecordError(f"{error} {self._told().capitalize()}{lost if self.so_far.missing else ''}.")
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
         """End the record, and print what it all came to."""
         with self._open:
-            if self._recorder is None or not self._recorder.is_open:
+            if self._recorder.place is None:
                 return
             if error is not None:
-                self._end_with(error, self._recorder)
+                self._end_with(error)
             else:
-                self._finish(self._recorder)
+                self._finish()
 
-    def _end_with(self, error: BaseException, recorder: Recorder) -> None:
+    def _end_with(self, error: BaseException) -> None:
         """End the record of a command that an exception ended, as far as the store still lets itself be written."""
+        so_far = self.so_far
         try:
             with self._interruptions.shield():
-                recorder.written(patiently=False)
-                recorder.finish(error, recorder.outcome())
+                so_far.recorded |= self._recorder.written(so_far.recorded, patiently=False)
+                self._end(so_far.outcome(self._title), error=error)
         except TrackingError:  # most often the same error once more
             error.add_note(say("the sweep's run says RUNNING until the next sweep in this store sets it right"))
         finally:
             if isinstance(error, KeyboardInterrupt) and not self.alone:
-                told = self._told(recorder)
-                error.add_note(say("{told}; the same command goes on with the others", told=told))
+                error.add_note(say("{told}; the same command goes on with the others", told=self._told()))
 
-    def _finish(self, recorder: Recorder) -> None:
+    @property
+    def _title(self) -> str | None:
+        """What to call the sweep."""
+        return None if self.alone else self._recorder.sweep.run.name
+
+    def _end(
+        self, outcome: Outcome, *, error: BaseException | None = None, report: ComparisonReport | None = None
+    ) -> None:
+        """End the record; where the very sweep was there already, nothing is written."""
+        recorder = self._recorder
+        if self.alone and error is None:
+            show_single_runs(recorder.store, recorder.experiment_id, outcome)
+        elif not self.alone and not recorder.complete:
+            end_sweep(recorder, self.so_far.ended, outcome, error=error, report=report)
+
+    def _finish(self) -> None:
         """Tell the answer, then keep and draw what stands beside it, and last say where all of it is."""
         in_notebook = Console().is_jupyter  # where the result that is returned shows itself
         console, unprinted = Console(force_jupyter=False), None
+        recorder, so_far, models = self._recorder, self.so_far, self._models
         try:
-            outcome = recorder.outcome()
-            report = recorder.report(outcome)
-            cautions = (*recorder.data_cautions(), *outcome.cautions) if report is None else ()
+            outcome = so_far.outcome(self._title)
+            report = None if self.alone else sweep_report(recorder, so_far, outcome)
+            cautions = outcome.cautions
+            if report is None:
+                described = described_data(StoredRecord(recorder.store), so_far.ended)
+                cautions = (*data_cautions(described, so_far.ended), *cautions)
             try:
                 if not in_notebook:
-                    reused = len(recorder.reused)
-                    print_summary(
-                        console, outcome, title=recorder.title, report=report, cautions=cautions, reused=reused
-                    )
+                    reused = so_far.reused
+                    print_summary(console, outcome, title=self._title, report=report, cautions=cautions, reused=reused)
                 sys.stdout.flush()
             except OSError as error:  # nobody reads it any more; the record is none the worse
                 unprinted = error
-            page = recorder.begin_page(report)
-            self._keep_best(recorder, outcome)
-            recorder.score_held_out(outcome)
-            report = page()
+            page = None
+            if report is not None and not recorder.complete:  # else the page is there
+                page = begin_page(recorder.store, models.drawer, report)
+            if self._settings.tracking.models != "none":
+                models.keep_best(so_far, outcome)
+            if not recorder.complete:
+                recorder.held_out = models.held_out(so_far, outcome, alone=self.alone)
+            if page is not None:
+                report = page(recorder.held_out)
             with self._interruptions.shield():
-                recorder.finish(None, outcome, report)
+                self._end(outcome, report=report)
         except TrackingError as error:
-            lost = self._lost(error, recorder)
-            self._end_with(lost, recorder)
+            lost = self._lost(error)
+            self._end_with(lost)
             raise lost from error
         except BaseException as error:
-            self._end_with(error, recorder)
+            self._end_with(error)
             raise
         if unprinted is not None:
             raise unprinted
-        best = None if outcome.best is None else outcome.best.first
+        best = None if outcome.best is None or in_notebook else outcome.best.first
+        kept = best if best is not None and best.digest in models.addresses else None
+        folder = None if self.alone else local_folder(recorder.sweep.run.artifact_uri)
+        page_file = None if folder is None else folder / "comparison.html"
+        shown = view.SINGLE_RUNS if self.alone else recorder.sweep.run_id
         print_end(
             console,
-            recorder.address,
+            view.address(recorder.store, recorder.experiment_id, shown),
             uri=recorder.uri,
             is_served=recorder.store.address.startswith("http"),
             published=None if report is None else report.published,
             held_out=recorder.held_out,
-            model_of=" --allow ".join([best.run_id, *foreign_names(best.config)])
-            if best is not None and best.digest in self._models and not in_notebook
-            else None,
-            note=recorder.drawer.note(),
+            model_of=None if kept is None else " --allow ".join([kept.run_id, *foreign_names(kept.config)]),
+            note=models.drawer.note(),
+            page=page_file if page_file is not None and page_file.is_file() else None,
         )
         if self._stopped:
             with speaking(ENGLISH):
-                self._failures.append(f"stopped after the failure (sweep.on_failure=stop): {self._told(recorder)}")
+                self._failures.append(f"stopped after the failure (sweep.on_failure=stop): {self._told()}")
         if self._failures:
             raise JobsFailedError("\n".join(self._failures))
 
-    def _keep_best(self, recorder: Recorder, outcome: Outcome) -> None:
-        """Let each candidate's best setting keep a fitted pipeline, the best of all its figures too; register that."""
-        if self._settings.tracking.models == "none":
-            return
-        jobs = {job.digest: job for job in recorder.jobs}
-        best = None if outcome.best is None else outcome.best.first.digest
-        chosen = [setting.first.digest for setting in outcome.best_of_each if setting.first.digest not in self._models]
-        drawn = [digest for digest in chosen if best in (digest, None)]  # there is no best of several data sets
-        self._keep(recorder, [jobs[digest] for digest in chosen], drawn=[jobs[digest] for digest in drawn])
-        name = self._settings.tracking.register
-        if name is not None and best is not None:
-            print(recorder.register(name, jobs[best], self._models[best]))
 
-    def _keep(self, recorder: Recorder, jobs: Sequence[Job], drawn: Sequence[Job]) -> None:
-        """Let jobs keep their fitted pipelines, and those of `drawn` their figures, which are drawn meanwhile."""
-        for job in drawn:
-            with _telling(job):
-                recorder.draw_figures(job)
-        for job in jobs:
-            with _telling(job):
-                self._models[job.digest] = recorder.keep(job)
-        for job in drawn:
-            with _telling(job):
-                recorder.add_figures(job)
-
-
-@contextmanager
-def _telling(job: Job) -> Iterator[None]:
-    """Say of which job something cannot be kept.
-
-    Raises
-    ------
-    KeepError
-        For any error that does not tell the user what to do.
-    """
-    try:
-        yield
-    except UserError:
-        raise
-    except Exception as error:
-        raise KeepError(f"the model of job {job.typed} cannot be kept: {type(error).__name__}: {error}") from error
+def _say(sentence: str) -> None:
+    print(sentence, flush=True)

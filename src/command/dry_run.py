@@ -8,17 +8,10 @@ from src.tracking.store import existing_store
 
 def show_plan(jobs: Jobs, *, alone: bool) -> None:
     """Print what would be trained; not even a store is created. A single job (`alone`) is always trained."""
-    recorded = [] if alone else _recorded(jobs)
-    print("\n".join(make_plan(jobs, recorded, jobs.distinct[0].checked.sweep).details()))
-
-
-def _recorded(jobs: Jobs) -> list[int]:
-    """The positions of the jobs that need not be trained."""
-    checked = jobs.distinct[0].checked
-    store = existing_store(checked.tracking.uri) if checked.sweep.reuse else None
-    if store is None:
-        return []
-    identity = experiment_ids(store).get(checked.tracking.experiment)
-    digests = {job.digest for job in jobs.distinct}
-    finished = {} if identity is None else finished_runs(store, identity, digests)
-    return [number for number, job in enumerate(jobs.distinct) if job.digest in finished]
+    settings = jobs.distinct[0].checked
+    store = existing_store(settings.tracking.uri) if settings.sweep.reuse and not alone else None
+    identity = None if store is None else experiment_ids(store).get(settings.tracking.experiment)
+    finished = {}
+    if store is not None and identity is not None:
+        finished = finished_runs(store, identity, {job.digest for job in jobs.distinct})
+    print("\n".join(make_plan(jobs, finished, settings.sweep).details()))

@@ -1,8 +1,7 @@
 """Short names for runs: what varies among the jobs."""
 
 import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from src.comparison.jobs import DATA, ESTIMATOR, MODEL
@@ -17,24 +16,14 @@ def run_names(jobs: Sequence[Job]) -> list[str]:
     Values come first because MLflow's tree of runs shows about 12 characters. A job alone is called by its model and
     what differs from the defaults, as `bp, 0.1 learning_rate`.
     """
-    if len(jobs) == 1:
-        return [_name_alone(jobs[0].flat)]
     flat = [job.flat for job in jobs]
-    varying = list(varying_values(flat))
-    last_words = Counter(key.rpartition(".")[2] for key in varying)
-    short = {key: key if last_words[key.rpartition(".")[2]] > 1 else key.rpartition(".")[2] for key in varying}
-    names = []
-    for each in flat:
-        parts = [_text(key, each[key], short[key]) for key in varying if key in each]
-        names.append(", ".join(parts) or str(each[MODEL]))
-    return names
-
-
-def _name_alone(flat: Mapping[str, Any]) -> str:
-    default = flatten(JobConfig().model_dump(mode="json"))
-    changed = [key for key, value in flat.items() if value != default.get(key) and key not in (MODEL, ESTIMATOR)]
-    short = short_keys(changed)
-    return ", ".join([model_label(flat), *(_text(key, flat[key], short[key]) for key in changed)])
+    if len(jobs) == 1:
+        default = flatten(JobConfig().model_dump(mode="json"))
+        changed = [key for key, value in flat[0].items() if value != default.get(key)]
+        own = [key for key in changed if key not in (MODEL, ESTIMATOR)]
+        return [", ".join([model_label(flat[0]), *_texts(flat[0], own)])]
+    varying = varying_values(flat)
+    return [", ".join(_texts(each, varying)) or str(each[MODEL]) for each in flat]
 
 
 def sweep_name(jobs: Sequence[Job], *, search: bool = False) -> str:
@@ -64,8 +53,10 @@ def varying_values(flat: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: -item[1]))
 
 
-def _text(key: str, value: Any, short: str) -> str:
-    if key in (MODEL, DATA):
-        return str(value)
-    shown = "[" + ",".join(map(str, value)) + "]" if isinstance(value, list) else str(value)
-    return f"{shown} {short}"
+def _texts(flat: Mapping[str, Any], keys: Iterable[str]) -> Iterator[str]:
+    """A job's values of those keys that it has: `0.3 learning_rate`, `[8,4] hidden_layer_sizes`, `iris`."""
+    for key, short in short_keys(keys).items():
+        if key in flat:
+            value = flat[key]
+            shown = "[" + ",".join(map(str, value)) + "]" if isinstance(value, list) else str(value)
+            yield shown if key in (MODEL, DATA) else f"{shown} {short}"

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from src.config import recorded
 from src.config.identity import foreign_names, modules_of
 from src.errors import UserError
-from src.evaluation.results import FloatArray, JobResult
+from src.evaluation.results import Failure, FloatArray, JobResult
 from src.kernels import VARIABLE, require
 from src.language import say
-from src.sweep.backends import run_stacks
 from src.sweep.compose import Composed
 from src.sweep.jobs import Job, Jobs, make_jobs
-from src.sweep.plan import make_plan
-from src.sweep.stacks import Collector
+from src.sweep.plan import make_plan, train
 from src.tracking import provenance
 from src.tracking.reading import fold_scores, get_run, recorded_config, recorded_overrides
 from src.tracking.records import BLAS, DATA_DIGEST, FOLDS_DIGEST, JOB_DIGEST, MODULES, RunRow, metric_points
@@ -85,15 +83,15 @@ def rerun(run_id: str, uri: str | None = None, allow: Collection[str] = ()) -> R
 
 
 def _trained(job: Job) -> JobResult:
-    jobs = Jobs((job,), (0,))
-    collector = Collector({0: job})
-    for stack in run_stacks(make_plan(jobs, (), job.checked.sweep).stacks, job.checked.sweep):
-        for ended in collector.add(stack):
-            if ended.error is not None:
-                raise RerunError(f"training failed: {ended.error.type}: {ended.error.message}")
-            if ended.result is not None:
-                return ended.result
-    raise AssertionError("a job that ends with neither result nor error")
+    sweep = job.checked.sweep
+    ((outcome,),) = (
+        [each.outcome for each in step.ended]
+        for step in train(make_plan(Jobs((job,), (0,)), (), sweep), sweep)
+        if step.ended
+    )
+    if isinstance(outcome, Failure):
+        raise RerunError(f"training failed: {outcome.type}: {outcome.message}")
+    return outcome
 
 
 def _by_fold(folds: Mapping[str, FloatArray]) -> dict[str, float]:

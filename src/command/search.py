@@ -3,7 +3,8 @@
 import importlib.util
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from hydra.core.override_parser.types import Glob, IntervalSweep, Override, RangeSweep
@@ -13,6 +14,7 @@ from src.config.identity import search_digest
 from src.config.messages import shown
 from src.errors import UserError
 from src.evaluation.metrics import higher_is_better
+from src.sweep.jobs import Jobs
 from src.words import not_installed
 
 DIRECTIONS = (None, "minimize", "maximize")
@@ -42,29 +44,26 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     SearchError
         For the first of them.
     """
-    for key, allowed, is_allowed in (
-        ("n_trials", "a whole number of at least 1", _is_count),
-        ("n_jobs", "a whole number of at least 1", _is_count),
-        ("max_failure_rate", "a number from 0 to 1", lambda rate: isinstance(rate, int | float) and 0 <= rate <= 1),
-        ("direction", "minimize, maximize or null, for what comparison.metric needs", DIRECTIONS.__contains__),
-        ("params", "a mapping from keys to values, such as {training.l2: 'interval(0,1)'}", _is_mapping),
-        ("search_space", "null: write hydra.sweeper.params, a mapping from keys to values", _is_none),
-        ("storage", "null: every trial is recorded in MLflow, and the same command goes on from there", _is_none),
+    given, mapping = settings.get, "a mapping from keys to values"
+    rate = given("max_failure_rate")
+    for key, allowed, is_so in (
+        *((key, "a whole number of at least 1", _is_count(given(key))) for key in ("n_trials", "n_jobs")),
+        ("max_failure_rate", "a number from 0 to 1", isinstance(rate, int | float) and 0 <= rate <= 1),
+        ("direction", "minimize, maximize or null, for what comparison.metric needs", given("direction") in DIRECTIONS),
+        ("params", f"{mapping}, such as {{training.l2: 'interval(0,1)'}}", isinstance(given("params"), Mapping | None)),
+        ("search_space", f"null: write hydra.sweeper.params, {mapping}", given("search_space") is None),
+        (
+            "storage",
+            "null: every trial is recorded in MLflow, and the same command goes on from there",
+            given("storage") is None,
+        ),
     ):
-        if not is_allowed(settings.get(key)):
-            raise SearchError(f"hydra.sweeper.{key}: {shown(settings.get(key))} is not {allowed}.")
+        if not is_so:
+            raise SearchError(f"hydra.sweeper.{key}: {shown(given(key))} is not {allowed}.")
 
 
 def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
-def _is_mapping(value: Any) -> bool:
-    return value is None or isinstance(value, Mapping)
-
-
-def _is_none(value: Any) -> bool:
-    return value is None
 
 
 def probes(overrides: Sequence[Override]) -> list[list[str]]:
@@ -109,14 +108,29 @@ def direction_of(metric: str) -> str:
     return "maximize" if higher_is_better(metric) else "minimize"
 
 
-def without_nan(scores: Sequence[float | None], metric: str) -> list[float | None]:
-    """Return scores with the worst there is in place of NaN (a diverged network), which no search can use."""
-    worst = -math.inf if higher_is_better(metric) else math.inf
-    return [worst if score is not None and math.isnan(score) else score for score in scores]
+@dataclass(eq=False)
+class Search:
+    """A command whose jobs are proposed batch by batch; it begins with the first, and ends with what is `opened`."""
+
+    digest: str
+    opened: ExitStack
+    command: Command | None = None
+
+    def run(self, jobs: Jobs) -> tuple[str | None, list[float | None]]:
+        """Run a batch; return the search's run and the scores of `Command.run`.
+
+        Of a diverged network, whose NaN no search can use, it is the worst score there is.
+        """
+        settings = jobs.distinct[0].checked
+        if self.command is None:
+            self.command = self.opened.enter_context(Command(settings, search=self.digest))
+        scores = self.command.run(jobs)
+        worst = -math.inf if higher_is_better(settings.comparison.metric) else math.inf
+        return self.command.run_id, [worst if score is not None and math.isnan(score) else score for score in scores]
 
 
 @contextmanager
-def search(settings: Any, arguments: Sequence[str]) -> Iterator[Command]:
+def search(settings: Any, arguments: Sequence[str]) -> Iterator[Search]:
     """Open the record of a search; end it truthfully when the block ends.
 
     Parameters
@@ -128,11 +142,12 @@ def search(settings: Any, arguments: Sequence[str]) -> Iterator[Command]:
         language.
     """
     asked = [argument for argument in arguments if argument.partition("=")[0].lstrip("+") != "lang"]
-    with Command(search=search_digest(settings, asked)) as command:
+    with ExitStack() as opened:
+        found = Search(search_digest(settings, asked), opened)
         try:
-            yield command
+            yield found
         except SearchOver:
             pass
-        except ValueError:
-            if command.has_scores:  # optuna says so of a search whose trials have all failed, which is told anyway
+        except ValueError:  # optuna says so of a search whose trials have all failed, which is told anyway
+            if found.command is None or any(job.status == "FINISHED" for job in found.command.so_far.ended):
                 raise

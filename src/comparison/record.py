@@ -11,7 +11,7 @@ from src.comparison.held_out import HeldOut
 from src.comparison.jobs import RecordedJob, status_word
 from src.config.schema import ComparisonConfig
 from src.evaluation.results import Curve, OutOfFold
-from src.language import say
+from src.language import say_number
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,12 @@ class RecordedSweep:
 
 def cut_off(name: str, unfinished: int, total: int, status: str) -> str:
     """Why a sweep whose jobs have not all ended must not be compared."""
-    return say(
-        "{missing} of the {count} jobs of {sweep} have no result, as the sweep is {status}; the same command again "
+    return say_number(
+        "{number} of the {count} jobs of {sweep} has no result, as the sweep is {status}; the same command again "
         "runs only what is missing.",
-        missing=unfinished,
+        "{number} of the {count} jobs of {sweep} have no result, as the sweep is {status}; the same command again "
+        "runs only what is missing.",
+        unfinished,
         count=total,
         sweep=name,
         status=status,

@@ -62,6 +62,7 @@ def print_end(
     uri: str | None = None,
     is_served: bool = False,
     note: str | None = None,
+    page: Path | None = None,
 ) -> None:
     """Print what a run says when all of it is on disk.
 
@@ -69,6 +70,7 @@ def print_end(
 
     `model_of` is the run that keeps the model, if one does; `uri` the store, where a command has to be told; it
     `is_served` by a server at `address`, or by a command that is named. `note` is what is to be known of the figures.
+    `page` is the comparison's file, where it is on this machine; one within the working folder is named from there.
     """
 
     def typed(command: str) -> str:
@@ -89,6 +91,9 @@ def print_end(
     if model_of is not None:
         predict = typed(f"python -m src.predict {model_of} rows.csv")
         console.print(Text(say("New rows: {command}", command=predict)), soft_wrap=True)
+    if page is not None:
+        here = page.relative_to(Path.cwd()) if page.is_relative_to(Path.cwd()) else page
+        console.print(Text(say("The page: {path}", path=here)), soft_wrap=True)
     opening = typed("python -m src.ui") if uri else "make ui"
     opened = say("Open the result:") if is_served else say("Open the result: {command}", command=opening)
     console.print(Text(opened), soft_wrap=True)

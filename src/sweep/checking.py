@@ -30,18 +30,14 @@ def check_all(composed: Sequence[Composed]) -> list[JobConfig]:
         values = [getattr(job, section) for job in checked]
         if any(value != values[0] for value in values):
             raise ConfigError(f"{section}: its keys hold for the whole command, so a sweep cannot vary them.")
-    _check_fits(checked)
-    _check_workers(checked[0].sweep)
-    return checked
-
-
-def _check_fits(jobs: Sequence[JobConfig]) -> None:
-    fits, most = sum(map(fits_of, jobs)), jobs[0].sweep.max_fits
+    fits, most = sum(map(fits_of, checked)), checked[0].sweep.max_fits
     if fits > most:
         raise ConfigError(
-            f"cv.folds, cv.repeats: {counted(len(jobs), 'job')} with these folds are {counted(fits, 'fit')}, more than "
-            f"{most:,} (sweep.max_fits). Use fewer, or raise sweep.max_fits."
+            f"cv.folds, cv.repeats: {counted(len(checked), 'job')} with these folds are {counted(fits, 'fit')}, more "
+            f"than {most:,} (sweep.max_fits). Use fewer, or raise sweep.max_fits."
         )
+    _check_workers(checked[0].sweep)
+    return checked
 
 
 def fits_of(job: JobConfig) -> int:

@@ -62,7 +62,8 @@ def compose_jobs(
         )
         if choices not in bases:
             bases[choices] = loader.load_sweep_config(sweep_config, list(choices))
-        if all(map(_overwrites, values)):
+        # A mapping is merged, and what is added or deleted is gone after: of all else nothing of before is left.
+        if not any(each.is_add() or each.is_delete() or isinstance(each.value(), dict) for each in values):
             same_keys = (choices, *(override.key_or_group for override in values))
             if same_keys not in overwritten:
                 overwritten[same_keys] = copy.deepcopy(bases[choices])
@@ -78,8 +79,3 @@ def _is_value(override: Override, is_group: Callable[[str], bool]) -> bool:
     """Whether an override sets a value of the job, rather than choosing from a group or configuring Hydra."""
     key = override.key_or_group
     return not (key.startswith("hydra.") or (is_group(key) and not isinstance(override.value(), dict)))
-
-
-def _overwrites(override: Override) -> bool:
-    """Whether nothing of the value before is left: a mapping is merged, and what is added or deleted is gone after."""
-    return not (override.is_add() or override.is_delete() or isinstance(override.value(), dict))

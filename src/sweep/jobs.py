@@ -1,9 +1,9 @@
 """The jobs of a sweep: checked, with their data and folds, each one once."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -90,39 +90,28 @@ class Job:
             class_weight: ClassWeight = {self.dataset.class_names.index(name): one for name, one in weights.items()}
         else:
             class_weight = weights
+        positions: dict[Position, tuple[Fold, tuple[int, ...]]] = {}  # with what names the fold's random stream
+        for outer, fold in enumerate(self.folds):
+            positions[outer, None] = fold, (fold.repeat, fold.fold)
+            for inner, inside in enumerate(self.inner_folds[outer]):
+                positions[outer, inner] = inside, (fold.repeat, fold.fold, inner)
+        common: dict[str, Any] = {"dataset": self.dataset, "scale": job.data.scale, "missing": job.data.missing}
         if self.is_network:
             settings = config.network_settings(job)
-            epochs = curve_epochs(settings.epochs, job.tracking.curve_points)
+            common |= {"class_weight": class_weight, "check_gradient": job.training.check_gradient}
+            common |= {"curve_epochs": curve_epochs(settings.epochs, job.tracking.curve_points)}
             return {
-                position: NetworkTask(
-                    dataset=self.dataset,
-                    scale=job.data.scale,
-                    missing=job.data.missing,
-                    fold=fold,
-                    settings=replace(settings, stream=stream),
-                    class_weight=class_weight,
-                    check_gradient=job.training.check_gradient,
-                    curve_epochs=epochs,
-                )
-                for position, fold, stream in self._positions()
+                position: NetworkTask(fold=fold, settings=replace(settings, stream=stream), **common)
+                for position, (fold, stream) in positions.items()
             }
         parameters = config.model_parameters(job)
         if "class_weight" in parameters:
             parameters["class_weight"] = class_weight
         estimator = models.make_model(job.model.name, parameters)
         return {
-            position: EstimatorTask(
-                dataset=self.dataset, scale=job.data.scale, missing=job.data.missing, fold=fold, estimator=estimator
-            )
-            for position, fold, _ in self._positions()
+            position: EstimatorTask(fold=fold, estimator=estimator, **common)
+            for position, (fold, _) in positions.items()
         }
-
-    def _positions(self) -> Iterator[tuple[Position, Fold, tuple[int, ...]]]:
-        """Yield every fold to be fitted with its position, and what names its random stream."""
-        for outer, fold in enumerate(self.folds):
-            yield (outer, None), fold, (fold.repeat, fold.fold)
-            for inner, inside in enumerate(self.inner_folds[outer]):
-                yield (outer, inner), inside, (fold.repeat, fold.fold, inner)
 
 
 def curve_epochs(epochs: int, points: int) -> tuple[int, ...]:
@@ -200,26 +189,22 @@ class _Loader:
     def __init__(self) -> None:
         self._datasets: dict[str, Dataset] = {}
         self._tests: dict[tuple[int, str], Dataset] = {}
-        self._rows: dict[tuple[Any, ...], _Rows] = {}
+        self._make_rows = cache(_make_rows)
 
     def rows(self, job: JobConfig) -> _Rows:
-        dataset = self._dataset(job)
-        _check_model(job, dataset)
-        _check_class_weight(job, dataset)
-        _check_memory(job, dataset)
-        key = (id(dataset), job.cv, job.seed)
-        if key not in self._rows:
-            self._rows[key] = _make_rows(dataset, job.cv, job.seed)
-        rows = self._rows[key]
-        _check_early_stopping(job, rows)
-        return rows
-
-    def _dataset(self, job: JobConfig) -> Dataset:
         arguments = job.data.reading()
         key = repr(arguments)
         if key not in self._datasets:
             self._datasets[key] = data.load(**arguments)
-        return self._datasets[key]
+        dataset = self._datasets[key]
+        if job.model.name not in NETWORKS:  # a class that cannot be fitted as the job asks is refused here
+            weighted = dataset.sample_weight is not None
+            models.make_model(job.model.name, config.model_parameters(job), weighted=weighted)
+        _check_class_weight(job, dataset)
+        _check_memory(job, dataset)
+        rows = self._make_rows(dataset, job.cv, job.seed)
+        _check_early_stopping(job, rows)
+        return rows
 
     def test(self, job: JobConfig, learned: Dataset) -> Dataset | None:
         """The rows of `data.test`; None without it."""
@@ -228,13 +213,8 @@ class _Loader:
             return None
         key = (id(learned), asked.test)
         if key not in self._tests:
-            self._tests[key] = data.read_test(
-                asked.test,
-                learned,
-                separator=asked.separator,
-                header=asked.header,
-                impute=asked.missing == "impute",
-            )
+            how: dict[str, Any] = {"separator": asked.separator, "header": asked.header}
+            self._tests[key] = data.read_test(asked.test, learned, impute=asked.missing == "impute", **how)
         return self._tests[key]
 
 
@@ -250,13 +230,8 @@ def _check_same_test(dataset: Dataset, first: Dataset | None, other: Dataset | N
 
 def _make_rows(dataset: Dataset, cv: CVConfig, seed: int) -> _Rows:
     target = np.asarray(dataset.target)
-    common: dict[str, Any] = {
-        "stratified": cv.stratified,
-        "seed": seed,
-        "class_names": dataset.class_names,
-        "groups": dataset.groups,
-        "groups_name": dataset.groups_name,
-    }
+    common: dict[str, Any] = {"stratified": cv.stratified, "seed": seed, "class_names": dataset.class_names}
+    common |= {"groups": dataset.groups, "groups_name": dataset.groups_name}
     if dataset.fold is None:
         folds = make_folds(target, folds=cv.folds, repeats=cv.repeats, **common)
     else:
@@ -277,21 +252,14 @@ def _check_memory(job: JobConfig, dataset: Dataset) -> None:
         of_networks = fits * network_bytes(settings, len(dataset.class_names), inputs, rows)
     needed, allowed = of_folds + of_networks, int(job.sweep.max_memory or psutil.virtual_memory().available)
     if needed > allowed:
-        key, fewer = (
-            ("cv.folds", "fewer folds") if of_folds > of_networks else ("model.hidden_layer_sizes", "smaller layers")
-        )
+        key, fewer = "model.hidden_layer_sizes", "smaller layers"
+        if of_folds > of_networks:
+            key, fewer = "cv.folds", "fewer folds"
         limit = "sweep.max_memory" if job.sweep.max_memory else "what is free"
         raise ConfigError(
             f"{key}: {counted(fits, 'fit')} on {counted(rows, 'row')} of {dataset.name} need about {decimal(needed)} "
             f"of memory, more than {decimal(allowed)} ({limit}). Ask for {fewer}, or raise sweep.max_memory."
         )
-
-
-def _check_model(job: JobConfig, dataset: Dataset) -> None:
-    """Refuse a scikit-learn class that cannot be fitted as the job asks, before anything is trained."""
-    if job.model.name not in NETWORKS:
-        weighted = dataset.sample_weight is not None
-        models.make_model(job.model.name, config.model_parameters(job), weighted=weighted)
 
 
 def _check_early_stopping(job: JobConfig, rows: _Rows) -> None:

@@ -1,6 +1,7 @@
 """What a sweep is going to do, before it does it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Container, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import psutil
@@ -10,9 +11,9 @@ from src import config
 from src.config.schema import SweepConfig
 from src.evaluation.crossval import NetworkTask
 from src.language import say, say_number
-from src.sweep.backends import workers_of
+from src.sweep.backends import run_stacks, workers_of
 from src.sweep.jobs import Job, Jobs
-from src.sweep.stacks import Stack, make_stacks
+from src.sweep.stacks import Stack, Step, make_stacks, steps
 
 # The part of free memory that stacks may take together, if sweep.max_stack_memory does not say.
 MEMORY_SHARE = 0.25
@@ -20,31 +21,21 @@ MEMORY_SHARE = 0.25
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """The jobs of a sweep, which are there already, and the stacks that the others become.
+    """The jobs of a sweep, which of them are trained, and the stacks that those become.
 
     Attributes
     ----------
     jobs
         The distinct jobs, and which of them each combination is.
-    reused
-        The positions of the jobs that are recorded as finished.
+    missing
+        Those that are to be trained, by their position among the distinct ones.
     stacks
         What is trained.
     """
 
     jobs: Jobs
-    reused: Collection[int]
+    missing: Mapping[int, Job]
     stacks: Sequence[Stack]
-
-    @property
-    def missing(self) -> dict[int, Job]:
-        """The jobs to be trained, by their position."""
-        return {number: job for number, job in enumerate(self.jobs.distinct) if number not in self.reused}
-
-    @property
-    def networks(self) -> int:
-        """How many networks are trained."""
-        return sum(len(stack.networks) for stack in self.stacks)
 
     @property
     def epochs(self) -> int:
@@ -74,12 +65,12 @@ class Plan:
             lines.append(
                 say("model.init=zeros leaves the hidden units of a layer alike: they all get the same gradient")
             )
-        if self.reused:
+        if reused := distinct - len(self.missing):
             lines.append(
                 say_number(
                     "{number} job of {count} reused from the record",
                     "{number} jobs of {count} reused from the record",
-                    len(self.reused),
+                    reused,
                     count=f"{distinct:,}",
                 )
             )
@@ -96,7 +87,9 @@ class Plan:
             lines.append(
                 say(
                     "{networks} in {stacks} (of {sizes}), the largest about {size}",
-                    networks=say_number("{number} network", "{number} networks", self.networks),
+                    networks=say_number(
+                        "{number} network", "{number} networks", sum(len(stack.tasks) for stack in network_stacks)
+                    ),
                     stacks=say_number("{number} stack", "{number} stacks", len(network_stacks)),
                     sizes=", ".join([*map(str, sizes[:8]), *["..."] * (len(sizes) > 8)]),
                     size=decimal(largest),
@@ -113,9 +106,18 @@ class Plan:
         return lines
 
 
-def make_plan(jobs: Jobs, reused: Collection[int], sweep: SweepConfig) -> Plan:
-    """Group what is not reused into stacks that keep to the memory allowed."""
-    missing = {number: job for number, job in enumerate(jobs.distinct) if number not in reused}
+def make_plan(jobs: Jobs, recorded: Container[str], sweep: SweepConfig) -> Plan:
+    """Group the jobs that are not among the digests `recorded` into stacks that keep to the memory allowed."""
+    missing = {number: job for number, job in enumerate(jobs.distinct) if job.digest not in recorded}
     workers = workers_of(sweep)
     allowed = sweep.max_stack_memory or int(MEMORY_SHARE * psutil.virtual_memory().available / workers)
-    return Plan(jobs, reused, make_stacks(missing, workers, int(allowed)))
+    return Plan(jobs, missing, make_stacks(missing, workers, int(allowed)))
+
+
+def train(plan: Plan, sweep: SweepConfig, on_epochs: Callable[[int], None] | None = None) -> Generator[Step]:
+    """Do what a plan says, on the backend of the `sweep` section; closing the generator ends it.
+
+    For `on_epochs`, and the errors that are raised, see `src.sweep.backends.run_stacks`.
+    """
+    with closing(run_stacks(plan.stacks, sweep, on_epochs)) as results:
+        yield from steps(plan.missing, results)

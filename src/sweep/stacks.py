@@ -71,12 +71,20 @@ class EndedJob:
     `blas` are the linear algebra libraries that computed it; of workers of several kinds, of each.
     """
 
-    number: int
-    result: JobResult | None
-    error: Failure | None
+    job: "Job"
+    outcome: JobResult | Failure
     started: float
     ended: float
     blas: str
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """What a worker has given back: how many networks and other models it has fitted, and the jobs that end by it."""
+
+    networks: int
+    others: int
+    ended: tuple[EndedJob, ...]
 
 
 def make_stacks(jobs: Mapping[int, "Job"], n_jobs: int, max_bytes: int) -> list[Stack]:
@@ -91,7 +99,10 @@ def make_stacks(jobs: Mapping[int, "Job"], n_jobs: int, max_bytes: int) -> list[
     for number, job in jobs.items():
         grouped: dict[tuple[Hashable, int], dict[Place, FoldTask]] = {}
         for position, task in job.tasks.items():
-            kind = (keys.of(task), _task_bytes(task, keys)) if isinstance(task, NetworkTask) else (None, 0)
+            kind: tuple[Hashable, int] = None, 0
+            if isinstance(task, NetworkTask):
+                samples = len(task.fold.train) + len(task.fold.test)
+                kind = keys.of(task), network_bytes(task.settings, task.classes, keys.inputs(task), samples)
             grouped.setdefault(kind, {})[number, position] = task
         made = [Stack(tasks, len(tasks) * size) for (_, size), tasks in grouped.items()]
         if job.is_network:
@@ -108,18 +119,10 @@ def make_stacks(jobs: Mapping[int, "Job"], n_jobs: int, max_bytes: int) -> list[
         size = max(1, min(largest // folds, max_bytes // sum(stack.bytes for stack in own)))
         for start in range(0, len(numbers), size):
             chunk = [of_jobs[number] for number in numbers[start : start + size]]
-            stacks += [_joined(like) for like in zip(*chunk, strict=True)]
+            for like in zip(*chunk, strict=True):
+                tasks = {place: task for stack in like for place, task in stack.tasks.items()}
+                stacks.append(Stack(tasks, sum(stack.bytes for stack in like)))
     return stacks + others
-
-
-def _task_bytes(task: NetworkTask, keys: StackKeys) -> int:
-    samples = len(task.fold.train) + len(task.fold.test)
-    return network_bytes(task.settings, task.classes, keys.inputs(task), samples)
-
-
-def _joined(stacks: Sequence[Stack]) -> Stack:
-    tasks = {place: task for stack in stacks for place, task in stack.tasks.items()}
-    return Stack(tasks, sum(stack.bytes for stack in stacks))
 
 
 def workloads(stacks: Sequence[Stack], workers: int) -> list[tuple[Stack, ...]]:
@@ -168,49 +171,39 @@ def failed(stacks: Iterable[Stack], error: BaseException) -> StackResult:
     return StackResult({}, {number: failure for stack in stacks for number, _ in stack.tasks}, now, now)
 
 
-class Collector:
-    """Puts the folds that come back from stacks together to jobs."""
-
-    def __init__(self, jobs: Mapping[int, "Job"]) -> None:
-        self._expected = {number: len(job.tasks) for number, job in jobs.items()}
-        self._folds: dict[int, dict[Position, FoldResult]] = {number: {} for number in jobs}
-        self._started: dict[int, float] = {}
-        self._blas: dict[int, set[str]] = {}
-
-    def add(self, stack: StackResult) -> Iterator[EndedJob]:
-        """Yield each job that this stack completes, and each that it shows to have failed; every job once."""
+def steps(jobs: Mapping[int, "Job"], results: Iterable[StackResult]) -> Iterator[Step]:
+    """Put the folds that come back from stacks together to jobs; each job ends once, with its first failure if any."""
+    folds: dict[int, dict[Position, FoldResult]] = {number: {} for number in jobs}
+    started: dict[int, float] = {}
+    blas: dict[int, set[str]] = {}
+    for stack in results:
+        others = sum(not jobs[number].is_network for number, _ in stack.results)
         for number in dict.fromkeys([*stack.errors, *(number for number, _ in stack.results)]):
-            self._started[number] = min(stack.started, self._started.get(number, stack.started))
-            self._blas.setdefault(number, set()).add(stack.blas)
-        for number, error in stack.errors.items():
-            if self._folds.pop(number, None) is not None:
-                yield EndedJob(number, None, error, self._started[number], stack.ended, self._told_blas(number))
+            started[number] = min(stack.started, started.get(number, stack.started))
+            blas.setdefault(number, set()).add(stack.blas)
+        outcomes: dict[int, JobResult | Failure] = {
+            number: error for number, error in stack.errors.items() if folds.pop(number, None) is not None
+        }
         for (number, position), fold in stack.results.items():
-            if number not in self._folds:  # another of its folds has failed
-                continue
-            self._folds[number][position] = fold
-            if len(self._folds[number]) == self._expected[number]:
-                result = _job_result(self._folds.pop(number))
-                yield EndedJob(number, result, None, self._started[number], stack.ended, self._told_blas(number))
-
-    def _told_blas(self, number: int) -> str:
-        return " and ".join(sorted(self._blas[number]))
+            if number in folds:  # none other of its folds has failed
+                folds[number][position] = fold
+                if len(folds[number]) == len(jobs[number].tasks):
+                    outcomes[number] = _job_result(folds.pop(number))
+        ended = tuple(
+            EndedJob(jobs[number], outcome, started[number], stack.ended, " and ".join(sorted(blas[number])))
+            for number, outcome in outcomes.items()
+        )
+        yield Step(len(stack.results) - others, others, ended)
 
 
 def _job_result(folds: Mapping["Position", FoldResult]) -> JobResult:
-    """Put a job's folds in order, each with the mean scores of the folds inside its training part."""
-    inner: dict[int, list[FoldResult]] = {}
-    for (outer, place), fold in folds.items():
-        if place is not None:
-            inner.setdefault(outer, []).append(fold)
-    outer_folds = sorted(outer for outer, place in folds if place is None)
-    return JobResult(tuple(_with_inner(folds[outer, None], inner.get(outer, ())) for outer in outer_folds))
-
-
-def _with_inner(fold: FoldResult, inner: Sequence[FoldResult]) -> FoldResult:
-    warnings = [text for each in (fold, *inner) for text in each.warnings]
-    return replace(fold, inner_scores=_mean([each.test_scores for each in inner]), warnings=tuple(warnings))
-
-
-def _mean(scores: Sequence[Mapping[str, float]]) -> dict[str, float] | None:
-    return None if not scores else {name: float(np.mean([each[name] for each in scores])) for name in scores[0]}
+    """Put a job's folds in order, each with the mean scores and the warnings of the folds inside its training part."""
+    made = []
+    for outer in sorted(outer for outer, inner in folds if inner is None):
+        fold = folds[outer, None]
+        inside = [each for (number, inner), each in folds.items() if number == outer and inner is not None]
+        means = {name: [each.test_scores[name] for each in inside] for name in fold.test_scores if inside}
+        scores = {name: float(np.mean(values)) for name, values in means.items()} or None
+        warnings = tuple(text for each in (fold, *inside) for text in each.warnings)
+        made.append(replace(fold, inner_scores=scores, warnings=warnings))
+    return JobResult(tuple(made))

@@ -7,6 +7,7 @@
 - ``runs``: a sweep's parent run and its jobs' runs, from start to true status.
 - ``processes``: whether the process that wrote a run still lives; setting right what a dead one left.
 - ``claims``: which of several commands at once runs a sweep.
+- ``recorder``: one command's place in the store, what is there of its jobs, and the way new runs take.
 - ``sending``: runs on their way to a server, which wait on disk until they are written there.
 - ``patience``: a server that is gone for a while.
 - ``reading``: runs, configurations, scores, tables back out of the store, as the report asks for them.

@@ -233,7 +233,12 @@ def log_jobs(store: Store, jobs: Sequence[RecordedJob], runs: Sequence[NewRun]) 
     """
     with telling(f"the run {jobs[0].name!r} cannot be written"):
         written = store.add_runs(runs)
-    return [replace(job, run_id=run.run_id, error=run.tags.get(ERROR)) for job, run in zip(jobs, written, strict=True)]
+    return [written_job(job, run) for job, run in zip(jobs, written, strict=True)]
+
+
+def written_job(job: RecordedJob, run: RunRow) -> RecordedJob:
+    """Return a job with what its run, which is written, knows better."""
+    return replace(job, run_id=run.run_id, error=run.tags.get(ERROR))
 
 
 def finish_sweep(

@@ -27,11 +27,11 @@ PHASES = {
     "store opened": ["src.tracking.store:open_store"],
     "training": ["src.sweep.stacks:run_workload"],
     "logging": [
-        "src.command.record:Recorder.begin",
+        "src.tracking.recorder:Recorder.begin",
         "src.command.driver:Command._log_together",
-        "src.command.record:Recorder.finish",
+        "src.command.ending:end_sweep",
     ],
-    "models kept": [f"src.command.record:Recorder.{name}" for name in ("draw_figures", "keep", "add_figures")],
+    "models kept": ["src.command.kept:KeptModels.keep"],
     "answer printed": ["src.report.summary:print_summary"],
     # after the last job, what is neither of those above: what the answer is worked out from, figures, the page
     "comparison page": ["src.command.driver:Command._finish"],

@@ -280,3 +280,31 @@ def test_a_job_alone_tells_that_what_it_solves_has_no_solution(tmp_path: Path) -
         ended = record.single("model=sklearn_logistic", "data=wine", "cv.folds=2", f"training.l2={penalty}")
         assert ended.status == 0, ended.err
         assert ("has every row of 2 of 2 training parts right" in " ".join(ended.out.split())) == is_told
+
+
+@pytest.mark.parametrize("question", [None, "Is a flower a student?"])
+def test_over_other_data_a_study_does_not_ask_of_its_own_and_the_page_is_where_it_is_told(
+    record: Record, question: str | None
+) -> None:
+    asked = () if question is None else (f"comparison.question='{question}'",)
+    few = ("experiments=homework5", "data=iris", "model=bp,softmax", "training.epochs=2", "tracking.models=none")
+    ended = record.run(*few, *asked)
+    assert ended.status == 0, ended.err
+    (told,) = [line for line in ended.out.splitlines() if line.startswith("The page: ")]
+    page = html.unescape((record.folder / told.removeprefix("The page: ")).read_text())
+    assert "students" not in page.replace(str(question), "")
+    assert question or "Which model predicts best on iris: softmax or bp?" in page
+    assert str(question or "") in page
+
+
+def test_over_its_own_data_a_study_asks_its_question(record: Record) -> None:
+    few = (
+        "experiments=homework5",
+        "model=bp,softmax",
+        "data.scale=minmax",
+        "training.epochs=2",
+        "tracking.models=none",
+    )
+    ended = record.run(*few)
+    assert ended.status == 0, ended.err
+    assert "on the students of ex4?" in record.artifact(parent_of(record, "homework5"), "comparison.md")

@@ -133,7 +133,7 @@ def test_an_interrupted_sweep_is_shown_and_not_compared(store: Store) -> None:
     report = report_of(store)
     assert pairs(report.outcome) == []
     assert report.answer.startswith(
-        "Nothing is compared: 1 of the 3 jobs of study have no result, as the sweep is killed"
+        "Nothing is compared: 1 of the 3 jobs of study has no result, as the sweep is killed"
     )
     assert len(report.outcome.settings) == 2
     assert "comparison.csv" not in files(report)

@@ -21,14 +21,14 @@ import pytest
 
 from src import kernels
 from src.config.schema import SweepConfig
-from src.evaluation.results import JobResult
+from src.evaluation.results import Failure, JobResult
 from src.run import ROOT
 from src.sweep import backends, cluster, stacks, starting
-from src.sweep.backends import BackendError, run_stacks
+from src.sweep.backends import BackendError
 from src.sweep.cluster import ClusterLostError
 from src.sweep.jobs import Jobs
-from src.sweep.plan import make_plan
-from src.sweep.stacks import Collector, EndedJob
+from src.sweep.plan import make_plan, train
+from src.sweep.stacks import EndedJob
 
 MakeJobs = Callable[..., Jobs]
 
@@ -49,17 +49,15 @@ def jobs(jobs_of: MakeJobs) -> Jobs:
 
 def ended_by(jobs: Jobs, **sweep: Any) -> dict[int, EndedJob]:
     settings = SweepConfig(**sweep)
-    collector = Collector(dict(enumerate(jobs.distinct)))
-    ended: list[EndedJob] = []
-    for stack in run_stacks(make_plan(jobs, {}, settings).stacks, settings):
-        ended += collector.add(stack)
-    assert sorted(job.number for job in ended) == list(range(len(jobs.distinct)))
-    return {job.number: job for job in ended}
+    ended = [each for step in train(make_plan(jobs, {}, settings), settings) for each in step.ended]
+    numbers = [jobs.distinct.index(each.job) for each in ended]
+    assert sorted(numbers) == list(range(len(jobs.distinct)))
+    return dict(zip(numbers, ended, strict=True))
 
 
-def bits(result: JobResult | None) -> Any:
+def bits(result: JobResult | Failure) -> Any:
     """All that a job computed, to the last bit."""
-    assert result is not None
+    assert isinstance(result, JobResult)
     return [
         (
             sorted(fold.test_scores.items()),
@@ -75,7 +73,7 @@ def bits(result: JobResult | None) -> Any:
 
 @pytest.fixture(scope="module")
 def expected(jobs: Jobs) -> dict[int, Any]:
-    return {number: bits(job.result) for number, job in ended_by(jobs).items()}
+    return {number: bits(job.outcome) for number, job in ended_by(jobs).items()}
 
 
 @contextlib.contextmanager
@@ -126,7 +124,7 @@ def test_every_backend_gives_the_same_bits(
     sweep = dict(BACKENDS[backend])
     if backend == "dask":
         sweep["dask"] = {"scheduler": request.getfixturevalue("scheduler")}
-    assert {number: bits(job.result) for number, job in ended_by(jobs, **sweep).items()} == expected
+    assert {number: bits(job.outcome) for number, job in ended_by(jobs, **sweep).items()} == expected
 
 
 @pytest.mark.parametrize("backend", ["threads", "processes"])
@@ -135,7 +133,7 @@ def test_one_job_at_a_time_gives_the_same_bits(
 ) -> None:
     monkeypatch.setattr(stacks, "LARGEST_STACK", 1)
     ended = ended_by(jobs, backend=backend, n_jobs=2)
-    assert {number: bits(job.result) for number, job in ended.items()} == expected
+    assert {number: bits(job.outcome) for number, job in ended.items()} == expected
 
 
 def deadly(killed: Path | None, number_of_job: int | None = None) -> Callable[..., Any]:
@@ -174,7 +172,7 @@ def test_what_a_worker_had_that_was_killed_is_run_again(
     monkeypatch.setattr(backends, "_numbered", deadly(killed))
     ended = ended_by(jobs, backend=backend, n_jobs=2)
     assert killed.exists()
-    assert {number: bits(job.result) for number, job in ended.items()} == expected
+    assert {number: bits(job.outcome) for number, job in ended.items()} == expected
 
 
 @pytest.mark.usefixtures("workers_know_this_file")
@@ -184,9 +182,8 @@ def test_jobs_that_kill_every_worker_have_failed(jobs_of: MakeJobs, monkeypatch:
     monkeypatch.setattr(backends, "LARGEST_LOSSES", 1)
     monkeypatch.setattr(backends, "_numbered", deadly(None))
     for job in ended_by(jobs, backend="processes", n_jobs=2).values():
-        assert job.result is None
-        assert job.error is not None
-        assert job.error.type == "TerminatedWorkerError"
+        assert isinstance(job.outcome, Failure)
+        assert job.outcome.type == "TerminatedWorkerError"
 
 
 @pytest.mark.usefixtures("workers_know_this_file")
@@ -195,11 +192,13 @@ def test_a_job_that_kills_every_worker_takes_no_other_with_it(
 ) -> None:
     """The others are in one stack with it, and in other workloads, and give the bits of an undisturbed sweep."""
     jobs = jobs_of(["training.epochs=2"], *([f"seed={seed}"] for seed in range(3)), ["model.hidden_layer_sizes=[2]"])
-    undisturbed = {number: bits(job.result) for number, job in ended_by(jobs, backend="threads", n_jobs=1).items()}
+    undisturbed = {number: bits(job.outcome) for number, job in ended_by(jobs, backend="threads", n_jobs=1).items()}
     monkeypatch.setattr(backends, "_numbered", deadly(None, 1))
     ended = ended_by(jobs, backend="processes", n_jobs=2)
-    assert {number: job.error.type for number, job in ended.items() if job.error} == {1: "TerminatedWorkerError"}
-    assert {number: bits(job.result) for number, job in ended.items() if job.result} == {
+    lost = ended.pop(1).outcome
+    assert isinstance(lost, Failure)
+    assert lost.type == "TerminatedWorkerError"
+    assert {number: bits(job.outcome) for number, job in ended.items()} == {
         number: result for number, result in undisturbed.items() if number != 1
     }
 
@@ -357,7 +356,7 @@ def test_a_job_that_is_refused_in_the_middle_is_told_once_and_the_others_go_on(
 def test_a_cluster_that_has_no_worker_any_more_is_told(jobs_of: MakeJobs, queue_of_one: Path) -> None:
     jobs = jobs_of(["training.epochs=20000"], *([f"seed={seed}"] for seed in range(6)))
     settings = SweepConfig(**ON_THE_QUEUE, dask={"cluster": "slurm", "timeout": 20}, max_stack_memory="1KB")
-    running = run_stacks(make_plan(jobs, {}, settings).stacks, settings)
+    running = train(make_plan(jobs, {}, settings), settings)
     next(running)
     subprocess.run(["pkill", "-KILL", "-P", (queue_of_one / "begun.pid").read_text().strip()], check=True)
     with pytest.raises(
@@ -386,7 +385,7 @@ def test_nothing_goes_on_once_nobody_asks_for_more(
 ) -> None:
     jobs = jobs_of(["training.epochs=100000"], ["training.batch_size=1"], ["training.epochs=1"], ["seed=1"])
     settings = SweepConfig(backend=backend, n_jobs=2)
-    running = run_stacks(make_plan(jobs, {}, settings).stacks, settings)
+    running = train(make_plan(jobs, {}, settings), settings)
     next(running)  # that of the one epoch
     assert training()
     running.close()

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.evaluation.crossval import StackKeys
-from src.evaluation.results import Failure
+from src.evaluation.results import Failure, JobResult
 from src.sweep import stacks
 from src.sweep.compose import Composed
 from src.sweep.jobs import Jobs, curve_epochs, make_jobs
-from src.sweep.stacks import Collector, Stack, StackResult, make_stacks, run_stack, workloads
+from src.sweep.stacks import Stack, StackResult, make_stacks, run_stack, steps, workloads
 
 MakeJobs = Callable[..., Jobs]
 
@@ -112,8 +112,8 @@ def test_curves_have_evenly_spaced_points_and_end_with_the_last_epoch(epochs: in
 
 
 def run_all(made: Sequence[Stack], jobs: Jobs) -> list[Any]:
-    collector = Collector(dict(enumerate(jobs.distinct)))
-    return [ended for stack in made for ended in collector.add(run_stack(stack))]
+    results = (run_stack(stack) for stack in made)
+    return [ended for step in steps(dict(enumerate(jobs.distinct)), results) for ended in step.ended]
 
 
 def test_a_job_ends_once_with_all_its_folds_in_order(jobs_of: MakeJobs) -> None:
@@ -121,10 +121,10 @@ def test_a_job_ends_once_with_all_its_folds_in_order(jobs_of: MakeJobs) -> None:
     made = make_stacks(dict(enumerate(jobs.distinct)), 2, 10**9)
     assert len(made) > 2  # 80 rows do not divide by 7: the job is spread over several stacks
     ended = run_all(made[::-1], jobs)
-    assert sorted(job.number for job in ended) == [0, 1]
+    assert {job.job.digest for job in ended} == {job.digest for job in jobs.distinct}
     for job in ended:
-        folds = job.result.folds
-        expected = jobs.distinct[job.number].folds
+        folds = job.outcome.folds
+        expected = job.job.folds
         assert [(fold.repeat, fold.fold) for fold in folds] == [(fold.repeat, fold.fold) for fold in expected]
         assert all(0 <= fold.inner_scores["accuracy"] <= 1 for fold in folds)
         assert job.started <= job.ended
@@ -141,20 +141,20 @@ def test_a_failing_job_takes_no_other_with_it(jobs_of: MakeJobs, monkeypatch: py
         return fit(tasks, *rest)
 
     monkeypatch.setattr(stacks, "fit_stack", fail_for_seed_1)
-    ended = {job.number: job for job in run_all([stack], jobs)}
-    assert [number for number, job in ended.items() if job.result is not None] == [0, 2]
-    assert ended[1].error.type == "ArithmeticError"
-    assert ended[1].error.message == "no such luck"
-    assert "fail_for_seed_1" in ended[1].error.traceback
+    outcomes = {job.job.checked.seed: job.outcome for job in run_all([stack], jobs)}
+    failure = outcomes.pop(1)
+    assert all(isinstance(outcome, JobResult) for outcome in outcomes.values())
+    assert list(outcomes) == [0, 2]
+    assert (failure.type, failure.message) == ("ArithmeticError", "no such luck")
+    assert "fail_for_seed_1" in failure.traceback
 
 
 def test_what_comes_of_a_job_after_it_has_failed_is_left_aside(jobs_of: MakeJobs) -> None:
     jobs = jobs_of(["cv.folds=7", "training.epochs=2"])
     first, second = make_stacks(dict(enumerate(jobs.distinct)), 1, 10**9)
-    collector = Collector(dict(enumerate(jobs.distinct)))
     error = Failure("OSError", "gone", "")
-    (failed,) = collector.add(StackResult({}, {0: error}, 1.0, 2.0))
-    assert (failed.result, failed.error) == (None, error)
-    assert not list(collector.add(run_stack(second)))
-    assert not list(collector.add(StackResult({}, {0: error}, 1.0, 2.0)))
+    lost = StackResult({}, {0: error}, 1.0, 2.0)
+    told, *after = steps(dict(enumerate(jobs.distinct)), [lost, run_stack(second), lost])
+    assert [each.outcome for each in told.ended] == [error]
+    assert [step.ended for step in after] == [(), ()]
     assert first.tasks

@@ -92,4 +92,4 @@ def test_a_running_sweep_is_refused_and_a_dead_one_is_set_right(store: Store) ->
     assert found.status == "KILLED"
     incomplete = read_sweep(store, found).incomplete
     assert incomplete is not None
-    assert incomplete.startswith("1 of the 2 jobs of study have no result, as the sweep is killed")
+    assert incomplete.startswith("1 of the 2 jobs of study has no result, as the sweep is killed")

@@ -140,7 +140,7 @@ def test_a_job_that_was_cut_off_while_it_was_written_is_missing(store, make_job)
     finish_sweep(store, place, "KILLED")
     read = read_sweep(store, reading.get_run(store, place.run_id))
     assert ([one.digest for one in read.jobs], read.missing) == (["whole"], 1)
-    assert read.incomplete.startswith("1 of the 2 jobs of s have no result, as the sweep is killed;")
+    assert read.incomplete.startswith("1 of the 2 jobs of s has no result, as the sweep is killed;")
 
 
 def test_a_job_whose_configuration_this_version_cannot_read_is_told_and_left_out(store, sweep, make_job):
