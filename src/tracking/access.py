@@ -108,8 +108,7 @@ def check_writing(store: "Store", experiment_id: str, told: Callable[[str], None
             _check_permission(store, experiment_id)
         location = store.artifact_location(experiment_id)
     if local_folder(location) is None:
-        with _told(f"{what}: no artifact can be added at {masked(location)}", store.address), _hasty():
-            _add_artifact(location, store.address)
+        check_artifacts(what, location, store.address)
     elif store.address.startswith("postgresql"):
         told(
             say(
@@ -141,16 +140,24 @@ def _check_permission(store: "Store", experiment_id: str) -> None:
             raise
 
 
-def _add_artifact(location: str, address: str) -> None:
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+def check_artifacts(what: str, location: str, address: str) -> None:
+    """Add an empty file to a folder, a bucket or a server's place for artifacts, and remove it.
 
-    place: Any = get_artifact_repository(location, tracking_uri=address)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, PROBE)
-        file.touch()
-        place.log_artifact(str(file))
-    with contextlib.suppress(Exception):  # some accounts may write and not delete, each store says so in its own way
-        place.delete_artifacts(PROBE)
+    Raises
+    ------
+    TrackingError
+        If that fails; the sentence begins with `what`. `address` is the store's.
+    """
+    with _told(f"{what}: no artifact can be added at {masked(location)}", address), _hasty():
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        place: Any = get_artifact_repository(location, tracking_uri=address)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, PROBE)
+            file.touch()
+            place.log_artifact(str(file))
+        with contextlib.suppress(Exception):  # some accounts may write and not delete, each store says so in its way
+            place.delete_artifacts(PROBE)
 
 
 @contextlib.contextmanager

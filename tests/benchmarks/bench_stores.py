@@ -20,17 +20,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import boto3
-from moto.server import ThreadedMotoServer
-
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.servers import free_port, running_server  # noqa: E402
+from tests.servers import free_port, running_bucket, running_server  # noqa: E402
 
 FEW, MANY, REPEATS = 10, 60, 2
-ACCOUNT = {"AWS_ACCESS_KEY_ID": "me", "AWS_SECRET_ACCESS_KEY": "mine", "AWS_DEFAULT_REGION": "us-east-1"}
 
 
 @contextmanager
@@ -54,20 +50,6 @@ def postgresql(folder: Path) -> Iterator[str]:
         yield f"postgresql+psycopg://me@127.0.0.1:{port}"
     finally:
         run(str(programs / "pg_ctl"), "-D", data, "-m", "immediate", "stop")
-
-
-@contextmanager
-def bucket() -> Iterator[None]:
-    """Start moto's server, with the bucket ``runs``, and name it in the environment."""
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    address = "http://{}:{}".format(*server.get_host_and_port())
-    os.environ |= {**ACCOUNT, "MLFLOW_S3_ENDPOINT_URL": address}
-    try:
-        boto3.client("s3", endpoint_url=address).create_bucket(Bucket="runs")
-        yield
-    finally:
-        server.stop()
 
 
 def seconds(folder: Path, address: str, first: int, jobs: int) -> float:
@@ -99,7 +81,7 @@ def main() -> None:
         if Path("/usr/lib/postgresql").is_dir():
             database = start(postgresql(folder("postgresql")))
             stores["PostgreSQL by its address, a folder"] = f"{database}/direct"
-            start(bucket())
+            start(running_bucket())
             served = start(
                 running_server(folder("s3"), "--store", f"{database}/served", "--artifacts", "s3://runs/kept")
             )

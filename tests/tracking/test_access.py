@@ -11,20 +11,18 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
-import boto3
 import pytest
 import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from moto.server import ThreadedMotoServer
 
 from src.tracking.access import PROBE, check_writing
 from src.tracking.errors import TrackingError
 from src.tracking.runs import start_sweep
 from src.tracking.store import open_store
 from tests.commandline import command
-from tests.servers import running_server
+from tests.servers import keys, running_bucket, running_server
 from tests.tracking.conftest import logged
 
 Answer = tuple[int, str]
@@ -142,22 +140,8 @@ def test_who_may_read_only_is_told_before_training() -> None:
 
 @pytest.fixture(scope="module")
 def bucket() -> Iterator[str]:
-    """The address of a server that speaks S3's protocol, with the bucket ``runs``."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in (("ACCESS_KEY_ID", "me"), ("SECRET_ACCESS_KEY", "hunter2"), ("DEFAULT_REGION", "us-east-1")):
-            patch.setenv(f"AWS_{name}", value)
-        store = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-        store.start()
-        host, port = store.get_host_and_port()
-        patch.setenv("MLFLOW_S3_ENDPOINT_URL", f"http://{host}:{port}")
-        boto3.client("s3", endpoint_url=f"http://{host}:{port}").create_bucket(Bucket="runs")
-        yield f"http://{host}:{port}"
-        store.stop()
-
-
-def keys(bucket: str) -> list[str]:
-    found = boto3.client("s3", endpoint_url=bucket).list_objects_v2(Bucket="runs")
-    return [each["Key"] for each in found.get("Contents", [])]
+    with running_bucket() as address:
+        yield address
 
 
 def test_a_sweep_is_recorded_with_its_artifacts_in_s3(server, bucket, make_job):
