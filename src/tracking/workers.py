@@ -11,7 +11,7 @@ import sqlalchemy as sa
 worker_class = "gthread"
 threads = 8  # of each worker: a large file that comes slowly keeps one of them
 keepalive = 75  # seconds a connection may rest; a client that has just taken up one that is closed is refused
-graceful_timeout = 5
+graceful_timeout = 2  # seconds for what is under way when it is ended
 loglevel = "warning"
 
 
