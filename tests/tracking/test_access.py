@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import boto3
 import pytest
 import requests
 from cryptography import x509
@@ -162,6 +163,19 @@ def test_a_bucket_that_is_not_there_is_told_before_training(server, bucket):
     assert ended.status == 2
     assert "no artifact can be added at s3://nowhere/runs: the bucket does not exist." in ended.err
     assert store.find_runs([store.experiments()["no bucket"][0]]) == []
+
+
+def test_a_bucket_that_goes_later_is_told_in_a_sentence(server, bucket, make_job):
+    s3 = boto3.client("s3", endpoint_url=bucket)
+    s3.create_bucket(Bucket="short")
+    store = open_store(server)
+    store.client.create_experiment("short", artifact_location="s3://short/runs")
+    sweep = start_sweep(store, experiment="short", name="s", digest="d", jobs=[], tags={})
+    for key in s3.list_objects_v2(Bucket="short")["Contents"]:
+        s3.delete_object(Bucket="short", Key=key["Key"])
+    s3.delete_bucket(Bucket="short")
+    with pytest.raises(TrackingError, match=r"^MLflow: the run '.*' cannot be written: .*NoSuchBucket.*exist\.$"):
+        make_job().log(store, sweep)
 
 
 def test_the_check_leaves_nothing_where_the_server_keeps_the_artifacts(server):
