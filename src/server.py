@@ -181,15 +181,9 @@ def _own_names(host: str) -> list[str]:
         return [host]
     import psutil
 
-    addresses = [each.address for card in psutil.net_if_addrs().values() for each in card]
-    return list(dict.fromkeys([socket.gethostname(), socket.getfqdn(), *filter(_is_ipv4, addresses)]))
-
-
-def _is_ipv4(text: str) -> bool:
-    try:
-        return not ipaddress.IPv4Address(text).is_loopback
-    except ValueError:
-        return False
+    known = [each for card in psutil.net_if_addrs().values() for each in card if each.family == socket.AF_INET]
+    addresses = [each.address for each in known if not _is_loopback(each.address)]
+    return list(dict.fromkeys([socket.gethostname(), socket.getfqdn(), *addresses]))
 
 
 def _accounts(folder: Path) -> dict[str, str]:

@@ -47,7 +47,10 @@ _REASONS = (
     (r"InvalidAccessKeyId|SignatureDoesNotMatch", "the account for S3 or its secret is wrong"),
     ("error code 403|403 Client Error|AccessDenied|[Pp]ermission denied|PERMISSION_DENIED", "permission denied"),
     ("tracking URI must be a valid http", "only MLflow's server reaches that place; write its http:// address"),
-    (r"too many \d+ error responses|error code 5\d\d|\b5\d\d Server Error", "the server answers with an error"),
+    (
+        r"too many \d+ error responses|error code 5\d\d|\b5\d\d Server Error",
+        "the server answers with an error, which its own lines tell",
+    ),
     (r"error code 404|404 Client Error|Response body: '\s*<|BadStatusLine", "that is no MLflow server"),
     ("RemoteDisconnected|Connection aborted|Connection reset|Connection was closed", "it closes the connection"),
 )

@@ -437,15 +437,9 @@ def _create_tables(database: Path, address: str) -> None:
     replace_database(growing, database)
 
 
-@contextlib.contextmanager
-def _usable(address: str) -> Iterator[None]:
+def _usable(address: str) -> contextlib.AbstractContextManager[None]:
     """Say of a database that cannot be used what is wrong with it."""
-    try:
-        yield
-    except Exception as error:
-        if not _of_store(error):
-            raise
-        raise TrackingError(f"tracking.uri: {masked(address)} cannot be used: {first_line(error)}.") from error
+    return _as_sentence(f"tracking.uri: {masked(address)} cannot be used")
 
 
 def experiment_id(store: Store, name: str) -> str:
@@ -479,8 +473,7 @@ def _folder_name(name: str) -> str:
     return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
-@contextlib.contextmanager
-def telling(what: str) -> Iterator[None]:
+def telling(what: str) -> contextlib.AbstractContextManager[None]:
     """Turn a failure of the store into one sentence that begins with `what`.
 
     Raises
@@ -488,15 +481,17 @@ def telling(what: str) -> Iterator[None]:
     TrackingError
         For an error of MLflow, its database or its files.
     """
+    return _as_sentence(f"MLflow: {what}")
+
+
+@contextlib.contextmanager
+def _as_sentence(beginning: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not _of_store(error):
+        # By their names: none of these is imported to ask.
+        rooms = {base.__module__.partition(".")[0] for base in type(error).__mro__}
+        of_store = rooms & {"mlflow", "sqlalchemy", "boto3", "botocore"} or isinstance(error, sqlite3.Error | OSError)
+        if not of_store:
             raise
-        raise TrackingError(f"MLflow: {what}: {first_line(error)}.") from error
-
-
-def _of_store(error: Exception) -> bool:
-    """Whether an error is one of MLflow, its database or its files; none of them is imported to ask."""
-    rooms = {base.__module__.partition(".")[0] for base in type(error).__mro__}
-    return bool(rooms & {"mlflow", "sqlalchemy", "boto3", "botocore"}) or isinstance(error, sqlite3.Error | OSError)
+        raise TrackingError(f"{beginning}: {first_line(error)}.") from error

@@ -80,7 +80,7 @@ def refusal(address: str, experiment_id: str | None = None) -> str:
         ((404, "<html>" + "no such page " * 100), "that is no MLflow server"),
         ((200, "<html>Welcome to nginx!</html>"), "that is no MLflow server"),
         ((400, "<html>The plain HTTP request was sent to HTTPS port</html>"), "it speaks TLS; write https://"),
-        ((500, "oh"), "the server answers with an error"),
+        ((500, "oh"), "the server answers with an error, which its own lines tell"),
     ],
 )
 def test_what_answers_and_lets_nobody_in_is_told(answer: Answer, told: str) -> None:
