@@ -177,17 +177,13 @@ def _reason(error: Exception, address: str) -> str:
     if isinstance(error, ModuleNotFoundError):
         return f"it needs the Python package {error.name!r}; install it"
     if re.search("error code 401|401 Client Error", str(error)):
-        return _denied(address)
+        from mlflow.utils.credentials import read_mlflow_creds
+
+        account = urlsplit(address).username or read_mlflow_creds().username
+        if account is None:
+            return f"it asks for an account, which {ACCOUNT} give"
+        return f"it refuses the account {account!r}: wrong name or password"
     for pattern, reason in _REASONS:
         if found := re.search(pattern, str(error)):
             return found.expand(reason)
     return first_line(error)[:200]
-
-
-def _denied(address: str) -> str:
-    from mlflow.utils.credentials import read_mlflow_creds
-
-    account = urlsplit(address).username or read_mlflow_creds().username
-    if account is None:
-        return f"it asks for an account, which {ACCOUNT} give"
-    return f"it refuses the account {account!r}: wrong name or password"

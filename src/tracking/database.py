@@ -210,8 +210,7 @@ class Database(Store):
 
     def experiment_tags(self, experiment_id: str) -> dict[str, str]:
         """Return an experiment's tags."""
-        found = self._select("experiment_tags", "key", "value", experiment_id=int(experiment_id))
-        return {key: value for key, value in found}
+        return dict(self._select("experiment_tags", "key", "value", experiment_id=int(experiment_id)))
 
     def tag_experiment(self, experiment_id: str, tags: Mapping[str, str]) -> None:
         """Set tags of an experiment."""
