@@ -1,6 +1,6 @@
 """The settings of gunicorn, which runs the workers of MLflow's server for `src.server`; it reads this file by itself.
 
-MLflow starts uvicorn unless it is told otherwise, which takes half as much processor time again for a job's requests.
+MLflow starts uvicorn unless it is told otherwise, which takes a third more processor time for a job's requests.
 """
 
 import sqlite3
