@@ -4,12 +4,16 @@ Exit status: that of the server, 2 it cannot be started (the reason is told in o
 """
 
 import argparse
+import errno
+import fcntl
 import ipaddress
 import os
 import secrets
+import shlex
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -36,9 +40,10 @@ auth_cache_ttl_seconds = 60
 def main(arguments: Sequence[str] | None = None) -> int:
     """The program, which becomes the server. Returns the exit status where that cannot be."""
     given = _parser().parse_args(arguments)
-    program, environment = server_command(given)
-    sys.stdout.flush()
-    os.execve(program[0], program, {**os.environ, **environment})
+    with _held(given):
+        program, environment = server_command(given)
+        sys.stdout.flush()
+        os.execve(program[0], program, {**os.environ, **environment})
 
 
 def _parser() -> Arguments:
@@ -59,12 +64,44 @@ def _port(text: str) -> int:
     return int(text)
 
 
+@contextmanager
+def _held(given: argparse.Namespace) -> Iterator[None]:
+    """Take the folder for this process and for the server that it becomes; a second one is told who has it."""
+    folder = given.folder.absolute()
+    with _writing(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(lock, 0)
+        os.write(lock, f"process {os.getpid()}, port {given.port}".encode())
+        os.set_inheritable(lock, True)
+        yield
+    except BlockingIOError as error:
+        who = os.read(lock, 100).decode()
+        raise UserError(
+            f"--folder: a server ({who}) has {folder} already; end it, or name another folder and port."
+        ) from error
+    finally:
+        os.close(lock)
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"--folder: {folder} cannot be written: {(error.strerror or str(error)).lower()}.") from error
+
+
 def server_command(given: argparse.Namespace) -> tuple[list[str], dict[str, str]]:
     """Prepare the store and the accounts; return the server's command and what it adds to the environment.
 
     Raises UserError if the port is taken, the store or the folder cannot be used, or there is nothing to check
     passwords with.
     """
+    from src.tracking import workers
+    from src.tracking.access import check_artifacts
     from src.tracking.store import open_store
 
     _check_free(given.host, given.port)
@@ -72,17 +109,16 @@ def server_command(given: argparse.Namespace) -> tuple[list[str], dict[str, str]
     if accounts and find_spec("flask_wtf") is None:
         raise UserError("accounts need the Python package 'flask-wtf': .venv/bin/pip install flask-wtf")
     folder = given.folder.absolute()
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _writing(folder):
         environment = _accounts(folder) if accounts else {}
-    except OSError as error:
-        raise UserError(f"--folder: {folder} cannot be written: {(error.strerror or str(error)).lower()}.") from error
     try:
         store = open_store(given.store or os.environ.get(STORE) or f"sqlite:///{folder}/mlflow.db")
     except UserError as error:
         raise UserError(str(error).replace("tracking.uri", "--store", 1)) from error
     if store.address.startswith("http"):
         raise UserError(f"--store: {masked(store.address)} is a server itself; name its database.")
+    if given.artifacts:
+        check_artifacts("--artifacts", given.artifacts, store.address)
     names = given.name or ([] if _is_loopback(given.host) else _own_names(given.host))
     shown = f"http://{given.host if _is_loopback(given.host) else names[0]}:{given.port}"
     print(say("MLflow: {address}  (Ctrl-C ends it)", address=shown))
@@ -99,19 +135,19 @@ def server_command(given: argparse.Namespace) -> tuple[list[str], dict[str, str]
             )
         )
     started = [sys.executable, "-m", "mlflow", "server", "--host", given.host, "--port", str(given.port)]
-    started += ["--uvicorn-opts", "--log-level warning"]
+    started += ["--gunicorn-opts", shlex.join(["--config", workers.__file__])]
     started += ["--artifacts-destination", given.artifacts or str(folder / "artifacts")]
     started += ["--app-name", "basic-auth"] if accounts else []
     if names:
         # A page's own requests name it as their origin, and MLflow trusts those of this machine only.
         hosts = ["localhost", "127.0.0.1", *names]
         origins = [f"{scheme}://{name}{port}" for scheme in ("http", "https") for name in names for port in ("", ":*")]
-        started += ["--allowed-hosts", ",".join([*hosts, *(f"{host}:*" for host in hosts)])]
-        started += ["--cors-allowed-origins", ",".join(origins)]
+        environment["MLFLOW_SERVER_ALLOWED_HOSTS"] = ",".join([*hosts, *(f"{host}:*" for host in hosts)])
+        environment["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"] = ",".join(origins)
     # The address in the environment: everybody on this machine sees a command. The queue of jobs would take 2 GB.
     environment |= {"MLFLOW_BACKEND_STORE_URI": store.address, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    workers = os.environ.get("MLFLOW_WORKERS", "2")
-    return started, {"PYTHONWARNINGS": "ignore", "MLFLOW_WORKERS": workers, **environment}
+    # MLflow would advise against gunicorn, and start four workers.
+    return started, {"PYTHONWARNINGS": "ignore", "MLFLOW_WORKERS": os.environ.get("MLFLOW_WORKERS", "2"), **environment}
 
 
 def _check_free(host: str, port: int) -> None:
@@ -123,7 +159,7 @@ def _check_free(host: str, port: int) -> None:
     except PermissionError as error:
         raise UserError(f"--port: {port} may not be used by you; ports from 1024 on may.") from error
     except OSError as error:
-        if "in use" in str(error):
+        if error.errno == errno.EADDRINUSE:
             raise UserError(f"--port: something answers on port {port} already; name another, as PORT=5001.") from error
         raise UserError(f"--host: {host!r} is no address of this machine; 0.0.0.0 means all it has.") from error
 
@@ -141,8 +177,8 @@ def _own_names(host: str) -> list[str]:
         return [host]
     import psutil
 
-    cards = [each for card in psutil.net_if_addrs().values() for each in card]
-    addresses = [each.address for each in cards if each.family == socket.AF_INET and not _is_loopback(each.address)]
+    known = [each for card in psutil.net_if_addrs().values() for each in card if each.family == socket.AF_INET]
+    addresses = [each.address for each in known if not _is_loopback(each.address)]
     return list(dict.fromkeys([socket.gethostname(), socket.getfqdn(), *addresses]))
 
 
@@ -152,6 +188,8 @@ def _accounts(folder: Path) -> dict[str, str]:
     if not settings.exists():
         database = "sqlite:///" + str(folder / "accounts.db").replace("%", "%%")  # a percent sign begins a name there
         _write_private(settings, ACCOUNTS.format(database=database))
+    os.close(os.open(folder / "accounts.db", os.O_CREAT, 0o600))  # it holds what passwords are checked with
+    (folder / "accounts.db").chmod(0o600)
     environment = {"MLFLOW_AUTH_CONFIG_PATH": str(settings)}
     for variable, name in ((PASSWORD, "admin-password"), (SECRET, "secret-key")):
         if not os.environ.get(variable):

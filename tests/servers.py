@@ -1,4 +1,4 @@
-"""MLflow's server as `make server` starts it, for tests over the network; it can be killed and started again."""
+"""Servers for tests over the network: MLflow's as `make server` starts it, which can be killed, and one for S3."""
 
 import os
 import signal
@@ -11,6 +11,10 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
 
 from tests.stores import empty_store
 
@@ -71,3 +75,30 @@ def running_server(folder: Path, *arguments: str) -> Iterator[str]:
         yield server.address
     finally:
         server.end()
+
+
+@contextmanager
+def running_bucket() -> Iterator[str]:
+    """Run a server that speaks S3's protocol within the block, with the bucket ``runs``; yield its address.
+
+    The environment names it, as MLflow and boto3 read it.
+    """
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    address = "http://{}:{}".format(*server.get_host_and_port())
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AWS_ACCESS_KEY_ID", "me")
+            patch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2")
+            patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+            patch.setenv("MLFLOW_S3_ENDPOINT_URL", address)
+            boto3.client("s3", endpoint_url=address).create_bucket(Bucket="runs")
+            yield address
+    finally:
+        server.stop()
+
+
+def keys(bucket: str) -> list[str]:
+    """What is in the bucket of a `running_bucket`."""
+    found = boto3.client("s3", endpoint_url=bucket).list_objects_v2(Bucket="runs")
+    return [each["Key"] for each in found.get("Contents", [])]

@@ -1,11 +1,13 @@
 """``make server``: what it prepares and what it refuses; tests/tracking/ uses the servers that it starts."""
 
+import os
 import socket
 from pathlib import Path
 
 import pytest
 
 from src import server
+from tests.servers import keys, running_bucket
 from tests.stores import empty_store
 
 
@@ -46,7 +48,7 @@ def test_for_others_it_makes_a_password_that_only_its_owner_reads(tmp_path: Path
     password = tmp_path / "admin-password"
     assert environment[server.PASSWORD] == password.read_text()
     assert len(password.read_text()) >= 24
-    for name in ("admin-password", "secret-key", "accounts.ini"):
+    for name in ("admin-password", "secret-key", "accounts.ini", "accounts.db"):
         assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
     assert prepared(tmp_path, *asked)[1] == environment, "started again it knows the same account"
 
@@ -62,11 +64,11 @@ def test_a_password_that_is_given_stands_in_no_file(tmp_path: Path, monkeypatch:
 
 @pytest.mark.usefixtures("with_accounts")
 def test_it_knows_itself_by_its_names(tmp_path: Path) -> None:
-    command, _ = prepared(tmp_path, "--accounts", "--name", "runs.example.org")
-    assert "runs.example.org:*" in command[command.index("--allowed-hosts") + 1].split(",")
-    assert "https://runs.example.org" in command[command.index("--cors-allowed-origins") + 1].split(",")
-    everywhere, _ = prepared(tmp_path, "--host", "0.0.0.0")
-    assert socket.gethostname() in everywhere[everywhere.index("--allowed-hosts") + 1].split(",")
+    _, environment = prepared(tmp_path, "--accounts", "--name", "runs.example.org")
+    assert "runs.example.org:*" in environment["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
+    assert "https://runs.example.org" in environment["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"].split(",")
+    _, everywhere = prepared(tmp_path, "--host", "0.0.0.0")
+    assert socket.gethostname() in everywhere["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -91,3 +93,29 @@ def test_what_cannot_be_is_told_in_a_sentence(
     assert "cannot be written" in refused(capsys, "--folder", str(tmp_path / "file"), "--port", "0")
     monkeypatch.setattr(server, "find_spec", lambda _: None)
     assert "'flask-wtf'" in refused(capsys, *folder, "--port", "0", "--accounts")
+
+
+def test_a_second_server_is_told_who_has_the_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even before the first one answers."""
+    empty_store(tmp_path)
+    arguments = ("--folder", str(tmp_path), "--port", "0")
+
+    def second(*_: object) -> None:
+        said = refused(capsys, *arguments)
+        assert f"a server (process {os.getpid()}, port 0) has {tmp_path} already; end it, or name another" in said
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "execve", second)
+    with pytest.raises(KeyboardInterrupt):
+        server.main(arguments)
+
+
+def test_a_bucket_that_is_not_there_is_told_at_the_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    empty_store(tmp_path)
+    with running_bucket() as bucket:
+        said = refused(capsys, "--folder", str(tmp_path), "--port", "0", "--artifacts", "s3://nowhere/kept")
+        assert said == "error: --artifacts: no artifact can be added at s3://nowhere/kept: the bucket does not exist.\n"
+        prepared(tmp_path, "--artifacts", "s3://runs/kept")
+        assert keys(bucket) == [], "the check leaves nothing behind"

@@ -15,6 +15,7 @@
 - ``artifacts``: the files of a run.
 - ``provenance``: which code, libraries, command and machine gave a result.
 - ``models``: fitted pipelines that can be loaded and served.
+- ``workers``: how MLflow's server for a team works.
 - ``view``: addresses of MLflow's pages, and the prepared view of a sweep.
 
 Importing this package sets, before mlflow is imported, what mlflow reads only then.
@@ -29,6 +30,8 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 # MLflow's client would repeat a request whose answer was lost, and so make a run twice; `patience` does not.
 os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
+# As many connections are kept as `store` has requests under way: another would be made anew, with its TLS, each time.
+os.environ.setdefault("MLFLOW_HTTP_POOL_MAXSIZE", "32")
 # A bar of MLflow's own for each file it copies would cut through the progress display.
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 # tqdm, which MLflow brings, would ask in a notebook for a package of bars that nothing here draws.

@@ -47,7 +47,10 @@ _REASONS = (
     (r"InvalidAccessKeyId|SignatureDoesNotMatch", "the account for S3 or its secret is wrong"),
     ("error code 403|403 Client Error|AccessDenied|[Pp]ermission denied|PERMISSION_DENIED", "permission denied"),
     ("tracking URI must be a valid http", "only MLflow's server reaches that place; write its http:// address"),
-    (r"too many \d+ error responses|error code 5\d\d|\b5\d\d Server Error", "the server answers with an error"),
+    (
+        r"too many \d+ error responses|error code 5\d\d|\b5\d\d Server Error",
+        "the server answers with an error, which its own lines tell",
+    ),
     (r"error code 404|404 Client Error|Response body: '\s*<|BadStatusLine", "that is no MLflow server"),
     ("RemoteDisconnected|Connection aborted|Connection reset|Connection was closed", "it closes the connection"),
 )
@@ -108,8 +111,7 @@ def check_writing(store: "Store", experiment_id: str, told: Callable[[str], None
             _check_permission(store, experiment_id)
         location = store.artifact_location(experiment_id)
     if local_folder(location) is None:
-        with _told(f"{what}: no artifact can be added at {masked(location)}", store.address), _hasty():
-            _add_artifact(location, store.address)
+        check_artifacts(what, location, store.address)
     elif store.address.startswith("postgresql"):
         told(
             say(
@@ -141,16 +143,24 @@ def _check_permission(store: "Store", experiment_id: str) -> None:
             raise
 
 
-def _add_artifact(location: str, address: str) -> None:
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+def check_artifacts(what: str, location: str, address: str) -> None:
+    """Add an empty file to a folder, a bucket or a server's place for artifacts, and remove it.
 
-    place: Any = get_artifact_repository(location, tracking_uri=address)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, PROBE)
-        file.touch()
-        place.log_artifact(str(file))
-    with contextlib.suppress(Exception):  # some accounts may write and not delete, each store says so in its own way
-        place.delete_artifacts(PROBE)
+    Raises
+    ------
+    TrackingError
+        If that fails; the sentence begins with `what`. `address` is the store's.
+    """
+    with _told(f"{what}: no artifact can be added at {masked(location)}", address), _hasty():
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        place: Any = get_artifact_repository(location, tracking_uri=address)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, PROBE)
+            file.touch()
+            place.log_artifact(str(file))
+        with contextlib.suppress(Exception):  # some accounts may write and not delete, each store says so in its way
+            place.delete_artifacts(PROBE)
 
 
 @contextlib.contextmanager
@@ -167,17 +177,13 @@ def _reason(error: Exception, address: str) -> str:
     if isinstance(error, ModuleNotFoundError):
         return f"it needs the Python package {error.name!r}; install it"
     if re.search("error code 401|401 Client Error", str(error)):
-        return _denied(address)
+        from mlflow.utils.credentials import read_mlflow_creds
+
+        account = urlsplit(address).username or read_mlflow_creds().username
+        if account is None:
+            return f"it asks for an account, which {ACCOUNT} give"
+        return f"it refuses the account {account!r}: wrong name or password"
     for pattern, reason in _REASONS:
         if found := re.search(pattern, str(error)):
             return found.expand(reason)
     return first_line(error)[:200]
-
-
-def _denied(address: str) -> str:
-    from mlflow.utils.credentials import read_mlflow_creds
-
-    account = urlsplit(address).username or read_mlflow_creds().username
-    if account is None:
-        return f"it asks for an account, which {ACCOUNT} give"
-    return f"it refuses the account {account!r}: wrong name or password"

@@ -47,9 +47,9 @@ def resolve_address(uri: str | None) -> str:
         origin = "tracking.uri"
     scheme = uri.partition(":")[0].partition("+")[0] if ":" in uri else ""
     if scheme in {"http", "https", "postgresql", "mysql"}:
-        if scheme.startswith("http") and not _host(uri):
+        if scheme.startswith("http") and not _named(uri, "hostname"):
             raise TrackingError(f"{origin}: {uri!r} names no host; write {scheme}://HOST:PORT.")
-        if not _has_port_of_digits(uri):
+        if _named(uri, "port") is None:
             raise TrackingError(f"{origin}: {uri!r} names a port that is no whole number from 0 to 65535.")
         return uri.rstrip("/") if scheme.startswith("http") else uri
     if scheme == "sqlite":
@@ -68,18 +68,10 @@ def _sqlite_address(path: Path) -> str:
     return "sqlite:///" + str(path).replace("%", "%25").replace("?", "%3F")
 
 
-def _has_port_of_digits(uri: str) -> bool:
-    """Whether the port of an address, where it names one, is a number that a port can have."""
+def _named(uri: str, part: str) -> str | None:
+    """What an address names as its `part`, empty where it leaves that out; None where it names what cannot be one."""
     try:
-        urlsplit(uri).port  # noqa: B018 - which raises ValueError
-    except ValueError:
-        return False
-    return True
-
-
-def _host(uri: str) -> str | None:
-    try:
-        return urlsplit(uri).hostname
+        return str(getattr(urlsplit(uri), part) or "")
     except ValueError:
         return None
 

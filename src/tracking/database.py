@@ -210,8 +210,7 @@ class Database(Store):
 
     def experiment_tags(self, experiment_id: str) -> dict[str, str]:
         """Return an experiment's tags."""
-        found = self._select("experiment_tags", "key", "value", experiment_id=int(experiment_id))
-        return {key: value for key, value in found}
+        return dict(self._select("experiment_tags", "key", "value", experiment_id=int(experiment_id)))
 
     def tag_experiment(self, experiment_id: str, tags: Mapping[str, str]) -> None:
         """Set tags of an experiment."""
@@ -251,8 +250,9 @@ class Database(Store):
             if again and (there := self.written(new.run)) is not None and there.status == new.run.status:
                 written.append(there)
                 continue
-            run = replace(new.run, run_id=uuid.uuid4().hex, tags={**new.run.tags, RUN_NAME: new.run.name})
-            run = replace(run, artifact_uri=_below(location, run.run_id, "artifacts"))
+            run_id = uuid.uuid4().hex
+            tags = {**new.run.tags, RUN_NAME: new.run.name}
+            run = replace(new.run, run_id=run_id, tags=tags, artifact_uri=_below(location, run_id, "artifacts"))
             self.put(run, new.files)
             written.append(run)
             for name, values in _rows_of(run, new).items():

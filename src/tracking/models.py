@@ -25,7 +25,6 @@ from src.words import first_of
 
 NAME = "model"
 EXAMPLE = "model_example.csv"  # what the model answers to its input example
-VERSIONS_TAG = "mlflow.modelVersions"  # where MLflow's page looks for a logged model's registered versions
 
 
 def log_model(
@@ -156,20 +155,5 @@ def example_answers(pipeline: Any, features: pd.DataFrame, class_names: Sequence
 
 def register_model(store: Store, name: str, model: str, run_id: str, note: str | None = None) -> int:
     """Register a logged model (``models:/ID``) under a name, and return its version there."""
-    from mlflow.exceptions import MlflowException
-
-    client = store.client
     with telling(f"the model cannot be registered as {name!r}"):
-        try:
-            client.create_registered_model(name)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
-        model_id = model.removeprefix("models:/")
-        # A server finds the files itself; a database is written from here, where MLflow would look for the model in
-        # the default store instead of this one.
-        source = model if store.address.startswith("http") else client.get_logged_model(model_id).artifact_location
-        made = client.create_model_version(name, source, run_id, description=note, model_id=model_id)
-        versions = json.dumps([{"name": name, "version": made.version}])
-        client.set_logged_model_tags(model_id, {VERSIONS_TAG: versions})
-    return int(made.version)
+        return store.register_model(name, model.removeprefix("models:/"), run_id, note)

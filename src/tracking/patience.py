@@ -134,6 +134,11 @@ class _Patient:
     def add_runs(self, runs: Any, again: bool = False) -> Any:
         return self.patience.trying(lambda repeated: self._store.add_runs(runs, again or repeated))
 
+    def register_model(self, name: str, model_id: str, run_id: str, note: str | None) -> int:
+        return self.patience.trying(
+            lambda repeated: self._store.register_model(name, model_id, run_id, note, again=repeated)
+        )
+
 
 def patient(store: "Store", patience: Patience) -> "Store":
     """Return a store that waits for its server: every method of a `Store` may be called again with the same."""

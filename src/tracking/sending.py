@@ -163,7 +163,12 @@ class Sender:
                     folder.rmdir()
 
     def _send(self) -> None:
-        while files := self._next():
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._closed)
+                if self._closed:
+                    return
+                files = list(islice(self._waiting, TOGETHER))
             try:
                 with telling(f"the runs that wait in {self.folder} cannot be written"):
                     rows = self._patience.trying(partial(self._write, files))
@@ -178,13 +183,6 @@ class Sender:
                     self._waiting.remove(file)
                     self._written[row.tags[JOB_DIGEST]] = row
                 self._changed.notify_all()
-
-    def _next(self) -> list[Path]:
-        """Wait for files to send; none when it is over."""
-        with self._changed:
-            while not self._waiting and not self._closed:
-                self._changed.wait()
-            return [] if self._closed else list(islice(self._waiting, TOGETHER))
 
     def _write(self, files: Sequence[Path], again: bool) -> list[RunRow]:
         if self._check is not None:

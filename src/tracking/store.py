@@ -6,6 +6,7 @@ the same through its tables, row for row, in a fraction of the time and without 
 
 import contextlib
 import hashlib
+import json
 import logging
 import re
 import sqlite3
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 PAGE = 1000  # runs for one request
+VERSIONS_TAG = "mlflow.modelVersions"  # where MLflow's page looks for a logged model's registered versions
 # Requests to a server that are under way together: more of them wait for each other there.
 RUNS_AT_ONCE, FILES_AT_ONCE = 4, 6
 
@@ -271,6 +273,25 @@ class Store:
         self.client.log_outputs(run.run_id, [LoggedModelOutput(model.model_id, step=0)])
         return str(model.model_id)
 
+    def register_model(self, name: str, model_id: str, run_id: str, note: str | None, again: bool = False) -> int:
+        """Register the model that a run keeps under a name; return its version there. `again` is as in `add_runs`."""
+        with _unless("RESOURCE_ALREADY_EXISTS"):
+            self.client.create_registered_model(name)
+        known = self.client.search_model_versions(f"run_id = '{run_id}'") if again else []
+        version = next((each.version for each in known if each.name == name), None)
+        if version is None:
+            # A server finds the files itself; a database is written from here, where MLflow would look for the model
+            # in the default store instead of this one.
+            location = f"models:/{model_id}"
+            if not self.address.startswith("http"):
+                location = self.client.get_logged_model(model_id).artifact_location
+            version = self.client.create_model_version(
+                name, location, run_id, description=note, model_id=model_id
+            ).version
+        versions = json.dumps([{"name": name, "version": version}])
+        self.client.set_logged_model_tags(model_id, {VERSIONS_TAG: versions})
+        return int(version)
+
     def model_folder(self, run_id: str, temporary: Path) -> Path | None:
         """Return a folder with the model that a run keeps, downloaded if need be; None if it keeps none."""
         kept = self.logged_model(run_id)
@@ -416,15 +437,9 @@ def _create_tables(database: Path, address: str) -> None:
     replace_database(growing, database)
 
 
-@contextlib.contextmanager
-def _usable(address: str) -> Iterator[None]:
+def _usable(address: str) -> contextlib.AbstractContextManager[None]:
     """Say of a database that cannot be used what is wrong with it."""
-    try:
-        yield
-    except Exception as error:
-        if not _of_store(error):
-            raise
-        raise TrackingError(f"tracking.uri: {masked(address)} cannot be used: {first_line(error)}.") from error
+    return _as_sentence(f"tracking.uri: {masked(address)} cannot be used")
 
 
 def experiment_id(store: Store, name: str) -> str:
@@ -458,8 +473,7 @@ def _folder_name(name: str) -> str:
     return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
-@contextlib.contextmanager
-def telling(what: str) -> Iterator[None]:
+def telling(what: str) -> contextlib.AbstractContextManager[None]:
     """Turn a failure of the store into one sentence that begins with `what`.
 
     Raises
@@ -467,15 +481,17 @@ def telling(what: str) -> Iterator[None]:
     TrackingError
         For an error of MLflow, its database or its files.
     """
+    return _as_sentence(f"MLflow: {what}")
+
+
+@contextlib.contextmanager
+def _as_sentence(beginning: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not _of_store(error):
+        # By their names: none of these is imported to ask.
+        rooms = {base.__module__.partition(".")[0] for base in type(error).__mro__}
+        of_store = rooms & {"mlflow", "sqlalchemy", "boto3", "botocore"} or isinstance(error, sqlite3.Error | OSError)
+        if not of_store:
             raise
-        raise TrackingError(f"MLflow: {what}: {first_line(error)}.") from error
-
-
-def _of_store(error: Exception) -> bool:
-    """Whether an error is one of MLflow, its database or its files; none of them is imported to ask."""
-    rooms = {base.__module__.partition(".")[0] for base in type(error).__mro__}
-    return bool(rooms & {"mlflow", "sqlalchemy"}) or isinstance(error, sqlite3.Error | OSError)
+        raise TrackingError(f"{beginning}: {first_line(error)}.") from error

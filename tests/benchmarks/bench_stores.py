@@ -2,7 +2,8 @@
 
 A short sweep and a long one of the same small jobs, each a command of its own: their difference, for each job that
 the long one has more, is a further job's time, training included. All is on this machine: PostgreSQL (Debian's, in a
-cluster of its own), MLflow's server as `make server` starts it, moto's server for S3.
+cluster of its own), MLflow's server as `make server` starts it, moto's server for S3. The table goes into README.md,
+README.zh.md and results/stores.md.
 """
 
 import logging
@@ -16,21 +17,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-
-import boto3
-from moto.server import ThreadedMotoServer
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.servers import free_port, running_server  # noqa: E402
+from tests.servers import free_port, running_bucket, running_server  # noqa: E402
 
-FEW, MANY, REPEATS = 10, 60, 2
-ACCOUNT = {"AWS_ACCESS_KEY_ID": "me", "AWS_SECRET_ACCESS_KEY": "mine", "AWS_DEFAULT_REGION": "us-east-1"}
+FEW, MANY, REPEATS = 10, 160, 2
+BEGIN, END = "<!-- stores -->\n", "<!-- end of stores -->"
 
 
 @contextmanager
@@ -54,20 +52,6 @@ def postgresql(folder: Path) -> Iterator[str]:
         yield f"postgresql+psycopg://me@127.0.0.1:{port}"
     finally:
         run(str(programs / "pg_ctl"), "-D", data, "-m", "immediate", "stop")
-
-
-@contextmanager
-def bucket() -> Iterator[None]:
-    """Start moto's server, with the bucket ``runs``, and name it in the environment."""
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    address = "http://{}:{}".format(*server.get_host_and_port())
-    os.environ |= {**ACCOUNT, "MLFLOW_S3_ENDPOINT_URL": address}
-    try:
-        boto3.client("s3", endpoint_url=address).create_bucket(Bucket="runs")
-        yield
-    finally:
-        server.stop()
 
 
 def seconds(folder: Path, address: str, first: int, jobs: int) -> float:
@@ -95,15 +79,15 @@ def main() -> None:
         Path(temporary).chmod(0o755)
         start = open_until_the_end.enter_context
         stores = {"SQLite": f"sqlite:///{folder('sqlite')}/mlflow.db"}
-        stores["HTTP, the server with SQLite and a folder"] = start(running_server(folder("http")))
+        stores["HTTP: SQLite and a folder"] = start(running_server(folder("http")))
         if Path("/usr/lib/postgresql").is_dir():
             database = start(postgresql(folder("postgresql")))
-            stores["PostgreSQL by its address, a folder"] = f"{database}/direct"
-            start(bucket())
+            stores["PostgreSQL by its address"] = f"{database}/direct"
+            start(running_bucket())
             served = start(
                 running_server(folder("s3"), "--store", f"{database}/served", "--artifacts", "s3://runs/kept")
             )
-            stores["HTTP, the server with PostgreSQL and S3"] = served
+            stores["HTTP: PostgreSQL and S3"] = served
         else:
             print("PostgreSQL is not installed and left out.")
         work, first = folder("work"), 0
@@ -115,17 +99,31 @@ def main() -> None:
                 if repeat:  # the first time tables, experiment and caches are made
                     further[name].append((long - short) / (MANY - FEW) * 1000)
             first += FEW + MANY
-    machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
-    table = [
-        f"ex4, 5 folds, 20 epochs, no model kept; {REPEATS} sweeps of {MANY} jobs less as many of {FEW}; {machine}.",
-        "",
-        "| store | ms a further job, training included | from least to most |",
-        "| --- | ---: | ---: |",
-        *(f"| {name} | {statistics.median(ms):.0f} | {min(ms):.0f} to {max(ms):.0f} |" for name, ms in further.items()),
-    ]
-    text = "\n".join(table) + "\n"
+    machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[2]:.1f}"
+    what = f"ex4, 5 folds, 20 epochs, no model kept; {REPEATS} sweeps of {MANY} jobs less as many of {FEW}; {machine}."
+    text = f"{what}\n\n{table('store', 'ms a further job, training included', 'from least to most', further)}"
     (HERE / "results" / "stores.md").write_text(text)
     print(text)
+    write_into("README.md", table("store", "ms a further job", "least to most", further))
+    write_into("README.zh.md", table("存储", "每多一个任务的毫秒数", "最小到最大", further))
+
+
+def table(store: str, of_job: str, span: str, further: Mapping[str, Sequence[float]]) -> str:
+    """Return a table in Markdown, under these three headings."""
+    rows = (
+        f"| {name} | {statistics.median(ms):.0f} | {min(ms):.0f} to {max(ms):.0f} |" for name, ms in further.items()
+    )
+    return "\n".join([f"| {store} | {of_job} | {span} |", "| --- | ---: | ---: |", *rows]) + "\n"
+
+
+def write_into(name: str, text: str) -> None:
+    """Put a table in its place in a page of the checkout."""
+    page = ROOT / name
+    before, begin, rest = page.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise SystemExit(f"{name}: {BEGIN.strip()} ... {END} is not there")
+    page.write_text(f"{before}{begin}\n{text}\n{end}{after}")
 
 
 if __name__ == "__main__":

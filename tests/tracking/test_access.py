@@ -17,14 +17,13 @@ import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from moto.server import ThreadedMotoServer
 
 from src.tracking.access import PROBE, check_writing
 from src.tracking.errors import TrackingError
 from src.tracking.runs import start_sweep
 from src.tracking.store import open_store
 from tests.commandline import command
-from tests.servers import running_server
+from tests.servers import keys, running_bucket, running_server
 from tests.tracking.conftest import logged
 
 Answer = tuple[int, str]
@@ -81,7 +80,7 @@ def refusal(address: str, experiment_id: str | None = None) -> str:
         ((404, "<html>" + "no such page " * 100), "that is no MLflow server"),
         ((200, "<html>Welcome to nginx!</html>"), "that is no MLflow server"),
         ((400, "<html>The plain HTTP request was sent to HTTPS port</html>"), "it speaks TLS; write https://"),
-        ((500, "oh"), "the server answers with an error"),
+        ((500, "oh"), "the server answers with an error, which its own lines tell"),
     ],
 )
 def test_what_answers_and_lets_nobody_in_is_told(answer: Answer, told: str) -> None:
@@ -142,22 +141,8 @@ def test_who_may_read_only_is_told_before_training() -> None:
 
 @pytest.fixture(scope="module")
 def bucket() -> Iterator[str]:
-    """The address of a server that speaks S3's protocol, with the bucket ``runs``."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in (("ACCESS_KEY_ID", "me"), ("SECRET_ACCESS_KEY", "hunter2"), ("DEFAULT_REGION", "us-east-1")):
-            patch.setenv(f"AWS_{name}", value)
-        store = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-        store.start()
-        host, port = store.get_host_and_port()
-        patch.setenv("MLFLOW_S3_ENDPOINT_URL", f"http://{host}:{port}")
-        boto3.client("s3", endpoint_url=f"http://{host}:{port}").create_bucket(Bucket="runs")
-        yield f"http://{host}:{port}"
-        store.stop()
-
-
-def keys(bucket: str) -> list[str]:
-    found = boto3.client("s3", endpoint_url=bucket).list_objects_v2(Bucket="runs")
-    return [each["Key"] for each in found.get("Contents", [])]
+    with running_bucket() as address:
+        yield address
 
 
 def test_a_sweep_is_recorded_with_its_artifacts_in_s3(server, bucket, make_job):
@@ -178,6 +163,19 @@ def test_a_bucket_that_is_not_there_is_told_before_training(server, bucket):
     assert ended.status == 2
     assert "no artifact can be added at s3://nowhere/runs: the bucket does not exist." in ended.err
     assert store.find_runs([store.experiments()["no bucket"][0]]) == []
+
+
+def test_a_bucket_that_goes_later_is_told_in_a_sentence(server, bucket, make_job):
+    s3 = boto3.client("s3", endpoint_url=bucket)
+    s3.create_bucket(Bucket="short")
+    store = open_store(server)
+    store.client.create_experiment("short", artifact_location="s3://short/runs")
+    sweep = start_sweep(store, experiment="short", name="s", digest="d", jobs=[], tags={})
+    for key in s3.list_objects_v2(Bucket="short")["Contents"]:
+        s3.delete_object(Bucket="short", Key=key["Key"])
+    s3.delete_bucket(Bucket="short")
+    with pytest.raises(TrackingError, match=r"^MLflow: the run '.*' cannot be written: .*NoSuchBucket.*exist\.$"):
+        make_job().log(store, sweep)
 
 
 def test_the_check_leaves_nothing_where_the_server_keeps_the_artifacts(server):

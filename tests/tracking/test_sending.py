@@ -8,9 +8,12 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import BAD_REQUEST
 
 from src.evaluation.results import Failure
-from src.tracking import patience, reading, sending
+from src.tracking import artifacts, claims, models, patience, reading, sending
+from src.tracking.claims import Claim
 from src.tracking.errors import TrackingError
 from src.tracking.patience import GoneError, Patience, is_gone, patient
+from src.tracking.processes import PROCESS_HOST
+from src.tracking.records import JOB_DIGEST
 from src.tracking.sending import Sender, read_run, write_run
 from src.tracking.store import Store
 from tests.tracking.conftest import finished, result
@@ -38,20 +41,24 @@ def test_a_run_that_waits_is_read_back_equal(outcome, sweep, make_job, tmp_path)
     assert [file.name for file in tmp_path.glob("1.*")] == ["1.zip"]
 
 
-@pytest.mark.parametrize("heard", [True, False])
-@pytest.mark.parametrize("request_", ["create_run", "log_batch", "log_inputs", "set_terminated"])
-def test_a_job_is_written_once_whichever_answer_is_lost(request_, heard, client_store, sweep, make_job, monkeypatch):
-    answers = getattr(client_store.client, request_)
+def losing(request_, heard):
+    """The same request, but that its first answer is lost, or it is not even heard."""
     lost = []
 
     def lose(*given, **named):
-        answer = answers(*given, **named) if heard or lost else None
+        answer = request_(*given, **named) if heard or lost else None
         if not lost:
-            lost.append(request_)
+            lost.append(given)
             raise MlflowException(GONE)
         return answer
 
-    monkeypatch.setattr(client_store.client, request_, lose)
+    return lose
+
+
+@pytest.mark.parametrize("heard", [True, False])
+@pytest.mark.parametrize("request_", ["create_run", "log_batch", "log_inputs", "set_terminated"])
+def test_a_job_is_written_once_whichever_answer_is_lost(request_, heard, client_store, sweep, make_job, monkeypatch):
+    monkeypatch.setattr(client_store.client, request_, losing(getattr(client_store.client, request_), heard))
     told = []
     waits = patient(client_store, Patience("http://h", 60, told.append))
     job = make_job()
@@ -66,6 +73,23 @@ def test_a_job_is_written_once_whichever_answer_is_lost(request_, heard, client_
     assert {name: run.metrics[name] for name in expected} == expected
     assert len(client_store.client.get_run(run.run_id).inputs.dataset_inputs) == 1
     assert len(client_store.client.get_metric_history(run.run_id, "fold/test_accuracy")) in (0, 5)
+
+
+@pytest.mark.parametrize("heard", [True, False])
+@pytest.mark.parametrize("request_", ["create_registered_model", "create_model_version", "set_logged_model_tags"])
+def test_a_model_is_registered_once_whichever_answer_is_lost(
+    request_, heard, client_store, sweep, make_job, monkeypatch
+):
+    (run,) = client_store.add_runs([make_job().run(sweep)])
+    model = client_store.add_model(run, "model", lambda _, folder: artifacts.write_files(folder, {"MLmodel": b"{}"}))
+    lose = losing(getattr(client_store.client, request_), heard)
+    monkeypatch.setattr(client_store.client, request_, lose)
+    waits = patient(client_store, Patience("http://h", 60, print))
+    assert models.register_model(waits, "best", f"models:/{model}", run.run_id) == 1
+    assert [each.version for each in client_store.client.search_model_versions("name = 'best'")] == [1]
+    assert (
+        client_store.client.get_logged_model(model).tags["mlflow.modelVersions"] == '[{"name": "best", "version": 1}]'
+    )
 
 
 def test_a_data_set_that_another_run_brings_at_the_same_moment_is_used_all_the_same(
@@ -164,6 +188,39 @@ def test_a_sweep_that_is_held_no_longer_is_not_written(store, sweep, make_job):
         sender.sent()
     sender.close()
     assert finished(store, sweep.experiment_id) == {}
+
+
+def test_of_two_commands_of_which_one_slept_too_long_only_the_other_writes(client_store, sweep, make_job, monkeypatch):
+    """The first trains on while its claim gives no sign of life; what it then sends is not written a second time."""
+    monkeypatch.setattr(claims, "LOOK", 0.01)
+    monkeypatch.setattr(claims, "EXPIRY", 0.3)
+    senders = []
+
+    def begin():
+        claim = Claim(client_store, sweep.experiment_id, "s" * 64)
+        claim._state[PROCESS_HOST] = f"host {len(senders)}"  # whose processes cannot be looked up here
+        claim.take(print)
+        patient_ = Patience("http://h", 60, print)
+        senders.append(Sender(client_store, patient_, sweep.experiment_id, "s" * 64, claim.check))
+        return claim, senders[-1]
+
+    sleeping, first = begin()
+    first.send([make_job(digest="a" * 64).run(sweep)])
+    assert first.sent().keys() == {"a" * 64}
+    sleeping._over.set()  # no thread runs while a machine sleeps
+    sleeping._thread.join()
+    living, second = begin()
+    monkeypatch.setattr(claims, "LEASE", 0.0)
+    second.send([make_job(digest="b" * 64).run(sweep)])
+    assert second.sent().keys() == {"b" * 64}
+    first.send([make_job(digest="b" * 64).run(sweep)])
+    with pytest.raises(TrackingError, match="another command has taken this sweep over, as this one gave no sign of"):
+        first.sent()
+    first.close()
+    second.close()
+    assert sorted(run.tags[JOB_DIGEST] for run in reading.children(client_store, sweep.run)) == ["a" * 64, "b" * 64]
+    for claim in (sleeping, living):
+        claim.leave()
 
 
 @pytest.mark.parametrize(

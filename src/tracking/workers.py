@@ -1,0 +1,22 @@
+"""The settings of gunicorn, which runs the workers of MLflow's server for `src.server`; it reads this file by itself.
+
+MLflow starts uvicorn unless it is told otherwise, which takes a third more processor time for a job's requests.
+"""
+
+import sqlite3
+from typing import Any
+
+import sqlalchemy as sa
+
+worker_class = "gthread"
+threads = 8  # of each worker: a large file that comes slowly keeps one of them
+keepalive = 75  # seconds a connection may rest; a client that has just taken up one that is closed is refused
+graceful_timeout = 2  # seconds for what is under way when it is ended
+loglevel = "warning"
+
+
+@sa.event.listens_for(sa.Engine, "connect")
+def settle(connection: Any, _: Any) -> None:
+    """As `src.tracking.database` does it: a job is eight commits here, each of which would wait for the disk."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous = NORMAL")
