@@ -21,6 +21,7 @@ from src.escaping import masked
 from src.language import say
 from src.tracking.address import ROOT
 from src.tracking.errors import TrackingError
+from src.tracking.moved import ARTIFACTS
 from src.tracking.processes import PROCESS_HOST, PROCESS_ID, is_dead, process_tags
 from src.tracking.store import Store, open_store
 
@@ -70,7 +71,7 @@ def _served(store: Store, port: int, told: Callable[[str], None]) -> int:
         **os.environ,
         "MLFLOW_BACKEND_STORE_URI": store.address,  # no argument, which every user of the machine could read
         # A folder, so that runs made with and without the server keep their files in one place.
-        "MLFLOW_DEFAULT_ARTIFACT_ROOT": str(folder / "mlartifacts"),
+        "MLFLOW_DEFAULT_ARTIFACT_ROOT": str(folder / ARTIFACTS),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # which takes 2 GB
         "PYTHONWARNINGS": "ignore",
     }

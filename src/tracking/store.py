@@ -32,6 +32,7 @@ from src.tracking.address import (
     resolve_address,
 )
 from src.tracking.errors import TrackingError
+from src.tracking.moved import ARTIFACTS, follow_move
 from src.tracking.patience import is_gone
 from src.tracking.records import (
     DATASET_CONTEXT,
@@ -365,7 +366,10 @@ def open_store(uri: str | None = None) -> Store:
         with prepared_database(database):
             if is_empty(database):
                 _create_tables(database, address)
-            return _opened(address)
+            store = _opened(address)
+            with _usable(address):
+                follow_move(database)
+            return store
     if address.startswith("http"):
         store = Store(address)
         check_answer(store)
@@ -440,7 +444,7 @@ def experiment_id(store: Store, name: str) -> str:
     with telling("the experiment cannot be opened"):
         known = store.experiments()
         if name not in known:
-            folder = None if store.database is None else store.database.parent / "mlartifacts" / _folder_name(name)
+            folder = None if store.database is None else store.database.parent / ARTIFACTS / _folder_name(name)
             store.create_experiment(name, None if folder is None else folder.as_uri())
             known = store.experiments()  # another process may have been as quick
     identity, deleted = known[name]
