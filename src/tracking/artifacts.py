@@ -194,6 +194,14 @@ def local_folder(artifact_uri: str) -> Path | None:
     return Path(url2pathname(parts.path)) if parts.scheme == "file" and not parts.netloc else None
 
 
+def absence(artifact_uri: str) -> str | None:
+    """What to say after a sentence about artifacts whose folder is not there; None if it is, or is none of ours."""
+    folder = local_folder(artifact_uri)
+    if folder is None or folder.is_dir():
+        return None
+    return f": there is no folder {folder}. Whoever copies mlflow.db copies mlartifacts, which lies beside it, too."
+
+
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write files below a folder, creating folders on the way."""
     for folder_needed in sorted({(folder / name).parent for name in files}):

@@ -5,10 +5,8 @@ Every function raises TrackingError if the store fails, or what is asked for is 
 
 import io
 import json
-import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -95,9 +93,10 @@ def artifact(store: Store, run: RunRow, path: str) -> bytes:
     """Return the content of one of a run's artifacts."""
     try:
         with telling("it cannot be read"):
-            return store.read(run, path)
+            return store.read(run.artifact_uri, path)
     except TrackingError as error:
-        raise TrackingError(f"the run {run.run_id!r} has no artifact {path!r} that can be read.") from error
+        why = artifacts.absence(run.artifact_uri) or "."
+        raise TrackingError(f"the run {run.run_id!r} has no artifact {path!r} that can be read{why}") from error
 
 
 def recorded_config(store: Store, run: RunRow) -> dict[str, Any]:
@@ -199,13 +198,13 @@ class StoredRecord:
 
     def pipeline(self, run_id: str, allow: Collection[str] = ()) -> Any | None:
         """Return the fitted pipeline, None if the run keeps none; it may hold objects of the modules of `allow`."""
-        with telling(f"the model of run {run_id} cannot be read"), tempfile.TemporaryDirectory() as temporary:
-            folder = self.store.model_folder(run_id, Path(temporary))
-            if folder is None:
+        with telling(f"the model of run {run_id} cannot be read"):
+            kept = self.store.logged_model(run_id)
+            if kept is None:
                 return None
             from src.tracking.models import read_model
 
-            return read_model(folder, allow)
+            return read_model(self.store, kept[1], allow)
 
     def metrics(self, run_id: str) -> Mapping[str, float]:
         """Return all metrics."""

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from src.escaping import masked
 from src.tracking import artifacts
@@ -272,16 +272,6 @@ class Store:
         self.client.log_outputs(run.run_id, [LoggedModelOutput(model.model_id, step=0)])
         return str(model.model_id)
 
-    def model_folder(self, run_id: str, temporary: Path) -> Path | None:
-        """Return a folder with the model that a run keeps, downloaded if need be; None if it keeps none."""
-        kept = self.logged_model(run_id)
-        if kept is None:
-            return None
-        _, location = kept
-        folder = artifacts.local_folder(location)
-        # By its place: MLflow looks up a model's id in the store that the environment names.
-        return self.download(location, temporary) if folder is None else folder
-
     def download(self, model: str, temporary: Path) -> Path:
         """Return a folder with the model of an address (``models:/...``) or at a place, downloaded."""
         from mlflow.artifacts import download_artifacts
@@ -303,13 +293,24 @@ class Store:
                 local = [str(Path(temporary, path)) for path in files]
                 list(threads.map(place.log_artifact, local, [path.rpartition("/")[0] or None for path in files]))
 
-    def read(self, run: RunRow, path: str) -> bytes:
-        """Return the content of one of a run's artifacts."""
-        folder = artifacts.local_folder(run.artifact_uri)
+    def read(self, place: str, path: str) -> bytes:
+        """Return the content of a file below the place where a run or a model keeps its artifacts."""
+        folder = artifacts.local_folder(place)
         if folder is not None:
             return (folder / path).read_bytes()
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
         with tempfile.TemporaryDirectory() as temporary:
-            return Path(self.client.download_artifacts(run.run_id, path, temporary)).read_bytes()
+            file = Path(temporary, "file")
+            # What every kind of repository has to offer, in one request. `download_artifacts` would ask three things
+            # first: where the run keeps its files, which models it has, and whether the path is a folder.
+            repository: Any = get_artifact_repository(place, tracking_uri=self.address)
+            repository._download_file(path, str(file))
+            return file.read_bytes()
+
+    def reads_at_once(self) -> int:
+        """How many artifacts had best be read together."""
+        return FILES_AT_ONCE if self.database is None else 1
 
     def holds(self, run: RunRow, path: str) -> bool:
         """Say whether a run has an artifact."""
@@ -482,4 +483,4 @@ def telling(what: str) -> Iterator[None]:
 def _of_store(error: Exception) -> bool:
     """Whether an error is one of MLflow, its database or its files; none of them is imported to ask."""
     rooms = {base.__module__.partition(".")[0] for base in type(error).__mro__}
-    return bool(rooms & {"mlflow", "sqlalchemy"}) or isinstance(error, sqlite3.Error | OSError)
+    return bool(rooms & {"mlflow", "sqlalchemy", "botocore"}) or isinstance(error, sqlite3.Error | OSError)

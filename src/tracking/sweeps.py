@@ -6,7 +6,9 @@ Every function raises TrackingError if the store fails, or what is asked for is 
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -99,33 +101,33 @@ def read_sweep(store: Store, sweep: RunRow) -> RecordedSweep:
     runs = reused | own
     # A search finds its jobs as it goes on: those are in no list.
     order = dict.fromkeys([*listed, *reversed(own)])
-    jobs, unreadable = [], []
-    for run in (runs[digest] for digest in order if digest in runs):
-        try:
-            jobs.append(read_job(store, run, recorded(recorded_config(store, run))))
-        except ConfigError as problem:
-            reason = "; ".join(str(problem).splitlines())
-            unreadable.append(
-                say(
-                    "The job {job} was recorded by another version, and is left out: {reason}",
-                    job=run.name,
-                    reason=reason,
-                )
-            )
+    with ThreadPoolExecutor(store.reads_at_once()) as threads:
+        read = list(threads.map(partial(_job_or_reason, store), (runs[digest] for digest in order if digest in runs)))
+    jobs = tuple(job for job in read if isinstance(job, RecordedJob))
     return RecordedSweep(
         run_id=sweep.run_id,
         name=sweep.name,
         status=sweep.status,
         tags=sweep.tags,
         seconds=sweep.seconds,
-        jobs=tuple(jobs),
+        jobs=jobs,
         reused=frozenset(run.run_id for run in reused.values()),
         missing=len(order) - len(runs),
         options=jobs[0].config.comparison if single and jobs else sweep_options(store, sweep),
         searched=sweep.tags.get(SEARCH) == "true" or sweep.name.startswith("search: "),
-        unreadable=tuple(unreadable),
+        unreadable=tuple(reason for reason in read if isinstance(reason, str)),
         held_out=read_held_out(store, sweep),
     )
+
+
+def _job_or_reason(store: Store, run: RunRow) -> RecordedJob | str:
+    try:
+        return read_job(store, run, recorded(recorded_config(store, run)))
+    except ConfigError as problem:
+        reason = "; ".join(str(problem).splitlines())
+        return say(
+            "The job {job} was recorded by another version, and is left out: {reason}", job=run.name, reason=reason
+        )
 
 
 def read_held_out(store: Store, run: RunRow) -> tuple[HeldOut, ...]:
