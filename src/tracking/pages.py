@@ -28,6 +28,8 @@ from src.tracking.store import Store, open_store
 HOST = "127.0.0.1"
 PORTS = range(5000, 5100)
 WORKERS = 2
+ENDING = ("SIGTERM", "SIGHUP")  # the second where a terminal is closed; MLflow's server takes it for "begin anew"
+PATIENCE_SECONDS = 10  # how long its processes may take to end
 
 
 def local_address(store: Store) -> str:
@@ -75,18 +77,14 @@ def _served(store: Store, port: int, told: Callable[[str], None]) -> int:
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # which takes 2 GB
         "PYTHONWARNINGS": "ignore",
     }
-    of_server = [
-        "--host",
-        HOST,
-        "--port",
-        str(port),
-        "--workers",
-        str(WORKERS),
-        "--uvicorn-opts",
-        "--log-level warning",
-    ]
-    server = subprocess.Popen([sys.executable, "-m", "mlflow", "server", *of_server], env=environment)
-    signal.signal(signal.SIGTERM, _ended)
+    of_server = f"--host {HOST} --port {port} --workers {WORKERS} --uvicorn-opts".split()
+    command = [sys.executable, "-m", "mlflow", "server", *of_server, "--log-level warning"]
+    ending = [getattr(signal, name) for name in ENDING if hasattr(signal, name)]
+    for number in ending:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # which nohup asks for
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
+    # In a session of its own no signal of the terminal reaches a part of it before this process ends it as a whole.
+    server = subprocess.Popen(command, env=environment, start_new_session=True)
     try:
         while not _answers(port) and server.poll() is None:
             time.sleep(0.2)
@@ -100,19 +98,24 @@ def _served(store: Store, port: int, told: Callable[[str], None]) -> int:
                     )
                 )
         return server.wait()
-    except KeyboardInterrupt:  # which the server has been told too
-        server.wait()
+    except KeyboardInterrupt:
         return 0
     finally:
-        if server.poll() is None:
-            for worker in psutil.Process(server.pid).children(recursive=True):
-                worker.terminate()
-            server.terminate()
-            server.wait()
+        for number in (signal.SIGINT, *ending):
+            signal.signal(number, signal.SIG_IGN)
+        _end(server)
 
 
-def _ended(number: int, _: object) -> None:
-    sys.exit(128 + number)
+def _end(server: "subprocess.Popen[bytes]") -> None:
+    """End the server with its workers, if it still runs."""
+    if server.poll() is None:
+        first = psutil.Process(server.pid)
+        every = [*first.children(recursive=True), first]
+        for each in every:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.terminate()
+        for each in psutil.wait_procs(every, timeout=PATIENCE_SECONDS)[1]:
+            each.kill()
 
 
 @contextlib.contextmanager
