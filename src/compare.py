@@ -11,7 +11,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.errors import Arguments, UserError, deaf_to_closed_pipes, tell
+from src.arguments import Arguments, entry
+from src.errors import UserError, deaf_to_closed_pipes, tell
 from src.language import LANGUAGES, choose, say
 from src.words import no_such_user
 
@@ -21,63 +22,13 @@ if TYPE_CHECKING:
     from src.tracking.reading import StoredRecord
 
 FOLDER = Path("outputs") / "compare"
-EXAMPLES = """\
-examples:
-  python -m src.compare                                          the latest sweep
-  python -m src.compare homework5 activations --metric log_loss  the latest sweep of each experiment
-  python -m src.compare bp                                       its single runs on the folds of the latest one
-  python -m src.compare --sweep RUN_ID --sweep RUN_ID            sweeps, or single runs, by their ids in MLflow
-  python -m src.compare --format json                            for programs
-"""
 
 
+@entry
 def main(arguments: Sequence[str] | None = None) -> int:
     """The program. Returns the exit status."""
-    given = _parser().parse_args(arguments)
+    given = _given(arguments)
 
-    try:
-        return _compare(given)
-    except UserError as error:
-        return tell(str(error), error.exit_status)
-
-
-def _parser() -> Arguments:
-    parser = Arguments(
-        prog="python -m src.compare",
-        description="Compare the models of finished sweeps, or of single runs, on the same folds.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "experiments",
-        nargs="*",
-        metavar="EXPERIMENT",
-        help="MLflow experiments; of each the latest sweep or, if one is newer, the single runs",
-    )
-    parser.add_argument("--sweep", action="append", default=[], metavar="RUN_ID", help="a sweep's run, or a single run")
-    parser.add_argument("--metric", help="accuracy, log_loss, roc_auc, ...; if absent, the sweep's own")
-    parser.add_argument(
-        "--baseline", action="append", metavar="NAME", help="what the others are compared with; may be given again"
-    )
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="what is printed (default: text)")
-    parser.add_argument(
-        "--output", type=_folder, metavar="FOLDER", help=f"where the files go (default: {FOLDER}/NAME-ID)"
-    )
-    parser.add_argument("--lang", choices=LANGUAGES, help="of what is printed, drawn and written; if absent, LANG's")
-    parser.add_argument("--uri", help="address of the store; if absent, MLFLOW_TRACKING_URI or the repository's own")
-    return parser
-
-
-def _folder(text: str) -> Path:
-    if not text.strip():
-        raise argparse.ArgumentTypeError("names no folder; leave it out for the usual one.")
-    try:
-        return Path(text).expanduser()
-    except RuntimeError:
-        raise argparse.ArgumentTypeError(no_such_user(text)) from None
-
-
-def _compare(given: argparse.Namespace) -> int:
     from rich.console import Console
 
     choose(given.lang)
@@ -96,6 +47,62 @@ def _compare(given: argparse.Namespace) -> int:
         print_report(Console(), report, folder)
     refusal = report.outcome.refusal
     return 0 if refusal is None else tell(say("nothing is compared: {reason}", reason=refusal))
+
+
+def _given(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = Arguments(
+        "src.compare",
+        say("Compare the models of finished sweeps, or of single runs, on the same folds."),
+        (
+            ("src.compare", say("the latest sweep")),
+            ("src.compare homework5 activations --metric log_loss", say("the latest sweep of each experiment")),
+            ("src.compare bp", say("its single runs on the folds of the latest one")),
+            (
+                "src.compare --sweep RUN_ID --sweep RUN_ID",
+                say("sweeps, or single runs, by their ids in MLflow"),
+            ),
+            ("src.compare --format json", say("for programs")),
+        ),
+    )
+    parser.add_argument(
+        "experiments",
+        nargs="*",
+        metavar="EXPERIMENT",
+        help=say("MLflow experiments; of each the latest sweep or, if one is newer, the single runs"),
+    )
+    parser.add_argument(
+        "--sweep", action="append", default=[], metavar="RUN_ID", help=say("a sweep's run, or a single run")
+    )
+    parser.add_argument("--metric", help=say("accuracy, log_loss, roc_auc, ...; if absent, the sweep's own"))
+    parser.add_argument(
+        "--baseline",
+        action="append",
+        metavar="NAME",
+        help=say("what the others are compared with; may be given again"),
+    )
+    parser.add_argument(
+        "--format", choices=("text", "json"), default="text", help=say("what is printed (default: text)")
+    )
+    parser.add_argument(
+        "--output",
+        type=_folder,
+        metavar="FOLDER",
+        help=say("where the files go (default: {folder})", folder=f"{FOLDER}/NAME-ID"),
+    )
+    parser.add_argument(
+        "--lang", choices=LANGUAGES, help=say("of what is printed, drawn and written; if absent, LANG's")
+    )
+    parser.add_store()
+    return parser.parse_args(arguments)
+
+
+def _folder(text: str) -> Path:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("names no folder; leave it out for the usual one.")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise argparse.ArgumentTypeError(no_such_user(text)) from None
 
 
 def compared(

@@ -1,11 +1,10 @@
 """The error that is meant for the user, and how a command tells it."""
 
-import argparse
 import contextlib
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Any, NoReturn, TextIO
+from typing import Any, TextIO
 
 from src.escaping import escaped, masked
 
@@ -22,15 +21,6 @@ class UserError(Exception):
 
     def _render_traceback_(self) -> list[str]:  # the hook of IPython: a notebook shows this instead of a traceback
         return _lines(str(self))
-
-
-class Arguments(argparse.ArgumentParser):
-    """A command's arguments; what is wrong with them is told as everything else is."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print how the command is used and what is wrong; end with status 2."""
-        self.print_usage(sys.stderr)
-        sys.exit(tell(message))
 
 
 class _Deaf:

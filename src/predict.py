@@ -7,68 +7,64 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from src.errors import Arguments, UserError, deaf_to_closed_pipes, tell
+from src.arguments import Arguments, entry
+from src.errors import UserError, deaf_to_closed_pipes
 from src.escaping import escaped
 from src.language import say
 
-EXAMPLES = """\
-examples:
-  python -m src.predict RUN_ID rows.csv                  the model that a run keeps; of a sweep's, that of its best
-  python -m src.predict models:/NAME/1 rows.csv          a registered model, by version (models:/NAME@ALIAS: by alias)
-  python -m src.predict FOLDER rows.csv -o answers.csv   a model's folder; the answers go to a file
-"""
 
-
+@entry
 def main(arguments: Sequence[str] | None = None) -> int:
     """The program. Returns the exit status."""
-    given = _parser().parse_args(arguments)
+    given = _given(arguments)
 
     from src.command.predict import predict, remarks
 
-    try:
-        how: dict[str, Any] = {"separator": given.separator, "header": given.header, "allow": given.allow}
-        predicted = predict(given.model, given.rows, uri=given.uri, **how)
-        if given.output is None:
-            sys.stdout.write(predicted.csv.decode())
-        else:
-            _write(given.output, predicted.csv)
-            print(say("Written to {path}", path=given.output))
-    except UserError as error:
-        return tell(str(error), error.exit_status)
+    predicted = predict(
+        given.model, given.rows, uri=given.uri, separator=given.separator, header=given.header, allow=given.allow
+    )
+    if given.output is None:
+        sys.stdout.write(predicted.csv.decode())
+    else:
+        _write(given.output, predicted.csv)
+        print(say("Written to {path}", path=given.output))
     sys.stderr.writelines(f"{escaped(line)}\n" for line in remarks(predicted.unknown))
     return 0
 
 
-def _parser() -> Arguments:
+def _given(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = Arguments(
-        prog="python -m src.predict",
-        description="Let a model that a run has kept answer to the rows of a CSV file.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "src.predict",
+        say("Let a model that a run has kept answer to the rows of a CSV file."),
+        (
+            ("src.predict RUN_ID rows.csv", say("the model that a run keeps; of a sweep's, that of its best")),
+            (
+                "src.predict models:/NAME/1 rows.csv",
+                say("a registered model, by version (models:/NAME@ALIAS: by alias)"),
+            ),
+            ("src.predict FOLDER rows.csv -o answers.csv", say("a model's folder; the answers go to a file")),
+        ),
     )
-    parser.add_argument("model", metavar="MODEL", help="a run's id, models:/NAME/VERSION, or a folder with MLmodel")
-    parser.add_argument("rows", type=Path, metavar="ROWS.csv", help="a file with the model's columns, by name")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="where the answers go (default: printed)")
+    parser.add_argument(
+        "model", metavar="MODEL", help=say("a run's id, models:/NAME/VERSION, or a folder with MLmodel")
+    )
+    parser.add_argument("rows", type=Path, metavar="ROWS.csv", help=say("a file with the model's columns, by name"))
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help=say("where the answers go (default: printed)")
+    )
     parser.add_argument(
         "--separator",
         type=lambda text: "\t" if text == r"\t" else text,  # which a shell does not make of it
         default=",",
-        help=r"what stands between two values of a row, '\t' for a tab (default: a comma)",
+        help=say(r"what stands between two values of a row, '\t' for a tab (default: a comma)"),
     )
     parser.add_argument(
-        "--no-header", dest="header", action="store_false", help="the first line is a row; columns are x0, x1, ..."
+        "--no-header", dest="header", action="store_false", help=say("the first line is a row; columns are x0, x1, ...")
     )
-    parser.add_argument(
-        "--allow",
-        metavar="MODULE",
-        action="append",
-        default=[],
-        help="a module beside scikit-learn that the model is made of, such as xgboost: its code is run",
-    )
-    parser.add_argument("--uri", help="address of the store; if absent, MLFLOW_TRACKING_URI or the repository's own")
-    return parser
+    parser.add_allow()
+    parser.add_store()
+    return parser.parse_args(arguments)
 
 
 def _write(file: Path, content: bytes) -> None:

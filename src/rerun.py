@@ -6,21 +6,18 @@ Exit status: 0 every metric is equal, 1 some differ, 2 it cannot be run again.
 import sys
 from collections.abc import Sequence
 
-from src.errors import Arguments, UserError, deaf_to_closed_pipes, tell
+from src.arguments import Arguments, entry
+from src.errors import deaf_to_closed_pipes
+from src.language import say
 
 
+@entry
 def main(arguments: Sequence[str] | None = None) -> int:
     """The program. Returns the exit status."""
-    parser = Arguments(prog="python -m src.rerun", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("run_id", help="a job's run in MLflow")
-    parser.add_argument(
-        "--allow",
-        metavar="MODULE",
-        action="append",
-        default=[],
-        help="a module beside scikit-learn that the model is made of, such as xgboost: its code is run",
-    )
-    parser.add_argument("--uri", help="address of the store; if absent, MLFLOW_TRACKING_URI or the repository's own")
+    parser = Arguments("src.rerun", say("Train a recorded run again, from MLflow alone, and compare to the last bit."))
+    parser.add_argument("run_id", metavar="RUN_ID", help=say("a job's run in MLflow"))
+    parser.add_allow()
+    parser.add_store()
     given = parser.parse_args(arguments)
 
     from src.command.rerun import report, rerun
@@ -30,8 +27,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outcome = rerun(given.run_id, given.uri, given.allow)
     except NotLoadedError as error:
         error.restart()
-    except UserError as error:
-        return tell(str(error), error.exit_status)
     print("\n".join(report(outcome)))
     return 1 if outcome.different else 0
 

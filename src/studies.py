@@ -7,8 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from src.arguments import Arguments, entry
 from src.comparison.outcome import compare_sweeps
-from src.errors import Arguments, UserError, deaf_to_closed_pipes, tell
+from src.errors import deaf_to_closed_pipes
 from src.language import ENGLISH, choose
 from src.report.comparison import build_report
 from src.report.studies import Study, figures, page, study_names
@@ -20,17 +21,14 @@ FOLDER = Path(__file__).resolve().parents[1] / "experiments"
 PAGE = "README.md"
 
 
+@entry
 def main(arguments: Sequence[str] | None = None) -> int:
     """The program. Returns the exit status."""
-    parser = Arguments(prog="python -m src.studies", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--uri", help="address of the store; if absent, MLFLOW_TRACKING_URI or the repository's own")
-    given = parser.parse_args(arguments)
     choose(ENGLISH)
-    try:
-        store = open_store(given.uri)
-        studies = [_read(store, name) for name in study_names(FOLDER)]
-    except UserError as error:
-        return tell(str(error), error.exit_status)
+    parser = Arguments("src.studies", (__doc__ or "").partition("\n")[0])
+    parser.add_store()
+    store = open_store(parser.parse_args(arguments).uri)
+    studies = [_read(store, name) for name in study_names(FOLDER)]
     (FOLDER / "figures").mkdir(exist_ok=True)
     for name, content in figures(studies).items():
         (FOLDER / "figures" / name).write_bytes(content)

@@ -7,22 +7,22 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
-from src.errors import Arguments, UserError, deaf_to_closed_pipes, tell
+from src.arguments import Arguments, entry
+from src.errors import deaf_to_closed_pipes
+from src.language import say
 
 
+@entry
 def main(arguments: Sequence[str] | None = None) -> int:
     """The program. Returns the exit status."""
-    parser = Arguments(prog="python -m src.ui", description="Open the runs in MLflow, on this machine only.")
-    parser.add_argument("--port", type=int, help="of 127.0.0.1; if absent, the first from 5000 on that is free")
-    parser.add_argument("--uri", help="address of the store; if absent, MLFLOW_TRACKING_URI or the repository's own")
+    parser = Arguments("src.ui", say("Open the runs in MLflow, on this machine only."))
+    parser.add_argument("--port", type=int, help=say("of 127.0.0.1; if absent, the first from 5000 on that is free"))
+    parser.add_store()
     given = parser.parse_args(arguments)
 
     from src.tracking.pages import serve
 
-    try:
-        return serve(given.uri, given.port, partial(print, flush=True))
-    except UserError as error:
-        return tell(str(error), error.exit_status)
+    return serve(given.uri, given.port, partial(print, flush=True))
 
 
 if __name__ == "__main__":
