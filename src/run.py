@@ -33,6 +33,7 @@ if not __package__:  # `python src/run.py`, the only form that Hydra's shell com
     sys.path[0] = str(ROOT)
 
 from src.language import LANGUAGES, choose, say  # noqa: E402
+from src.words import runnable  # noqa: E402
 
 if TYPE_CHECKING:
     from src.config import JobConfig
@@ -69,7 +70,7 @@ Flags
 
 Results: python -m src.compare prints tables, make ui opens MLflow.
 """
-    )
+    ).replace("python -m", runnable("python -m"))
 
 
 OmegaConf.register_new_resolver("help", _help, replace=True)

@@ -65,6 +65,7 @@ from src.tracking.runs import (
 from src.tracking.sending import TOGETHER, Sender
 from src.tracking.store import Store, experiment_id, open_store
 from src.tracking.sweeps import OPTIONS, read_held_out, read_job
+from src.words import runnable
 
 HEADLINE = ("test/accuracy", "test/balanced_accuracy", "test/log_loss", "test/macro_f1", "test/roc_auc", "std/accuracy")
 
@@ -433,7 +434,7 @@ class Recorder:
         """Register a job's model under a name; return a line that says so."""
         run_id = self.recorded[job.digest].run_id
         version = models.register_model(self.store, name, model, run_id, note=self.names[job.digest])
-        command = f"mlflow models serve -m models:/{name}/{version} --env-manager local"
+        command = runnable(f"mlflow models serve -m models:/{name}/{version} --env-manager local")
         return say("registered as {name}, version {version}: {command}", name=name, version=version, command=command)
 
     def data_cautions(self) -> tuple[str, ...]:

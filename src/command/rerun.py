@@ -2,9 +2,11 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from src.config import recorded
 from src.config.identity import foreign_names, modules_of
+from src.data.frames import FOLDER
 from src.errors import UserError
 from src.evaluation.results import FloatArray, JobResult
 from src.kernels import VARIABLE, require
@@ -72,6 +74,9 @@ def rerun(run_id: str, uri: str | None = None, allow: Collection[str] = ()) -> R
     config = asked.model_dump(mode="json")
     config["sweep"] |= {"backend": "threads", "n_jobs": 1, "dask": {}}
     config["data"]["test"] = None  # of the model that was kept
+    frame = FOLDER / Path(asked.data.path or "").name
+    if asked.data.path and frame.is_file() and not Path(asked.data.path).exists():  # the checkout was moved
+        config["data"]["path"] = str(frame)
     config["model"] = {**config["model"], "allow": list(allow)}
     (job,) = make_jobs([Composed(tuple(recorded_overrides(store, run)), config)]).distinct
     require(job.checked.sweep.blas)

@@ -17,6 +17,7 @@ from src.report.page import ComparisonReport
 from src.report.tables import SCREENFUL, best_line, leaderboard
 from src.report.terminal import Cells, FittedTable, paragraph
 from src.report.verdicts import across_tables
+from src.words import runnable
 
 _CHECK = "check/gradient_error"
 SHOWN_JOBS = 12  # of a leaderboard beside other tables; the files hold it whole
@@ -87,9 +88,9 @@ def print_end(
     if note is not None:
         _print(console, note, "yellow")
     if model_of is not None:
-        predict = typed(f"python -m src.predict {model_of} rows.csv")
+        predict = typed(runnable(f"python -m src.predict {model_of} rows.csv"))
         console.print(Text(say("New rows: {command}", command=predict)), soft_wrap=True)
-    opening = typed("python -m src.ui") if uri else "make ui"
+    opening = typed(runnable("python -m src.ui")) if uri else "make ui"
     opened = say("Open the result:") if is_served else say("Open the result: {command}", command=opening)
     console.print(Text(opened), soft_wrap=True)
     # Never folded or cut: a terminal makes a whole address clickable.

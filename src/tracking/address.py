@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 
 from src.escaping import masked
 from src.tracking.errors import TrackingError
-from src.words import no_such_user, not_installed, special_file
+from src.words import no_such_user, not_installed, runnable, special_file
 
 ROOT = Path(__file__).resolve().parents[2]
 VARIABLE = "MLFLOW_TRACKING_URI"
@@ -227,7 +227,7 @@ def check_server(address: str) -> None:
         engine.dispose()
     except ModuleNotFoundError as error:
         driver = str(error.name)
-        other = f"{driver} is not installed: python -m pip install {driver}"
+        other = f"{driver} is not installed: {runnable(f'python -m pip install {driver}')}"
         how = not_installed(driver) if driver == DRIVER else other
         raise TrackingError(f"tracking.uri: {masked(address)} needs its driver; {how}.") from error
     except (sqlalchemy.exc.SQLAlchemyError, OSError, ValueError, TypeError) as error:

@@ -20,7 +20,7 @@ from src.tracking import artifacts
 from src.tracking.errors import TrackingError
 from src.tracking.records import JOB_DIGEST, PARENT, SWEEP_DIGEST, RunRow, recorded_dataset
 from src.tracking.store import Store, telling
-from src.words import did_you_mean
+from src.words import did_you_mean, runnable
 
 
 def experiment_ids(store: Store, names: Sequence[str] | None = None) -> dict[str, str]:
@@ -43,7 +43,8 @@ def get_run(store: Store, run_id: str) -> RunRow:
     if not found:
         raise TrackingError(f"there is no run {run_id!r} in {masked(store.address)}.")
     if found[0].deleted:
-        raise TrackingError(f"the run {run_id!r} was deleted; restore it with `mlflow runs restore --run-id {run_id}`.")
+        restore = runnable(f"mlflow runs restore --run-id {run_id}")
+        raise TrackingError(f"the run {run_id!r} was deleted; restore it with `{restore}`.")
     return found[0]
 
 

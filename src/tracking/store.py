@@ -45,6 +45,7 @@ from src.tracking.records import (
     RunRow,
     Status,
 )
+from src.words import runnable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -450,9 +451,9 @@ def experiment_id(store: Store, name: str) -> str:
             known = store.experiments()  # another process may have been as quick
     identity, deleted = known[name]
     if deleted:
+        restore = runnable(f"mlflow experiments restore --experiment-id {identity}")
         raise TrackingError(
-            f"tracking.experiment: {name!r} was deleted; choose another name, "
-            f"or restore it with `mlflow experiments restore --experiment-id {identity}`."
+            f"tracking.experiment: {name!r} was deleted; choose another name, or restore it with `{restore}`."
         )
     return identity
 

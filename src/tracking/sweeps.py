@@ -48,7 +48,7 @@ from src.tracking.records import (
     recorded_warnings,
 )
 from src.tracking.store import Store
-from src.words import near
+from src.words import near, runnable
 
 FINISHED, FAILED = "FINISHED", "FAILED"
 OPTIONS = "comparison.yaml"  # a sweep's artifact: what it was asked
@@ -217,7 +217,8 @@ def _newest_single(store: Store) -> list[RunRow]:
     every = _finished_singles(store, list(names.values()))
     if not every:
         raise TrackingError(
-            "the store holds no finished run to compare; run a sweep: python -m src.run experiments=homework5."
+            "the store holds no finished run to compare; run a sweep: "
+            f"{runnable('python -m src.run experiments=homework5')}."
         )
     newest = every[0].experiment_id
     return _comparable(names[newest], [run for run in every if run.experiment_id == newest])
