@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from src.arguments import Arguments, entry
 from src.errors import UserError, deaf_to_closed_pipes, tell
+from src.folders import reason
 from src.language import LANGUAGES, choose, say
 from src.words import no_such_user
 
@@ -155,8 +156,7 @@ def _write(folder: Path, files: dict[str, bytes]) -> None:
     try:
         write_files(folder, files)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise UserError(f"--output: {folder} cannot be written: {reason}; choose another folder.") from error
+        raise UserError(f"--output: {folder} cannot be written: {reason(error)}; choose another folder.") from error
 
 
 if __name__ == "__main__":

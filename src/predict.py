@@ -11,6 +11,7 @@ from pathlib import Path
 from src.arguments import Arguments, entry
 from src.errors import UserError, deaf_to_closed_pipes
 from src.escaping import escaped
+from src.folders import reason
 from src.language import say
 
 
@@ -71,8 +72,7 @@ def _write(file: Path, content: bytes) -> None:
     try:
         file.write_bytes(content)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise UserError(f"--output: {file} cannot be written: {reason}; choose another file.") from error
+        raise UserError(f"--output: {file} cannot be written: {reason(error)}; choose another file.") from error
 
 
 if __name__ == "__main__":

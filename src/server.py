@@ -16,6 +16,7 @@ from pathlib import Path
 from src.arguments import Arguments, entry
 from src.errors import UserError, deaf_to_closed_pipes
 from src.escaping import masked
+from src.folders import reason
 from src.language import say
 from src.words import runnable
 
@@ -80,7 +81,7 @@ def server_command(given: argparse.Namespace) -> tuple[list[str], dict[str, str]
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         environment = _accounts(folder) if accounts else {}
     except OSError as error:
-        raise UserError(f"--folder: {folder} cannot be written: {(error.strerror or str(error)).lower()}.") from error
+        raise UserError(f"--folder: {folder} cannot be written: {reason(error)}.") from error
     try:
         store = open_store(given.store or os.environ.get(STORE) or f"sqlite:///{folder}/mlflow.db")
     except UserError as error:

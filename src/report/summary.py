@@ -1,6 +1,7 @@
 """What a command prints at its end."""
 
 import shlex
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from rich.text import Text
 from src.comparison.held_out import HeldOut
 from src.comparison.outcome import Outcome
 from src.escaping import masked
+from src.folders import ROOT
 from src.language import say
 from src.report.held_out import held_out_cells
 from src.report.method import RUN_BY
@@ -90,7 +92,8 @@ def print_end(
     if model_of is not None:
         predict = typed(runnable(f"python -m src.predict {model_of} rows.csv"))
         console.print(Text(say("New rows: {command}", command=predict)), soft_wrap=True)
-    opening = typed(runnable("python -m src.ui")) if uri else "make ui"
+    made = uri is None and Path.cwd() == ROOT and shutil.which("make")
+    opening = "make ui" if made else typed(runnable("python -m src.ui"))
     opened = say("Open the result:") if is_served else say("Open the result: {command}", command=opening)
     console.print(Text(opened), soft_wrap=True)
     # Never folded or cut: a terminal makes a whole address clickable.

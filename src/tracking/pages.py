@@ -18,8 +18,8 @@ from pathlib import Path
 import psutil
 
 from src.escaping import masked
+from src.folders import own_folder
 from src.language import say
-from src.tracking.address import ROOT
 from src.tracking.errors import TrackingError
 from src.tracking.moved import ARTIFACTS
 from src.tracking.processes import PROCESS_HOST, PROCESS_ID, is_dead, process_tags
@@ -68,7 +68,7 @@ def serve(uri: str | None, port: int | None, told: Callable[[str], None]) -> int
 
 def _served(store: Store, port: int, told: Callable[[str], None]) -> int:
     """Run MLflow's server until it ends, or is ended, with all its processes; tell where it is once it answers."""
-    folder = ROOT if store.database is None else store.database.parent
+    folder = own_folder() if store.database is None else store.database.parent
     environment = {
         **os.environ,
         "MLFLOW_BACKEND_STORE_URI": store.address,  # no argument, which every user of the machine could read

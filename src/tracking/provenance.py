@@ -21,10 +21,10 @@ from pathlib import Path
 from src import kernels
 from src.config.identity import code_version
 from src.escaping import escaped, masked
+from src.folders import ROOT
 from src.tracking.processes import user
 from src.tracking.records import HOST, SLURM_JOB, USER
 
-ROOT = Path(__file__).resolve().parents[2]
 CHANGED = "changed_files.txt"
 CODE = ("src", "conf", "experiments", "hydra_plugins")  # folders whose files decide what is run
 GIT_SECONDS = 20

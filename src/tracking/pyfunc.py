@@ -22,9 +22,9 @@ import pandas as pd
 import yaml
 
 from src.config.identity import Module
+from src.folders import ROOT
 from src.models.kept import write_pipeline
 from src.tracking import artifacts
-from src.tracking.provenance import ROOT
 
 DESCRIPTION = "MLmodel"  # in a model's folder
 PIPELINE = "artifacts/pipeline.skops"  # likewise
