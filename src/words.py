@@ -64,7 +64,10 @@ def runnable(command: str) -> str:
         program = Path(sys.executable).name
     found = shutil.which(program)
     if found is None or Path(found).parent != folder:
-        program = shlex.quote(str((folder.relative_to(here) if folder.is_relative_to(here) else folder) / program))
+        if program == "mlflow":  # which starts other programs of the environment
+            program = f"PATH={shlex.quote(str(folder))}:$PATH {program}"
+        else:
+            program = shlex.quote(str((folder.relative_to(here) if folder.is_relative_to(here) else folder) / program))
     return program + space + arguments
 
 
