@@ -3,7 +3,7 @@
 import argparse
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from typing import NoReturn
 
@@ -24,14 +24,16 @@ class Arguments(argparse.ArgumentParser):
     description
         What the command does.
     examples
-        Each what is typed after ``python -m``, and what it means.
+        What is typed after ``python -m``, and what it means.
     note
         Follows the examples.
     """
 
-    def __init__(self, module: str, description: str, examples: Sequence[tuple[str, str]] = (), note: str = "") -> None:
+    def __init__(
+        self, module: str, description: str, examples: Mapping[str, str] | None = None, note: str = ""
+    ) -> None:
         shown = say("examples:") + "".join(
-            f"\n  {runnable(f'python -m {typed}')}\n      {meaning}" for typed, meaning in examples
+            f"\n  {runnable(f'python -m {typed}')}\n      {meaning}" for typed, meaning in (examples or {}).items()
         )
         super().__init__(
             prog=runnable(f"python -m {module}"),

@@ -35,13 +35,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     choose(given.lang)
     from src.report.page import files, to_json
     from src.report.summary import print_report
+    from src.tracking.artifacts import write_files
 
     _, sweeps, report = compared(
         given.experiments, given.sweep, metric=given.metric, baselines=given.baseline, uri=given.uri
     )
     asked = [*(sweep.run_id for sweep in sweeps), report.outcome.options.model_dump_json()]
     folder = given.output or FOLDER / _folder_name(report.title, asked)
-    _write(folder, files(report))
+    try:
+        write_files(folder, files(report))
+    except OSError as error:
+        raise UserError(f"--output: {folder} cannot be written: {reason(error)}; choose another folder.") from error
     if given.format == "json":
         sys.stdout.write(to_json(report))
     else:
@@ -54,45 +58,25 @@ def _given(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = Arguments(
         "src.compare",
         say("Compare the models of finished sweeps, or of single runs, on the same folds."),
-        (
-            ("src.compare", say("the latest sweep")),
-            ("src.compare homework5 activations --metric log_loss", say("the latest sweep of each experiment")),
-            ("src.compare bp", say("its single runs on the folds of the latest one")),
-            (
-                "src.compare --sweep RUN_ID --sweep RUN_ID",
-                say("sweeps, or single runs, by their ids in MLflow"),
-            ),
-            ("src.compare --format json", say("for programs")),
-        ),
+        {
+            "src.compare": say("the latest sweep"),
+            "src.compare homework5 activations --metric log_loss": say("the latest sweep of each experiment"),
+            "src.compare bp": say("its single runs on the folds of the latest one"),
+            "src.compare --sweep RUN_ID --sweep RUN_ID": say("sweeps, or single runs, by their ids in MLflow"),
+            "src.compare --format json": say("for programs"),
+        },
     )
-    parser.add_argument(
-        "experiments",
-        nargs="*",
-        metavar="EXPERIMENT",
-        help=say("MLflow experiments; of each the latest sweep or, if one is newer, the single runs"),
-    )
-    parser.add_argument(
-        "--sweep", action="append", default=[], metavar="RUN_ID", help=say("a sweep's run, or a single run")
-    )
-    parser.add_argument("--metric", help=say("accuracy, log_loss, roc_auc, ...; if absent, the sweep's own"))
-    parser.add_argument(
-        "--baseline",
-        action="append",
-        metavar="NAME",
-        help=say("what the others are compared with; may be given again"),
-    )
-    parser.add_argument(
-        "--format", choices=("text", "json"), default="text", help=say("what is printed (default: text)")
-    )
-    parser.add_argument(
-        "--output",
-        type=_folder,
-        metavar="FOLDER",
-        help=say("where the files go (default: {folder})", folder=f"{FOLDER}/NAME-ID"),
-    )
-    parser.add_argument(
-        "--lang", choices=LANGUAGES, help=say("of what is printed, drawn and written; if absent, LANG's")
-    )
+    add = parser.add_argument
+    of_experiments = say("MLflow experiments; of each the latest sweep or, if one is newer, the single runs")
+    add("experiments", nargs="*", metavar="EXPERIMENT", help=of_experiments)
+    add("--sweep", action="append", default=[], metavar="RUN_ID", help=say("a sweep's run, or a single run"))
+    add("--metric", help=say("accuracy, log_loss, roc_auc, ...; if absent, the sweep's own"))
+    of_baseline = say("what the others are compared with; may be given again")
+    add("--baseline", action="append", metavar="NAME", help=of_baseline)
+    add("--format", choices=("text", "json"), default="text", help=say("what is printed (default: text)"))
+    of_output = say("where the files go (default: {folder})", folder=f"{FOLDER}/NAME-ID")
+    add("--output", type=_folder, metavar="FOLDER", help=of_output)
+    add("--lang", choices=LANGUAGES, help=say("of what is printed, drawn and written; if absent, LANG's"))
     parser.add_store()
     return parser.parse_args(arguments)
 
@@ -148,15 +132,6 @@ def _folder_name(title: str, asked: Sequence[str]) -> str:
     """A sweep's name without what a file system or a shell gives a meaning to, and what tells it from its namesakes."""
     kept = "".join(char if char.isalnum() or char in "-_" else " " for char in title)
     return f"{'-'.join(kept.split())[:80] or 'sweep'}-{sha256(' '.join(asked).encode()).hexdigest()[:8]}"
-
-
-def _write(folder: Path, files: dict[str, bytes]) -> None:
-    from src.tracking.artifacts import write_files
-
-    try:
-        write_files(folder, files)
-    except OSError as error:
-        raise UserError(f"--output: {folder} cannot be written: {reason(error)}; choose another folder.") from error
 
 
 if __name__ == "__main__":

@@ -22,21 +22,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = Arguments(
         "src.trace",
         say("Print one update of a network: every number, by the derivations, the engine and differences."),
-        (
-            ("src.trace", say("one row of ex4, the default network")),
-            (
-                "src.trace data=iris trace.rows=[0,50,100] training.l2=0.1 trace.weight=[3,2,1]",
-                say("three rows of iris, with a penalty"),
-            ),
-            (
-                "src.trace trace=derivation_1 trace.weight=[8,4]",
-                say("the 3-4-2 network of derivation 1, and its {weight}", weight="w_84"),
-            ),
-            (
-                "src.trace trace=derivation_4 trace.weight=[2,3,2]",
-                say("the 5-4-3 network of derivation 4, and its {weight}", weight="w_32"),
-            ),
-        ),
+        {
+            "src.trace": say("one row of ex4, the default network"),
+            "src.trace data=iris trace.rows=[0,50,100] training.l2=0.1": say("three rows of iris, with a penalty"),
+            "src.trace trace=derivation_1 trace.weight=[8,4]": say("the 3-4-2 network of derivation 1, and its w_84"),
+            "src.trace trace=derivation_4 trace.weight=[2,3,2]": say("the 5-4-3 network of derivation 4, and its w_32"),
+        },
         say("keys: those of a job (conf/config.yaml) and those of trace (conf/trace.yaml)"),
     )
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help=say("as for src.run"))

@@ -25,7 +25,7 @@ from src.tracking.store import Store, telling
 from src.words import first_of
 
 NAME = "model"
-EXAMPLE = "model_example.csv"  # what the model answers to its input example
+EXAMPLE = "model_example.csv"  # the input example with what the model answers beside it
 VERSIONS_TAG = "mlflow.modelVersions"  # where MLflow's page looks for a logged model's registered versions
 
 
@@ -48,8 +48,10 @@ def log_model(
     """
     with telling(f"the model of run {run_id} cannot be kept"):
         run = get_run(store, run_id)
+        rows = features.head(EXAMPLE_ROWS)
+        table = pd.concat([rows.reset_index(drop=True), answer(pipeline, rows, class_names)], axis="columns")
         # First: where there is a model, all that belongs to it is kept.
-        store.put(run, {EXAMPLE: example_answers(pipeline, features, class_names)})
+        store.put(run, {EXAMPLE: artifacts.table(list(map(str, table)), table.itertuples(index=False, name=None))})
         model_id = store.add_model(
             run,
             NAME,
@@ -129,8 +131,8 @@ def find_model(store: Store, named: str, allow: Collection[str] = ()) -> KeptMod
             return _read(store, kept[1], named, allow)
         keeping = [job for job in children(store, run) if store.logged_model(job.run_id) is not None]
         if keeping:  # of several data sets, none of which is the best
-            named_runs = first_of(f"{job.run_id} ({job.name})" for job in keeping)
-            raise TrackingError(f"the run {named!r} keeps no model itself. Take one of its jobs: {named_runs}.")
+            jobs = first_of(f"{job.run_id} ({job.name})" for job in keeping)
+            raise TrackingError(f"the run {named!r} keeps no model itself. Take one of its jobs: {jobs}.")
         raise TrackingError(
             f"the run {named!r} keeps no model: a sweep keeps that of each candidate's best setting. Take another "
             "run, or train with tracking.models=all."
@@ -148,13 +150,6 @@ def _read(store: Store, place: str, named: str, allow: Collection[str]) -> KeptM
         why = artifacts.absence(place)
         told = "is none that this program has kept." if why is None else f"cannot be read{why}"
         raise TrackingError(f"the model {named!r} {told}") from error
-
-
-def example_answers(pipeline: Any, features: pd.DataFrame, class_names: Sequence[str]) -> bytes:
-    """Write the model's answers to its input example as CSV, features and answers side by side."""
-    rows = features.head(EXAMPLE_ROWS)
-    table = pd.concat([rows.reset_index(drop=True), answer(pipeline, rows, class_names)], axis="columns")
-    return artifacts.table(list(map(str, table.columns)), table.itertuples(index=False, name=None))
 
 
 def register_model(store: Store, name: str, model: str, run_id: str, note: str | None = None) -> int:

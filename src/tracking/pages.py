@@ -121,14 +121,14 @@ def _end(server: "subprocess.Popen[bytes]") -> None:
 @contextlib.contextmanager
 def _noted(database: Path | None, port: int) -> Iterator[None]:
     """Say beside an SQLite file, while its pages are open, on which port of which process."""
-    note = None if database is None else _note(database)
-    if note is not None:
-        note.write_text(json.dumps({**process_tags(), "port": port}))
+    if database is None:
+        yield
+        return
     try:
+        _note(database).write_text(json.dumps({**process_tags(), "port": port}))
         yield
     finally:
-        if note is not None:
-            note.unlink(missing_ok=True)
+        _note(database).unlink(missing_ok=True)
 
 
 def _open_port(database: Path | None) -> int | None:
@@ -157,12 +157,10 @@ def _note(database: Path) -> Path:
 
 
 def _free_port() -> int:
-    free = next((port for port in PORTS if not _answers(port)), None)
-    if free is None:
-        raise TrackingError(
-            f"something answers on every port from {PORTS[0]} to {PORTS[-1]}; name another with --port."
-        )
-    return free
+    for port in PORTS:
+        if not _answers(port):
+            return port
+    raise TrackingError(f"something answers on every port from {PORTS[0]} to {PORTS[-1]}; name another with --port.")
 
 
 def _answers(port: int) -> bool:
