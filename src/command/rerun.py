@@ -82,23 +82,20 @@ def rerun(run_id: str, uri: str | None = None, allow: Collection[str] = ()) -> R
     require(job.checked.sweep.blas)
     result = _trained(job)
     before = {**run.metrics, **_by_fold(fold_scores(store, run))}
-    points = sorted(
-        metric_points(result.metrics(), result, job.checked.tracking.curve_points), key=lambda point: point[2]
-    )
-    last = {name: value for name, value, _ in points}  # what MLflow gives as a run's metrics
+    points = metric_points(result.metrics(), result, job.checked.tracking.curve_points)
+    # What MLflow gives as a run's metrics.
+    last = {name: value for name, value, _ in sorted(points, key=lambda point: point[2])}
     return _compared(before, {**last, **_by_fold(result.columns())}, run, job)
 
 
 def _trained(job: Job) -> JobResult:
-    jobs = Jobs((job,), (0,))
     collector = Collector({0: job})
-    for stack in run_stacks(make_plan(jobs, (), job.checked.sweep).stacks, job.checked.sweep):
-        for ended in collector.add(stack):
-            if ended.error is not None:
-                raise RerunError(f"training failed: {ended.error.type}: {ended.error.message}")
-            if ended.result is not None:
-                return ended.result
-    raise AssertionError("a job that ends with neither result nor error")
+    stacks = run_stacks(make_plan(Jobs((job,), (0,)), (), job.checked.sweep).stacks, job.checked.sweep)
+    ended = next(ended for stack in stacks for ended in collector.add(stack))
+    if ended.error is not None:
+        raise RerunError(f"training failed: {ended.error.type}: {ended.error.message}")
+    assert ended.result is not None
+    return ended.result
 
 
 def _by_fold(folds: Mapping[str, FloatArray]) -> dict[str, float]:

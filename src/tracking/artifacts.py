@@ -72,13 +72,11 @@ def yaml_bytes(value: Any, flow: bool | None = None) -> bytes:
 
     Passwords are masked, and what a terminal obeys is escaped.
     """
-
-    def dumped(**how: Any) -> str:
-        text = yaml.dump(value, Dumper=_Dumper, sort_keys=False, default_flow_style=flow, **how)
-        return masked(str(text))
-
-    text = dumped(allow_unicode=True)
-    return (text if all(visible(line) == line for line in text.split("\n")) else dumped()).encode()
+    how: dict[str, Any] = {"Dumper": _Dumper, "sort_keys": False, "default_flow_style": flow}
+    text: str = yaml.dump(value, allow_unicode=True, **how)
+    if any(visible(line) != line for line in text.split("\n")):
+        text = yaml.dump(value, **how)
+    return masked(text).encode()
 
 
 def read_yaml(content: bytes) -> Any:
@@ -165,14 +163,11 @@ def predictions(result: JobResult, class_names: Sequence[str]) -> bytes:
 
 def curves(result: JobResult) -> bytes:
     """Write every recorded point of each fold's learning curve."""
-    rows = (
-        (fold.repeat, fold.fold, *point)
-        for fold in result.folds
-        if fold.curve is not None
-        for point in zip(
-            fold.curve.epochs.tolist(), fold.curve.train_loss.tolist(), fold.curve.test_loss.tolist(), strict=True
-        )
-    )
+    rows: list[Sequence[Any]] = []
+    for fold in result.folds:
+        if (curve := fold.curve) is not None:
+            columns = (values.tolist() for values in (curve.epochs, curve.train_loss, curve.test_loss))
+            rows += ((fold.repeat, fold.fold, *point) for point in zip(*columns, strict=True))
     return table(["repeat", "fold", "epoch", "train_loss", "test_loss"], rows)
 
 
