@@ -5,10 +5,8 @@ Every function that is given a store raises TrackingError if it fails.
 
 import io
 import json
-import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -119,12 +117,12 @@ def find_model(store: Store, named: str, allow: Collection[str] = ()) -> KeptMod
     TrackingError
         There is no such model, it is none of this program's, or its file holds what no such model is made of.
     """
-    with tempfile.TemporaryDirectory() as temporary, telling(f"the model {named!r} cannot be read"):
+    with telling(f"the model {named!r} cannot be read"):
         there = artifacts.local_folder(named)
         if there is not None and (there / DESCRIPTION).is_file():
             return _read(store, named, named, allow)
         if named.startswith("models:/"):
-            return _read(store, str(store.download(named, Path(temporary))), named, allow)
+            return _read(store, store.model_place(named), named, allow)
         run = get_run(store, named)
         kept = store.logged_model(run.tags.get(BEST_RUN, named))
         if kept is not None:

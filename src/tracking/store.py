@@ -273,12 +273,17 @@ class Store:
         self.client.log_outputs(run.run_id, [LoggedModelOutput(model.model_id, step=0)])
         return str(model.model_id)
 
-    def download(self, model: str, temporary: Path) -> Path:
-        """Return a folder with the model of an address (``models:/...``) or at a place, downloaded."""
-        from mlflow.artifacts import download_artifacts
+    def model_place(self, address: str) -> str:
+        """Return where the files of the model at an address (``models:/...``) are."""
+        from mlflow.store.artifact.utils.models import get_model_name_and_version
 
-        there = self.address
-        return Path(download_artifacts(model, dst_path=str(temporary), tracking_uri=there, registry_uri=there))
+        # MLflow's own way down from an address asks the store that the environment names.
+        ask: Any = get_model_name_and_version
+        found = ask(self.client, address)
+        if len(found) == 1:
+            return str(self.client.get_logged_model(*found).artifact_location)
+        place = str(self.client.get_model_version_download_uri(*found))
+        return self.model_place(place) if place.startswith("models:/") else place
 
     def put(self, run: RunRow, files: Mapping[str, bytes]) -> None:
         """Store a run's artifacts: straight in its folder where that is on this machine, else uploaded."""
