@@ -104,6 +104,9 @@ $(STAMP) $(SMALL):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	  echo "error: Python 3.11 or newer is needed; $(PYTHON) is $$(command -v $(PYTHON) >/dev/null && $(PYTHON) --version 2>&1 || echo missing)." \
 	    "Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@test -w . || { \
+	  echo "error: this checkout can only be read. In a folder of your own: python3 -m venv .venv &&" \
+	    ".venv/bin/python -m pip install -r $(ROOT)/$< && export PYTHONPATH=$(ROOT)" >&2; exit 1; }
 	@echo "Installing the packages of $< into .venv, once ..."
 	@$(PYTHON) -m venv .venv
 	@if command -v uv >/dev/null; then \

@@ -11,7 +11,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.errors import Arguments, UserError, command, deaf_to_closed_pipes, tell
+from src.arguments import Arguments, entry
+from src.errors import UserError, deaf_to_closed_pipes, tell
+from src.folders import reason
 from src.language import LANGUAGES, choose, say
 from src.words import no_such_user
 
@@ -21,20 +23,12 @@ if TYPE_CHECKING:
     from src.tracking.reading import StoredRecord
 
 FOLDER = Path("outputs") / "compare"
-EXAMPLES = """\
-examples:
-  python -m src.compare                                          the latest sweep
-  python -m src.compare homework5 activations --metric log_loss  the latest sweep of each experiment
-  python -m src.compare bp                                       its single runs on the folds of the latest one
-  python -m src.compare --sweep RUN_ID --sweep RUN_ID            sweeps, or single runs, by their ids in MLflow
-  python -m src.compare --format json                            for programs
-"""
 
 
-@command
+@entry
 def main(arguments: Sequence[str] | None = None) -> int:
     """The program. Returns the exit status."""
-    given = _parser().parse_args(arguments)
+    given = _given(arguments)
 
     from rich.console import Console
 
@@ -46,16 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _, sweeps, report = compared(
         given.experiments, given.sweep, metric=given.metric, baselines=given.baseline, uri=given.uri
     )
-    asked = " ".join([*(sweep.run_id for sweep in sweeps), report.outcome.options.model_dump_json()])
-    # Without what a file system or a shell gives a meaning to, and with what tells it from its namesakes.
-    words = "".join(char if char.isalnum() or char in "-_" else " " for char in report.title).split()
-    name = f"{'-'.join(words)[:80] or 'sweep'}-{sha256(asked.encode()).hexdigest()[:8]}"
-    folder = given.output or FOLDER / name
+    asked = [*(sweep.run_id for sweep in sweeps), report.outcome.options.model_dump_json()]
+    folder = given.output or FOLDER / _folder_name(report.title, asked)
     try:
         write_files(folder, files(report))
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise UserError(f"--output: {folder} cannot be written: {reason}; choose another folder.") from error
+        raise UserError(f"--output: {folder} cannot be written: {reason(error)}; choose another folder.") from error
     if given.format == "json":
         sys.stdout.write(to_json(report))
     else:
@@ -64,31 +54,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if refusal is None else tell(say("nothing is compared: {reason}", reason=refusal))
 
 
-def _parser() -> Arguments:
+def _given(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = Arguments(
-        prog="python -m src.compare",
-        description="Compare the models of finished sweeps, or of single runs, on the same folds.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "src.compare",
+        say("Compare the models of finished sweeps, or of single runs, on the same folds."),
+        {
+            "src.compare": say("the latest sweep"),
+            "src.compare homework5 activations --metric log_loss": say("the latest sweep of each experiment"),
+            "src.compare bp": say("its single runs on the folds of the latest one"),
+            "src.compare --sweep RUN_ID --sweep RUN_ID": say("sweeps, or single runs, by their ids in MLflow"),
+            "src.compare --format json": say("for programs"),
+        },
     )
-    parser.add_argument(
-        "experiments",
-        nargs="*",
-        metavar="EXPERIMENT",
-        help="MLflow experiments; of each the latest sweep or, if one is newer, the single runs",
-    )
-    parser.add_argument("--sweep", action="append", default=[], metavar="RUN_ID", help="a sweep's run, or a single run")
-    parser.add_argument("--metric", help="accuracy, log_loss, roc_auc, ...; if absent, the sweep's own")
-    parser.add_argument(
-        "--baseline", action="append", metavar="NAME", help="what the others are compared with; may be given again"
-    )
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="what is printed (default: text)")
-    parser.add_argument(
-        "--output", type=_folder, metavar="FOLDER", help=f"where the files go (default: {FOLDER}/NAME-ID)"
-    )
-    parser.add_argument("--lang", choices=LANGUAGES, help="of what is printed, drawn and written; if absent, LANG's")
+    add = parser.add_argument
+    of_experiments = say("MLflow experiments; of each the latest sweep or, if one is newer, the single runs")
+    add("experiments", nargs="*", metavar="EXPERIMENT", help=of_experiments)
+    add("--sweep", action="append", default=[], metavar="RUN_ID", help=say("a sweep's run, or a single run"))
+    add("--metric", help=say("accuracy, log_loss, roc_auc, ...; if absent, the sweep's own"))
+    of_baseline = say("what the others are compared with; may be given again")
+    add("--baseline", action="append", metavar="NAME", help=of_baseline)
+    add("--format", choices=("text", "json"), default="text", help=say("what is printed (default: text)"))
+    of_output = say("where the files go (default: {folder})", folder=f"{FOLDER}/NAME-ID")
+    add("--output", type=_folder, metavar="FOLDER", help=of_output)
+    add("--lang", choices=LANGUAGES, help=say("of what is printed, drawn and written; if absent, LANG's"))
     parser.add_store()
-    return parser
+    return parser.parse_args(arguments)
 
 
 def _folder(text: str) -> Path:
@@ -133,6 +123,12 @@ def compared(
     sweeps = [read_sweep(record.store, run) for run in find_sweeps(record.store, experiments, run_ids)]
     options = check({"comparison": {**sweeps[0].options.model_dump(), **changed}}).comparison
     return record, sweeps, build_report(record, sweeps, compare_sweeps(sweeps, options), drawn=drawn)
+
+
+def _folder_name(title: str, asked: Sequence[str]) -> str:
+    """A sweep's name without what a file system or a shell gives a meaning to, and what tells it from its namesakes."""
+    kept = "".join(char if char.isalnum() or char in "-_" else " " for char in title)
+    return f"{'-'.join(kept.split())[:80] or 'sweep'}-{sha256(' '.join(asked).encode()).hexdigest()[:8]}"
 
 
 if __name__ == "__main__":

@@ -6,15 +6,17 @@ Exit status: 0 every metric is equal, 1 some differ, 2 it cannot be run again.
 import sys
 from collections.abc import Sequence
 
-from src.errors import Arguments, command, deaf_to_closed_pipes
+from src.arguments import Arguments, entry
+from src.errors import deaf_to_closed_pipes
+from src.language import say
 
 
-@command
+@entry
 def main(arguments: Sequence[str] | None = None) -> int:
     """The program. Returns the exit status."""
-    parser = Arguments(prog="python -m src.rerun", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("run_id", help="a job's run in MLflow")
-    parser.add_allowed()
+    parser = Arguments("src.rerun", say("Train a recorded run again, from MLflow alone, and compare to the last bit."))
+    parser.add_argument("run_id", metavar="RUN_ID", help=say("a job's run in MLflow"))
+    parser.add_allow()
     parser.add_store()
     given = parser.parse_args(arguments)
 

@@ -34,6 +34,7 @@ if not __package__:  # `python src/run.py`, the only form that Hydra's shell com
     sys.path[0] = str(ROOT)
 
 from src.language import LANGUAGES, choose, say  # noqa: E402
+from src.words import runnable  # noqa: E402
 
 if TYPE_CHECKING:
     from src.config import JobConfig
@@ -70,7 +71,7 @@ Flags
 
 Results: python -m src.compare prints tables, make ui opens MLflow.
 """
-    )
+    ).replace("python -m", runnable("python -m"))
 
 
 OmegaConf.register_new_resolver("help", _help, replace=True)
@@ -148,7 +149,8 @@ def main() -> int:
 
 def _check_flags() -> None:
     """Tell what is wrong with the flags before Hydra, which would show how they are used."""
-    from src.errors import UserError, unknown_flag
+    from src.arguments import unknown_flag
+    from src.errors import UserError
 
     parser = get_args_parser()
 

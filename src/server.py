@@ -17,9 +17,12 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from src.errors import Arguments, UserError, command, deaf_to_closed_pipes
+from src.arguments import Arguments, entry
+from src.errors import UserError, deaf_to_closed_pipes
 from src.escaping import masked
+from src.folders import reason
 from src.language import say
+from src.words import runnable
 
 PASSWORD = "MLFLOW_AUTH_ADMIN_PASSWORD"
 STORE = "SERVER_STORE"  # of `make server`: everybody on this machine sees a command, and an address may hold a password
@@ -36,7 +39,7 @@ auth_cache_ttl_seconds = 60
 """
 
 
-@command
+@entry
 def main(arguments: Sequence[str] | None = None) -> int:
     """The program, which becomes the server. Returns the exit status where that cannot be."""
     given = _parser().parse_args(arguments)
@@ -47,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> Arguments:
-    parser = Arguments(prog="python -m src.server", description="Start MLflow's server for a team, on this machine.")
+    parser = Arguments("src.server", "Start MLflow's server for a team, on this machine.")
     parser.add_argument("--host", default="127.0.0.1", help="the address it listens on (default: this machine only)")
     parser.add_argument("--port", type=_port, default=5000, help="the port it listens on (default: 5000)")
     parser.add_argument("--store", help=f"postgresql://USER:PASSWORD@HOST/NAME or sqlite:///FILE; if absent, {STORE}")
@@ -91,7 +94,7 @@ def _writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(f"--folder: {folder} cannot be written: {(error.strerror or str(error)).lower()}.") from error
+        raise UserError(f"--folder: {folder} cannot be written: {reason(error)}.") from error
 
 
 def server_command(given: argparse.Namespace) -> tuple[list[str], dict[str, str]]:
@@ -107,7 +110,7 @@ def server_command(given: argparse.Namespace) -> tuple[list[str], dict[str, str]
     _check_free(given.host, given.port)
     accounts = given.accounts or not _is_loopback(given.host)
     if accounts and find_spec("flask_wtf") is None:
-        raise UserError("accounts need the Python package 'flask-wtf': .venv/bin/pip install flask-wtf")
+        raise UserError(f"accounts need the Python package 'flask-wtf': {runnable('python -m pip install flask-wtf')}")
     folder = given.folder.absolute()
     with _writing(folder):
         environment = _accounts(folder) if accounts else {}

@@ -7,8 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from src.arguments import Arguments, entry
 from src.comparison.outcome import compare_sweeps
-from src.errors import Arguments, command, deaf_to_closed_pipes
+from src.errors import deaf_to_closed_pipes
 from src.language import ENGLISH, choose
 from src.report.comparison import build_report
 from src.report.studies import Study, figures, page, study_names
@@ -20,14 +21,13 @@ FOLDER = Path(__file__).resolve().parents[1] / "experiments"
 PAGE = "README.md"
 
 
-@command
+@entry
 def main(arguments: Sequence[str] | None = None) -> int:
     """The program. Returns the exit status."""
-    parser = Arguments(prog="python -m src.studies", description=(__doc__ or "").partition("\n")[0])
-    parser.add_store()
-    given = parser.parse_args(arguments)
     choose(ENGLISH)
-    store = open_store(given.uri)
+    parser = Arguments("src.studies", (__doc__ or "").partition("\n")[0])
+    parser.add_store()
+    store = open_store(parser.parse_args(arguments).uri)
     studies = []
     for name in study_names(FOLDER):
         (run,) = find_sweeps(store, [name])

@@ -3,38 +3,34 @@
 Exit status: 0 it is shown, 2 it cannot be (the reason is told in one sentence).
 """
 
-import argparse
 import os
 import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from src.errors import Arguments, deaf_to_closed_pipes, tell
+from src.arguments import Arguments, entry
+from src.errors import deaf_to_closed_pipes, tell
 from src.escaping import masked, readable
 from src.language import say
 from src.run import ROOT, explain, offer_experiments, quick_parser
 
-EXAMPLES = """\
-examples:
-  python -m src.trace                                            one row of ex4, the default network
-  python -m src.trace data=iris trace.rows=[0,50,100] training.l2=0.1 trace.weight=[3,2,1]
-  python -m src.trace trace=derivation_1 trace.weight=[8,4]      the 3-4-2 network of derivation 1, and its w_84
-  python -m src.trace trace=derivation_4 trace.weight=[2,3,2]    the 5-4-3 network of derivation 4, and its w_32
 
-keys: those of a job (conf/config.yaml) and those of trace (conf/trace.yaml)
-"""
-
-
+@entry
 def main(arguments: Sequence[str] | None = None) -> int:
     """The program. Returns the exit status."""
     parser = Arguments(
-        prog="python -m src.trace",
-        description="Print one update of a network: every number, by the derivations, the engine and differences.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "src.trace",
+        say("Print one update of a network: every number, by the derivations, the engine and differences."),
+        {
+            "src.trace": say("one row of ex4, the default network"),
+            "src.trace data=iris trace.rows=[0,50,100] training.l2=0.1": say("three rows of iris, with a penalty"),
+            "src.trace trace=derivation_1 trace.weight=[8,4]": say("the 3-4-2 network of derivation 1, and its w_84"),
+            "src.trace trace=derivation_4 trace.weight=[2,3,2]": say("the 5-4-3 network of derivation 4, and its w_32"),
+        },
+        say("keys: those of a job (conf/config.yaml) and those of trace (conf/trace.yaml)"),
     )
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as for python -m src.run")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help=say("as for src.run"))
     overrides = [readable(argument) for argument in parser.parse_args(arguments).overrides]
     try:
         from hydra import compose, initialize_config_dir

@@ -7,14 +7,16 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
-from src.errors import Arguments, command, deaf_to_closed_pipes
+from src.arguments import Arguments, entry
+from src.errors import deaf_to_closed_pipes
+from src.language import say
 
 
-@command
+@entry
 def main(arguments: Sequence[str] | None = None) -> int:
     """The program. Returns the exit status."""
-    parser = Arguments(prog="python -m src.ui", description="Open the runs in MLflow, on this machine only.")
-    parser.add_argument("--port", type=int, help="of 127.0.0.1; if absent, the first from 5000 on that is free")
+    parser = Arguments("src.ui", say("Open the runs in MLflow, on this machine only."))
+    parser.add_argument("--port", type=int, help=say("of 127.0.0.1; if absent, the first from 5000 on that is free"))
     parser.add_store()
     given = parser.parse_args(arguments)
 

@@ -1,8 +1,12 @@
 """Small words that every room's sentences need: numbers with nouns, lists, long texts, paths, what was likely meant."""
 
+import shlex
+import shutil
 import stat
+import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 
 
 def plural(noun: str, number: int) -> str:
@@ -46,8 +50,23 @@ def no_such_user(path: str) -> str:
 
 def not_installed(package: str) -> str:
     """What to say of a package of requirements.lock that the small installation leaves out."""
-    without_make = "python -m pip install -r requirements.lock"
+    without_make = runnable("python -m pip install -r requirements.lock")
     return f"{package} is not installed. `make install` adds it (without make: {without_make})"
+
+
+def runnable(command: str) -> str:
+    """A command of this environment, `python` or `mlflow`, as it is typed here: bare where a shell finds it."""
+    program, space, arguments = command.partition(" ")
+    folder, here = Path(sys.executable).parent, Path.cwd()
+    if program == "python" and not (folder / program).exists():  # but python3, or python.exe
+        program = Path(sys.executable).name
+    found = shutil.which(program)
+    if found is None or Path(found).parent != folder:
+        if program == "mlflow":  # which starts other programs of the environment
+            program = f"PATH={shlex.quote(str(folder))}:$PATH {program}"
+        else:
+            program = shlex.quote(str((folder.relative_to(here) if folder.is_relative_to(here) else folder) / program))
+    return program + space + arguments
 
 
 def near(word: str, choices: Iterable[str], most: int = 1) -> list[str]:

@@ -16,6 +16,7 @@ os.environ.update(
     MLFLOW_DISABLE_TELEMETRY="true",
     MLFLOW_HTTP_REQUEST_MAX_RETRIES="1",
     LANGUAGE="en",  # whatever this machine speaks
+    PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",  # as in an activated environment
 )
 
 import hypothesis

@@ -69,7 +69,7 @@ def test_the_artifacts_are_there(homework: Homework, runs: tuple[Run, dict[str, 
 def test_what_is_printed(homework: Homework) -> None:
     lines = homework.ended.out.splitlines()
     assert all(any(model in line for line in lines) for model in MODELS)
-    assert any("make ui" in line for line in lines)
+    assert any("python -m src.ui" in line for line in lines)
     assert re.match(r"http://127\.0\.0\.1:50\d\d/#/experiments/", lines[-1])
     assert "/runs?workflowType=machine_learning" in lines[-1]
 

@@ -142,3 +142,24 @@ def test_blas_has_one_thread():
     counts = [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
     assert counts
     assert set(counts) == {1}
+
+
+def test_the_packages_that_a_command_looks_for_are_those_that_are_installed() -> None:
+    from importlib.metadata import packages_distributions
+
+    from src.installed import OLDEST, PACKAGES
+
+    of_module = packages_distributions()
+    found = {canonicalize_name(name) for module in PACKAGES for name in of_module[module]}
+    assert {canonicalize_name(Requirement(each).name) for each in PROJECT["dependencies"]} <= found
+    assert len(PACKAGES) == len(PROJECT["dependencies"])
+    assert PROJECT["requires-python"] == f">={OLDEST[0]}.{OLDEST[1]}"
+
+
+@pytest.mark.parametrize("module", ["run", "compare", "predict", "rerun", "trace", "ui", "server", "studies"])
+def test_a_python_without_the_packages_is_told_what_to_type(module: str) -> None:
+    # -S: without the packages that are installed for it
+    bare = [sys.executable, "-S", "-m", f"src.{module}", "--help"]
+    ended = subprocess.run(bare, cwd=ROOT, capture_output=True, text=True, env={"PATH": os.environ["PATH"]})
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert re.fullmatch(r"error: \S+ has no package numpy; .*(type|make run).*\n", ended.stderr)

@@ -98,6 +98,25 @@ def test_help_shows_the_same_commands_and_choices_in_chinese() -> None:
             assert [found[0] for found in re.finditer(shown, one)] == [found[0] for found in re.finditer(shown, other)]
 
 
+@pytest.mark.parametrize("module", ["src.compare", "src.predict", "src.rerun", "src.trace", "src.ui"])
+def test_help_of_the_other_commands_is_in_the_language_of_the_environment_or_the_one_that_is_named(
+    module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    english = command("--help", module=module)
+    monkeypatch.setenv("LANGUAGE", "zh_CN")
+    chinese = command("--help", module=module)
+    assert (english.status, chinese.status) == (0, 0)
+    assert english.out.isascii()
+    letters = r"[A-Za-z]{2,} [a-z]{2,} [a-z]{2,}"  # three words of a sentence
+    assert re.search(letters, english.out)
+    assert not re.search(letters, chinese.out), "English is left"
+    for shown in (r"--[a-z-]+", r"^  \S+ -m .*$"):
+        assert sorted(re.findall(shown, chinese.out, re.M)) == sorted(re.findall(shown, english.out, re.M))
+    monkeypatch.setenv("LANGUAGE", "en")
+    for named in (("--lang", "zh"), ("lang=zh",)):
+        assert command(*named, "--help", module=module).out == chinese.out
+
+
 def test_the_language_is_no_part_of_a_job_or_of_a_search(tmp_path: Path) -> None:
     record, sweep = Record.empty(tmp_path), ("model=logistic,softmax", "training.epochs=2")
     english, chinese = record.sweep(*sweep), record.sweep(*sweep, "lang=zh")

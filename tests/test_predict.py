@@ -9,6 +9,7 @@ import pytest
 
 from src.data import load
 from src.run import ROOT
+from tests.commandline import command
 from tests.stores import Record
 
 COLOURS = ("red", "green", "blue")
@@ -81,6 +82,19 @@ def test_sweep_run_address_and_folder_name_the_same_model(record, flowers):
     assert len(first) == len(flowers)
     for other in others:
         pd.testing.assert_frame_equal(other, first)
+
+
+@pytest.mark.parametrize("address", ["models:/flowers/1", "models:/flowers/latest", "models:/flowers@best"])
+def test_an_address_is_looked_up_in_the_store_that_is_named_not_in_the_environment_s(
+    record, flowers, address, monkeypatch
+):
+    record.client.set_registered_model_alias("flowers", "best", "1")
+    expected = predicted(record, runs(record, "iris")["sweep"], "rows.csv")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{record.folder / 'other.db'}")
+    ended = command(address, str(record.folder / "rows.csv"), "--uri", record.uri, module="src.predict")
+    assert ended.status == 0, ended.err
+    pd.testing.assert_frame_equal(pd.read_csv(StringIO(ended.out)), expected)
+    assert not (record.folder / "other.db").exists()
 
 
 def test_every_choice_of_a_model_keeps_one_that_answers(tmp_path):

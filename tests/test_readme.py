@@ -22,7 +22,8 @@ def block_after(comment: str, page: str = README) -> str:
 
 
 def without_what_is_measured(text: str) -> list[str]:
-    """Lines without times, identifiers and the port, which differ from run to run."""
+    """Lines without times, identifiers and the port, which differ from run to run, and typed as in an environment."""
+    text = text.replace(".venv/bin/python", "python").replace("make ui", "python -m src.ui")
     text = re.sub(r"\d+\.\d+ s\b", "TIME", text)
     text = re.sub(r"127.0.0.1:50\d\d", "SERVER", re.sub(r"[0-9a-f]{32}", "ID", text))
     return [re.sub(r" +", " ", line).strip() for line in text.splitlines()]

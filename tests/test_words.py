@@ -1,8 +1,13 @@
 """Numbers with nouns, lists and hints, as messages and reports write them."""
 
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
-from src.words import counted, did_you_mean, first_of, listed, near, shortened
+from src.words import counted, did_you_mean, first_of, listed, near, runnable, shortened
 
 
 def test_a_noun_follows_its_number():
@@ -40,3 +45,16 @@ def test_what_a_word_may_stand_for(word: str, choices: list[str], meant: list[st
 
 def test_several_words_may_be_meant():
     assert near("data.csv", ["data1.csv", "data2.csv", "other.txt"], most=3) == ["data2.csv", "data1.csv"]
+
+
+@pytest.mark.parametrize("place", [".", "..", "elsewhere"])
+def test_a_command_is_printed_as_it_can_be_typed(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = Path(sys.executable).parent
+    monkeypatch.chdir({".": folder, "..": folder.parent, "elsewhere": tmp_path}[place])
+    assert runnable("python -m src.compare") == "python -m src.compare", "activated"
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    typed = runnable("python -c 'import sys; print(sys.prefix)'")
+    printed = subprocess.run(["sh", "-c", typed], capture_output=True, text=True, check=True).stdout
+    assert printed.strip() == sys.prefix
+    # All of the environment: `mlflow models serve` starts other programs of it.
+    assert runnable("mlflow gc") == f"PATH={shlex.quote(str(folder))}:$PATH mlflow gc"

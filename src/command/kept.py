@@ -23,6 +23,7 @@ from src.tracking import artifacts, models
 from src.tracking.reading import StoredRecord
 from src.tracking.runs import add_files, add_metrics, has_file, set_held_out
 from src.tracking.store import Store
+from src.words import runnable
 
 
 class KeepError(UserError):
@@ -60,7 +61,7 @@ class KeptModels:
         if name is not None and best is not None:
             run_id, note = so_far.recorded[best].run_id, so_far.names[best]
             version = models.register_model(self.store, name, self.addresses[best], run_id, note=note)
-            command = f"mlflow models serve -m models:/{name}/{version} --env-manager local"
+            command = runnable(f"mlflow models serve -m models:/{name}/{version} --env-manager local")
             print(
                 say("registered as {name}, version {version}: {command}", name=name, version=version, command=command)
             )

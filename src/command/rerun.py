@@ -2,9 +2,11 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from src.config import recorded
 from src.config.identity import foreign_names, modules_of
+from src.data.frames import FOLDER
 from src.errors import UserError
 from src.evaluation.results import Failure, FloatArray, JobResult
 from src.kernels import VARIABLE, require
@@ -70,15 +72,17 @@ def rerun(run_id: str, uri: str | None = None, allow: Collection[str] = ()) -> R
     config = asked.model_dump(mode="json")
     config["sweep"] |= {"backend": "threads", "n_jobs": 1, "dask": {}}
     config["data"]["test"] = None  # of the model that was kept
+    frame = FOLDER / Path(asked.data.path or "").name
+    if asked.data.path and frame.is_file() and not Path(asked.data.path).exists():  # the checkout was moved
+        config["data"]["path"] = str(frame)
     config["model"] = {**config["model"], "allow": list(allow)}
     (job,) = make_jobs([Composed(tuple(recorded_overrides(store, run)), config)]).distinct
     require(job.checked.sweep.blas)
     result = _trained(job)
     before = {**run.metrics, **_by_fold(fold_scores(store, run))}
-    points = sorted(
-        metric_points(result.metrics(), result, job.checked.tracking.curve_points), key=lambda point: point[2]
-    )
-    last = {name: value for name, value, _ in points}  # what MLflow gives as a run's metrics
+    points = metric_points(result.metrics(), result, job.checked.tracking.curve_points)
+    # What MLflow gives as a run's metrics.
+    last = {name: value for name, value, _ in sorted(points, key=lambda point: point[2])}
     return _compared(before, {**last, **_by_fold(result.columns())}, run, job)
 
 

@@ -13,6 +13,7 @@ from src.config import ConfigError, JobConfig, network_settings, validated
 from src.config.trace import Layers, SampleConfig, TraceConfig, TracedConfig
 from src.data import make_preprocessor
 from src.evaluation.crossval import NetworkTask
+from src.folders import reason
 from src.language import choose, listed, say, sentences
 from src.models import NETWORKS, make_data
 from src.network import Part, Settings, Shape, shape_of
@@ -74,8 +75,9 @@ def write(shown: TracedUpdate, folder: Path) -> list[Path]:
         for path, text in files.items():
             path.write_text(text, encoding="utf-8")
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise ConfigError(f"trace.output: {folder} cannot be written: {reason}. Choose another folder.") from error
+        raise ConfigError(
+            f"trace.output: {folder} cannot be written: {reason(error)}. Choose another folder."
+        ) from error
     return list(files)
 
 
@@ -179,8 +181,7 @@ def _read(path: Path) -> Layers:
     try:
         return TypeAdapter(Layers).validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise ConfigError(f"trace.start: {path} cannot be read: {reason}. Name {needed}.") from error
+        raise ConfigError(f"trace.start: {path} cannot be read: {reason(error)}. Name {needed}.") from error
     except (UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
         raise ConfigError(f"trace.start: {path} does not hold first weights. They are {needed}.") from error
 

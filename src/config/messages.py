@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from src.config.kinds import Kind
 from src.config.schema import JobConfig
 from src.escaping import is_number
+from src.folders import reason
 from src.words import did_you_mean, near, shortened
 
 # Keys that have a new name; an old record or an old command is told it.
@@ -73,7 +74,7 @@ def unknown_key(key: str, schema: type[BaseModel] = JobConfig) -> str:
 
 def no_folder(key: str, error: OSError) -> str:
     """The sentence for a folder that cannot be made."""
-    return f"{key}: {error.filename} cannot be made: {(error.strerror or str(error)).lower()}; choose another folder."
+    return f"{key}: {error.filename} cannot be made: {reason(error)}; choose another folder."
 
 
 def shown(value: Any) -> str:

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from src.data.dataset import DataError
+from src.folders import own_folder, reason
 
-FOLDER = Path(__file__).resolve().parents[2] / "frames"  # a record names the files in it
+FOLDER = own_folder() / "frames"  # a record names the files in it
 
 
 def joined(X: Any, y: Any) -> pd.DataFrame:
@@ -40,5 +41,5 @@ def kept(frame: pd.DataFrame) -> Path:
             partial.write_bytes(content)
             partial.replace(file)
         except OSError as error:
-            raise DataError(f"data: {file} cannot be written: {(error.strerror or str(error)).lower()}.") from error
+            raise DataError(f"data: {file} cannot be written: {reason(error)}.") from error
     return file

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
@@ -35,7 +35,7 @@ def write_pipeline(pipeline: Any, path: Path) -> None:
     _skops().dump(pipeline, path)
 
 
-def read_pipeline(path: str | Path, allow: Collection[str] = ()) -> Any:
+def read_pipeline(file: str | Path | IO[bytes], allow: Collection[str] = ()) -> Any:
     """Read a saved pipeline; raises skops' UntrustedTypesFoundException for a file that holds anything else.
 
     It may hold objects of the modules that `allow` names, such as xgboost: their code is run.
@@ -43,7 +43,7 @@ def read_pipeline(path: str | Path, allow: Collection[str] = ()) -> Any:
     from skops.io.exceptions import UntrustedTypesFoundException
 
     skops = _skops()
-    with zipfile.ZipFile(path) as archive:
+    with zipfile.ZipFile(file) as archive:
         packed = [entry.filename for entry in archive.infolist() if entry.compress_type != zipfile.ZIP_STORED]
         if packed:  # `write_pipeline` packs nothing; what is packed may be larger than any memory
             raise UntrustedTypesFoundException(packed)
@@ -51,7 +51,7 @@ def read_pipeline(path: str | Path, allow: Collection[str] = ()) -> Any:
     named = [(loader, f"{node['__module__']}.{node['__class__']}") for loader, node in nodes]
     if unknown := sorted({name for loader, name in named if not _is_trusted(loader, name, allow)}):
         raise UntrustedTypesFoundException(unknown)
-    return skops.load(path, trusted=sorted({*skops.get_untrusted_types(file=path)} & {name for _, name in named}))
+    return skops.load(file, trusted=sorted({*skops.get_untrusted_types(file=file)} & {name for _, name in named}))
 
 
 def _nodes(tree: Any) -> Iterator[tuple[str, dict[str, Any]]]:

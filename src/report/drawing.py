@@ -13,16 +13,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from src.comparison.outcome import Outcome
 from src.comparison.record import Record, RecordedDataset
+from src.folders import ROOT
 from src.language import chosen, speaking
 from src.report.material import read_fitted, read_material
 from src.report.page import Picture
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def draw(name: str, *arguments: Any) -> Any:

@@ -1,6 +1,7 @@
 """What a command prints at its end."""
 
 import shlex
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from rich.text import Text
 from src.comparison.held_out import HeldOut
 from src.comparison.outcome import Outcome
 from src.escaping import masked
+from src.folders import ROOT
 from src.language import say
 from src.report.across import across_tables
 from src.report.held_out import held_out_cells
@@ -17,6 +19,7 @@ from src.report.method import RUN_BY
 from src.report.page import ComparisonReport
 from src.report.tables import SCREENFUL, best_line, leaderboard
 from src.report.terminal import Cells, FittedTable, paragraph
+from src.words import runnable
 
 _CHECK = "check/gradient_error"
 SHOWN_JOBS = 12  # of a leaderboard beside other tables; the files hold it whole
@@ -89,12 +92,13 @@ def print_end(
     if note is not None:
         _print(console, note, "yellow")
     if model_of is not None:
-        predict = typed(f"python -m src.predict {model_of} rows.csv")
+        predict = typed(runnable(f"python -m src.predict {model_of} rows.csv"))
         console.print(Text(say("New rows: {command}", command=predict)), soft_wrap=True)
     if page is not None:
         here = page.relative_to(Path.cwd()) if page.is_relative_to(Path.cwd()) else page
         console.print(Text(say("The page: {path}", path=here)), soft_wrap=True)
-    opening = typed("python -m src.ui") if uri else "make ui"
+    made = uri is None and Path.cwd() == ROOT and shutil.which("make")
+    opening = "make ui" if made else typed(runnable("python -m src.ui"))
     opened = say("Open the result:") if is_served else say("Open the result: {command}", command=opening)
     console.print(Text(opened), soft_wrap=True)
     # Never folded or cut: a terminal makes a whole address clickable.

@@ -2,6 +2,7 @@
 
 - ``address``: where the record lives, and whether it can be written there, checked before anything is trained.
 - ``store``: the opened store, and what can be done there through MLflow's client; experiments.
+- ``moved``: a store that was copied from elsewhere with its artifacts.
 - ``database``: the same for a database, by its tables, without importing MLflow.
 - ``records``: a run as MLflow stores it, and how a job becomes one.
 - ``runs``: a sweep's parent run and its jobs' runs, from start to true status.

@@ -19,10 +19,10 @@ import sqlalchemy
 from filelock import FileLock, Timeout
 
 from src.escaping import masked
+from src.folders import own_folder, reason
 from src.tracking.errors import TrackingError
-from src.words import no_such_user, not_installed, special_file
+from src.words import no_such_user, not_installed, runnable, special_file
 
-ROOT = Path(__file__).resolve().parents[2]
 VARIABLE = "MLFLOW_TRACKING_URI"
 REACH_SECONDS = 5  # how long a server may take to answer the first question
 LOCK_SECONDS = 120  # another process creating the same file needs one or two seconds, on a slow disk more
@@ -32,7 +32,8 @@ SQLITE_HEADER = b"SQLite format 3\x00"
 
 
 def resolve_address(uri: str | None) -> str:
-    """Decide which store is meant: `uri`, else the environment's MLFLOW_TRACKING_URI, else mlflow.db in the repository.
+    """Decide which store is meant: `uri`, else the environment's MLFLOW_TRACKING_URI, else mlflow.db in the repository
+    (where that can only be read, in the working directory).
 
     The address of an SQLite file is made absolute; a relative one means the working directory.
 
@@ -42,7 +43,7 @@ def resolve_address(uri: str | None) -> str:
         If the address is of no kind that MLflow writes to.
     """
     if uri is None:
-        origin, uri = VARIABLE, os.environ.get(VARIABLE) or _sqlite_address(ROOT / "mlflow.db")
+        origin, uri = VARIABLE, os.environ.get(VARIABLE) or _sqlite_address(own_folder() / "mlflow.db")
     else:
         origin = "tracking.uri"
     scheme = uri.partition(":")[0].partition("+")[0] if ":" in uri else ""
@@ -124,7 +125,7 @@ def prepared_database(database: Path) -> Iterator[None]:
             "end it, or remove the file if no such process lives."
         ) from error
     except OSError as error:
-        raise TrackingError(f"tracking.uri: {database} cannot be written: {_reason(error)}.") from error
+        raise TrackingError(f"tracking.uri: {database} cannot be written: {reason(error)}.") from error
 
 
 def _check_file(database: Path) -> None:
@@ -156,7 +157,7 @@ def holds_tables(database: Path) -> bool:
     try:
         _check_file(database)
     except OSError as error:
-        raise TrackingError(f"tracking.uri: {database} cannot be read: {_reason(error)}.") from error
+        raise TrackingError(f"tracking.uri: {database} cannot be read: {reason(error)}.") from error
     return database.is_file() and not is_empty(database)
 
 
@@ -199,10 +200,6 @@ def replace_database(new: Path, old: Path) -> None:
     remove_database(new)
 
 
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
-
-
 def check_server(address: str) -> None:
     """Check that a database server accepts a connection; MLflow would try ten times, for minutes.
 
@@ -219,7 +216,7 @@ def check_server(address: str) -> None:
         engine.dispose()
     except ModuleNotFoundError as error:
         driver = str(error.name)
-        other = f"{driver} is not installed: python -m pip install {driver}"
+        other = f"{driver} is not installed: {runnable(f'python -m pip install {driver}')}"
         how = not_installed(driver) if driver == DRIVER else other
         raise TrackingError(f"tracking.uri: {masked(address)} needs its driver; {how}.") from error
     except (sqlalchemy.exc.SQLAlchemyError, OSError, ValueError, TypeError) as error:

@@ -72,13 +72,11 @@ def yaml_bytes(value: Any, flow: bool | None = None) -> bytes:
 
     Passwords are masked, and what a terminal obeys is escaped.
     """
-
-    def dumped(**how: Any) -> str:
-        text = yaml.dump(value, Dumper=_Dumper, sort_keys=False, default_flow_style=flow, **how)
-        return masked(str(text))
-
-    text = dumped(allow_unicode=True)
-    return (text if all(visible(line) == line for line in text.split("\n")) else dumped()).encode()
+    how: dict[str, Any] = {"Dumper": _Dumper, "sort_keys": False, "default_flow_style": flow}
+    text: str = yaml.dump(value, allow_unicode=True, **how)
+    if any(visible(line) != line for line in text.split("\n")):
+        text = yaml.dump(value, **how)
+    return masked(text).encode()
 
 
 def read_yaml(content: bytes) -> Any:
@@ -165,14 +163,11 @@ def predictions(result: JobResult, class_names: Sequence[str]) -> bytes:
 
 def curves(result: JobResult) -> bytes:
     """Write every recorded point of each fold's learning curve."""
-    rows = (
-        (fold.repeat, fold.fold, *point)
-        for fold in result.folds
-        if fold.curve is not None
-        for point in zip(
-            fold.curve.epochs.tolist(), fold.curve.train_loss.tolist(), fold.curve.test_loss.tolist(), strict=True
-        )
-    )
+    rows: list[Sequence[Any]] = []
+    for fold in result.folds:
+        if (curve := fold.curve) is not None:
+            columns = (values.tolist() for values in (curve.epochs, curve.train_loss, curve.test_loss))
+            rows += ((fold.repeat, fold.fold, *point) for point in zip(*columns, strict=True))
     return table(["repeat", "fold", "epoch", "train_loss", "test_loss"], rows)
 
 
@@ -192,6 +187,14 @@ def local_folder(artifact_uri: str) -> Path | None:
     if not parts.scheme:
         return Path(url2pathname(artifact_uri))
     return Path(url2pathname(parts.path)) if parts.scheme == "file" and not parts.netloc else None
+
+
+def absence(artifact_uri: str) -> str | None:
+    """What to say after a sentence about artifacts whose folder is not there; None if it is, or is none of ours."""
+    folder = local_folder(artifact_uri)
+    if folder is None or folder.is_dir():
+        return None
+    return f": there is no folder {folder}. Whoever copies mlflow.db copies mlartifacts, which lies beside it, too."
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:

@@ -38,6 +38,7 @@ from src.tracking.records import (
     Status,
 )
 from src.tracking.store import Store
+from src.words import runnable
 
 LARGEST = 1.7976931348623157e308  # what MLflow stores for an infinity
 BUSY_SECONDS = 20  # how long another writer is waited for
@@ -142,9 +143,9 @@ def _is_of_this_version(connection: sa.Connection, address: str) -> bool:
             f"{wrong} a newer version of MLflow than {version('mlflow')}; install that, or choose another store."
         )
     if f'down_revision = "{revision}"' in names:
+        upgrade = runnable(f"mlflow db upgrade {masked(address)}")
         raise TrackingError(
-            f"{wrong} an older version of MLflow; keep a copy of it and run `mlflow db upgrade {masked(address)}`, "
-            "or choose another store."
+            f"{wrong} an older version of MLflow; keep a copy of it and run `{upgrade}`, or choose another store."
         )
     return revision is not None
 

@@ -3,11 +3,10 @@
 Every function that is given a store raises TrackingError if it fails.
 """
 
+import io
 import json
-import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -24,7 +23,7 @@ from src.tracking.store import Store, telling
 from src.words import first_of
 
 NAME = "model"
-EXAMPLE = "model_example.csv"  # what the model answers to its input example
+EXAMPLE = "model_example.csv"  # the input example with what the model answers beside it
 
 
 def log_model(
@@ -46,8 +45,10 @@ def log_model(
     """
     with telling(f"the model of run {run_id} cannot be kept"):
         run = get_run(store, run_id)
+        rows = features.head(EXAMPLE_ROWS)
+        table = pd.concat([rows.reset_index(drop=True), answer(pipeline, rows, class_names)], axis="columns")
         # First: where there is a model, all that belongs to it is kept.
-        store.put(run, {EXAMPLE: example_answers(pipeline, features, class_names)})
+        store.put(run, {EXAMPLE: artifacts.table(list(map(str, table)), table.itertuples(index=False, name=None))})
         model_id = store.add_model(
             run,
             NAME,
@@ -65,12 +66,12 @@ def logged_model(store: Store, run_id: str) -> str | None:
     return None if kept is None else f"models:/{kept[0]}"
 
 
-def read_model(folder: Path, allow: Collection[str] = ()) -> Any:
-    """Return the fitted pipeline of a model that `save_model` wrote; see `read_pipeline`."""
+def read_model(store: Store, place: str, allow: Collection[str] = ()) -> Any:
+    """Return the fitted pipeline of a model that `save_model` wrote, by where its files are; see `read_pipeline`."""
     from skops.io.exceptions import UntrustedTypesFoundException  # late: skops takes its time
 
     try:
-        return read_pipeline(str(folder / PIPELINE), allow)
+        return read_pipeline(io.BytesIO(store.read(place, PIPELINE)), allow)
     except UntrustedTypesFoundException as error:
         raise TrackingError(
             f"the model is not opened: its file names what no model of this program is made of: {error} "
@@ -115,42 +116,37 @@ def find_model(store: Store, named: str, allow: Collection[str] = ()) -> KeptMod
     TrackingError
         There is no such model, it is none of this program's, or its file holds what no such model is made of.
     """
-    with tempfile.TemporaryDirectory() as temporary, telling(f"the model {named!r} cannot be read"):
+    with telling(f"the model {named!r} cannot be read"):
         there = artifacts.local_folder(named)
         if there is not None and (there / DESCRIPTION).is_file():
-            return _read(there, named, allow)
+            return _read(store, named, named, allow)
         if named.startswith("models:/"):
-            return _read(store.download(named, Path(temporary)), named, allow)
+            return _read(store, store.model_place(named), named, allow)
         run = get_run(store, named)
-        folder = store.model_folder(run.tags.get(BEST_RUN, named), Path(temporary))
-        if folder is None:
-            keeping = [job for job in children(store, run) if store.logged_model(job.run_id) is not None]
-            if keeping:  # of several data sets, none of which is the best
-                named_runs = first_of(f"{job.run_id} ({job.name})" for job in keeping)
-                raise TrackingError(f"the run {named!r} keeps no model itself. Take one of its jobs: {named_runs}.")
-            raise TrackingError(
-                f"the run {named!r} keeps no model: a sweep keeps that of each candidate's best setting. Take another "
-                "run, or train with tracking.models=all."
-            )
-        return _read(folder, named, allow)
+        kept = store.logged_model(run.tags.get(BEST_RUN, named))
+        if kept is not None:
+            return _read(store, kept[1], named, allow)
+        keeping = [job for job in children(store, run) if store.logged_model(job.run_id) is not None]
+        if keeping:  # of several data sets, none of which is the best
+            jobs = first_of(f"{job.run_id} ({job.name})" for job in keeping)
+            raise TrackingError(f"the run {named!r} keeps no model itself. Take one of its jobs: {jobs}.")
+        raise TrackingError(
+            f"the run {named!r} keeps no model: a sweep keeps that of each candidate's best setting. Take another "
+            "run, or train with tracking.models=all."
+        )
 
 
-def _read(folder: Path, named: str, allow: Collection[str]) -> KeptModel:
+def _read(store: Store, place: str, named: str, allow: Collection[str]) -> KeptModel:
     try:
-        described = yaml.safe_load((folder / DESCRIPTION).read_bytes())
+        described = yaml.safe_load(store.read(place, DESCRIPTION))
         takes = json.loads(described["signature"]["inputs"])
         columns = {column["name"]: column["type"] != "string" for column in takes}
         class_names = tuple(described["flavors"]["python_function"]["config"]["class_names"])
-        return KeptModel(read_model(folder, allow), columns, class_names)
+        return KeptModel(read_model(store, place, allow), columns, class_names)
     except (yaml.YAMLError, ValueError, KeyError, TypeError, FileNotFoundError) as error:
-        raise TrackingError(f"the model {named!r} is none that this program has kept.") from error
-
-
-def example_answers(pipeline: Any, features: pd.DataFrame, class_names: Sequence[str]) -> bytes:
-    """Write the model's answers to its input example as CSV, features and answers side by side."""
-    rows = features.head(EXAMPLE_ROWS)
-    table = pd.concat([rows.reset_index(drop=True), answer(pipeline, rows, class_names)], axis="columns")
-    return artifacts.table(list(map(str, table.columns)), table.itertuples(index=False, name=None))
+        why = artifacts.absence(place)
+        told = "is none that this program has kept." if why is None else f"cannot be read{why}"
+        raise TrackingError(f"the model {named!r} {told}") from error
 
 
 def register_model(store: Store, name: str, model: str, run_id: str, note: str | None = None) -> int:

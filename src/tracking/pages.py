@@ -18,15 +18,18 @@ from pathlib import Path
 import psutil
 
 from src.escaping import masked
+from src.folders import own_folder
 from src.language import say
-from src.tracking.address import ROOT
 from src.tracking.errors import TrackingError
+from src.tracking.moved import ARTIFACTS
 from src.tracking.processes import PROCESS_HOST, PROCESS_ID, is_dead, process_tags
 from src.tracking.store import Store, open_store
 
 HOST = "127.0.0.1"
 PORTS = range(5000, 5100)
 WORKERS = 2
+ENDING = ("SIGTERM", "SIGHUP")  # the second where a terminal is closed; MLflow's server takes it for "begin anew"
+PATIENCE_SECONDS = 10  # how long its processes may take to end
 
 
 def local_address(store: Store) -> str:
@@ -65,27 +68,23 @@ def serve(uri: str | None, port: int | None, told: Callable[[str], None]) -> int
 
 def _served(store: Store, port: int, told: Callable[[str], None]) -> int:
     """Run MLflow's server until it ends, or is ended, with all its processes; tell where it is once it answers."""
-    folder = ROOT if store.database is None else store.database.parent
+    folder = own_folder() if store.database is None else store.database.parent
     environment = {
         **os.environ,
         "MLFLOW_BACKEND_STORE_URI": store.address,  # no argument, which every user of the machine could read
         # A folder, so that runs made with and without the server keep their files in one place.
-        "MLFLOW_DEFAULT_ARTIFACT_ROOT": str(folder / "mlartifacts"),
+        "MLFLOW_DEFAULT_ARTIFACT_ROOT": str(folder / ARTIFACTS),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # which takes 2 GB
         "PYTHONWARNINGS": "ignore",
     }
-    of_server = [
-        "--host",
-        HOST,
-        "--port",
-        str(port),
-        "--workers",
-        str(WORKERS),
-        "--uvicorn-opts",
-        "--log-level warning",
-    ]
-    server = subprocess.Popen([sys.executable, "-m", "mlflow", "server", *of_server], env=environment)
-    signal.signal(signal.SIGTERM, _ended)
+    of_server = f"--host {HOST} --port {port} --workers {WORKERS} --uvicorn-opts".split()
+    command = [sys.executable, "-m", "mlflow", "server", *of_server, "--log-level warning"]
+    ending = [getattr(signal, name) for name in ENDING if hasattr(signal, name)]
+    for number in ending:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # which nohup asks for
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
+    # In a session of its own no signal of the terminal reaches a part of it before this process ends it as a whole.
+    server = subprocess.Popen(command, env=environment, start_new_session=True)
     try:
         while not _answers(port) and server.poll() is None:
             time.sleep(0.2)
@@ -99,32 +98,37 @@ def _served(store: Store, port: int, told: Callable[[str], None]) -> int:
                     )
                 )
         return server.wait()
-    except KeyboardInterrupt:  # which the server has been told too
-        server.wait()
+    except KeyboardInterrupt:
         return 0
     finally:
-        if server.poll() is None:
-            for worker in psutil.Process(server.pid).children(recursive=True):
-                worker.terminate()
-            server.terminate()
-            server.wait()
+        for number in (signal.SIGINT, *ending):
+            signal.signal(number, signal.SIG_IGN)
+        _end(server)
 
 
-def _ended(number: int, _: object) -> None:
-    sys.exit(128 + number)
+def _end(server: "subprocess.Popen[bytes]") -> None:
+    """End the server with its workers, if it still runs."""
+    if server.poll() is None:
+        first = psutil.Process(server.pid)
+        every = [*first.children(recursive=True), first]
+        for each in every:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.terminate()
+        for each in psutil.wait_procs(every, timeout=PATIENCE_SECONDS)[1]:
+            each.kill()
 
 
 @contextlib.contextmanager
 def _noted(database: Path | None, port: int) -> Iterator[None]:
     """Say beside an SQLite file, while its pages are open, on which port of which process."""
-    note = None if database is None else _note(database)
-    if note is not None:
-        note.write_text(json.dumps({**process_tags(), "port": port}))
+    if database is None:
+        yield
+        return
     try:
+        _note(database).write_text(json.dumps({**process_tags(), "port": port}))
         yield
     finally:
-        if note is not None:
-            note.unlink(missing_ok=True)
+        _note(database).unlink(missing_ok=True)
 
 
 def _open_port(database: Path | None) -> int | None:
@@ -153,12 +157,10 @@ def _note(database: Path) -> Path:
 
 
 def _free_port() -> int:
-    free = next((port for port in PORTS if not _answers(port)), None)
-    if free is None:
-        raise TrackingError(
-            f"something answers on every port from {PORTS[0]} to {PORTS[-1]}; name another with --port."
-        )
-    return free
+    for port in PORTS:
+        if not _answers(port):
+            return port
+    raise TrackingError(f"something answers on every port from {PORTS[0]} to {PORTS[-1]}; name another with --port.")
 
 
 def _answers(port: int) -> bool:

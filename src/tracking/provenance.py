@@ -21,10 +21,10 @@ from pathlib import Path
 from src import kernels
 from src.config.identity import code_version
 from src.escaping import escaped, masked
+from src.folders import ROOT
 from src.tracking.processes import user
 from src.tracking.records import HOST, SLURM_JOB, USER
 
-ROOT = Path(__file__).resolve().parents[2]
 CHANGED = "changed_files.txt"
 CODE = ("src", "conf", "experiments", "hydra_plugins")  # folders whose files decide what is run
 GIT_SECONDS = 20
@@ -66,34 +66,29 @@ def git_state(folder: Path = ROOT, config_dir: Path | None = None) -> GitState:
         return GitState()
     branch = _git(folder, "rev-parse", "--abbrev-ref", "HEAD")
     changed = _git(folder, "diff", "--numstat", "HEAD")
-    lines = [] if changed is None else _lines(changed)
-    new = _lines(_git(folder, "ls-files", "--others", "--exclude-standard", "--", *CODE) or b"")
+    new = _git(folder, "ls-files", "--others", "--exclude-standard", "--", *CODE) or []
     if config_dir is not None and config_dir.is_relative_to(folder):
-        new += _lines(_git(folder, "ls-files", "--others", "--", str(config_dir)) or b"")
+        new += _git(folder, "ls-files", "--others", "--", str(config_dir)) or []
     elif config_dir is not None:
         new += sorted(map(str, config_dir.rglob("*.yaml")))
-    lines += [f"new {path}" for path in dict.fromkeys(new)]
+    lines = [*(changed or []), *(f"new {path}" for path in dict.fromkeys(new))]
     return GitState(
-        commit=commit.decode().strip(),
-        branch=None if branch is None else branch.decode().strip(),
+        commit="".join(commit),
+        branch=None if branch is None else "".join(branch),
         dirty=None if changed is None else bool(lines),
         changed=tuple(escaped(line.replace("\t", " ")) for line in lines),
     )
 
 
-def _lines(printed: bytes) -> list[str]:
-    return printed.decode(errors="replace").splitlines()
-
-
-def _git(folder: Path, *arguments: str) -> bytes | None:
-    """Return what git prints, None if there is no git, no repository or no commit."""
+def _git(folder: Path, *arguments: str) -> list[str] | None:
+    """Return the lines that git prints, None if there is no git, no repository or no commit."""
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}  # no lock taken from a command the user types meanwhile
     command = ["git", "-C", str(folder), "-c", "core.quotepath=off", *arguments]
     try:
         ended = subprocess.run(command, capture_output=True, env=environment, timeout=GIT_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return ended.stdout if ended.returncode == 0 else None
+    return ended.stdout.decode(errors="replace").splitlines() if ended.returncode == 0 else None
 
 
 @contextlib.contextmanager
@@ -125,21 +120,15 @@ def command_line() -> str:
     return masked(shlex.join(["python", *_arguments()]))
 
 
-def _program() -> str:
-    """Return what was run: the module after ``-m``, else the file's name."""
-    arguments = _arguments()
-    if "-m" in arguments[:-1]:
-        return arguments[arguments.index("-m") + 1]
-    return Path(sys.argv[0]).name or "python"
-
-
 def tags() -> Mapping[str, str]:
     """Return the provenance of what this process computes, as tags of a run.
 
     ``git_dirty`` is ``true``, ``false`` or, outside a checkout, ``unknown``: not known is not clean. ``versions`` are
     of the libraries that are installed.
     """
-    return {"mlflow.source.name": _program(), "command": command_line(), **of_process()}
+    arguments = _arguments()
+    program = arguments[arguments.index("-m") + 1] if "-m" in arguments[:-1] else Path(sys.argv[0]).name or "python"
+    return {"mlflow.source.name": program, "command": command_line(), **of_process()}
 
 
 @functools.cache

@@ -22,16 +22,16 @@ import pandas as pd
 import yaml
 
 from src.config.identity import Module
+from src.folders import ROOT
 from src.models.kept import write_pipeline
 from src.tracking import artifacts
-from src.tracking.provenance import ROOT
 
 DESCRIPTION = "MLmodel"  # in a model's folder
 PIPELINE = "artifacts/pipeline.skops"  # likewise
 EXAMPLE_ROWS = 10
 SCRIPT = Path(__file__).with_name("served.py")
 # What a pipeline with a network in it imports.
-CODE = ("__init__.py", "errors.py", "escaping.py", "words.py", "models", "network")
+CODE = ("__init__.py", "errors.py", "escaping.py", "words.py", "models/**/*.py", "network/**/*.py")
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops", "threadpoolctl")
 
 
@@ -78,11 +78,11 @@ def save_model(
     allow = [module.name for module in modules]
     described = _description(features, class_names, allow) | {"run_id": run_id, "model_id": model_id}
     described["model_size_bytes"] = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    _copy_code(folder / "code" / "src")
-    for module in modules:
-        for file in module.files:
-            (folder / "code" / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(module.folder / file, folder / "code" / file)
+    files = [(ROOT, file.relative_to(ROOT)) for name in CODE for file in sorted((ROOT / "src").glob(name))]
+    files += [(module.folder, file) for module in modules for file in module.files]
+    for root, file in files:
+        (folder / "code" / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(root / file, folder / "code" / file)
     present = {key: value for key, value in described.items() if value is not None or key == "prompts"}
     (folder / DESCRIPTION).write_bytes(_yaml(present, sort_keys=True))
 
@@ -153,14 +153,3 @@ def _schema(columns: Mapping[str, str]) -> str:
 
 def _yaml(value: Any, *, sort_keys: bool = False) -> bytes:
     return yaml.safe_dump(value, sort_keys=sort_keys, allow_unicode=True, default_flow_style=False).encode()
-
-
-def _copy_code(folder: Path) -> None:
-    """Copy the source a pipeline needs, without caches."""
-    folder.mkdir(parents=True)
-    for name in CODE:
-        source = ROOT / "src" / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, folder / name)

@@ -5,10 +5,8 @@ Every function raises TrackingError if the store fails, or what is asked for is 
 
 import io
 import json
-import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,20 +20,20 @@ from src.tracking import artifacts
 from src.tracking.errors import TrackingError
 from src.tracking.records import JOB_DIGEST, PARENT, SWEEP_DIGEST, RunRow, recorded_dataset
 from src.tracking.store import Store, telling
-from src.words import did_you_mean
+from src.words import did_you_mean, runnable
 
 
 def experiment_ids(store: Store, names: Sequence[str] | None = None) -> dict[str, str]:
     """Return the ids of the experiments called `names`, by name; of all that are not deleted if None."""
     with telling("experiments cannot be read"):
         known = {name: identity for name, (identity, deleted) in store.experiments().items() if not deleted}
-    names = list(known) if names is None else names
-    if missing := [name for name in names if name not in known]:
-        raise TrackingError(
-            f"there is no MLflow experiment {missing[0]!r} in {masked(store.address)}."
-            f"{did_you_mean(missing[0], known)} ({', '.join(sorted(known)) or 'it holds none'})"
-        )
-    return {name: known[name] for name in names}
+    for name in names or ():
+        if name not in known:
+            raise TrackingError(
+                f"there is no MLflow experiment {name!r} in {masked(store.address)}."
+                f"{did_you_mean(name, known)} ({', '.join(sorted(known)) or 'it holds none'})"
+            )
+    return known if names is None else {name: known[name] for name in names}
 
 
 def get_run(store: Store, run_id: str) -> RunRow:
@@ -45,7 +43,8 @@ def get_run(store: Store, run_id: str) -> RunRow:
     if not found:
         raise TrackingError(f"there is no run {run_id!r} in {masked(store.address)}.")
     if found[0].deleted:
-        raise TrackingError(f"the run {run_id!r} was deleted; restore it with `mlflow runs restore --run-id {run_id}`.")
+        restore = runnable(f"mlflow runs restore --run-id {run_id}")
+        raise TrackingError(f"the run {run_id!r} was deleted; restore it with `{restore}`.")
     return found[0]
 
 
@@ -95,9 +94,10 @@ def artifact(store: Store, run: RunRow, path: str) -> bytes:
     """Return the content of one of a run's artifacts."""
     try:
         with telling("it cannot be read"):
-            return store.read(run, path)
+            return store.read(run.artifact_uri, path)
     except TrackingError as error:
-        raise TrackingError(f"the run {run.run_id!r} has no artifact {path!r} that can be read.") from error
+        why = artifacts.absence(run.artifact_uri) or "."
+        raise TrackingError(f"the run {run.run_id!r} has no artifact {path!r} that can be read{why}") from error
 
 
 def recorded_config(store: Store, run: RunRow) -> dict[str, Any]:
@@ -107,14 +107,12 @@ def recorded_config(store: Store, run: RunRow) -> dict[str, Any]:
 
 def recorded_overrides(store: Store, run: RunRow) -> list[str]:
     """Return the overrides a job was run with."""
-    overrides: list[str] = artifacts.read_yaml(artifact(store, run, artifacts.OVERRIDES))
-    return overrides
+    return list(artifacts.read_yaml(artifact(store, run, artifacts.OVERRIDES)))
 
 
 def recorded_jobs(store: Store, sweep: RunRow) -> list[dict[str, Any]]:
     """Return the frozen list of a sweep's jobs."""
-    jobs: list[dict[str, Any]] = json.loads(artifact(store, sweep, artifacts.JOBS))
-    return jobs
+    return list(json.loads(artifact(store, sweep, artifacts.JOBS)))
 
 
 def fold_scores(store: Store, run: RunRow) -> dict[str, FloatArray]:
@@ -131,16 +129,17 @@ def predictions(store: Store, run: RunRow) -> pd.DataFrame:
         repeat, fold, row (int); target, predicted (text; predicted is empty where a network diverged); a float column
         ``probability CLASS`` for each class, to the last bit.
     """
-    content = artifact(store, run, artifacts.PREDICTIONS)
-    return _numbers(content, ["repeat", "fold", "row"], labels=["target", "predicted"])
+    return _numbers(store, run, artifacts.PREDICTIONS, ["repeat", "fold", "row"], labels=["target", "predicted"])
 
 
-def _numbers(content: bytes, whole: Sequence[str] = (), labels: Sequence[str] = ()) -> pd.DataFrame:
+def _numbers(
+    store: Store, run: RunRow, path: str, whole: Sequence[str] = (), labels: Sequence[str] = ()
+) -> pd.DataFrame:
     """Read a table: the columns of text are `labels`, the others int64 where they are `whole`, else float64.
 
     It is read as text first: a class may well be called "NA" or "1", and a float is to come back with the same bits.
     """
-    text = pd.read_csv(io.BytesIO(content), dtype=object, keep_default_na=False)
+    text = pd.read_csv(io.BytesIO(artifact(store, run, path)), dtype=object, keep_default_na=False)
     numbers = text.drop(columns=list(labels)).replace("", "nan")
     kinds = {name: np.int64 if name in whole else np.float64 for name in numbers.columns}
     return numbers.astype(kinds).assign(**text[list(labels)].map(csv_text))[text.columns]
@@ -163,7 +162,7 @@ class StoredRecord:
         run = get_run(self.store, run_id)
         if run.status != "FINISHED" or "curve/train_loss" not in run.metrics:
             return ()
-        table = _numbers(artifact(self.store, run, artifacts.CURVES), ["repeat", "fold", "epoch"])
+        table = _numbers(self.store, run, artifacts.CURVES, ["repeat", "fold", "epoch"])
         folds = fold_scores(self.store, run)
         made = []
         for repeat, fold, end in zip(*(folds[name] for name in ("repeat", "fold", "diverged_epoch")), strict=True):
@@ -175,13 +174,11 @@ class StoredRecord:
     def predictions(self, run_id: str) -> OutOfFold:
         """Return the out-of-fold predictions."""
         table = predictions(self.store, get_run(self.store, run_id))
-        prefix = artifacts.probability_column("")
-        columns = [name for name in table.columns if name.startswith(prefix)]
-        classes = tuple(name.removeprefix(prefix) for name in columns)
-        fold = table.groupby(["repeat", "fold"], sort=True).ngroup().to_numpy()
-        target = pd.Index(classes).get_indexer(pd.Index(table["target"]))
-        probabilities = table[columns].to_numpy(dtype=float)
-        return OutOfFold(fold.astype(np.int64), target.astype(np.int64), probabilities, classes)
+        probabilities = table.filter(regex=f"^{artifacts.probability_column('')}")
+        classes = tuple(str(name).removeprefix(artifacts.probability_column("")) for name in probabilities)
+        fold = table.groupby(["repeat", "fold"], sort=True).ngroup().to_numpy().astype(np.int64)
+        target = pd.Index(classes).get_indexer(pd.Index(table["target"])).astype(np.int64)
+        return OutOfFold(fold, target, probabilities.to_numpy(float), classes)
 
     def class_scores(self, run_id: str) -> pd.DataFrame | None:
         """Return the scores of each class over the out-of-fold predictions of a finished job.
@@ -195,17 +192,17 @@ class StoredRecord:
         # A record without a Brier score is older than class_scores.csv.
         if run.status != "FINISHED" or "test/brier_score" not in run.metrics:
             return None
-        return _numbers(artifact(self.store, run, artifacts.CLASS_SCORES), labels=["class"])
+        return _numbers(self.store, run, artifacts.CLASS_SCORES, labels=["class"])
 
     def pipeline(self, run_id: str, allow: Collection[str] = ()) -> Any | None:
         """Return the fitted pipeline, None if the run keeps none; it may hold objects of the modules of `allow`."""
-        with telling(f"the model of run {run_id} cannot be read"), tempfile.TemporaryDirectory() as temporary:
-            folder = self.store.model_folder(run_id, Path(temporary))
-            if folder is None:
+        with telling(f"the model of run {run_id} cannot be read"):
+            kept = self.store.logged_model(run_id)
+            if kept is None:
                 return None
             from src.tracking.models import read_model
 
-            return read_model(folder, allow)
+            return read_model(self.store, kept[1], allow)
 
     def metrics(self, run_id: str) -> Mapping[str, float]:
         """Return all metrics."""

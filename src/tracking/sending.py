@@ -21,12 +21,12 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from src.escaping import masked
-from src.tracking.address import ROOT
+from src.folders import own_folder
 from src.tracking.patience import Patience
 from src.tracking.records import JOB_DIGEST, DatasetRow, NewRun, RunRow
 from src.tracking.store import Store, telling
 
-FOLDER = ROOT / "waiting"
+FOLDER = own_folder() / "waiting"
 TOGETHER = 32  # runs that are given to the store at once: what is looked for again where an answer was lost
 _RUN = "run.json"  # in a file that waits, beside the run's artifacts
 _LOOK_SECONDS = 0.2

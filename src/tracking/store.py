@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from src.escaping import masked
 from src.tracking import artifacts
@@ -33,6 +33,7 @@ from src.tracking.address import (
     resolve_address,
 )
 from src.tracking.errors import TrackingError
+from src.tracking.moved import ARTIFACTS, follow_move
 from src.tracking.patience import is_gone
 from src.tracking.records import (
     DATASET_CONTEXT,
@@ -45,6 +46,7 @@ from src.tracking.records import (
     RunRow,
     Status,
 )
+from src.words import runnable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -292,22 +294,17 @@ class Store:
         self.client.set_logged_model_tags(model_id, {VERSIONS_TAG: versions})
         return int(version)
 
-    def model_folder(self, run_id: str, temporary: Path) -> Path | None:
-        """Return a folder with the model that a run keeps, downloaded if need be; None if it keeps none."""
-        kept = self.logged_model(run_id)
-        if kept is None:
-            return None
-        _, location = kept
-        folder = artifacts.local_folder(location)
-        # By its place: MLflow looks up a model's id in the store that the environment names.
-        return self.download(location, temporary) if folder is None else folder
+    def model_place(self, address: str) -> str:
+        """Return where the files of the model at an address (``models:/...``) are."""
+        from mlflow.store.artifact.utils.models import get_model_name_and_version
 
-    def download(self, model: str, temporary: Path) -> Path:
-        """Return a folder with the model of an address (``models:/...``) or at a place, downloaded."""
-        from mlflow.artifacts import download_artifacts
-
-        there = self.address
-        return Path(download_artifacts(model, dst_path=str(temporary), tracking_uri=there, registry_uri=there))
+        # MLflow's own way down from an address asks the store that the environment names.
+        ask: Any = get_model_name_and_version
+        found = ask(self.client, address)
+        if len(found) == 1:
+            return str(self.client.get_logged_model(*found).artifact_location)
+        place = str(self.client.get_model_version_download_uri(*found))
+        return self.model_place(place) if place.startswith("models:/") else place
 
     def put(self, run: RunRow, files: Mapping[str, bytes]) -> None:
         """Store a run's artifacts: straight in its folder where that is on this machine, else uploaded."""
@@ -323,13 +320,24 @@ class Store:
                 local = [str(Path(temporary, path)) for path in files]
                 list(threads.map(place.log_artifact, local, [path.rpartition("/")[0] or None for path in files]))
 
-    def read(self, run: RunRow, path: str) -> bytes:
-        """Return the content of one of a run's artifacts."""
-        folder = artifacts.local_folder(run.artifact_uri)
+    def read(self, place: str, path: str) -> bytes:
+        """Return the content of a file below the place where a run or a model keeps its artifacts."""
+        folder = artifacts.local_folder(place)
         if folder is not None:
             return (folder / path).read_bytes()
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
         with tempfile.TemporaryDirectory() as temporary:
-            return Path(self.client.download_artifacts(run.run_id, path, temporary)).read_bytes()
+            file = Path(temporary, "file")
+            # What every kind of repository has to offer, in one request. `download_artifacts` would ask three things
+            # first: where the run keeps its files, which models it has, and whether the path is a folder.
+            repository: Any = get_artifact_repository(place, tracking_uri=self.address)
+            repository._download_file(path, str(file))
+            return file.read_bytes()
+
+    def reads_at_once(self) -> int:
+        """How many artifacts had best be read together."""
+        return FILES_AT_ONCE if self.database is None else 1
 
     def holds(self, run: RunRow, path: str) -> bool:
         """Say whether a run has an artifact."""
@@ -386,7 +394,10 @@ def open_store(uri: str | None = None) -> Store:
         with prepared_database(database):
             if is_empty(database):
                 _create_tables(database, address)
-            return _opened(address)
+            store = _opened(address)
+            with _usable(address):
+                follow_move(database)
+            return store
     if address.startswith("http"):
         store = Store(address)
         check_answer(store)
@@ -455,14 +466,14 @@ def experiment_id(store: Store, name: str) -> str:
     with telling("the experiment cannot be opened"):
         known = store.experiments()
         if name not in known:
-            folder = None if store.database is None else store.database.parent / "mlartifacts" / _folder_name(name)
+            folder = None if store.database is None else store.database.parent / ARTIFACTS / _folder_name(name)
             store.create_experiment(name, None if folder is None else folder.as_uri())
             known = store.experiments()  # another process may have been as quick
     identity, deleted = known[name]
     if deleted:
+        restore = runnable(f"mlflow experiments restore --experiment-id {identity}")
         raise TrackingError(
-            f"tracking.experiment: {name!r} was deleted; choose another name, "
-            f"or restore it with `mlflow experiments restore --experiment-id {identity}`."
+            f"tracking.experiment: {name!r} was deleted; choose another name, or restore it with `{restore}`."
         )
     return identity
 

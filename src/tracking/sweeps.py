@@ -6,7 +6,9 @@ Every function raises TrackingError if the store fails, or what is asked for is 
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -17,38 +19,13 @@ from src.comparison.record import RecordedDataset, RecordedSweep
 from src.config import ConfigError, JobConfig, recorded
 from src.config.schema import ComparisonConfig
 from src.language import say
-from src.tracking import artifacts
+from src.tracking import artifacts, reading, records
 from src.tracking.errors import TrackingError
 from src.tracking.processes import repair_dead_sweeps
-from src.tracking.reading import (
-    StoredRecord,
-    artifact,
-    children,
-    experiment_ids,
-    finished_runs,
-    fold_scores,
-    get_run,
-    recorded_config,
-    recorded_jobs,
-    single_runs,
-    sweeps,
-)
-from src.tracking.records import (
-    CODE_VERSION,
-    DATA_DIGEST,
-    ERROR,
-    FOLDS_DIGEST,
-    HELD_OUT,
-    JOB_DIGEST,
-    SEARCH,
-    SWEEP_DIGEST,
-    RunRow,
-    recorded_warnings,
-)
+from src.tracking.records import RunRow
 from src.tracking.store import Store
-from src.words import near
+from src.words import near, runnable
 
-FINISHED, FAILED = "FINISHED", "FAILED"
 OPTIONS = "comparison.yaml"  # a sweep's artifact: what it was asked
 # Metrics of a fold or an epoch, which the job's tables hold, and of the model fitted on all rows, which comes later.
 _NOT_OF_JOB = ("fold/", "curve/", "fitted/", "held_out/")
@@ -66,18 +43,16 @@ def find_sweeps(store: Store, experiments: Sequence[str] = (), run_ids: Sequence
         If an experiment holds nothing to compare, a run is one job of a sweep or has no result, or a sweep is still
         running.
     """
-    repair_dead_sweeps(store, *experiment_ids(store).values())
+    repair_dead_sweeps(store, *reading.experiment_ids(store).values())
     found = [_parent(store, run_id) for run_id in run_ids]
     for name in experiments:
         found += _latest(store, name)
     if not found:
-        found = sweeps(store)[:1] or _newest_single(store)
+        found = reading.sweeps(store)[:1] or _newest_single(store)
     for sweep in found:
         if sweep.status == "RUNNING":
-            raise TrackingError(
-                f"the sweep {sweep.name} ({sweep.run_id}) is still running; wait for its end, or name an earlier "
-                "sweep with --sweep."
-            )
+            running = f"the sweep {sweep.name} ({sweep.run_id}) is still running"
+            raise TrackingError(f"{running}; wait for its end, or name an earlier sweep with --sweep.")
     return list({sweep.run_id: sweep for sweep in found}.values())
 
 
@@ -86,59 +61,59 @@ def read_sweep(store: Store, sweep: RunRow) -> RecordedSweep:
 
     Where a job was run several times, because the sweep was taken up again, its finished run counts.
     """
-    single = SWEEP_DIGEST not in sweep.tags
-    listed = [] if single else [str(job["digest"]) for job in recorded_jobs(store, sweep)]
+    single = records.SWEEP_DIGEST not in sweep.tags
+    listed = [] if single else [str(job["digest"]) for job in reading.recorded_jobs(store, sweep)]
     own: dict[str, RunRow] = {}
     # Any other status is that of a run whose writing was cut off, so that it may lack all its files.
-    for run in (run for run in [sweep] * single or children(store, sweep) if run.status in (FINISHED, FAILED)):
-        digest = run.tags.get(JOB_DIGEST, "")
-        if digest not in own or (run.status == FINISHED and own[digest].status != FINISHED):
+    for run in (
+        run for run in [sweep] * single or reading.children(store, sweep) if run.status in ("FINISHED", "FAILED")
+    ):
+        digest = run.tags.get(records.JOB_DIGEST, "")
+        if digest not in own or (run.status == "FINISHED" and own[digest].status != "FINISHED"):
             own[digest] = run
     absent = [digest for digest in listed if digest not in own]
-    reused = finished_runs(store, sweep.experiment_id, absent) if absent else {}
+    reused = reading.finished_runs(store, sweep.experiment_id, absent) if absent else {}
     runs = reused | own
     # A search finds its jobs as it goes on: those are in no list.
     order = dict.fromkeys([*listed, *reversed(own)])
-    jobs, unreadable = [], []
-    for run in (runs[digest] for digest in order if digest in runs):
-        try:
-            jobs.append(read_job(store, run, recorded(recorded_config(store, run))))
-        except ConfigError as problem:
-            reason = "; ".join(str(problem).splitlines())
-            unreadable.append(
-                say(
-                    "The job {job} was recorded by another version, and is left out: {reason}",
-                    job=run.name,
-                    reason=reason,
-                )
-            )
+    with ThreadPoolExecutor(store.reads_at_once()) as threads:
+        read = list(threads.map(partial(_job_or_reason, store), (runs[digest] for digest in order if digest in runs)))
+    jobs = tuple(job for job in read if isinstance(job, RecordedJob))
     return RecordedSweep(
         run_id=sweep.run_id,
         name=sweep.name,
         status=sweep.status,
         tags=sweep.tags,
         seconds=sweep.seconds,
-        jobs=tuple(jobs),
+        jobs=jobs,
         reused=frozenset(run.run_id for run in reused.values()),
         missing=len(order) - len(runs),
         options=jobs[0].config.comparison if single and jobs else sweep_options(store, sweep),
-        searched=sweep.tags.get(SEARCH) == "true" or sweep.name.startswith("search: "),
-        unreadable=tuple(unreadable),
+        searched=sweep.tags.get(records.SEARCH) == "true" or sweep.name.startswith("search: "),
+        unreadable=tuple(reason for reason in read if isinstance(reason, str)),
         held_out=read_held_out(store, sweep),
     )
 
 
+def _job_or_reason(store: Store, run: RunRow) -> RecordedJob | str:
+    try:
+        return read_job(store, run, recorded(reading.recorded_config(store, run)))
+    except ConfigError as problem:
+        why = "; ".join(str(problem).splitlines())
+        return say("The job {job} was recorded by another version, and is left out: {reason}", job=run.name, reason=why)
+
+
 def read_held_out(store: Store, run: RunRow) -> tuple[HeldOut, ...]:
     """Read what the models of a sweep, or of a job alone, score on the file that was held out; nothing without one."""
-    if HELD_OUT not in run.tags or run.parent_id is not None:
+    if records.HELD_OUT not in run.tags or run.parent_id is not None:
         return ()
-    return artifacts.read_held_out(artifact(store, run, artifacts.HELD_OUT))
+    return artifacts.read_held_out(reading.artifact(store, run, artifacts.HELD_OUT))
 
 
 def sweep_options(store: Store, sweep: RunRow) -> ComparisonConfig:
     """What a sweep was asked; of one that an older version recorded, its metric and its question."""
-    if SWEEP_DIGEST in sweep.tags and "comparison.metric" in sweep.params:
-        return recorded({"comparison": artifacts.read_yaml(artifact(store, sweep, OPTIONS))}).comparison
+    if records.SWEEP_DIGEST in sweep.tags and "comparison.metric" in sweep.params:
+        return recorded({"comparison": artifacts.read_yaml(reading.artifact(store, sweep, OPTIONS))}).comparison
     known = {"metric": sweep.params.get("sweep.metric"), "question": sweep.params.get("tracking.question")}
     return recorded({"comparison": {key: text for key, text in known.items() if text not in (None, "null")}}).comparison
 
@@ -151,23 +126,23 @@ def read_job(store: Store, run: RunRow, config: JobConfig) -> RecordedJob:
     ConfigError
         If an older version recorded it without the sizes of its folds, and they are not to be had.
     """
-    folds = fold_scores(store, run) if run.status == FINISHED else {}
+    folds = reading.fold_scores(store, run) if run.status == "FINISHED" else {}
     if folds and "n_test" not in folds:
-        folds |= _average_sizes(config, StoredRecord(store).dataset(run.run_id))
+        folds |= _average_sizes(config, reading.StoredRecord(store).dataset(run.run_id))
     return RecordedJob(
         run_id=run.run_id,
         name=run.name,
         status=run.status,
         config=config,
-        digest=run.tags.get(JOB_DIGEST, ""),
+        digest=run.tags.get(records.JOB_DIGEST, ""),
         data=data_name(config.data),
-        data_digest=run.tags.get(DATA_DIGEST, ""),
-        folds_digest=run.tags.get(FOLDS_DIGEST, ""),
-        code_version=run.tags.get(CODE_VERSION, ""),
+        data_digest=run.tags.get(records.DATA_DIGEST, ""),
+        folds_digest=run.tags.get(records.FOLDS_DIGEST, ""),
+        code_version=run.tags.get(records.CODE_VERSION, ""),
         metrics={key: value for key, value in run.metrics.items() if not key.startswith(_NOT_OF_JOB)},
         folds=folds,
-        error=run.tags.get(ERROR),
-        warnings=recorded_warnings(run.tags),
+        error=run.tags.get(records.ERROR),
+        warnings=records.recorded_warnings(run.tags),
     )
 
 
@@ -181,58 +156,61 @@ def _average_sizes(config: JobConfig, data: RecordedDataset | None) -> dict[str,
 
 def _parent(store: Store, run_id: str) -> RunRow:
     try:
-        run = get_run(store, run_id)
+        run = reading.get_run(store, run_id)
     except TrackingError as error:
-        known = {sweep.run_id: sweep for sweep in sweeps(store)}
+        known = {sweep.run_id: sweep for sweep in reading.sweeps(store)}
         close = near(run_id, known)
         if not close or not str(error).startswith("there is no run"):
             raise
         raise TrackingError(f"{error} Did you mean {close[0]} ({known[close[0]].name})?") from None
     if run.parent_id is not None:
         raise TrackingError(f"the run {run_id} is one job of a sweep; give the sweep: --sweep {run.parent_id}.")
-    if SWEEP_DIGEST in run.tags or (JOB_DIGEST in run.tags and run.status == FINISHED):
+    if records.SWEEP_DIGEST in run.tags or (records.JOB_DIGEST in run.tags and run.status == "FINISHED"):
         return run
-    why = f"is {run.status}: it has no result" if JOB_DIGEST in run.tags else "was not recorded by this program"
+    why = f"is {run.status}: it has no result" if records.JOB_DIGEST in run.tags else "was not recorded by this program"
     raise TrackingError(f"the run {run_id} {why}, and cannot be compared.")
 
 
 def _latest(store: Store, experiment: str) -> list[RunRow]:
     """The newest sweep of an experiment or, if it is newer, the newest single run and those that compare with it."""
-    newest = sweeps(store, [experiment])[:1]
+    newest = reading.sweeps(store, [experiment])[:1]
     single = _finished_singles(store, [experiment])
     if single and (not newest or single[0].started > newest[0].started):
         return _comparable(experiment, single)
     if newest:
         return newest
-    others = [name for name in experiment_ids(store) if sweeps(store, [name]) or _finished_singles(store, [name])]
+    others = [
+        name
+        for name in reading.experiment_ids(store)
+        if reading.sweeps(store, [name]) or _finished_singles(store, [name])
+    ]
     hint = f"; others do: {', '.join(others)}" if others else ", nor does any other"
     raise TrackingError(f"the experiment {experiment!r} holds no finished run to compare{hint}.")
 
 
 def _newest_single(store: Store) -> list[RunRow]:
     """The newest of all single runs, and those that compare with it."""
-    names = {identity: name for name, identity in experiment_ids(store).items()}
-    every = _finished_singles(store, list(names.values()))
+    ids = reading.experiment_ids(store)
+    every = _finished_singles(store, list(ids))
     if not every:
-        raise TrackingError(
-            "the store holds no finished run to compare; run a sweep: python -m src.run experiments=homework5."
-        )
-    newest = every[0].experiment_id
-    return _comparable(names[newest], [run for run in every if run.experiment_id == newest])
+        typed = runnable("python -m src.run experiments=homework5")
+        raise TrackingError(f"the store holds no finished run to compare; run a sweep: {typed}.")
+    ((name, newest),) = [known for known in ids.items() if known[1] == every[0].experiment_id]
+    return _comparable(name, [run for run in every if run.experiment_id == newest])
 
 
 def _finished_singles(store: Store, experiments: Sequence[str]) -> list[RunRow]:
-    runs = single_runs(store, list(experiment_ids(store, experiments).values()))
-    return [run for run in runs if run.status == FINISHED]
+    runs = reading.single_runs(store, list(reading.experiment_ids(store, experiments).values()))
+    return [run for run in runs if run.status == "FINISHED"]
 
 
 def _comparable(experiment: str, single: Sequence[RunRow]) -> list[RunRow]:
     """The newest of single runs, and each other job scored on its folds by its code; the name says how many."""
-    same = (DATA_DIGEST, FOLDS_DIGEST, CODE_VERSION)
+    same = (records.DATA_DIGEST, records.FOLDS_DIGEST, records.CODE_VERSION)
     alike = [run for run in single if all(run.tags.get(tag) == single[0].tags.get(tag) for tag in same)]
     found: dict[str, RunRow] = {}
     for run in alike:
-        found.setdefault(run.tags[JOB_DIGEST], run)
+        found.setdefault(run.tags[records.JOB_DIGEST], run)
     name = f"{experiment}: {len(found)} single runs on the same folds" if len(found) > 1 else single[0].name
     if others := len(single) - len(alike):
         name += f" ({others} more on other folds or by other code)"

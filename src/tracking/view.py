@@ -66,7 +66,8 @@ def prepare_view(
         If the store fails.
     """
     key = sweep_id or SINGLE_RUNS
-    tags = {f"{TAG}{key}": _packed(view_state(sweep_id, varying[:MOST_COLUMNS], metrics))}
+    state = json.dumps(view_state(sweep_id, varying[:MOST_COLUMNS], metrics))
+    tags = {f"{TAG}{key}": "deflate;" + base64.b64encode(zlib.compress(state.encode())).decode()}
     with telling("the view of the runs cannot be prepared"):
         written = store.experiment_tags(experiment_id).get(NOTE, "")
         if sweep_id is not None and (not written or written.startswith(LINK)):
@@ -75,15 +76,19 @@ def prepare_view(
     return address(store, experiment_id, key)
 
 
-def _packed(state: dict[str, Any]) -> str:
-    return "deflate;" + base64.b64encode(zlib.compress(json.dumps(state).encode())).decode()
-
-
 def view_state(sweep_id: str | None, varying: Sequence[str], metrics: Sequence[str]) -> dict[str, Any]:
     """Return the state of MLflow's runs page that shows a sweep or, with None, single runs."""
     single = f"tags.`{JOB_DIGEST}` IS NOT NULL and tags.`{PARENT}` IS NULL"
     columns = [f"params.`{name}`" for name in varying] + [f"metrics.`{name}`" for name in metrics]
-    sections, charts = _charts(varying, metrics)
+    # The charts' sections, in order; MLflow adds the other metrics below.
+    groups = {
+        "Headline": [_chart("BAR", name, metricKey=name) for name in metrics],
+        "Learning curves": [_chart("LINE", name, metricKey=name, selectedMetricKeys=[name]) for name in CURVES],
+    }
+    if varying:
+        both = {"selectedParams": list(varying), "selectedMetrics": [metrics[0]], "showAllRuns": True}
+        groups["Settings compared"] = [_chart("PARALLEL", f"settings and {metrics[0]}", **both)]
+    section = {"display": True, "isReordered": True, "deleted": False, "isGenerated": False}
     return {
         "searchFilter": f"tags.`{PARENT}` = '{sweep_id}'" if sweep_id else single,
         "orderByKey": f"metrics.`{metrics[0]}`",
@@ -96,28 +101,13 @@ def view_state(sweep_id: str | None, varying: Sequence[str], metrics: Sequence[s
         "columnOrder": [*columns, *ATTRIBUTES],
         "columnWidths": dict.fromkeys(columns, COLUMN_WIDTH),
         "runsHiddenMode": RUNS_DRAWN,
-        "compareRunSections": sections,
-        "compareRunCharts": charts,
+        "compareRunSections": [{"uuid": title, "name": title, **section} for title in groups],
+        "compareRunCharts": [
+            {**chart, "metricSectionId": title} for title, charts in groups.items() for chart in charts
+        ],
         "isAccordionReordered": True,
         "hideEmptyCharts": True,
     }
-
-
-def _charts(varying: Sequence[str], metrics: Sequence[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return the sections of the charts page and their charts, in order; MLflow adds the other metrics below."""
-    groups: dict[str, list[dict[str, Any]]] = {
-        "Headline": [_chart("BAR", name, metricKey=name) for name in metrics],
-        "Learning curves": [_chart("LINE", name, metricKey=name, selectedMetricKeys=[name]) for name in CURVES],
-    }
-    if varying:
-        both = {"selectedParams": list(varying), "selectedMetrics": [metrics[0]], "showAllRuns": True}
-        groups["Settings compared"] = [_chart("PARALLEL", f"settings and {metrics[0]}", **both)]
-    sections = [
-        {"uuid": title, "name": title, "display": True, "isReordered": True, "deleted": False, "isGenerated": False}
-        for title in groups
-    ]
-    charts = [{**chart, "metricSectionId": title} for title, group in groups.items() for chart in group]
-    return sections, charts
 
 
 def _chart(kind: str, title: str, **what: Any) -> dict[str, Any]:

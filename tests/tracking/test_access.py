@@ -153,7 +153,7 @@ def test_a_sweep_is_recorded_with_its_artifacts_in_s3(server, bucket, make_job):
     sweep = start_sweep(store, experiment="in S3", name="s", digest="d", jobs=[], tags={})
     run_id = logged(store, sweep, make_job())
     assert f"direct/{run_id}/artifacts/fold_scores.csv" in keys(bucket)
-    assert store.read(store.runs([run_id])[0], "fold_scores.csv").startswith(b"repeat,fold")
+    assert store.read(store.runs([run_id])[0].artifact_uri, "fold_scores.csv").startswith(b"repeat,fold")
 
 
 def test_a_bucket_that_is_not_there_is_told_before_training(server, bucket):

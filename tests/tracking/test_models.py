@@ -29,9 +29,9 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from src.data import load, make_preprocessor
+from src.folders import ROOT
 from src.models import BPClassifier
 from src.tracking import models, pyfunc, reading
-from src.tracking.address import ROOT
 from src.tracking.errors import TrackingError
 from src.tracking.runs import add_files
 from src.tracking.store import Store

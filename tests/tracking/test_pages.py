@@ -1,13 +1,17 @@
 """Where MLflow's pages over a store are open, and that no link leads to another store's."""
 
+import contextlib
+import fcntl
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
+import psutil
 import pytest
 import requests
 
@@ -89,3 +93,35 @@ def test_the_pages_are_served_until_they_are_ended_and_open_once(tmp_path: Path)
     finally:
         if served.poll() is None:
             os.killpg(served.pid, signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_a_closed_terminal_ends_the_pages_and_the_server_behind_them(tmp_path: Path) -> None:
+    address, port = empty_store(tmp_path), free_port()
+    command = [sys.executable, "-m", "src.ui", "--uri", address, "--port", str(port)]
+    ours, theirs = os.openpty()
+    served = subprocess.Popen(
+        command,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(theirs)
+    every = []
+    try:
+        shown = b""
+        while b"Ctrl-C ends it" not in shown:
+            shown += os.read(ours, 1000)
+        every = psutil.Process(served.pid).children(recursive=True)
+        assert len(every) > 1, "a server and its workers"
+        os.close(ours)  # what a terminal does when its window is closed: the system sends SIGHUP
+        assert served.wait(60) == 128 + signal.SIGHUP
+        assert not psutil.wait_procs(every, timeout=60)[1]
+        assert not list(tmp_path.glob("*.ui"))
+    finally:
+        for each in every:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
+        served.kill()

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from src.config.identity import code_version
+from src.folders import ROOT
 from src.tracking import provenance, reading
-from src.tracking.address import ROOT
 from src.tracking.provenance import git_state, parse_versions
 from src.tracking.reading import find_runs
 from src.tracking.runs import no_sweep, start_sweep

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from src.errors import UserError
-from src.tracking.address import ROOT, resolve_address
+from src.folders import ROOT
+from src.tracking.address import resolve_address
 from src.tracking.errors import TrackingError
 from src.tracking.store import experiment_id, open_store
 from tests.stores import empty_store

@@ -12,8 +12,8 @@ import pytest
 from mlflow.store.artifact.s3_artifact_repo import S3ArtifactRepository
 
 from src.evaluation.results import Failure
+from src.folders import ROOT
 from src.tracking import database, reading
-from src.tracking.address import ROOT
 from src.tracking.database import Database, known_database
 from src.tracking.processes import repair_dead_sweeps
 from src.tracking.records import JOB_DIGEST, DatasetRow, NewRun, RunRow

@@ -1,0 +1,19 @@
+"""Where the program keeps what it writes unless it is told otherwise, and why a file cannot be written or read."""
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def own_folder() -> Path:
+    """The checkout or, where that can only be read, the folder in which the command is typed."""
+    return ROOT if os.access(ROOT, os.W_OK) else Path.cwd()
+
+
+def reason(error: OSError) -> str:
+    """What is wrong with a file in a few words, and what to do about it where the whole checkout can only be read."""
+    told = (error.strerror or str(error)).lower()
+    if os.access(ROOT, os.W_OK) or not Path(os.path.abspath(error.filename or "/")).is_relative_to(ROOT):
+        return told
+    return f"{told} (this checkout can only be read: `export PYTHONPATH={ROOT}` and work in a folder of your own)"
