@@ -1,8 +1,8 @@
 """Commands and programs as processes of their own, for tests of signals, limits and several of them at once.
 
-Importing MLflow and scikit-learn takes seconds. So one process imports them, for all workers of a test session, opens no
-store and starts no thread; it forks itself for each `Commands`, and that process for each command. What comes out is a
-process like any other, the leader of a group of its own.
+Importing MLflow and scikit-learn takes seconds. So one process imports them, for all workers of a test session, opens
+no store and starts no thread; it forks itself for each `Commands`, and that process for each command. What comes out is
+a process like any other, the leader of a group of its own.
 
     python tests/processes.py ADDRESS OWNER     # listens on a Unix socket until the process OWNER has ended
 """
@@ -44,6 +44,7 @@ IMPORTED = (
     *("src.models.references", "hydra._internal.hydra", "sklearn.pipeline", "sklearn.preprocessing"),
     *("sklearn.ensemble", "sklearn.neighbors", "sklearn.datasets", "optuna", "skops.io"),
     *("narwhals._pandas_like.dataframe", "pyarrow.pandas_compat", "sqlalchemy.dialects.sqlite"),
+    *("mlflow.cli", "mlflow.server.fastapi_app", "uvicorn.protocols.http.h11_impl"),
 )
 ENVIRONMENT = {
     **{f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL")},
