@@ -1,6 +1,5 @@
 """What Hydra makes of the files in `conf/`, made once for each choice of groups: it is half of a small command."""
 
-import copy
 import os
 import pickle
 import runpy
@@ -38,8 +37,8 @@ def composed_once() -> Iterator[None]:
     """
     parse = yaml.load
     parsed: dict[str, bytes] = {}
-    lists: dict[str, Any] = {}
-    configs: dict[str, Any] = {}
+    lists: dict[str, tuple[Any, bytes]] = {}
+    configs: dict[str, bytes] = {}
 
     def load(stream: Any, Loader: Any) -> Any:
         if Loader.__name__ != "OmegaConfLoader" or not hasattr(stream, "read"):
@@ -58,9 +57,9 @@ def composed_once() -> Iterator[None]:
         key = repr((places, config_name, chosen, how))
         if key not in lists:
             made = LIST_FILES(repo, config_name, overrides, **how)
-            lists[key] = made, copy.deepcopy(chosen)
+            lists[key] = made, pickle.dumps(chosen)
         made, after = lists[key]
-        vars(overrides).update(copy.deepcopy(after))  # which of them were used
+        vars(overrides).update(pickle.loads(after))  # which of them were used
         return made
 
     def composed(self: Any, defaults: Any, repo: Any) -> Any:
@@ -69,8 +68,8 @@ def composed_once() -> Iterator[None]:
             return PUT_TOGETHER(self, defaults, repo)
         key = repr((places, [vars(default) for default in defaults]))
         if key not in configs:
-            configs[key] = PUT_TOGETHER(self, defaults, repo)
-        return copy.deepcopy(configs[key])
+            configs[key] = pickle.dumps(PUT_TOGETHER(self, defaults, repo))
+        return pickle.loads(configs[key])
 
     with (
         mock.patch.object(yaml, "load", load),
