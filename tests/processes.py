@@ -37,12 +37,13 @@ from filelock import FileLock
 ROOT = Path(__file__).resolve().parents[1]
 # What commands import on their way, of which some is imported where it is first used.
 IMPORTED = (
+    "skops.io",  # looks each of its types up in all modules there are, so the fewer the better
     *("src.command.driver", "src.command.search", "src.command.rerun", "src.compare", "src.rerun", "src.studies"),
     *("src.report.figures.scores", "src.report.figures.curves", "src.tracking.view", "matplotlib.pyplot"),
     *("mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store", "mlflow.pyfunc"),
     *("src.command.checking", "src.report.pictures", "src.report.figures.predictions", "src.tracking.database"),
     *("src.models.references", "hydra._internal.hydra", "sklearn.pipeline", "sklearn.preprocessing"),
-    *("sklearn.ensemble", "sklearn.neighbors", "sklearn.datasets", "optuna", "skops.io"),
+    *("sklearn.ensemble", "sklearn.neighbors", "sklearn.datasets", "optuna"),
     *("narwhals._pandas_like.dataframe", "pyarrow.pandas_compat", "sqlalchemy.dialects.sqlite"),
     *("mlflow.cli", "mlflow.server.fastapi_app", "uvicorn.protocols.http.h11_impl"),
 )
