@@ -19,6 +19,7 @@ os.environ.update(
 
 import hypothesis
 import pytest
+from filelock import FileLock
 
 from src.language import choose
 from tests.composing import composed_once
@@ -91,10 +92,13 @@ def commands() -> Iterator[Commands]:
 
 @pytest.fixture(scope="session")
 def homework(tmp_path_factory: pytest.TempPathFactory) -> "Homework":
-    """The homework's study, run once for all tests that only read what it left."""
+    """The homework's study, run once for all workers' tests, which only read what it left."""
     from tests.stores import Homework  # imports MLflow, which most tests do without
 
-    return Homework.run(tmp_path_factory.mktemp("homework"))
+    of_session = tmp_path_factory.getbasetemp()
+    folder = (of_session.parent if "PYTEST_XDIST_WORKER" in os.environ else of_session) / "homework"
+    with FileLock(f"{folder}.lock"):
+        return Homework.in_folder(folder)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
