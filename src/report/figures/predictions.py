@@ -174,7 +174,7 @@ def calibration_curves(predictions: Mapping[str, OutOfFold], class_names: Sequen
         true = kept.target == (1 if two else kept.probabilities.argmax(axis=1))
         ax.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle=":", label=say("perfectly calibrated"))
         heights, edges = np.histogram(predicted, bins=20, range=(0, 1))
-        ax.bar(edges[:-1], 0.14 * heights / max(heights.max(), 1), 0.05, align="edge", color=RULE, zorder=1)
+        ax.bar(edges[:-1], 0.14 * heights / max(int(heights.max()), 1), 0.05, align="edge", color=RULE, zorder=1)
         if len(predicted):
             mean, share, low, high = _reliability(predicted, true)
             bars = [np.maximum(share - low, 0), np.maximum(high - share, 0)]
