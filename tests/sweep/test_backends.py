@@ -210,11 +210,11 @@ def test_a_job_that_kills_every_worker_takes_no_other_with_it(
     """The others are in one stack with it, and in other workloads: run again, they give an undisturbed sweep's bits."""
     jobs = jobs_of(["training.epochs=2"], *([f"seed={seed}"] for seed in range(3)), ["model.hidden_layer_sizes=[2]"])
     undisturbed = {number: bits(job.result) for number, job in ended_by(jobs, backend="threads", n_jobs=1).items()}
-    monkeypatch.setattr(backends, "_numbered", deadly(None, 1))
+    monkeypatch.setattr(backends, "_numbered", deadly(None, 2))
     ended = ended_by(jobs, backend="processes", n_jobs=2)
-    assert {number: job.error.type for number, job in ended.items() if job.error} == {1: "TerminatedWorkerError"}
+    assert {number: job.error.type for number, job in ended.items() if job.error} == {2: "TerminatedWorkerError"}
     assert {number: bits(job.result) for number, job in ended.items() if job.result} == {
-        number: result for number, result in undisturbed.items() if number != 1
+        number: result for number, result in undisturbed.items() if number != 2
     }
 
 
