@@ -20,7 +20,7 @@ ROOT := $(CURDIR)
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test check fuzz torture lint format ui server bench experiments lock clean
+.PHONY: help run install test daemons check fuzz torture lint format ui server bench experiments lock clean
 
 help: ## list the targets
 	@awk -F ': .*## |: ## ' '/^[a-z]+: .*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -31,11 +31,14 @@ run: $(ENOUGH) ## compare BP, logistic and softmax regression on the homework's 
 install: $(STAMP) ## install all that is locked: Dask, Optuna, PostgreSQL, S3, tests and checks
 
 # Byte code is kept, rewritten assertions among it: without it each of the processes would spend 5 s on the tests' alone.
-test check: export PYTHONDONTWRITEBYTECODE :=
-# A process that has run out of tests takes half of what another has left (worksteal). Three on two cores: many tests
-# wait for a server or a process.
-test: $(STAMP) ## run the whole test suite
-	$(IN_VENV) -m pytest -n 3 --dist worksteal
+test check daemons: export PYTHONDONTWRITEBYTECODE :=
+# A file's tests run in one process, so that what they share is made once; tests/conftest.py says which files come first.
+# Three processes on two cores: many tests wait for a server or a process.
+test: $(STAMP) ## run the test suite
+	$(IN_VENV) -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not daemons"
+
+daemons: $(STAMP) ## run the tests that start the daemons of a cluster (Slurm; as root)
+	$(IN_VENV) -m pytest -m daemons tests/test_slurm.py
 
 check: lint ## lint, and the quick tests of engine, comparison, configuration, data and evaluation, between changes
 	$(IN_VENV) -m pytest -n 2 --dist worksteal -q -m "not slow" --hypothesis-profile=quick \

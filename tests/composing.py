@@ -5,8 +5,9 @@ import os
 import pickle
 import runpy
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,14 @@ def _places(repo: IConfigRepository) -> tuple[str, ...]:
     return () if theirs else places
 
 
+def _copies(made: Any) -> Callable[[], Any]:
+    """Return what gives a copy each time, as it is now."""
+    try:
+        return partial(pickle.loads, pickle.dumps(made))  # several times as fast
+    except pickle.PicklingError:  # of a class in a plugin's file, which Hydra runs more than once
+        return partial(copy.deepcopy, copy.deepcopy(made))
+
+
 @contextmanager
 def composed_once() -> Iterator[None]:
     """Remember what a text of YAML says, which files a choice of groups names, and what these hold together.
@@ -38,8 +47,8 @@ def composed_once() -> Iterator[None]:
     """
     parse = yaml.load
     parsed: dict[str, bytes] = {}
-    lists: dict[str, Any] = {}
-    configs: dict[str, Any] = {}
+    lists: dict[str, tuple[Any, Callable[[], Any]]] = {}
+    configs: dict[str, Callable[[], Any]] = {}
 
     def load(stream: Any, Loader: Any) -> Any:
         if Loader.__name__ != "OmegaConfLoader" or not hasattr(stream, "read"):
@@ -58,9 +67,9 @@ def composed_once() -> Iterator[None]:
         key = repr((places, config_name, chosen, how))
         if key not in lists:
             made = LIST_FILES(repo, config_name, overrides, **how)
-            lists[key] = made, copy.deepcopy(chosen)
+            lists[key] = made, _copies(chosen)
         made, after = lists[key]
-        vars(overrides).update(copy.deepcopy(after))  # which of them were used
+        vars(overrides).update(after())  # which of them were used
         return made
 
     def composed(self: Any, defaults: Any, repo: Any) -> Any:
@@ -69,8 +78,8 @@ def composed_once() -> Iterator[None]:
             return PUT_TOGETHER(self, defaults, repo)
         key = repr((places, [vars(default) for default in defaults]))
         if key not in configs:
-            configs[key] = PUT_TOGETHER(self, defaults, repo)
-        return copy.deepcopy(configs[key])
+            configs[key] = _copies(PUT_TOGETHER(self, defaults, repo))
+        return configs[key]()
 
     with (
         mock.patch.object(yaml, "load", load),

@@ -1,7 +1,6 @@
 """What holds for every test: no telemetry, no write among the user's runs, examples that repeat, one BLAS thread."""
 
 import os
-import pickle
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,10 +31,12 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 OWN_STORE = ROOT / "mlflow.db"
-# Files whose single tests take seconds, the longest first: begun last, they would let one core wait for the other.
+# The files that take longest, the longest first: begun last, they would let one core wait for the other.
 LONGEST = (
-    *("test_slurm", "test_sweep_faults", "test_torture", "test_browser", "test_server", "test_backends"),
-    *("test_answers", "test_best", "test_search", "test_new_optimizer"),
+    *("test_slurm", "test_sweep_faults", "test_backends", "test_network", "test_fuzz", "test_imports", "test_torture"),
+    *("test_browser", "test_access", "test_tour", "test_drawing", "test_pages", "test_models", "test_kernels"),
+    *("test_check_estimator", "test_stacks", "test_answers", "test_best", "test_trace", "test_security"),
+    *("test_held_out", "test_predict", "test_experiment", "test_studies", "test_run_bad_config", "test_search"),
 )
 
 # `--hypothesis-profile=thorough` looks further than a run of every day.
@@ -96,17 +97,13 @@ def commands() -> Iterator[Commands]:
 
 @pytest.fixture(scope="session")
 def homework(tmp_path_factory: pytest.TempPathFactory) -> "Homework":
-    """The homework's study, run once, by whichever worker needs it first, for all tests that only read what it left."""
+    """The homework's study, run once for all workers' tests, which only read what it left."""
     from tests.stores import Homework  # imports MLflow, which most tests do without
 
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "homework"
-    made = folder / "made.pickle"
-    folder.mkdir(exist_ok=True)
-    with FileLock(folder / "lock"):
-        if not made.exists():
-            made.write_bytes(pickle.dumps(Homework.run(folder)))
-    return pickle.loads(made.read_bytes())
+    of_session = tmp_path_factory.getbasetemp()
+    folder = (of_session.parent if "PYTEST_XDIST_WORKER" in os.environ else of_session) / "homework"
+    with FileLock(f"{folder}.lock"):
+        return Homework.in_folder(folder)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

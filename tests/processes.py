@@ -1,13 +1,15 @@
 """Commands and programs as processes of their own, for tests of signals, limits and several of them at once.
 
-Importing MLflow and scikit-learn takes seconds. So one process imports them, opens no store and starts no thread, and
-forks itself for each command; what comes out is a process like any other, the leader of a group of its own.
+Importing MLflow and scikit-learn takes seconds. So one process imports them, for all workers of a test session, opens
+no store and starts no thread; it forks itself for each `Commands`, and that process for each command. What comes out is
+a process like any other, the leader of a group of its own.
 
-    python tests/processes.py     # reads a request in JSON from each line of stdin, answers on stdout
+    python tests/processes.py ADDRESS OWNER     # listens on a Unix socket until the process OWNER has ended
 """
 
 import atexit
 import contextlib
+import ctypes
 import faulthandler
 import gc
 import importlib
@@ -15,7 +17,9 @@ import json
 import os
 import resource
 import runpy
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -27,16 +31,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
+import psutil
+from filelock import FileLock
+
 ROOT = Path(__file__).resolve().parents[1]
 # What commands import on their way, of which some is imported where it is first used.
 IMPORTED = (
+    "skops.io",  # looks each of its types up in all modules there are, so the fewer the better
     *("src.command.driver", "src.command.search", "src.command.rerun", "src.compare", "src.rerun", "src.studies"),
     *("src.report.figures.scores", "src.report.figures.curves", "src.tracking.view", "matplotlib.pyplot"),
     *("mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store", "mlflow.pyfunc"),
     *("src.command.checking", "src.report.pictures", "src.report.figures.predictions", "src.tracking.database"),
     *("src.models.references", "hydra._internal.hydra", "sklearn.pipeline", "sklearn.preprocessing"),
-    *("sklearn.ensemble", "sklearn.neighbors", "sklearn.datasets", "optuna", "skops.io"),
+    *("sklearn.ensemble", "sklearn.neighbors", "sklearn.datasets", "optuna"),
     *("narwhals._pandas_like.dataframe", "pyarrow.pandas_compat", "sqlalchemy.dialects.sqlite"),
+    *("mlflow.cli", "mlflow.server.fastapi_app", "uvicorn.protocols.http.h11_impl"),
 )
 ENVIRONMENT = {
     **{f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL")},
@@ -45,8 +54,7 @@ ENVIRONMENT = {
     "PYTHONPATH": str(ROOT),
     "MPLCONFIGDIR": f"{tempfile.gettempdir()}/matplotlib-of-the-tests",  # its own could not be written
 }
-EMPTY_FIGURES = "--empty-figures"
-
+NEW_MOUNTS = 0x00020000  # CLONE_NEWNS of linux/sched.h
 
 # For root, to whom file modes mean nothing: everything but the temporary folder and shared memory can only be read, in
 # what this process and its children see. A bad path once made the program replace /dev/null.
@@ -125,21 +133,14 @@ class Commands:
     """
 
     def __init__(self, *, confined: bool = False, figures: bool = True) -> None:
-        command = [sys.executable, __file__, *([] if figures else [EMPTY_FIGURES])]
-        self._process = subprocess.Popen(
-            alone_in_temp(command) if confined else command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **ENVIRONMENT},
-        )
+        self._connection = _connected()
+        self._lines = self._connection.makefile("rw")
+        self.ask(confined=confined, figures=figures, environment={**os.environ, **ENVIRONMENT})
 
     def ask(self, **request: Any) -> Any:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
+        self._lines.write(json.dumps(request) + "\n")
+        self._lines.flush()
+        return json.loads(self._lines.readline())
 
     def start(
         self,
@@ -181,38 +182,85 @@ class Commands:
         return self
 
     def __exit__(self, *_: object) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
+        self._connection.shutdown(socket.SHUT_RDWR)
+        self._lines.close()
+        self._connection.close()
 
 
-def serve() -> None:
+def _connected() -> socket.socket:
+    """Connect to the process that imports, which the first who needs it starts."""
+    session = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    owner = os.getppid() if session else os.getpid()
+    folder = Path(tempfile.gettempdir()) / f"commands-{session or owner}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    address = folder / "socket"
+    with FileLock(folder / "lock"):
+        if not address.exists():
+            command = [sys.executable, __file__, str(address), str(owner)]
+            process = subprocess.Popen(command, env={**os.environ, **ENVIRONMENT}, start_new_session=True)
+            while not address.exists():
+                assert process.poll() is None, "the process that imports has ended"
+                time.sleep(0.05)
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(str(address))
+    return connection
+
+
+def serve(address: Path, owner: int) -> None:
     sys.path[0] = str(ROOT)
     os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"  # Arrow's own takes a gigabyte of addresses at its first array
     for module in IMPORTED:
         importlib.import_module(module)
     from tests.composing import composed_once, warm_hydra
 
-    if EMPTY_FIGURES in sys.argv:
-        setattr(importlib.import_module("matplotlib.figure").Figure, "draw", lambda *_: None)  # noqa: B010
-    with composed_once():
+    with composed_once(), socket.socket(socket.AF_UNIX) as listening:
         warm_hydra()
         gc.freeze()  # a collection in a command would touch, and so copy, every page
-        _answer_requests()
+        listening.bind(f"{address}.new")
+        listening.listen()
+        listening.settimeout(1.0)
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that serve
+        address.with_name("socket.new").rename(address)
+        while psutil.pid_exists(owner):
+            with contextlib.suppress(TimeoutError):
+                connection = listening.accept()[0]
+                if os.fork() == 0:
+                    listening.close()
+                    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                    connection.setblocking(True)
+                    _answer_requests(connection)
+                    os._exit(0)
+                connection.close()
+        shutil.rmtree(address.parent)
 
 
-def _answer_requests() -> None:
-    answers = os.fdopen(os.dup(1), "w")
+def _prepare(confined: bool, figures: bool, environment: dict[str, str]) -> None:
+    """Become what commands are forked from."""
+    os.environ.clear()
+    os.environ.update(environment)
+    if not figures:
+        setattr(importlib.import_module("matplotlib.figure").Figure, "draw", lambda *_: None)  # noqa: B010
+    if confined and os.geteuid() == 0:
+        assert ctypes.CDLL(None).unshare(NEW_MOUNTS) == 0
+        program = f"set -e; mount --make-rprivate /\n{CONFINE}"
+        subprocess.run(["sh", "-c", program, tempfile.gettempdir(), "true"], check=True)
+
+
+def _answer_requests(connection: socket.socket) -> None:
+    lines = connection.makefile("rw")
     ended: dict[int, int] = {}
     alive = set()
-    for line in sys.stdin:
+    for line in lines:
         request = json.loads(line)
-        if "look" in request:
+        answer: Any = None
+        if "confined" in request:
+            _prepare(**request)
+        elif "look" in request:
             pid, status = os.waitpid(request["look"], os.WNOHANG) if request["look"] in alive else (1, 0)
             if pid and request["look"] in alive:
                 alive.remove(pid)
                 ended[pid] = os.waitstatus_to_exitcode(status)
-            answer: Any = bool(pid)
+            answer = bool(pid)
         elif "wait" in request:
             pid = request["wait"]
             if pid in alive:
@@ -222,11 +270,11 @@ def _answer_requests() -> None:
         else:
             answer = os.fork()
             if answer == 0:
-                answers.close()
+                os.close(connection.detach())
                 end(_run(**request))
             alive.add(answer)
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
+        lines.write(json.dumps(answer) + "\n")
+        lines.flush()
     for pid in alive:  # of a caller that failed
         os.kill(pid, signal.SIGKILL)
 
@@ -306,4 +354,4 @@ def _limit(limits: Limits) -> None:
 
 
 if __name__ == "__main__":
-    serve()
+    serve(Path(sys.argv[1]), int(sys.argv[2]))

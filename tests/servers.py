@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,9 +16,26 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from tests.processes import Commands, Running
 from tests.stores import empty_store
 
 ROOT = Path(__file__).resolve().parents[1]
+# A command that ends in MLflow's server as one process, which has imported everything: three interpreters take 7 s.
+IN_ONE = """
+import os, runpy, sys
+def run(command):
+    sys.argv = command[2:]
+    runpy.run_module(command[2], run_name="__main__", alter_sys=True)
+def become(_, command, environment):
+    os.environ.update(environment)
+    run(command)
+def serve(command, extra_env, **_):
+    os.environ.update(extra_env)
+    run(command)
+import mlflow.server
+os.execve, mlflow.server._exec_cmd = become, serve
+run([sys.executable, "-m", *sys.argv[1:]])
+"""
 
 
 def free_port() -> int:
@@ -30,51 +47,68 @@ def free_port() -> int:
 class Server:
     """``python -m src.server`` with its files in a folder and more arguments; `start` comes first."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, commands: Commands, *arguments: str) -> None:
         self.folder = folder
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self._arguments = arguments
-        self._process: subprocess.Popen[bytes] | None = None
+        self._commands = commands
+        self._running: Running | None = None
         empty_store(folder)
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        where = ["--port", str(self.port), "--folder", str(self.folder)]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "src.server", *where, *self._arguments],
-            cwd=self.folder,
-            env={"MLFLOW_WORKERS": "1", **os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        for _ in range(1200):
-            assert self._process.poll() is None, "the server ended"
-            try:
-                urllib.request.urlopen(f"{self.address}/health", timeout=5).close()
-                return
-            except (urllib.error.URLError, ConnectionError, TimeoutError):
-                time.sleep(0.1)
-        raise AssertionError("the server did not come up")
+        where = ("--port", str(self.port), "--folder", str(self.folder))
+        self._running = in_one(self._commands, self.folder, self.port, "src.server", *where, *self._arguments)
 
     def end(self, number: int = signal.SIGTERM) -> None:
         """Send it a signal and wait for its end; nothing where it has ended."""
-        if self._process is not None:
-            os.killpg(self._process.pid, number)
-            self._process.wait(60)
-            self._process = None
+        if self._running is not None:
+            self._running.send(number, to_all=True)
+            self._running.wait()
+            self._running = None
+
+
+def in_one(commands: Commands, folder: Path, port: int, *arguments: str, **environment: str) -> Running:
+    """Start ``python -m ARGUMENTS``, which ends in MLflow's server, and wait until it answers."""
+    running = commands.start(folder, *arguments, program=IN_ONE, environment={"MLFLOW_WORKERS": "1", **environment})
+    wait_for(port, lambda: not running.ended())
+    return running
+
+
+def wait_for(port: int, lives: Callable[[], bool]) -> None:
+    """Wait until a server of MLflow's answers on a port, as long as it lives."""
+    for _ in range(1200):
+        assert lives(), "the server ended"
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
+            return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.1)
+    raise AssertionError("the server did not come up")
 
 
 @contextmanager
 def running_server(folder: Path, *arguments: str) -> Iterator[str]:
-    """Run a server within the block; yield its address."""
-    server = Server(folder, *arguments)
+    """Run a server within the block, in processes as the user starts them; yield its address."""
+    port = free_port()
+    empty_store(folder)
+    command = [sys.executable, "-m", "src.server", "--port", str(port), "--folder", str(folder), *arguments]
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env={"MLFLOW_WORKERS": "1", **os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     try:
-        server.start()
-        yield server.address
+        wait_for(port, lambda: process.poll() is None)
+        yield f"http://127.0.0.1:{port}"
     finally:
-        server.end()
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait(60)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Stores of the tests' own: the tables are made once and copied; what a command wrote is read by MLflow's client."""
 
 import functools
+import json
 import sqlite3
 import tempfile
 from contextlib import closing
@@ -118,11 +119,17 @@ class Homework(Record):
     ended: Ended
 
     @classmethod
-    def run(cls, folder: Path) -> "Homework":
+    def in_folder(cls, folder: Path) -> "Homework":
+        """Run it, unless another worker has run it there."""
+        how = folder / "ended.json"
+        if how.exists():
+            return cls(folder, Ended(**json.loads(how.read_text())))
+        folder.mkdir()
         address = empty_store(folder)
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(folder)
             patch.setenv("MLFLOW_TRACKING_URI", address)
             ended = command("experiments=homework5")
         assert ended.status == 0, ended.err
+        how.write_text(json.dumps(vars(ended)))
         return cls(folder, ended)

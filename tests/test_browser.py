@@ -1,9 +1,6 @@
 """What a person sees in a browser after a sweep: the comparison's page, and MLflow's page as prepared for it."""
 
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +11,10 @@ from src.tracking import reading
 from src.tracking.artifacts import local_folder
 from src.tracking.records import RunRow
 from src.tracking.store import open_store
-from tests.browser import CHROMIUM, DRIVER, Browser, browser, free_port, wait_for
+from tests.browser import CHROMIUM, DRIVER, Browser, browser, free_port
 from tests.commandline import command
+from tests.processes import Commands
+from tests.servers import in_one
 from tests.stores import Homework
 
 pytestmark = [
@@ -64,26 +63,20 @@ def window() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def server(ended: Ended) -> Iterator[str]:
+def server(ended: Ended, commands: Commands) -> Iterator[str]:
     """The address of MLflow's server over the sweep's store, started as `make ui` does."""
     port = free_port()
-    server = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
-            *("--backend-store-uri", f"sqlite:///{ended.folder / 'mlflow.db'}"),
-            *("--default-artifact-root", str(ended.folder / "mlartifacts")),
-        ],
-        env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,  # its workers are ended with it
+    running = in_one(
+        *(commands, ended.folder, port, "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
+        *("--workers", "1", "--backend-store-uri", f"sqlite:///{ended.folder / 'mlflow.db'}"),
+        *("--default-artifact-root", str(ended.folder / "mlartifacts")),
+        MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",
     )
     try:
-        wait_for(f"http://127.0.0.1:{port}/health", server)
         yield f"http://127.0.0.1:{port}"
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(30)
+        running.send(signal.SIGTERM, to_all=True)
+        running.wait()
 
 
 def on(server: str, printed: str) -> str:

@@ -83,7 +83,7 @@ class Served(Store):
 
 @pytest.fixture
 def served(tmp_path: Path, commands: Commands) -> Iterator[Served]:
-    server = Server(tmp_path)
+    server = Server(tmp_path, commands)
     try:
         server.start()
         yield Served(tmp_path, commands, server)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.commandline import command
+from tests.stores import empty_store
 from tests.unprivileged import without_root_powers
 
 FEW_OF_ONE_CLASS = "a,b,label\n1,2,yes\n3,4,no\n5,6,yes\n7,8,no\n9,1,yes\n2,3,yes\n4,4,yes\n"
@@ -197,6 +198,7 @@ def test_a_table_in_the_folder_of_nobody(store: Path) -> None:
 
 
 def test_a_deleted_experiment_is_told_in_the_words_of_the_store(store: Path) -> None:
+    empty_store(store.parent, store.name)
     assert command("training.epochs=1", "cv.folds=2", "tracking.models=none", "tracking.experiment=gone").status == 0
     with closing(sqlite3.connect(store)) as connection, connection:
         connection.execute("UPDATE experiments SET lifecycle_stage = 'deleted' WHERE name = 'gone'")
@@ -220,7 +222,8 @@ def test_a_file_that_is_no_database(tmp_path: Path, store: Path) -> None:
 
 
 def test_a_store_that_is_read_only(tmp_path: Path, store: Path) -> None:
-    assert command().status == 0
+    empty_store(tmp_path, store.name)
+    assert command("training.epochs=1", "cv.folds=2", "tracking.models=none").status == 0
     fixed = tmp_path / "fixed.db"
     with closing(sqlite3.connect(store)) as source, closing(sqlite3.connect(fixed)) as copy:
         source.backup(copy)

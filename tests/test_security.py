@@ -192,7 +192,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("word", ["q", "password", "http://", "a.", "http://a:", "token."])
 def test_a_long_text_is_masked_at_once(word: str) -> None:
     """A pattern whose time grows with the square of a text's length would not come back from this."""
-    assert masked(word * 100_000) == word * 100_000
+    assert masked(word * 50_000) == word * 50_000
     assert masked(f"{word * 1000} password=abc") == f"{word * 1000} password=***"
 
 

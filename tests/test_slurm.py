@@ -28,7 +28,7 @@ ON_SLURM = (
     *("sweep.dask.options.memory=1GB", f"sweep.dask.timeout={SECONDS}"),
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.daemons]
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,7 @@ LARGE = (
     *("-m", "data=digits", "model.hidden_layer_sizes=[64]", "training.learning_rate=0.1,0.2,0.3,0.4"),
     *("cv.folds=3", "tracking.models=none"),
 )
-SLOW = (*LARGE, "training.epochs=300")
+SLOW = (*LARGE, "training.epochs=150")
 ENDLESS = (*LARGE, "training.epochs=100000")
 
 
@@ -211,13 +211,13 @@ def workers_of(command: Running) -> list[psutil.Process]:
 
 
 def until_it_trains(store: Store, command: Running, backend: str) -> None:
-    """Wait until networks are trained: a worker imports before for less than 3 s.
+    """Wait until networks are trained: a worker imports before for less than 2.5 s.
 
     It is asked now and then only, as it looks through all processes.
     """
     until(lambda: store.opened(command), command)
     if backend in ("processes", "dask"):
-        until(lambda: sum(_seconds_worked(each) > 3 for each in workers_of(command)) >= 2, command, pause=0.1)
+        until(lambda: sum(_seconds_worked(each) > 2.5 for each in workers_of(command)) >= 2, command, pause=0.1)
     else:
         process = psutil.Process(command.pid)
         begun = _seconds_worked(process)

@@ -14,12 +14,19 @@ import psutil
 import pytest
 
 from src.run import ROOT
+from tests.processes import Commands, Running
 from tests.stores import Record
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(os.cpu_count() == 1, reason="one core draws in the command itself"),
 ]
+# Forked from a process that has imported it.
+WITHOUT_MATPLOTLIB = """
+import runpy, sys
+del sys.modules["matplotlib"]
+runpy.run_module("src.run", run_name="__main__", alter_sys=True)
+"""
 Start = Callable[..., "subprocess.Popen[str]"]
 
 
@@ -53,15 +60,15 @@ def start(record: Record) -> Iterator[Start]:
         process.communicate()
 
 
-def drawer_of(command: "subprocess.Popen[str]") -> psutil.Process:
+def drawer_of(command: "subprocess.Popen[str] | Running") -> psutil.Process:
     """The process that draws, once it is there."""
-    while command.poll() is None:
+    while psutil.Process(command.pid).status() != psutil.STATUS_ZOMBIE:
         for child in psutil.Process(command.pid).children():
             with contextlib.suppress(psutil.NoSuchProcess):  # a zombie is one
                 if "src.report.drawing" in child.cmdline():
                     return child
         time.sleep(0.02)
-    raise AssertionError(f"the command ended before: {command.communicate()}")
+    raise AssertionError("the command ended before")
 
 
 def test_a_study_is_whole_though_its_drawing_process_is_killed(record: Record, start: Start) -> None:
@@ -79,12 +86,12 @@ def test_a_study_is_whole_though_its_drawing_process_is_killed(record: Record, s
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_no_drawing_process_outlives_a_command(start: Start, number: int) -> None:
-    command = start("-m", "training.learning_rate=0.1,0.2", "data=digits", "training.epochs=100000")
+def test_no_drawing_process_outlives_a_command(record: Record, commands: Commands, number: int) -> None:
+    endless = ("-m", "training.learning_rate=0.1,0.2", "data=digits", "training.epochs=100000")
+    command = commands.start(record.folder, *endless, f"tracking.uri={record.uri}", program=WITHOUT_MATPLOTLIB)
     drawer = drawer_of(command)
-    os.killpg(command.pid, number)
-    _, err = command.communicate()
-    assert command.returncode == (-number if number == signal.SIGKILL else 128 + number)
-    assert "Traceback" not in err
+    command.send(number, to_all=True)
+    assert command.wait() == (-number if number == signal.SIGKILL else 128 + number)
+    assert "Traceback" not in command.err
     _, alive = psutil.wait_procs([drawer], timeout=60)
     assert not alive

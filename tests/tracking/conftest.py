@@ -19,7 +19,8 @@ from src.evaluation.results import Curve, Failure, FoldResult, JobResult
 from src.tracking.records import JOB_DIGEST, SWEEP_DIGEST
 from src.tracking.runs import NoSweep, Sweep, start_sweep
 from src.tracking.store import Store, open_store
-from tests.servers import running_server
+from tests.processes import Commands
+from tests.servers import Server
 from tests.stores import empty_store
 from tests.sweeps import Ended
 
@@ -36,10 +37,14 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server(tmp_path_factory: pytest.TempPathFactory, commands: Commands) -> Iterator[str]:
     """The address of a server of this session's own, with the artifacts in its keeping."""
-    with running_server(tmp_path_factory.mktemp("server")) as address:
-        yield address
+    server = Server(tmp_path_factory.mktemp("server"), commands)
+    try:
+        server.start()
+        yield server.address
+    finally:
+        server.end()
 
 
 def result(seed: int = 0, *, diverged: bool = False, curve: bool = True) -> JobResult:

@@ -73,7 +73,8 @@ def test_a_port_on_which_something_else_answers_is_not_taken(store: Store, free:
 @pytest.mark.slow
 def test_the_pages_are_served_until_they_are_ended_and_open_once(tmp_path: Path) -> None:
     address, port = empty_store(tmp_path), free_port()
-    command = [sys.executable, "-m", "src.ui", "--uri", address, "--port", str(port)]
+    program = "import sys; from src import ui; from src.tracking import pages; pages.WORKERS = 1; sys.exit(ui.main())"
+    command = [sys.executable, "-c", program, "--uri", address, "--port", str(port)]
     served = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
     )
