@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from src.comparison.jobs import settings_of
-from src.comparison.outcome import compare_jobs, has_result
+from src.comparison.outcome import compare_jobs
 from src.config import check
 from tests.sweeps import Given, job_of, model, outcome_of
 
@@ -27,7 +27,7 @@ def test_settings_are_ranked_and_those_without_a_result_stand_last() -> None:
     made = outcome_of(jobs)
     (board,) = made.boards.values()
     assert [one.first.config.model.name for one in board][:2] == ["bp", "softmax"]
-    assert [has_result(one, made.metric) for one in board] == [True, True, False, False]
+    assert [one.has_result(made.metric) for one in board] == [True, True, False, False]
     assert made.best is board[0]
     assert made.best.score(made.metric) == pytest.approx(np.mean(BP))
     assert [(one.model, one.baseline) for one in made.comparisons] == [("bp", "softmax")]

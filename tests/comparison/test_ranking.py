@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from src.comparison.jobs import Setting, settings_of
 from src.comparison.outcome import compare_jobs
-from src.comparison.ranking import better, order, ranked
+from src.comparison.ranking import order, ranked
 from src.config.schema import ComparisonConfig
 from tests.sweeps import Given, job_of, model
 
@@ -61,8 +61,6 @@ def test_what_ranks_first(first: Given, second: Given) -> None:
     one, other = setting(first), setting(second)
     for pair in ([one, other], [other, one]):
         assert ranked(pair, "test/accuracy") == [one, other]
-    assert better(one, other, "test/accuracy")
-    assert not better(other, one, "test/accuracy")
 
 
 def test_lower_log_loss_is_better_and_nan_is_not() -> None:

@@ -147,7 +147,7 @@ def test_held_out_rows_warnings_of_fits_and_reused_jobs_are_told_in_chinese(
         # The library's own words, commands, addresses, keys, digests, and who ran it.
         said, warned = re.subn("ConvergenceWarning: .*", "", told)
         assert warned == 1
-        said = re.sub(r"python -m .*|make ui|https?://.*|test/accuracy|SHA-256 \w+|运行者：.*", "", said)
+        said = re.sub(r"python -m .*|make ui|https?://.*|test/accuracy|SHA-256 \w+|运行者：.*|页面：.*", "", said)
         assert left_in_english(said, "LogisticRegression", "max", "iter", "model", "Wilson", "McNemar", "csv") == set()
 
 

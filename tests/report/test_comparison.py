@@ -83,7 +83,7 @@ def test_curves_point_to_settings_above_only_where_there_are_some(store: Store) 
 def test_captions_say_which_class_is_positive_what_marks_mean_and_what_is_counted(store: Store, repeats: int) -> None:
     params = {"model.name": "bp", "cv.repeats": repeats}
     jobs = [Given({**params, "training.l2": l2}, BP * repeats, classes=("no", "yes")) for l2 in (0.1, 0.2)]
-    report = report_of(store, record_sweep(store, jobs))
+    report = report_of(store, record_sweep(store, jobs), drawn=True)
     captions = {picture.name: picture.description for picture in report.pictures}
     assert "positive is class yes" in captions["roc"]
     assert "markers only tell the lines apart" in captions["roc"]
@@ -102,7 +102,7 @@ def test_a_heat_map_says_whose_it_is(store: Store) -> None:
         for rate in (0.3, 0.5)
     ]
     for jobs, alone in ((bp, True), ([*bp, model("logistic", LOGISTIC)], False)):
-        report = report_of(store, record_sweep(store, jobs))
+        report = report_of(store, record_sweep(store, jobs), drawn=True)
         heat_map = next(picture for picture in report.pictures if picture.name == "heat-map")
         assert "of bp" in heat_map.title
         assert ("Settings of other models are not in it." in heat_map.description) is not alone

@@ -98,6 +98,10 @@ def test_the_pages_are_served_until_they_are_ended_and_open_once(tmp_path: Path)
 
 @pytest.mark.slow
 def test_a_closed_terminal_ends_the_pages_and_the_server_behind_them(tmp_path: Path) -> None:
+    def begin() -> None:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which `nohup`, and what it started, leave ignored
+
     address, port = empty_store(tmp_path), free_port()
     command = [sys.executable, "-m", "src.ui", "--uri", address, "--port", str(port)]
     ours, theirs = os.openpty()
@@ -107,7 +111,7 @@ def test_a_closed_terminal_ends_the_pages_and_the_server_behind_them(tmp_path: P
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        preexec_fn=begin,
     )
     os.close(theirs)
     every = []
