@@ -1,5 +1,6 @@
 """What holds for every test: no telemetry, no write among the user's runs, examples that repeat, one BLAS thread."""
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -28,6 +29,8 @@ from tests.processes import Commands
 
 if TYPE_CHECKING:
     from tests.stores import Homework
+
+gc.set_threshold(100_000)  # as commands do: what is imported and collected stays, so looking through it is for nothing
 
 ROOT = Path(__file__).resolve().parents[1]
 OWN_STORE = ROOT / "mlflow.db"
@@ -104,6 +107,11 @@ def homework(tmp_path_factory: pytest.TempPathFactory) -> "Homework":
     folder = (of_session.parent if "PYTEST_XDIST_WORKER" in os.environ else of_session) / "homework"
     with FileLock(f"{folder}.lock"):
         return Homework.in_folder(folder)
+
+
+def pytest_collection_finish() -> None:
+    """Look no more for garbage among what was imported and collected."""
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

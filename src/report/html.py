@@ -1,5 +1,6 @@
 """HTML pages from the files in `templates`, where all text is escaped."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,15 @@ def filled(template: str, filters: dict[str, Callable[..., Any]], **values: Any)
 
     Raises for a value not given.
     """
+    environment = _environment()
+    environment.filters |= filters
+    lang = {"zh": "zh-CN"}.get(chosen(), chosen())
+    return environment.get_template(template).render(values, lang=lang)
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    """What fills templates; it remembers those it has read."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -22,6 +32,6 @@ def filled(template: str, filters: dict[str, Callable[..., Any]], **values: Any)
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"plain": plain, **filters}
-    environment.globals |= {"say": say, "say_number": say_number, "lang": {"zh": "zh-CN"}.get(chosen(), chosen())}
-    return environment.get_template(template).render(values)
+    environment.filters |= {"plain": plain}
+    environment.globals |= {"say": say, "say_number": say_number}
+    return environment
