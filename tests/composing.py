@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import yaml
 from hydra._internal import defaults_list
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import IConfigRepository
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 LIST_FILES, PUT_TOGETHER = defaults_list._create_defaults_list, ConfigLoaderImpl._compose_config_from_defaults_list
@@ -41,23 +41,22 @@ def _copies(made: Any) -> Callable[[], Any]:
 
 @contextmanager
 def composed_once() -> Iterator[None]:
-    """Remember what a text of YAML says, which files a choice of groups names, and what these hold together.
+    """Remember what a file of YAML says, which files a choice of groups names, and what these hold together.
 
     That is before any value is overridden. What is not remembered is asked of Hydra; what is returned is a copy.
     """
-    parse = yaml.load
-    parsed: dict[str, bytes] = {}
+    read = OmegaConf.load
+    loaded: dict[str, bytes] = {}
     lists: dict[str, tuple[Any, Callable[[], Any]]] = {}
     configs: dict[str, Callable[[], Any]] = {}
 
-    def load(stream: Any, Loader: Any) -> Any:
-        if Loader.__name__ != "OmegaConfLoader" or not hasattr(stream, "read"):
-            return parse(stream, Loader)
-        text = stream.read()
-        if text not in parsed:
-            stream.seek(0)  # as it is: an error names the file
-            parsed[text] = pickle.dumps(parse(stream, Loader))
-        return pickle.loads(parsed[text])
+    def load(file: Any) -> Any:
+        text = file.read() if hasattr(file, "read") else Path(file).read_text(encoding="utf-8")
+        if text not in loaded:
+            if hasattr(file, "seek"):
+                file.seek(0)  # as it is: an error names the file
+            loaded[text] = pickle.dumps(read(file))
+        return pickle.loads(loaded[text])
 
     def listed(repo: Any, config_name: Any, overrides: Any, **how: Any) -> Any:
         chosen = {name: value for name, value in vars(overrides).items() if name != "config_overrides"}
@@ -82,7 +81,7 @@ def composed_once() -> Iterator[None]:
         return configs[key]()
 
     with (
-        mock.patch.object(yaml, "load", load),
+        mock.patch.object(OmegaConf, "load", load),
         mock.patch.object(defaults_list, "_create_defaults_list", listed),
         mock.patch.object(ConfigLoaderImpl, "_compose_config_from_defaults_list", composed),
     ):
