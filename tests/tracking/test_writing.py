@@ -15,6 +15,7 @@ from src.evaluation.results import Failure
 from src.folders import ROOT
 from src.tracking import database, reading
 from src.tracking.database import Database, known_database
+from src.tracking.opening import experiment_id, open_store
 from src.tracking.processes import repair_dead_sweeps
 from src.tracking.records import JOB_DIGEST, DatasetRow, NewRun, RunRow
 from src.tracking.runs import (
@@ -27,7 +28,7 @@ from src.tracking.runs import (
     reopen_sweep,
     start_sweep,
 )
-from src.tracking.store import Store, experiment_id, open_store
+from src.tracking.store import Store
 from tests.stores import empty_store
 from tests.tracking.conftest import finished, logged, result
 
@@ -169,7 +170,7 @@ def test_a_database_is_written_and_read_without_importing_mlflow(store):
 import sys
 from src.tracking.reading import children, get_run
 from src.tracking.runs import finish_sweep, no_sweep, start_sweep
-from src.tracking.store import open_store
+from src.tracking.opening import open_store
 from src.tracking.view import prepare_view
 sys.path.insert(0, "tests")  # another package has a module of this name
 from sweeps import ended_of, model
