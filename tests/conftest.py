@@ -2,7 +2,6 @@
 
 import gc
 import os
-import sqlite3
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,20 +52,16 @@ hypothesis.settings.register_profile("quick", deadline=None, max_examples=10)  #
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
-def connect_elsewhere(database: object, *args: object, **how: object) -> sqlite3.Connection:
+def refuse_own_store(event: str, args: tuple[object, ...]) -> None:
     """Refuse to open the repository's own mlflow.db: a test must not write among the user's runs."""
-    if isinstance(database, str | bytes | os.PathLike):
-        path = os.fsdecode(database).removeprefix("file:").partition("?")[0]
-        if Path(path).resolve() == OWN_STORE:
-            raise AssertionError(
-                f"a test opened the repository's own store {OWN_STORE}; give it a store under tmp_path"
-            )
-    return CONNECT(database, *args, **how)
+    if event != "sqlite3.connect" or not isinstance(args[0], str | bytes | os.PathLike):
+        return
+    path = os.fsdecode(args[0]).removeprefix("file:").partition("?")[0]
+    if Path(path).resolve() == OWN_STORE:
+        raise AssertionError(f"a test opened the repository's own store {OWN_STORE}; give it a store under tmp_path")
 
 
-# An audit hook, the other way, would be called at half of all that Python does.
-CONNECT = sqlite3.connect
-sqlite3.connect = sqlite3.dbapi2.connect = connect_elsewhere
+sys.addaudithook(refuse_own_store)
 
 
 @pytest.fixture(autouse=True, scope="session")
