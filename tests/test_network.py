@@ -83,12 +83,8 @@ class Served(Store):
 
 @pytest.fixture
 def served(tmp_path: Path, commands: Commands) -> Iterator[Served]:
-    server = Server(tmp_path, commands)
-    try:
-        server.start()
+    with Server(tmp_path, commands) as server:
         yield Served(tmp_path, commands, server)
-    finally:
-        server.end()
 
 
 def test_of_two_commands_on_one_sweep_the_second_goes_on_when_the_first_is_killed(served: Served) -> None:

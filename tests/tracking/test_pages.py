@@ -24,6 +24,11 @@ from tests.browser import free_port
 from tests.stores import empty_store
 
 
+WITH_ONE_WORKER = (
+    "import sys; from src import ui; from src.tracking import pages; pages.WORKERS = 1; sys.exit(ui.main())"
+)
+
+
 def listening(port: int = 0) -> socket.socket:
     return socket.create_server(("127.0.0.1", port))
 
@@ -73,8 +78,7 @@ def test_a_port_on_which_something_else_answers_is_not_taken(store: Store, free:
 @pytest.mark.slow
 def test_the_pages_are_served_until_they_are_ended_and_open_once(tmp_path: Path) -> None:
     address, port = empty_store(tmp_path), free_port()
-    program = "import sys; from src import ui; from src.tracking import pages; pages.WORKERS = 1; sys.exit(ui.main())"
-    command = [sys.executable, "-c", program, "--uri", address, "--port", str(port)]
+    command = [sys.executable, "-c", WITH_ONE_WORKER, "--uri", address, "--port", str(port)]
     served = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
     )
@@ -103,7 +107,7 @@ def test_a_closed_terminal_ends_the_pages_and_the_server_behind_them(tmp_path: P
         signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which `nohup`, and what it started, leave ignored
 
     address, port = empty_store(tmp_path), free_port()
-    command = [sys.executable, "-m", "src.ui", "--uri", address, "--port", str(port)]
+    command = [sys.executable, "-c", WITH_ONE_WORKER, "--uri", address, "--port", str(port)]
     ours, theirs = os.openpty()
     served = subprocess.Popen(
         command,
