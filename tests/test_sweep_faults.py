@@ -141,7 +141,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory, commands: Commands) 
 
 
 def test_a_sweep_interrupted_at_five_moments_is_the_sweep(store: Store, uninterrupted: dict[str, str]) -> None:
-    """Each signal follows another, and itself where nobody is left to say what happened; `make torture` has hundreds."""
+    """By each signal, and again where nobody is left to say what happened; `make torture` has a hundred moments."""
     moments = random.Random(4)
     signals = [signal.SIGKILL, signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGKILL]
     for after, number in zip(sorted(moments.sample(range(JOBS - 5), len(signals))), signals, strict=True):

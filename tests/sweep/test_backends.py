@@ -343,7 +343,8 @@ def queue_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
     """Slurm's commands of a queue that takes one job, ever; gives the folder with the number of its process."""
     pytest.importorskip("dask_jobqueue")
     commands = {
-        "sbatch": "set -C; { : > begun; } 2> /dev/null || { echo >> refused; echo 'sbatch: error: the queue is full' >&2; exit 1; }\n"
+        "sbatch": "set -C; { : > begun; } 2> /dev/null || "
+        "{ echo >> refused; echo 'sbatch: error: the queue is full' >&2; exit 1; }\n"
         'cp "$1" job; bash job > /dev/null 2>&1 & echo $! > begun.pid; echo Submitted batch job $!',
         "scancel": "pkill -P $1; true",
     }
