@@ -109,8 +109,8 @@ def compared(
     from src.comparison.outcome import compare_sweeps
     from src.config import check
     from src.report.comparison import build_report
+    from src.tracking.opening import open_store
     from src.tracking.reading import StoredRecord
-    from src.tracking.store import open_store
     from src.tracking.sweeps import find_sweeps, read_sweep
 
     for what, named in (("--sweep ", run_ids), ("", experiments)):

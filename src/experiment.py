@@ -41,8 +41,8 @@ from src.escaping import readable
 from src.language import choose
 from src.run import ROOT, explain, offer_experiments, quick_parser
 from src.tracking import provenance, reading
+from src.tracking.opening import open_store
 from src.tracking.reading import StoredRecord
-from src.tracking.store import open_store
 from src.tracking.sweeps import read_job
 
 _WORD = re.compile(r"(?!(?i:null|true|false|inf|nan)$)[A-Za-z_][\w./-]*", re.ASCII)  # needs no quotes

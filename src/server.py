@@ -105,7 +105,7 @@ def server_command(given: argparse.Namespace) -> tuple[list[str], dict[str, str]
     """
     from src.tracking import workers
     from src.tracking.access import check_artifacts
-    from src.tracking.store import open_store
+    from src.tracking.opening import open_store
 
     _check_free(given.host, given.port)
     accounts = given.accounts or not _is_loopback(given.host)

@@ -13,8 +13,8 @@ from src.errors import deaf_to_closed_pipes
 from src.language import ENGLISH, choose
 from src.report.comparison import build_report
 from src.report.studies import Study, figures, page, study_names
+from src.tracking.opening import open_store
 from src.tracking.reading import StoredRecord
-from src.tracking.store import open_store
 from src.tracking.sweeps import find_sweeps, read_sweep
 
 FOLDER = Path(__file__).resolve().parents[1] / "experiments"

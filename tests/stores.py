@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from src.tracking.store import open_store
+from src.tracking.opening import open_store
 from tests.commandline import Ended, command
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from src.tracking import reading
 from src.tracking.artifacts import local_folder
+from src.tracking.opening import open_store
 from src.tracking.records import RunRow
-from src.tracking.store import open_store
 from tests.browser import CHROMIUM, DRIVER, Browser, browser, free_port
 from tests.commandline import command
 from tests.processes import Commands

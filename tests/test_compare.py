@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from src.tracking import reading
+from src.tracking.opening import open_store
 from src.tracking.records import ANSWER, NOTE
 from src.tracking.runs import no_sweep
-from src.tracking.store import Store, open_store
+from src.tracking.store import Store
 from tests.commandline import Ended, command
 from tests.stores import Homework, empty_store, leave_figures_empty
 from tests.sweeps import Given, ended_of, record_sweep

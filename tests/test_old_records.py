@@ -15,8 +15,9 @@ from scipy import stats
 
 from src.tracking import reading
 from src.tracking.artifacts import local_folder
+from src.tracking.opening import open_store
 from src.tracking.records import RunRow
-from src.tracking.store import Store, open_store
+from src.tracking.store import Store
 from tests.commandline import Ended, command
 from tests.stores import empty_store, leave_figures_empty
 from tests.sweeps import Given, record_sweep

@@ -8,7 +8,8 @@ from markdown_it import MarkdownIt
 from omegaconf import OmegaConf
 
 from src import studies
-from src.tracking.store import Store, open_store
+from src.tracking.opening import open_store
+from src.tracking.store import Store
 from tests.commandline import command
 from tests.stores import empty_store
 from tests.sweeps import Given, record_sweep

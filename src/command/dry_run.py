@@ -2,8 +2,8 @@
 
 from src.sweep.jobs import Jobs
 from src.sweep.plan import make_plan
+from src.tracking.opening import existing_store
 from src.tracking.reading import experiment_ids, finished_runs
-from src.tracking.store import existing_store
 
 
 def show_plan(jobs: Jobs, *, alone: bool) -> None:

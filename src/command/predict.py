@@ -12,7 +12,7 @@ from src.language import listed, say_number
 from src.models.kept import answer
 from src.tracking import artifacts
 from src.tracking.models import find_model
-from src.tracking.store import open_store
+from src.tracking.opening import open_store
 
 MOST_VALUES = 10  # that a note names
 

@@ -15,9 +15,9 @@ from src.sweep.compose import Composed
 from src.sweep.jobs import Job, Jobs, make_jobs
 from src.sweep.plan import make_plan, train
 from src.tracking import provenance
+from src.tracking.opening import open_store
 from src.tracking.reading import fold_scores, get_run, recorded_config, recorded_overrides
 from src.tracking.records import BLAS, DATA_DIGEST, FOLDS_DIGEST, JOB_DIGEST, MODULES, RunRow, metric_points
-from src.tracking.store import open_store
 
 # Wall-clock time is never the same twice; the scores of the model kept belong to that model.
 NOT_COMPARED = ("time/", "fitted/", "held_out/")

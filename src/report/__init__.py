@@ -1,7 +1,7 @@
 """The room that shows what `src.comparison` decided: tables for the terminal, figures, and one page to pass on.
 
 - ``tables``: leaderboard and models as tables and as CSV.
-- ``verdicts``: what the comparisons say, in a sentence, as tables and as CSV; ``across``: of several data sets.
+- ``answer``: what the comparisons say, in sentences; ``verdicts``: as tables; ``across``: of several data sets.
 - ``terminal``: a table of texts, and how it fits a terminal or stands in Markdown.
 - ``words``: labels and number formats that all of them share.
 - ``figures``: a function for each figure; ``pictures`` choose those of a comparison, from its ``material``.

@@ -15,12 +15,13 @@ from src.comparison.outcome import Outcome
 from src.escaping import json_text
 from src.language import say
 from src.report.across import across_tables
+from src.report.answer import answer
 from src.report.held_out import held_out_cells
 from src.report.html import filled
 from src.report.method import term
 from src.report.tables import best_line, candidate_cells, leaderboard_cells, leaderboard_csv, setting_rows
 from src.report.terminal import Cells, cells_markdown
-from src.report.verdicts import answer, comparison_cells, comparison_csv
+from src.report.verdicts import comparison_cells, comparison_csv
 from src.report.words import markdown
 
 if TYPE_CHECKING:

@@ -15,15 +15,8 @@ from src.report.figures.predictions import (
     decision_regions,
     roc_curves,
 )
-from src.report.figures.scores import (
-    critical_differences,
-    differences,
-    heat_map,
-    intervals,
-    metric_along,
-    numeric_places,
-    scattered,
-)
+from src.report.figures.scores import critical_differences, differences, intervals
+from src.report.figures.settings import heat_map, metric_along, numeric_places, scattered
 from src.report.figures.weights import hidden_weights
 from src.report.material import MOST_PANELS, HiddenUnits, Material, Plane, best
 from src.report.page import Picture

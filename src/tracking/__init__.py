@@ -1,9 +1,11 @@
 """What MLflow holds: the only room that imports mlflow.
 
 - ``address``: where the record lives, and whether it can be written there, checked before anything is trained.
-- ``store``: the opened store, and what can be done there through MLflow's client; experiments.
+- ``store``: the opened store, and what can be done there through MLflow's client.
+- ``opening``: opening it, and an experiment in it.
 - ``moved``: a store that was copied from elsewhere with its artifacts.
-- ``database``: the same for a database, by its tables, without importing MLflow.
+- ``tables``: which of a database's tables are used, and whether they are those that are known.
+- ``database``: an opened store that is a database, by its tables, without importing MLflow.
 - ``records``: a run as MLflow stores it, and how a job becomes one.
 - ``runs``: a sweep's parent run and its jobs' runs, from start to true status.
 - ``processes``: whether the process that wrote a run still lives; setting right what a dead one left.

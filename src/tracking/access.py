@@ -16,9 +16,9 @@ import sqlalchemy
 
 from src.escaping import masked
 from src.language import say
-from src.tracking.address import REACH_SECONDS, first_line
+from src.tracking.address import REACH_SECONDS
 from src.tracking.artifacts import local_folder
-from src.tracking.errors import TrackingError
+from src.tracking.errors import TrackingError, first_line
 
 if TYPE_CHECKING:
     from src.tracking.store import Store

@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 
 from src.escaping import masked
 from src.folders import own_folder, reason
-from src.tracking.errors import TrackingError
+from src.tracking.errors import TrackingError, first_line
 from src.words import no_such_user, not_installed, runnable, special_file
 
 VARIABLE = "MLFLOW_TRACKING_URI"
@@ -221,10 +221,3 @@ def check_server(address: str) -> None:
         raise TrackingError(f"tracking.uri: {masked(address)} needs its driver; {how}.") from error
     except (sqlalchemy.exc.SQLAlchemyError, OSError, ValueError, TypeError) as error:
         raise TrackingError(f"tracking.uri: cannot connect to {masked(address)}: {first_line(error)}.") from error
-
-
-def first_line(error: BaseException) -> str:
-    """Return what an error says first, without a closing stop."""
-    cause = getattr(error, "orig", None) or error  # what the driver says, without SQLAlchemy's name for it
-    lines = str(cause).strip().splitlines()
-    return lines[0].strip().rstrip(".") if lines else type(error).__name__

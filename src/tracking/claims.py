@@ -24,10 +24,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from src.language import say
-from src.tracking.errors import TrackingError
+from src.tracking.errors import TrackingError, telling
 from src.tracking.patience import GoneError
 from src.tracking.processes import PROCESS_HOST, is_dead, process_tags, user
-from src.tracking.store import Store, telling
+from src.tracking.store import Store
 
 BEAT = 10.0  # seconds between two signs of life
 LEASE = 30.0

@@ -1,30 +1,22 @@
 """A store that is a database, by its tables: a run is written in a few statements, and MLflow is not imported.
 
-The tables are read from the database at hand, for SQLite and PostgreSQL alike. What is written is what MLflow's client
-writes, row for row (tests compare every table). Where a table of a later MLflow asks for more than is known here, the
-client is used, and that is said once.
+What is written is what MLflow's client writes, row for row (tests compare every table).
 """
 
-import functools
 import itertools
-import logging
 import math
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import sqlalchemy as sa
 
-from src.escaping import masked
 from src.tracking.artifacts import local_folder
-from src.tracking.errors import TrackingError
 from src.tracking.records import (
     DATASET_CONTEXT,
     JOB_DIGEST,
@@ -38,126 +30,14 @@ from src.tracking.records import (
     Status,
 )
 from src.tracking.store import Store
-from src.words import runnable
+from src.tracking.tables import COLUMNS, DATASET, NEW_RUN, RUN, known_tables
 
 LARGEST = 1.7976931348623157e308  # what MLflow stores for an infinity
-BUSY_SECONDS = 20  # how long another writer is waited for
 AT_ONCE = 500  # run ids in one statement; SQLite's own limit is at least 999
 NEWER = ("step", "timestamp", "value")  # which of two points of a metric MLflow takes for the latest
 MODEL_READY = 2  # as MLflow numbers the states of a model
 RUNS_AT_ONCE = 100  # in one transaction: what a process that dies in it has not recorded
 WORKSPACE = "default"  # where experiments are unless MLflow's server is told to keep several
-
-# A row of the table runs: where each field of a `RunRow` stands, and what is the same for every new run.
-_RUN = {
-    **{"run_uuid": "run_id", "experiment_id": "experiment_id", "name": "name", "status": "status"},
-    **{"start_time": "started", "end_time": "ended", "artifact_uri": "artifact_uri"},
-}
-_NEW_RUN = {
-    **{"source_type": "UNKNOWN", "source_name": "", "source_version": "", "entry_point_name": ""},
-    **{"lifecycle_stage": "active", "deleted_time": None},
-}
-_DATASET = {name: f"dataset_{name}" for name in ("source_type", "source", "schema", "profile")}
-_METRIC = ("key", "value", "timestamp", "step", "is_nan", "run_uuid")
-# The columns of each table that are filled or read here.
-_COLUMNS = {
-    "experiments": (
-        *("experiment_id", "name", "workspace", "artifact_location", "lifecycle_stage"),
-        *("creation_time", "last_update_time"),
-    ),
-    "experiment_tags": ("key", "value", "experiment_id"),
-    "runs": (*_RUN, *_NEW_RUN, "user_id"),
-    "tags": ("key", "value", "run_uuid"),
-    "params": ("key", "value", "run_uuid"),
-    "metrics": _METRIC,
-    "latest_metrics": _METRIC,
-    "datasets": ("dataset_uuid", "experiment_id", "name", "digest", *_DATASET.values()),
-    "inputs": ("input_uuid", "source_type", "source_id", "destination_type", "destination_id"),  # and outputs
-    "input_tags": ("input_uuid", "name", "value"),
-    "logged_models": (
-        *("model_id", "experiment_id", "name", "artifact_location", "creation_timestamp_ms"),
-        *("last_updated_timestamp_ms", "status", "lifecycle_stage", "model_type", "source_run_id"),
-    ),
-}
-_DIALECTS = ("sqlite", "postgresql")
-
-
-def known_database(address: str) -> "Database | None":
-    """Open a database of a kind, of a version and with tables that are known here; None for any other.
-
-    Raises
-    ------
-    sqlalchemy.exc.SQLAlchemyError
-        If it cannot be read.
-    """
-    if address.split(":")[0].split("+")[0] not in _DIALECTS:
-        return None
-    engine = _engine(address)
-    with engine.connect() as connection:
-        inspector = sa.inspect(connection)
-        existing = set(inspector.get_table_names())
-        if "alembic_version" not in existing or not _is_of_this_version(connection, address):
-            return None  # it is empty, and the client fills it
-        tables = {}
-        for name, filled in _COLUMNS.items():
-            columns = {column["name"]: column for column in inspector.get_columns(name)} if name in existing else {}
-            asked = {key for key, column in columns.items() if not (column["nullable"] or column["default"])}
-            if strange := (set(filled) - set(columns)) | (asked - set(filled)):
-                _say_unknown(name, ", ".join(sorted(strange)))
-                return None
-            tables[name] = sa.table(name, *(sa.column(key, columns[key]["type"]) for key in filled))
-    return Database(address, engine, tables)
-
-
-def _engine(address: str) -> sa.Engine:
-    if not address.startswith("sqlite"):
-        return sa.create_engine(address)
-    engine = sa.create_engine(
-        address, connect_args={"timeout": BUSY_SECONDS}, poolclass=sa.NullPool, paramstyle="named"
-    )
-
-    @sa.event.listens_for(engine, "connect")
-    def settle(connection: Any, _: Any) -> None:
-        connection.execute("PRAGMA foreign_keys = ON")
-        # With write-ahead logging (src.tracking.address) NORMAL keeps every commit through the death of this process
-        # and a consistent file through a power cut; only the last moments before the cut can be lost.
-        connection.execute("PRAGMA synchronous = NORMAL")
-
-    return engine
-
-
-def _is_of_this_version(connection: sa.Connection, address: str) -> bool:
-    """Whether the tables are those of the installed MLflow, told by its migrations, which are files; none are not.
-
-    A database of another version is refused: MLflow itself would change some without a word, which no other client of
-    an older version could then open.
-    """
-    revision = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
-    found = find_spec("mlflow")
-    (package,) = (found.submodule_search_locations or [""])[:1] if found else [""]
-    files = Path(package, "store", "db_migrations", "versions").glob("*.py")
-    names = [line for file in files for line in file.read_text().splitlines() if "revision = " in line]
-    wrong = f"tracking.uri: {masked(address)} was written by"
-    if revision is not None and f'revision = "{revision}"' not in names:
-        raise TrackingError(
-            f"{wrong} a newer version of MLflow than {version('mlflow')}; install that, or choose another store."
-        )
-    if f'down_revision = "{revision}"' in names:
-        upgrade = runnable(f"mlflow db upgrade {masked(address)}")
-        raise TrackingError(
-            f"{wrong} an older version of MLflow; keep a copy of it and run `{upgrade}`, or choose another store."
-        )
-    return revision is not None
-
-
-@functools.cache
-def _say_unknown(table: str, columns: str) -> None:
-    logging.getLogger(__name__).warning(
-        "MLflow's table %s has other columns than are known here (%s): runs are written by MLflow's client, "
-        "which is slower.",
-        table,
-        columns,
-    )
 
 
 class Database(Store):
@@ -182,7 +62,7 @@ class Database(Store):
     def _replacing(self, table: str, *key: str, newer: Sequence[str] = ()) -> Any:
         """Insert rows of a table, each in the place of one with the same key if there is one (and is older)."""
         insert = self._insert(table)
-        others = {name: insert.excluded[name] for name in _COLUMNS[table] if name not in key}
+        others = {name: insert.excluded[name] for name in COLUMNS[table] if name not in key}
         new, old = (sa.tuple_(*(of[name] for name in newer)) for of in (insert.excluded, self.tables[table].c))
         return insert.on_conflict_do_update(index_elements=key, set_=others, where=new > old if newer else None)
 
@@ -275,7 +155,7 @@ class Database(Store):
         """Insert the data set unless the experiment knows it, and the runs' use of it."""
         table = self.tables["datasets"].c
         identity = {"experiment_id": int(experiment_id), "name": dataset.name, "digest": dataset.digest}
-        described = {column: getattr(dataset, name) for name, column in _DATASET.items()}
+        described = {column: getattr(dataset, name) for name, column in DATASET.items()}
         row = {"dataset_uuid": uuid.uuid4().hex, **identity, **described}
         connection.execute(self._insert("datasets").on_conflict_do_nothing(), row)
         known = sa.select(table.dataset_uuid).where(*(table[key] == value for key, value in identity.items()))
@@ -334,7 +214,7 @@ class Database(Store):
     def _runs_where(self, *conditions: Any) -> list[RunRow]:
         """The runs that fulfil the conditions, the newest first, with their tags, params and latest metrics."""
         runs = self.tables["runs"].c
-        query = sa.select(*(runs[column] for column in _RUN), runs.lifecycle_stage).where(*conditions)
+        query = sa.select(*(runs[column] for column in RUN), runs.lifecycle_stage).where(*conditions)
         rows: dict[str, RunRow] = {}
         texts: Any
         with self.engine.connect() as connection:
@@ -344,7 +224,7 @@ class Database(Store):
             else:
                 connection.execution_options(isolation_level="REPEATABLE READ")
             for *own, stage in connection.execute(query.order_by(runs.start_time.desc(), runs.run_uuid)):
-                row = RunRow(**dict(zip(_RUN.values(), own, strict=True)), deleted=stage != "active")
+                row = RunRow(**dict(zip(RUN.values(), own, strict=True)), deleted=stage != "active")
                 rows[row.run_id] = replace(row, experiment_id=str(row.experiment_id))
             for ids, name in itertools.product(_chunks(list(rows)), ("tags", "params", "latest_metrics")):
                 table = self.tables[name].c
@@ -372,7 +252,7 @@ class Database(Store):
         """Return the data that a run was on, None if it says nothing of it."""
         link = {"source_type": "DATASET", "destination_type": "RUN", "destination_id": run_id}
         for (dataset_id,) in self._select("inputs", "source_id", **link):
-            (found,) = self._select("datasets", "name", "digest", *_DATASET.values(), dataset_uuid=dataset_id)
+            (found,) = self._select("datasets", "name", "digest", *DATASET.values(), dataset_uuid=dataset_id)
             return DatasetRow(*found)
         return None
 
@@ -422,8 +302,8 @@ def _below(location: str, *folders: str) -> str:
 
 def _rows_of(run: RunRow, new: NewRun) -> dict[str, list[dict[str, Any]]]:
     """The rows of a new run in each table, that of runs first."""
-    own = {column: getattr(run, name) for column, name in _RUN.items()}
-    own |= {**_NEW_RUN, "experiment_id": int(run.experiment_id), "user_id": run.tags.get(USER, "unknown")}
+    own = {column: getattr(run, name) for column, name in RUN.items()}
+    own |= {**NEW_RUN, "experiment_id": int(run.experiment_id), "user_id": run.tags.get(USER, "unknown")}
     tags, params = (
         [{"key": key, "value": value, "run_uuid": run.run_id} for key, value in texts.items()]
         for texts in (run.tags, run.params)
@@ -448,3 +328,9 @@ def _link(source_type: str, source_id: str, destination_type: str, destination_i
 
 def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
     return (ids[start : start + AT_ONCE] for start in range(0, len(ids), AT_ONCE))
+
+
+def known_database(address: str) -> Database | None:
+    """Open a database whose tables are known; None for any other. Raises what `known_tables` raises."""
+    known = known_tables(address)
+    return None if known is None else Database(address, *known)

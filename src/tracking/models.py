@@ -15,11 +15,11 @@ import yaml
 from src.config.identity import Module
 from src.models.kept import answer, read_pipeline
 from src.tracking import artifacts
-from src.tracking.errors import TrackingError
+from src.tracking.errors import TrackingError, telling
 from src.tracking.pyfunc import DESCRIPTION, EXAMPLE_ROWS, PIPELINE, save_model
 from src.tracking.reading import children, get_run
 from src.tracking.records import BEST_RUN
-from src.tracking.store import Store, telling
+from src.tracking.store import Store
 from src.words import first_of
 
 NAME = "model"

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 
 import psutil
 
+from src.tracking.errors import telling
 from src.tracking.records import SWEEP_DIGEST, RunRow
-from src.tracking.store import Store, telling
+from src.tracking.store import Store
 
 PROCESS_ID = "process_id"
 PROCESS_HOST = "process_host"

@@ -17,9 +17,9 @@ from src.comparison.record import RecordedDataset
 from src.escaping import csv_text, masked
 from src.evaluation.results import Curve, OutOfFold, ended_curve
 from src.tracking import artifacts
-from src.tracking.errors import TrackingError
+from src.tracking.errors import TrackingError, telling
 from src.tracking.records import JOB_DIGEST, PARENT, SWEEP_DIGEST, RunRow, recorded_dataset
-from src.tracking.store import Store, telling
+from src.tracking.store import Store
 from src.words import did_you_mean, runnable
 
 

@@ -14,13 +14,13 @@ from src.tracking import artifacts, provenance
 from src.tracking.access import check_writing
 from src.tracking.address import resolve_address
 from src.tracking.claims import claimed
+from src.tracking.opening import experiment_id, open_store
 from src.tracking.patience import Patience, patient
 from src.tracking.processes import repair_dead_sweeps
 from src.tracking.reading import finished_runs, sweeps_of_digest, unfinished_sweep
 from src.tracking.records import SEARCH, NewRun
 from src.tracking.runs import NoSweep, Sweep, list_jobs, log_jobs, no_sweep, reopen_sweep, start_sweep, written_job
 from src.tracking.sending import TOGETHER, Sender
-from src.tracking.store import experiment_id, open_store
 from src.tracking.sweeps import OPTIONS, read_held_out, read_job
 
 

@@ -17,6 +17,8 @@ from src.evaluation.results import Failure, JobResult
 from src.tracking import provenance
 from src.tracking.address import lock_of
 from src.tracking.artifacts import JOBS, TRACEBACK, job_files, local_folder
+from src.tracking.errors import telling
+from src.tracking.opening import experiment_id
 from src.tracking.processes import PROCESS_CLAIM, is_dead, process_tags
 from src.tracking.reading import get_run
 from src.tracking.records import (
@@ -41,7 +43,7 @@ from src.tracking.records import (
     tag_values,
     warning_tags,
 )
-from src.tracking.store import Store, experiment_id, telling
+from src.tracking.store import Store
 
 COUNT = "jobs"  # the tag that says how many there are
 
@@ -173,20 +175,13 @@ def job_run(
 
     Parameters
     ----------
-    place
-        What it belongs to.
-    job
-        What is read back of it (`src.tracking.sweeps.read_sweep`), equal but for its run's id.
-    outcome
-        Its result, or why there is none.
-    started, ended
-        Seconds since 1970.
-    dataset, class_names
-        The rows, and the classes in the order of the target's codes.
-    overrides
-        What was typed or swept, such as ``training.l2=0.1``.
-    tags
-        Where it was computed otherwise than the place's tags say.
+    place : what it belongs to.
+    job : what is read back of it (`src.tracking.sweeps.read_sweep`), equal but for its run's id.
+    outcome : its result, or why there is none.
+    started, ended : seconds since 1970.
+    dataset, class_names : the rows, and the classes in the order of the target's codes.
+    overrides : what was typed or swept, such as ``training.l2=0.1``.
+    tags : where it was computed otherwise than the place's tags say.
     """
     tags = {
         **place.tags,

@@ -22,9 +22,10 @@ from filelock import FileLock, Timeout
 
 from src.escaping import masked
 from src.folders import own_folder
+from src.tracking.errors import telling
 from src.tracking.patience import Patience
 from src.tracking.records import JOB_DIGEST, DatasetRow, NewRun, RunRow
-from src.tracking.store import Store, telling
+from src.tracking.store import Store
 
 FOLDER = own_folder() / "waiting"
 TOGETHER = 32  # runs that are given to the store at once: what is looked for again where an answer was lost

@@ -5,11 +5,8 @@ the same through its tables, row for row, in a fraction of the time and without 
 """
 
 import contextlib
-import hashlib
 import json
 import logging
-import re
-import sqlite3
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,22 +15,9 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src.escaping import masked
 from src.tracking import artifacts
-from src.tracking.access import check_answer
-from src.tracking.address import (
-    check_server,
-    database_path,
-    first_line,
-    holds_tables,
-    is_empty,
-    prepared_database,
-    remove_database,
-    replace_database,
-    resolve_address,
-)
-from src.tracking.errors import TrackingError
-from src.tracking.moved import ARTIFACTS, follow_move
+from src.tracking.address import database_path
+from src.tracking.errors import TrackingError, first_line
 from src.tracking.patience import is_gone
 from src.tracking.records import (
     DATASET_CONTEXT,
@@ -46,7 +30,6 @@ from src.tracking.records import (
     RunRow,
     Status,
 )
-from src.words import runnable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -374,135 +357,3 @@ def _row(run: "Run") -> RunRow:
         metrics=dict(data.metrics),
         deleted=info.lifecycle_stage != "active",
     )
-
-
-def open_store(uri: str | None = None) -> Store:
-    """Open the store that `uri` (``tracking.uri``), MLFLOW_TRACKING_URI or else the default means.
-
-    The default is mlflow.db in the repository's root. An SQLite file that does not exist is created; processes that
-    start at once wait for each other.
-
-    Raises
-    ------
-    TrackingError
-        In one sentence and within seconds: a wrong address, a missing folder, a file that is no database or cannot
-        be written, a server that does not answer.
-    """
-    address = resolve_address(uri)
-    database = database_path(address)
-    if database is not None:
-        with prepared_database(database):
-            if is_empty(database):
-                _create_tables(database, address)
-            store = _opened(address)
-            with _usable(address):
-                follow_move(database)
-            return store
-    if address.startswith("http"):
-        store = Store(address)
-        check_answer(store)
-        return store
-    check_server(address)
-    return _opened(address)
-
-
-def existing_store(uri: str | None = None) -> Store | None:
-    """Open the store as `open_store` does, but only to read: None where there is no file yet, and none is created.
-
-    Raises
-    ------
-    TrackingError
-        As `open_store` does, but for a file that cannot be written.
-    """
-    address = resolve_address(uri)
-    database = database_path(address)
-    if database is None:
-        return open_store(uri)
-    return _opened(address) if holds_tables(database) else None
-
-
-def _opened(address: str) -> Store:
-    """Open a database by its tables, or through the client, which creates them on a server and tells what is wrong."""
-    from src.tracking.database import known_database
-
-    with _usable(address):
-        known = known_database(address)
-        if known is not None:
-            return known
-        store = Store(address)
-        store.experiments()
-        return known_database(address) or store
-
-
-def _create_tables(database: Path, address: str) -> None:
-    """Create MLflow's tables beside the database and move them there whole.
-
-    It takes MLflow seconds, and a process that is interrupted in between would leave a store that nobody can use.
-    """
-    growing = database.with_name(f"{database.name}.new")
-    remove_database(growing)
-    store = Store(f"{address.partition('?')[0]}.new")
-    with _usable(address):
-        store.experiments()
-    store.client._tracking_client.store.engine.dispose()
-    replace_database(growing, database)
-
-
-def _usable(address: str) -> contextlib.AbstractContextManager[None]:
-    """Say of a database that cannot be used what is wrong with it."""
-    return _as_sentence(f"tracking.uri: {masked(address)} cannot be used")
-
-
-def experiment_id(store: Store, name: str) -> str:
-    """Return the id of the experiment called `name`, creating it if there is none.
-
-    Beside an SQLite file artifacts go to ``mlartifacts/NAME``; a server has its own place.
-
-    Raises
-    ------
-    TrackingError
-        If an experiment of that name was deleted, or the name is refused.
-    """
-    with telling("the experiment cannot be opened"):
-        known = store.experiments()
-        if name not in known:
-            folder = None if store.database is None else store.database.parent / ARTIFACTS / _folder_name(name)
-            store.create_experiment(name, None if folder is None else folder.as_uri())
-            known = store.experiments()  # another process may have been as quick
-    identity, deleted = known[name]
-    if deleted:
-        restore = runnable(f"mlflow experiments restore --experiment-id {identity}")
-        raise TrackingError(
-            f"tracking.experiment: {name!r} was deleted; choose another name, or restore it with `{restore}`."
-        )
-    return identity
-
-
-def _folder_name(name: str) -> str:
-    """Turn an experiment's name into a folder's: as it is where plain, else with a digest so that no two meet."""
-    plain = re.sub(r"[^A-Za-z0-9_-]+", "_", name)[:60]
-    return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-
-
-def telling(what: str) -> contextlib.AbstractContextManager[None]:
-    """Turn a failure of the store into one sentence that begins with `what`.
-
-    Raises
-    ------
-    TrackingError
-        For an error of MLflow, its database or its files.
-    """
-    return _as_sentence(f"MLflow: {what}")
-
-
-@contextlib.contextmanager
-def _as_sentence(beginning: str) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        # By their names: none of these is imported to ask.
-        rooms = {base.__module__.partition(".")[0] for base in type(error).__mro__}
-        of_store = rooms & {"mlflow", "sqlalchemy", "boto3", "botocore"} or isinstance(error, sqlite3.Error | OSError)
-        if not of_store:
-            raise
-        raise TrackingError(f"{beginning}: {first_line(error)}.") from error

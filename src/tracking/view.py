@@ -14,9 +14,10 @@ from typing import Any
 
 from src.escaping import masked
 from src.evaluation.metrics import higher_is_better
+from src.tracking.errors import telling
 from src.tracking.pages import local_address
 from src.tracking.records import JOB_DIGEST, NOTE, PARENT
-from src.tracking.store import Store, telling
+from src.tracking.store import Store
 
 TAG = "mlflow.sharedViewState."
 SINGLE_RUNS = "single-runs"  # the key of the one view that an experiment's single runs share

@@ -7,7 +7,7 @@ import pytest
 from src.comparison import calibration
 from src.comparison.calibration import Rates, measured, sentence
 from src.comparison.outcome import Outcome, compare_jobs
-from src.report.verdicts import answer
+from src.report.answer import answer
 from tests.simulation.learners import Scores
 from tests.simulation.procedures import OPTIONS, Procedure, Scheme, Study, recorded
 from tests.simulation.rates import SCHEMES, SEEDS

@@ -20,13 +20,14 @@ from rich.console import Console
 from src import language
 from src.comparison.outcome import Outcome
 from src.report import style
+from src.report.answer import answer
 from src.report.figures.predictions import confusion_matrices
 from src.report.pictures import font_note
 from src.report.style import to_png, to_svg
 from src.report.summary import print_summary
 from src.report.tables import leaderboard_cells
 from src.report.terminal import paragraph
-from src.report.verdicts import answer, comparison_cells
+from src.report.verdicts import comparison_cells
 from tests.commandline import command
 from tests.report.conftest import four_models, job, predictions
 from tests.stores import Homework, Record

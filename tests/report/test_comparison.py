@@ -14,9 +14,10 @@ from src.config import check
 from src.report.comparison import build_report, published_cells
 from src.report.page import ComparisonReport, files
 from src.tracking import reading
+from src.tracking.opening import open_store
 from src.tracking.reading import StoredRecord
 from src.tracking.runs import Sweep, add_metrics
-from src.tracking.store import Store, open_store
+from src.tracking.store import Store
 from src.tracking.sweeps import find_sweeps, read_sweep
 from tests.stores import empty_store
 from tests.sweeps import Given, ended_of, model, outcome_of, record_sweep

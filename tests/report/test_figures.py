@@ -22,7 +22,8 @@ from src.report.figures.predictions import (
     decision_regions,
     roc_curves,
 )
-from src.report.figures.scores import critical_differences, differences, heat_map, intervals, metric_along, scattered
+from src.report.figures.scores import critical_differences, differences, intervals
+from src.report.figures.settings import heat_map, metric_along, scattered
 from src.report.figures.weights import hidden_weights
 from src.report.material import decision_grid
 from src.report.style import model_panels, styled, to_png

@@ -13,13 +13,9 @@ from hypothesis import strategies as st
 from src.comparison.families import Comparison
 from src.comparison.outcome import Outcome
 from src.report.across import across_cells, across_sentence, pair_cells
+from src.report.answer import answer
 from src.report.terminal import FittedTable
-from src.report.verdicts import (
-    answer,
-    comparison_cells,
-    comparison_csv,
-    signed,
-)
+from src.report.verdicts import comparison_cells, comparison_csv, signed
 from tests.printed import plain_text
 from tests.sweeps import Given, model, outcome_of
 

@@ -16,9 +16,10 @@ from src.comparison.record import RecordedDataset
 from src.config import check
 from src.evaluation.metrics import METRICS, score
 from src.evaluation.results import Curve, Failure, FoldResult, JobResult
+from src.tracking.opening import open_store
 from src.tracking.records import JOB_DIGEST, SWEEP_DIGEST
 from src.tracking.runs import NoSweep, Sweep, start_sweep
-from src.tracking.store import Store, open_store
+from src.tracking.store import Store
 from tests.processes import Commands
 from tests.servers import Server
 from tests.stores import empty_store

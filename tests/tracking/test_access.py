@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from src.tracking.access import PROBE, check_writing
 from src.tracking.errors import TrackingError
+from src.tracking.opening import open_store
 from src.tracking.runs import start_sweep
-from src.tracking.store import open_store
 from tests.commandline import command
 from tests.servers import Server, keys, running_bucket
 from tests.tracking.conftest import logged

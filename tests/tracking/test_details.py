@@ -8,9 +8,10 @@ import pytest
 
 from src.evaluation.results import Curve, JobResult
 from src.report.pictures import job_figures
+from src.tracking.opening import open_store
 from src.tracking.reading import StoredRecord
 from src.tracking.runs import no_sweep
-from src.tracking.store import Store, open_store
+from src.tracking.store import Store
 from tests.stores import empty_store
 from tests.sweeps import Given, ended_of, result_of
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from mlflow.artifacts import download_artifacts
 
+from src.tracking.opening import open_store
 from src.tracking.reading import artifact, get_run
-from src.tracking.store import open_store
 from tests.stores import Record, computed
 
 SWEEP = ("model=logistic,softmax", "training.epochs=2", "tracking.experiment=ab", "tracking.register=best")

@@ -18,9 +18,10 @@ import requests
 
 from src.tracking import pages
 from src.tracking.errors import TrackingError
+from src.tracking.opening import open_store
 from src.tracking.pages import local_address, serve
 from src.tracking.processes import process_tags
-from src.tracking.store import Store, open_store
+from src.tracking.store import Store
 from tests.browser import free_port
 from tests.processes import Commands
 from tests.stores import empty_store

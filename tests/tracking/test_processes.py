@@ -15,7 +15,7 @@ from tests.tracking.conftest import logged
 PROGRAM = """
 import sys, time
 from src.tracking.runs import start_sweep
-from src.tracking.store import open_store
+from src.tracking.opening import open_store
 store = open_store(sys.argv[1])
 sweep = start_sweep(store, experiment="bp", name="doomed", digest="d", jobs=[], tags={})
 store.client.create_run(sweep.experiment_id, tags={"mlflow.parentRunId": sweep.run_id}, run_name="cut off")

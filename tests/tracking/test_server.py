@@ -4,9 +4,9 @@ import pytest
 import requests
 
 from src.tracking import models, reading
+from src.tracking.opening import open_store
 from src.tracking.processes import repair_dead_sweeps
 from src.tracking.runs import finish_sweep, reopen_sweep, start_sweep
-from src.tracking.store import open_store
 from src.tracking.view import prepare_view
 from tests.tracking.conftest import logged
 from tests.tracking.test_sweeps import what_is_written_is_read_back

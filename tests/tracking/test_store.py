@@ -16,7 +16,7 @@ from src.errors import UserError
 from src.folders import ROOT
 from src.tracking.address import resolve_address
 from src.tracking.errors import TrackingError
-from src.tracking.store import experiment_id, open_store
+from src.tracking.opening import experiment_id, open_store
 from tests.stores import empty_store
 from tests.unprivileged import without_root_powers
 
@@ -199,7 +199,7 @@ def test_a_driver_that_is_not_installed_is_told_with_what_installs_it(monkeypatc
 
 def test_processes_that_create_one_store_at_once_all_use_it(tmp_path, commands):
     program = (  # MLflow may stand beside child packages of another version, and says so: of that nothing is claimed
-        "import sys, warnings; from src.tracking.store import open_store, experiment_id\n"
+        "import sys, warnings; from src.tracking.opening import open_store, experiment_id\n"
         "warnings.filterwarnings('ignore', r'Versions of mlflow \\(.* and child packages', UserWarning)\n"
         "store = open_store(sys.argv[1])\n"
         "run = store.client.create_run(experiment_id(store, 'bp'))\n"
@@ -231,7 +231,7 @@ def test_the_errors_are_for_the_user():
 
 def test_a_creation_that_was_killed_leaves_nothing_in_the_way(tmp_path, commands):
     address = f"sqlite:///{tmp_path}/mlflow.db"
-    program = f"from src.tracking.store import open_store; open_store('{address}')"
+    program = f"from src.tracking.opening import open_store; open_store('{address}')"
     creating = commands.start(tmp_path, program=program)
     while not (tmp_path / "mlflow.db.new").exists():
         time.sleep(0.001)

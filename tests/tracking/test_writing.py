@@ -13,8 +13,9 @@ from mlflow.store.artifact.s3_artifact_repo import S3ArtifactRepository
 
 from src.evaluation.results import Failure
 from src.folders import ROOT
-from src.tracking import database, reading
+from src.tracking import reading, tables
 from src.tracking.database import Database, known_database
+from src.tracking.opening import experiment_id, open_store
 from src.tracking.processes import repair_dead_sweeps
 from src.tracking.records import JOB_DIGEST, DatasetRow, NewRun, RunRow
 from src.tracking.runs import (
@@ -27,7 +28,7 @@ from src.tracking.runs import (
     reopen_sweep,
     start_sweep,
 )
-from src.tracking.store import Store, experiment_id, open_store
+from src.tracking.store import Store
 from tests.stores import empty_store
 from tests.tracking.conftest import finished, logged, result
 
@@ -160,7 +161,7 @@ def test_by_tables_everything_is_written_as_the_client_writes_it(write, make_job
 
 def test_this_mlflow_has_the_tables_that_are_written_directly(store):
     # If this fails after an upgrade of MLflow: runs are then written by the slower client. Look at what changed in the
-    # tables, and adapt src/tracking/database.py.
+    # tables, and adapt src/tracking/tables.py.
     assert isinstance(store, Database)
 
 
@@ -169,7 +170,7 @@ def test_a_database_is_written_and_read_without_importing_mlflow(store):
 import sys
 from src.tracking.reading import children, get_run
 from src.tracking.runs import finish_sweep, no_sweep, start_sweep
-from src.tracking.store import open_store
+from src.tracking.opening import open_store
 from src.tracking.view import prepare_view
 sys.path.insert(0, "tests")  # another package has a module of this name
 from sweeps import ended_of, model
@@ -190,9 +191,9 @@ print([name for name in ("mlflow", "alembic", "skops", "matplotlib") if name in 
 @pytest.fixture
 def other_tables(store, monkeypatch):
     """As after an upgrade of MLflow whose metrics have one more column that has to be filled."""
-    known = {**database._COLUMNS, "metrics": tuple(set(database._COLUMNS["metrics"]) - {"value"})}
-    monkeypatch.setattr(database, "_COLUMNS", known)
-    database._say_unknown.cache_clear()
+    known = {**tables.COLUMNS, "metrics": tuple(set(tables.COLUMNS["metrics"]) - {"value"})}
+    monkeypatch.setattr(tables, "COLUMNS", known)
+    tables._say_unknown.cache_clear()
 
 
 def test_unknown_tables_are_written_and_read_by_the_client_and_that_is_said_once(
@@ -200,7 +201,7 @@ def test_unknown_tables_are_written_and_read_by_the_client_and_that_is_said_once
 ):
     opened = [open_store(store.address) for _ in range(2)]
     assert [type(each) for each in opened] == [Store, Store]
-    (said,) = [line.getMessage() for line in caplog.records if line.name == database.__name__]
+    (said,) = [line.getMessage() for line in caplog.records if line.name == tables.__name__]
     assert said.startswith("MLflow's table metrics has other columns than are known here (value): runs are written by")
     ids = [logged(opened[0], sweep, make_job(digest=str(i), outcome=make_result(diverged=i == 1))) for i in range(2)]
     for reader in (opened[1], store):
