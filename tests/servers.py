@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 import boto3
 import pytest
@@ -45,7 +46,7 @@ def free_port() -> int:
 
 
 class Server:
-    """``python -m src.server`` with its files in a folder and more arguments; `start` comes first."""
+    """``python -m src.server`` with its files in a folder and more arguments; it runs within the block."""
 
     def __init__(self, folder: Path, commands: Commands, *arguments: str) -> None:
         self.folder = folder
@@ -56,8 +57,15 @@ class Server:
         self._running: Running | None = None
         empty_store(folder)
 
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end(signal.SIGKILL)  # it would take two seconds to say farewell
+
     def start(self) -> None:
-        """Start it and wait until it answers."""
+        """Start it, which the block does, and wait until it answers."""
         where = ("--port", str(self.port), "--folder", str(self.folder))
         self._running = in_one(self._commands, self.folder, self.port, "src.server", *where, *self._arguments)
 

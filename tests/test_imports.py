@@ -68,7 +68,7 @@ def imported(folder: Path, *commands: Sequence[str]) -> list[set[str]]:
         f"hydra.sweep.dir={folder}/sweep",
         f"tracking.uri=sqlite:///{folder}/mlflow.db",
     )
-    lines = json.dumps([[*command, "training.epochs=2", *places] for command in commands])
+    lines = json.dumps([[*command, "training.epochs=2", "cv.folds=2", *places] for command in commands])
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", PROGRAM, lines], cwd=folder, env=environment, capture_output=True, check=True)
     return [set(seen) & set(HEAVY) for seen in json.loads((folder / "modules.json").read_text())]

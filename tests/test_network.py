@@ -27,7 +27,7 @@ PROGRAM = """
 import runpy, socket, time
 from pathlib import Path
 from src.tracking import claims, patience, sending, store
-claims.BEAT, claims.LEASE, claims.EXPIRY, claims.LOOK = 0.5, 4.0, 8.0, 0.1
+claims.BEAT, claims.LEASE, claims.EXPIRY, claims.LOOK = 0.3, 3.0, 5.0, 0.1
 patience.PAUSE = 0.1
 sending.FOLDER = Path("waiting {host}").resolve()
 sending.TOGETHER = 2
@@ -83,12 +83,8 @@ class Served(Store):
 
 @pytest.fixture
 def served(tmp_path: Path, commands: Commands) -> Iterator[Served]:
-    server = Server(tmp_path, commands)
-    try:
-        server.start()
+    with Server(tmp_path, commands) as server:
         yield Served(tmp_path, commands, server)
-    finally:
-        server.end()
 
 
 def test_of_two_commands_on_one_sweep_the_second_goes_on_when_the_first_is_killed(served: Served) -> None:
@@ -121,14 +117,14 @@ def test_a_server_that_comes_back_is_told_everything_that_ended_meanwhile(served
 
 
 def test_what_a_server_did_not_take_in_time_is_sent_by_the_next_command(served: Served) -> None:
-    command = served.on("alpha", "tracking.patience=0.05", pause=0.5)
+    command = served.on("alpha", "tracking.patience=0.025", pause=0.5)
     until(lambda: served.count() >= 2, command)
     served.server.end(signal.SIGKILL)
     assert command.wait() == 1
     waiting = len(served.waiting())
     assert waiting > 2
     told = command.err.splitlines()
-    assert any(f"error: tracking.uri: {served.uri} has not answered for 3 s. Recorded: " in line for line in told)
+    assert any(f"error: tracking.uri: {served.uri} has not answered for 1.5 s. Recorded: " in line for line in told)
     assert any(f"; {waiting} more wait on this machine and are sent by the same command" in line for line in told)
     assert "Traceback" not in command.err
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.fuzz import run as runner
 from tests.fuzz.cases import Case, all_cases
 from tests.fuzz.run import Template, run, template
 from tests.fuzz.tables import FILES, all_tables
@@ -58,7 +59,10 @@ def test_nothing_can_be_written_outside_the_temporary_folder(commands: Commands,
         ("a process that stays", "import os, time; os.fork() or time.sleep(60)", "outlived"),
     ],
 )  # fmt: skip
-def test_the_fuzzer_sees(name: str, program: str, what: str, commands: Commands, made: Template) -> None:
+def test_the_fuzzer_sees(
+    name: str, program: str, what: str, commands: Commands, made: Template, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "SECONDS_TO_END", 0.5)
     case = Case("bad-1", (), frozenset({2}), "bad", {"bad.py": program.encode()})
     _, breaches = run(case, commands, made, limits=Limits(processor=0.5))
     assert what in [breach.what for breach in breaches]

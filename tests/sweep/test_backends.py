@@ -343,7 +343,8 @@ def queue_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
     """Slurm's commands of a queue that takes one job, ever; gives the folder with the number of its process."""
     pytest.importorskip("dask_jobqueue")
     commands = {
-        "sbatch": "set -C; { : > begun; } 2> /dev/null || { echo 'sbatch: error: the queue is full' >&2; exit 1; }\n"
+        "sbatch": "set -C; { : > begun; } 2> /dev/null || "
+        "{ echo >> refused; echo 'sbatch: error: the queue is full' >&2; exit 1; }\n"
         'cp "$1" job; bash job > /dev/null 2>&1 & echo $! > begun.pid; echo Submitted batch job $!',
         "scancel": "pkill -P $1; true",
     }
@@ -358,26 +359,33 @@ def queue_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
 ON_THE_QUEUE = {"backend": "dask", "n_jobs": 2}
 
 
-@pytest.mark.usefixtures("queue_of_one")
 def test_a_job_that_is_refused_in_the_middle_is_told_once_and_the_others_go_on(
-    jobs_of: MakeJobs, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    jobs_of: MakeJobs, queue_of_one: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(starting, "ASK_AGAIN_SECONDS", 0.5)
-    jobs = jobs_of(["training.epochs=20000"], *([f"seed={seed}"] for seed in range(6)))
+    monkeypatch.setattr(starting, "ASK_AGAIN_SECONDS", 0.1)
+    monkeypatch.setitem(starting.ADAPT, "interval", "100ms")
+    jobs = jobs_of(["training.epochs=8000"], *([f"seed={seed}"] for seed in range(6)))
     ended = ended_by(jobs, **ON_THE_QUEUE, dask={"cluster": "slurm"})
     assert not any(isinstance(job.outcome, Failure) for job in ended.values())
+    assert len((queue_of_one / "refused").read_text()) > 1, "it was asked again"
     (told,) = capsys.readouterr().out.splitlines()
     assert told.startswith("caution: SLURMCluster cannot start another worker: sbatch: error: the queue is full. ")
 
 
-def test_a_cluster_that_has_no_worker_any_more_is_told(jobs_of: MakeJobs, queue_of_one: Path) -> None:
-    jobs = jobs_of(["training.epochs=20000"], *([f"seed={seed}"] for seed in range(6)))
-    settings = SweepConfig(**ON_THE_QUEUE, dask={"cluster": "slurm", "timeout": 20}, max_stack_memory="1KB")
+def test_a_cluster_that_has_no_worker_any_more_is_told(
+    jobs_of: MakeJobs, queue_of_one: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = cluster._watched
+    # The time that the first worker has to come stays.
+    monkeypatch.setattr(cluster, "_watched", lambda client, _: watch(client, 1.0))
+    monkeypatch.setattr(cluster, "LOOK_SECONDS", 0.1)
+    jobs = jobs_of(["training.epochs=8000"], *([f"seed={seed}"] for seed in range(6)))
+    settings = SweepConfig(**ON_THE_QUEUE, dask={"cluster": "slurm", "timeout": 60}, max_stack_memory="1KB")
     running = train(make_plan(jobs, {}, settings), settings)
     next(running)
     subprocess.run(["pkill", "-KILL", "-P", (queue_of_one / "begun.pid").read_text().strip()], check=True)
     with pytest.raises(
-        ClusterLostError, match=r"^sweep.dask: no worker for 20 s\. What is recorded is safe; .* goes on"
+        ClusterLostError, match=r"^sweep.dask: no worker for 60 s\. What is recorded is safe; .* goes on"
     ):
         list(running)
 

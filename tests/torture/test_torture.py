@@ -8,7 +8,7 @@ from tests.processes import Commands
 from tests.torture.record import Record, record_of
 from tests.torture.rounds import DISTURBANCES, Sweep, undisturbed
 
-RATES = 6  # of the twenty that `make torture` sweeps over
+RATES = 4  # of the twenty that `make torture` sweeps over
 
 
 @pytest.fixture(scope="module")

@@ -40,12 +40,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory, commands: Commands) -> Iterator[str]:
     """The address of a server of this session's own, with the artifacts in its keeping."""
-    server = Server(tmp_path_factory.mktemp("server"), commands)
-    try:
-        server.start()
+    with Server(tmp_path_factory.mktemp("server"), commands) as server:
         yield server.address
-    finally:
-        server.end()
 
 
 def result(seed: int = 0, *, diverged: bool = False, curve: bool = True) -> JobResult:

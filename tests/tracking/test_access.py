@@ -23,7 +23,7 @@ from src.tracking.errors import TrackingError
 from src.tracking.opening import open_store
 from src.tracking.runs import start_sweep
 from tests.commandline import command
-from tests.servers import keys, running_bucket, running_server
+from tests.servers import Server, keys, running_bucket
 from tests.tracking.conftest import logged
 
 Answer = tuple[int, str]
@@ -189,8 +189,9 @@ def test_the_check_leaves_nothing_where_the_server_keeps_the_artifacts(server):
 
 
 @pytest.mark.skipif(importlib.util.find_spec("flask_wtf") is None, reason="MLflow's accounts need flask-wtf")
-def test_accounts_that_may_not_are_told(tmp_path, monkeypatch):
-    with running_server(tmp_path, "--accounts") as address:
+def test_accounts_that_may_not_are_told(tmp_path, monkeypatch, commands):
+    with Server(tmp_path, commands, "--accounts") as served:
+        address = served.address
         password = (tmp_path / "admin-password").read_text()
         users = f"{address}/api/2.0/mlflow/users/create"
         for name in ("anna", "ben"):

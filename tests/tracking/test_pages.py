@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import termios
+import time
 from pathlib import Path
 
 import psutil
@@ -22,7 +23,23 @@ from src.tracking.pages import local_address, serve
 from src.tracking.processes import process_tags
 from src.tracking.store import Store
 from tests.browser import free_port
+from tests.processes import Commands
 from tests.stores import empty_store
+
+WITH_ONE_WORKER = (
+    "import sys; from src import ui; from src.tracking import pages; pages.WORKERS = 1; sys.exit(ui.main())"
+)
+# In place of MLflow's server, which takes seconds to begin, one that only answers.
+WITH_ANOTHER_SERVER = """
+import subprocess, sys
+from src.tracking import pages
+popen = subprocess.Popen
+def other(command, **how):
+    return popen([sys.executable, "-m", "http.server", "--bind", "127.0.0.1", sys.argv[-1]], **how)
+pages.subprocess.Popen = other
+from src import ui
+sys.exit(ui.main())
+"""
 
 
 def listening(port: int = 0) -> socket.socket:
@@ -72,39 +89,29 @@ def test_a_port_on_which_something_else_answers_is_not_taken(store: Store, free:
 
 
 @pytest.mark.slow
-def test_the_pages_are_served_until_they_are_ended_and_open_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number, status", [(signal.SIGINT, 0), (signal.SIGTERM, 128 + signal.SIGTERM)])
+def test_the_pages_end_with_their_server(commands: Commands, tmp_path: Path, number: int, status: int) -> None:
     address, port = empty_store(tmp_path), free_port()
-    program = "import sys; from src import ui; from src.tracking import pages; pages.WORKERS = 1; sys.exit(ui.main())"
-    command = [sys.executable, "-c", program, "--uri", address, "--port", str(port)]
-    served = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
-    )
-    try:
-        assert served.stdout is not None
-        assert served.stdout.readline() == "starting MLflow ...\n"
-        where = next(line for line in served.stdout if line.startswith("MLflow: "))
-        assert where == f"MLflow: http://127.0.0.1:{port}  (Ctrl-C ends it)\n"
-        assert requests.get(f"http://127.0.0.1:{port}/health", timeout=60).ok, "it is told when it answers"
-        told: list[str] = []
-        assert serve(address, None, told.append) == 0
-        assert told == [f"MLflow is open already: http://127.0.0.1:{port}"]
-        assert local_address(open_store(address)) == f"http://127.0.0.1:{port}"
-        served.send_signal(signal.SIGTERM)
-        assert served.wait(60) == 128 + signal.SIGTERM
-        assert not list(tmp_path.glob("*.ui"))
-    finally:
-        if served.poll() is None:
-            os.killpg(served.pid, signal.SIGKILL)
+    served = commands.start(tmp_path, "--uri", address, "--port", str(port), program=WITH_ANOTHER_SERVER)
+    while "Ctrl-C ends it" not in served.out:
+        assert not served.ended(), served.err
+        time.sleep(0.05)
+    behind = psutil.Process(served.pid).children(recursive=True)
+    assert behind
+    served.send(number)
+    assert served.wait() == status, served.err
+    assert not psutil.wait_procs(behind, timeout=60)[1]
+    assert not list(tmp_path.glob("*.ui"))
 
 
 @pytest.mark.slow
-def test_a_closed_terminal_ends_the_pages_and_the_server_behind_them(tmp_path: Path) -> None:
+def test_the_pages_are_served_and_open_once_until_their_terminal_is_closed(tmp_path: Path) -> None:
     def begin() -> None:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
         signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which `nohup`, and what it started, leave ignored
 
     address, port = empty_store(tmp_path), free_port()
-    command = [sys.executable, "-m", "src.ui", "--uri", address, "--port", str(port)]
+    command = [sys.executable, "-c", WITH_ONE_WORKER, "--uri", address, "--port", str(port)]
     ours, theirs = os.openpty()
     served = subprocess.Popen(
         command,
@@ -120,6 +127,13 @@ def test_a_closed_terminal_ends_the_pages_and_the_server_behind_them(tmp_path: P
         shown = b""
         while b"Ctrl-C ends it" not in shown:
             shown += os.read(ours, 1000)
+        assert shown.startswith(b"starting MLflow ...\r\n")
+        assert f"MLflow: http://127.0.0.1:{port}  (Ctrl-C ends it)".encode() in shown
+        assert requests.get(f"http://127.0.0.1:{port}/health", timeout=60).ok, "it is told when it answers"
+        told: list[str] = []
+        assert serve(address, None, told.append) == 0
+        assert told == [f"MLflow is open already: http://127.0.0.1:{port}"]
+        assert local_address(open_store(address)) == f"http://127.0.0.1:{port}"
         every = psutil.Process(served.pid).children(recursive=True)
         assert len(every) > 1, "a server and its workers"
         os.close(ours)  # what a terminal does when its window is closed: the system sends SIGHUP
