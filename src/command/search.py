@@ -54,7 +54,7 @@ def check_settings(settings: Mapping[str, Any]) -> None:
         ("search_space", f"null: write hydra.sweeper.params, {mapping}", given("search_space") is None),
         (
             "storage",
-            "null: every trial is recorded in MLflow, and the same command goes on from there",
+            "null: every job is recorded in MLflow, and the same command goes on from there",
             given("storage") is None,
         ),
     ):

@@ -174,7 +174,7 @@ def _over_two(settings: Sequence[Setting], x: str, y: str, metric: str, *, alone
     ]
     return Picture(
         "scattered" if has_many else "heat-map",
-        say("{metric} of {model} over two settings", metric=_titled(metric_label(metric)), model=model),
+        say("{metric} of {model} over two hyper-parameters", metric=_titled(metric_label(metric)), model=model),
         sentences(told),
         (scattered if has_many else heat_map)(settings, x, y, metric),
     )

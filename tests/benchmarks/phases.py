@@ -24,7 +24,7 @@ PHASES = {
     "composing": ["src.sweep.compose:compose_jobs"],
     "checking": ["src.sweep.checking:check_all", "src.sweep.jobs:make_jobs"],
     "planning": ["src.sweep.plan:make_plan"],
-    "store opened": ["src.tracking.store:open_store"],
+    "store opened": ["src.tracking.opening:open_store"],
     "training": ["src.sweep.stacks:run_workload"],
     "logging": [
         "src.tracking.recorder:Recorder.begin",

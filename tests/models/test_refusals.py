@@ -30,7 +30,7 @@ from src.models import BPClassifier
         ({"batch_size": 0}, "'batch_size' parameter"),
         ({"batch_size": "auto"}, "'batch_size' parameter"),
         ({"epochs": 2.5}, r"'epochs' parameter of BPClassifier must be an int in the range \[1, 4294967295\]. Got 2.5"),
-        ({"schedule": "linear"}, "'schedule' parameter"),
+        ({"schedule": "polynomial"}, "'schedule' parameter"),
         ({"early_stopping": True}, "'early_stopping' parameter"),
         ({"clip_norm": 0}, "'clip_norm' parameter"),
         ({"random_state": None}, "'random_state' parameter"),
