@@ -109,7 +109,7 @@ $(STAMP) $(SMALL):
 	    "Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@test -w . || { \
 	  echo "error: this checkout can only be read. In a folder of your own: python3 -m venv .venv &&" \
-	    ".venv/bin/python -m pip install -r $(ROOT)/$< && export PYTHONPATH=$(ROOT)" >&2; exit 1; }
+	    ".venv/bin/python -m pip install -r '$(ROOT)/$<' && export PYTHONPATH='$(ROOT)'" >&2; exit 1; }
 	@echo "Installing the packages of $< into .venv, once ..."
 	@$(PYTHON) -m venv .venv
 	@if command -v uv >/dev/null; then \

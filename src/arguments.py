@@ -1,11 +1,12 @@
 """What the commands with arguments of their own share: how these are declared, helped with and refused."""
 
 import argparse
+import itertools
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from src.errors import UserError, tell
 from src.language import LANGUAGES, choose, say
@@ -61,19 +62,32 @@ class Arguments(argparse.ArgumentParser):
             help=say("a module beside scikit-learn that the model is made of, such as xgboost: its code is run"),
         )
 
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        """Parse as argparse does, but tell of a misspelt flag before anything else; it ends with status 2."""
+        typed = sys.argv[1:] if args is None else args
+        unknown = unknown_flag(self, typed)
+        if unknown is not None and not {"-h", "--help"} & {*typed}:
+            sys.exit(tell(unknown))
+        return super().parse_known_args(args, namespace)
+
     def error(self, message: str) -> NoReturn:
-        """Print what is wrong, and how the command is used unless that is a misspelt flag; end with status 2."""
-        unknown = unknown_flag(self, message)
-        if unknown is None:
-            self.print_usage(sys.stderr)
-        sys.exit(tell(unknown or message))
+        """Print how the command is used and what is wrong; end with status 2."""
+        self.print_usage(sys.stderr)
+        sys.exit(tell(message))
 
 
-def unknown_flag(parser: argparse.ArgumentParser, message: str) -> str | None:
-    """The sentence for a flag that there is not; None if that is not what argparse's message says."""
-    typed = re.match(r"unrecognized arguments: (--?[^\s=]+)", message)
-    flags = sorted(flag for action in parser._actions for flag in action.option_strings if flag.startswith("--"))
-    return typed and f"{typed[1]}: there is no such flag.{did_you_mean(typed[1], flags)} ({', '.join(flags)})"
+def unknown_flag(parser: argparse.ArgumentParser, typed: Iterable[str]) -> str | None:
+    """The sentence for the first flag that there is not; None if there is none such."""
+    known = [flag for action in parser._actions for flag in action.option_strings]
+    flags = sorted(flag for flag in known if flag.startswith("--"))
+    for word in itertools.takewhile(lambda word: word != "--", typed):
+        name = word.partition("=")[0]
+        meant = any(flag.startswith(name if name.startswith("--") else name[:2]) for flag in known)
+        if name.startswith("-") and name != "-" and not meant:
+            return f"{name}: there is no such flag.{did_you_mean(name, flags)} ({', '.join(flags)})"
+    return None
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):

@@ -1,6 +1,7 @@
 """Where the program keeps what it writes unless it is told otherwise, and why a file cannot be written or read."""
 
 import os
+import shlex
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -16,4 +17,5 @@ def reason(error: OSError) -> str:
     told = (error.strerror or str(error)).lower()
     if os.access(ROOT, os.W_OK) or not Path(os.path.abspath(error.filename or "/")).is_relative_to(ROOT):
         return told
-    return f"{told} (this checkout can only be read: `export PYTHONPATH={ROOT}` and work in a folder of your own)"
+    here = shlex.quote(str(ROOT))
+    return f"{told} (this checkout can only be read: `export PYTHONPATH={here}` and work in a folder of your own)"

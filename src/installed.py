@@ -4,6 +4,7 @@ An older Python reads this file too: it holds nothing that Python 3.6 does not k
 """
 
 import os
+import shlex
 import sys
 from importlib.util import find_spec
 
@@ -27,10 +28,11 @@ def refuse_other_pythons() -> None:
     folder = "" if os.getcwd() == ROOT else ROOT
     own = os.path.join(folder, ".venv", *(("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")))
     if os.path.exists(own) and os.path.abspath(own) != sys.executable:
-        mend = f"type {own} in its place, or activate .venv (README.md)"
+        mend = f"type {shlex.quote(own)} in its place, or activate .venv (README.md)"
     else:
-        make = "" if os.path.exists(own) else f"python3 -m venv {os.path.join(folder, '.venv')} && "
+        make = "" if os.path.exists(own) else f"python3 -m venv {shlex.quote(os.path.join(folder, '.venv'))} && "
         lock = os.path.join(folder, "requirements-small.lock")
-        mend = f"`make run` installs what is needed, without make: {make}{own} -m pip install -r {lock}"
+        mend = f"`make run` installs what is needed, without make: {make}" + shlex.quote(own)
+        mend += " -m pip install -r " + shlex.quote(lock)
     sys.stderr.write(f"error: {sys.executable} {wrong}; {mend}\n")
     sys.exit(2)

@@ -155,7 +155,7 @@ def _check_flags() -> None:
     parser = get_args_parser()
 
     def refuse(message: str) -> NoReturn:
-        raise UserError(unknown_flag(parser, message) or f"{message}.")
+        raise UserError(unknown_flag(parser, sys.argv[1:]) or f"{message}.")
 
     parser.error = refuse  # type: ignore[method-assign]
     parser.parse_args()

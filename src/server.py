@@ -163,7 +163,7 @@ def _check_free(host: str, port: int) -> None:
         raise UserError(f"--port: {port} may not be used by you; ports from 1024 on may.") from error
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise UserError(f"--port: something answers on port {port} already; name another, as PORT=5001.") from error
+            raise UserError(f"--port: something answers on port {port} already; name another, as 5001.") from error
         raise UserError(f"--host: {host!r} is no address of this machine; 0.0.0.0 means all it has.") from error
 
 

@@ -126,7 +126,7 @@ def _noted(database: Path | None, port: int) -> Iterator[None]:
         yield
         return
     try:
-        _note(database).write_text(json.dumps({**process_tags(), "port": port}))
+        _note(database).write_text(json.dumps({**process_tags(), "port": port, "database": str(database)}))
         yield
     finally:
         _note(database).unlink(missing_ok=True)
@@ -141,7 +141,8 @@ def _open_port(database: Path | None) -> int | None:
         return None
     try:
         note = json.loads(_note(database).read_text())
-        if note[PROCESS_HOST] != socket.gethostname() or is_dead(note):
+        # A note may have been copied along with its file.
+        if note["database"] != str(database) or note[PROCESS_HOST] != socket.gethostname() or is_dead(note):
             return None
         process = psutil.Process(int(note[PROCESS_ID]))
         for each in [process, *process.children(recursive=True)]:

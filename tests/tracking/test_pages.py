@@ -49,7 +49,7 @@ def listening(port: int = 0) -> socket.socket:
 def note(store: Store, port: int, **changes: str) -> None:
     assert store.database is not None
     store.database.with_name(f"{store.database.name}.ui").write_text(
-        json.dumps({**process_tags(), "port": port} | changes)
+        json.dumps({**process_tags(), "port": port, "database": str(store.database)} | changes)
     )
 
 
@@ -69,6 +69,8 @@ def test_a_link_leads_to_the_port_that_serves_this_very_store(store: Store, free
         assert local_address(store) == f"http://127.0.0.1:{port}"
         note(store, port, process_host="elsewhere")
         assert local_address(store) == f"http://127.0.0.1:{free}"
+        note(store, port, database="/the/original.db")
+        assert local_address(store) == f"http://127.0.0.1:{free}", "the note was copied along with the store"
     note(store, port)
     assert local_address(store) == f"http://127.0.0.1:{free}", "nobody listens there any more"
 
