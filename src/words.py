@@ -1,5 +1,6 @@
 """Small words that every room's sentences need: numbers with nouns, lists, long texts, paths, what was likely meant."""
 
+import os
 import shlex
 import shutil
 import stat
@@ -65,7 +66,8 @@ def runnable(command: str) -> str:
         if program == "mlflow":  # which starts other programs of the environment
             program = f"PATH={shlex.quote(str(folder))}:$PATH {program}"
         else:
-            program = shlex.quote(str((folder.relative_to(here) if folder.is_relative_to(here) else folder) / program))
+            place = folder.relative_to(here) if folder.is_relative_to(here) else folder
+            program = shlex.quote(os.path.join(place, program))  # a shell takes `./python`, and no `python`, for a file
     return program + space + arguments
 
 

@@ -134,7 +134,9 @@ def running_bucket() -> Iterator[str]:
             patch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2")
             patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
             patch.setenv("MLFLOW_S3_ENDPOINT_URL", address)
-            boto3.client("s3", endpoint_url=address).create_bucket(Bucket="runs")
+            # What an earlier one in this process was given is there still.
+            with urllib.request.urlopen(urllib.request.Request(f"{address}/moto-api/reset", method="POST")):
+                boto3.client("s3", endpoint_url=address).create_bucket(Bucket="runs")
             yield address
     finally:
         server.stop()
