@@ -60,7 +60,5 @@ class Column:
         return np.array([code[cell] for cell in self.cells], np.int64)
 
     def rows(self) -> Iterator[tuple[int, str, float | None]]:
-        """Line, cell and number of each row whose value is not missing."""
-        for line, cell, number in zip(self.lines, self.cells, self.numbers, strict=True):
-            if cell not in MISSING_CELLS:
-                yield line, cell, number
+        """Line, cell and number of each row."""
+        return zip(self.lines, self.cells, self.numbers, strict=True)

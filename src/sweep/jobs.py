@@ -213,8 +213,8 @@ class _Loader:
             return None
         key = (id(learned), asked.test)
         if key not in self._tests:
-            how: dict[str, Any] = {"separator": asked.separator, "header": asked.header}
-            self._tests[key] = data.read_test(asked.test, learned, impute=asked.missing == "impute", **how)
+            how: dict[str, Any] = {"separator": asked.separator, "header": asked.header, "missing": asked.missing}
+            self._tests[key] = data.read_test(learned, path=asked.test, **how)
         return self._tests[key]
 
 
