@@ -81,8 +81,13 @@ def predict(
     """
     kept = find_model(open_store(uri), model, allow)
     preprocess = kept.pipeline[0]
-    missing = "impute" if imputes(preprocess) else "refuse"
-    asked = Reading(path=rows, separator=separator, header=header, missing=missing, keys=KEYS)
+    asked = Reading(
+        path=rows,
+        separator=separator,
+        header=header,
+        missing="impute" if imputes(preprocess) else "refuse",
+        keys=KEYS,
+    )
     table, features = read_rows(asked, kept.columns)
     given = pd.DataFrame({column.name: column.cells for column in table.columns})
     answers = answer(kept.pipeline, features, kept.class_names)

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.evaluation.metrics import score
-from src.evaluation.shares import wilson_interval
-from src.evaluation.significance import holm, mcnemar
+from src.evaluation.significance import holm, mcnemar, wilson_interval
 
 
 @dataclass(frozen=True)

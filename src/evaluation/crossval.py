@@ -244,7 +244,7 @@ def _result(task: FoldTask, p_train: FloatArray, p_test: FloatArray, seconds: fl
         probabilities=p_test,
         n_train=len(fold.train),
         fit_seconds=seconds,
-        **{"curve": None, "diverged_epoch": None, **more},
+        **more,
     )
 
 

@@ -3,14 +3,14 @@
 import math
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import fmean  # its sum is rounded once: the order of the values does not matter, to the last bit
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from src.evaluation.metrics import METRICS, ClassScores, class_scores, class_step, metric_of, score
+from src.evaluation.metrics import METRICS, class_scores, class_step, metric_of, score
 from src.evaluation.warned import MOST_TEXTS, told_once
 
 IntArray = NDArray[np.int64]
@@ -43,11 +43,11 @@ class FoldResult:
     test_index, test_target : row indices of the test part and the codes of their true classes, each of shape (n,).
     probabilities : predicted for those rows, shape (n, C).
     n_train : rows of the training part.
+    fit_seconds : wall-clock time of training; the fold's share where folds train together.
+    epochs : epochs trained.
     parameters : how many numbers the model has learned; None for an estimator that does not tell.
     curve : None for a model that is not trained epoch by epoch.
-    epochs : epochs trained.
     diverged_epoch : the epoch in which the loss or the weights stopped being finite, None if they never did.
-    fit_seconds : wall-clock time of training; the fold's share where folds train together.
     gradient_error : how far back-propagation is from central differences (`src.network.gradient_error`), None if not
         checked.
     warnings : what fitting and predicting warned of, each once; of the folds inside the training part too.
@@ -63,11 +63,11 @@ class FoldResult:
     test_target: IntArray
     probabilities: FloatArray
     n_train: int
-    parameters: int | None
-    curve: Curve | None
-    epochs: int
-    diverged_epoch: int | None
     fit_seconds: float
+    epochs: int
+    parameters: int | None = None
+    curve: Curve | None = None
+    diverged_epoch: int | None = None
     gradient_error: float | None = None
     warnings: tuple[str, ...] = ()
     inner_scores: dict[str, float] | None = None
@@ -149,10 +149,10 @@ class JobResult:
     def _repeats(self) -> set[int]:
         return {fold.repeat for fold in self.folds}
 
-    def class_scores(self) -> ClassScores:
+    def class_scores(self) -> dict[str, FloatArray]:
         """Score each class by the out-of-fold predictions of all folds and repeats; its support is that of a repeat."""
         scores = class_scores(*_pooled(self.folds))
-        return replace(scores, support=scores.support / len(self._repeats))
+        return {**scores, "support": scores["support"] / len(self._repeats)}
 
     def fold_metrics(self) -> list[tuple[str, float, int]]:
         """Test scores fold by fold: ``("fold/accuracy", value, step)``, the step counted over all repeats."""
@@ -175,7 +175,6 @@ class JobResult:
         if not with_curve:
             return None
         epochs = np.unique(np.concatenate([curve.epochs for curve, _ in with_curve]))
-
         train = [_at_epochs(epochs, curve.epochs, curve.train_loss, diverged) for curve, diverged in with_curve]
         test = [_at_epochs(epochs, curve.epochs, curve.test_loss, diverged) for curve, diverged in with_curve]
         return Curve(epochs, np.mean(train, axis=0), np.mean(test, axis=0))
