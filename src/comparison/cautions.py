@@ -16,7 +16,7 @@ from src.comparison.naming import distinct, grouped, numbers, short_keys, value_
 from src.config import JobConfig
 from src.data import Dataset
 from src.evaluation.metrics import higher_is_better, metric_of
-from src.language import listed, say, say_number
+from src.language import listed, say, say_number, sentences
 
 UNEQUAL = 3  # times as many settings tried for one candidate as for another
 FAR_OUT = 3.0  # interquartile ranges beyond the median (Tukey 1977 calls what is so far out "far out")
@@ -38,7 +38,7 @@ class RowFacts:
     Attributes
     ----------
     rows : their number.
-    duplicates : rows that stand in it more than once, all their values and the label alike.
+    duplicates : rows that repeat an earlier one, all their values and the label alike.
     identifiers : features that are called like an identifier and whose values several rows share.
     numberings : features that tell rows apart instead of describing them: another value in each row, and called like an
         identifier, or text, or whole numbers without a gap or in the rows' order.
@@ -60,7 +60,7 @@ def row_facts(data: Dataset) -> RowFacts:
     named = [name for name in data.feature_names if _IDENTIFIER.search(name)]
     return RowFacts(
         rows=len(data.target),
-        duplicates=int(labeled.duplicated(keep=False).sum()),
+        duplicates=int(labeled.duplicated().sum()),
         identifiers=tuple(name for name in named if not data.features[name].is_unique),
         rarest=(int(counts[rarest]), data.class_names[rarest]),
         numberings=tuple(name for name in data.feature_names if _numbers_rows(name, data.features[name])),
@@ -81,23 +81,17 @@ def _numbers_rows(name: str, column: pd.Series) -> bool:
 
 def of_data(name: str, facts: RowFacts, config: JobConfig) -> Iterator[str]:
     """What is to be known of the rows: duplicates, shared identifiers, a class with fewer rows than folds."""
-    grouped = config.data.groups is not None
-    if facts.duplicates and not grouped:
-        twice = {"data": name, "count": facts.duplicates}
-        yield (
-            say(
-                "{data}: {count} rows stand in the table more than once, so that the same row may train a model and "
-                "test it; remove the copies, or keep them together by data.groups.",
-                **twice,
-            )
-            if config.data.name == "csv"
-            else say(
-                "{data}: {count} rows stand in the table more than once, so that the same row may train a model and "
-                "test it.",
-                **twice,
-            )
+    has_groups = config.data.groups is not None
+    if facts.duplicates and not has_groups:
+        told = say_number(
+            "{data}: {number} row repeats an earlier one, so that the same row may train a model and test it.",
+            "{data}: {number} rows repeat an earlier one, so that the same row may train a model and test it.",
+            facts.duplicates,
+            data=name,
         )
-    if facts.identifiers and not grouped:
+        mend = say("Remove the copies, or keep them together by data.groups.")
+        yield sentences([told, mend]) if config.data.name == "csv" else told
+    if facts.identifiers and not has_groups:
         yield say(
             "{data}: rows share values of {columns}, which is named like an identifier; such rows stand in training "
             "and in test parts, and a model may know them again. If they belong together, set data.groups={first}; "

@@ -190,7 +190,7 @@ def dataset_row(dataset: RecordedDataset, digest: str) -> DatasetRow:
     profile: dict[str, Any] = {"num_rows": dataset.rows, "num_features": len(columns), "num_classes": dataset.classes}
     if facts is not None:
         profile |= {
-            "duplicate_rows": facts.duplicates,
+            "repeated_rows": facts.duplicates,
             "identifiers": facts.identifiers[:MOST_IDENTIFIERS],
             "numberings": facts.numberings[:MOST_IDENTIFIERS],
             "rarest_class": facts.rarest,
@@ -209,10 +209,12 @@ def recorded_dataset(row: DatasetRow) -> RecordedDataset:
     """Read back what `dataset_row` wrote; an older version wrote no facts of the rows."""
     profile = json.loads(row.profile or "{}")
     facts = None
-    if "duplicate_rows" in profile:
+    if "rarest_class" in profile:
         rarest, label = profile["rarest_class"]
         identifiers, numberings = (tuple(profile.get(key, ())) for key in ("identifiers", "numberings"))
-        facts = RowFacts(profile["num_rows"], profile["duplicate_rows"], identifiers, (rarest, label), numberings)
+        # An older version counted the rows that have a copy, of which half at least repeat an earlier one.
+        duplicates = profile.get("repeated_rows", (profile.get("duplicate_rows", 0) + 1) // 2)
+        facts = RowFacts(profile["num_rows"], duplicates, identifiers, (rarest, label), numberings)
     return RecordedDataset(
         name=row.name,
         source=json.loads(row.source)["uri"],

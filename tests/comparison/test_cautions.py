@@ -151,7 +151,8 @@ PLAIN = RowFacts(100, 0, (), (50, "yes"))
 def test_rows_that_stand_twice_are_told_with_what_to_do() -> None:
     facts = replace(PLAIN, duplicates=6)
     (told,) = of_rows(facts)
-    assert told.startswith("mine: 6 rows stand in the table more than once")
+    assert told.startswith("mine: 6 rows repeat an earlier one")
+    assert of_rows(replace(PLAIN, duplicates=1))[0].startswith("mine: 1 row repeats an earlier one")
     assert "data.groups" not in told  # a bundled data set has no column to group by
     (told,) = of_rows(facts, data={"name": "csv", "path": "mine.csv"})
     assert "keep them together by data.groups" in told
@@ -221,7 +222,7 @@ def test_facts_of_a_file(tmp_path: Path) -> None:
     path.write_text("\n".join([header, *rows, "p4,9,blue,maybe"]))
     facts = row_facts(load("csv", path=path, missing="impute"))
     # The third and fourth row are the same, the fifth has another label; two rows lack the same value.
-    assert facts == RowFacts(rows=8, duplicates=4, identifiers=("Patient",), rarest=(1, "maybe"))
+    assert facts == RowFacts(rows=8, duplicates=2, identifiers=("Patient",), rarest=(1, "maybe"))
     unique = "\n".join(f"{place},{place % 3},{'ab'[place % 2]}" for place in range(6))
     path.write_text(f"id,width,label\n{unique}\n")
     assert row_facts(load("csv", path=path)) == RowFacts(6, 0, (), (3, "a"))
@@ -230,7 +231,7 @@ def test_facts_of_a_file(tmp_path: Path) -> None:
 def test_facts_of_iris() -> None:
     facts = row_facts(load("iris"))
     assert (facts.rows, facts.identifiers, facts.rarest) == (150, (), (50, "setosa"))
-    assert facts.duplicates == 2  # rows 102 and 143 of Fisher's table
+    assert facts.duplicates == 1  # in Fisher's table row 143 repeats row 102
 
 
 @pytest.mark.parametrize(

@@ -211,7 +211,7 @@ def test_data_sets_are_described_and_warned_of_each_by_itself(store: Store) -> N
     assert {"Data: iris", "Data: my data"} <= set(report.method)
     assert report.method["Data: iris"].startswith("iris: 20 rows, 3 features (a, b, c), 2 classes; a test's own rows;")
     duplicates, identifier, rare = report.notes
-    assert duplicates.startswith("iris: 4 rows stand in the table more than once")
+    assert duplicates.startswith("iris: 4 rows repeat an earlier one")
     assert "named like an identifier" in identifier
     assert rare.startswith("my data: the class rare has 3 rows, fewer than the 5 folds")
     assert [picture.name for picture in report.pictures] == ["differences", "models"]

@@ -129,6 +129,14 @@ def test_the_facts_of_the_rows_are_read_back(store, sweep, make_job):
     assert (described.rows, described.classes) == (20, 2)
 
 
+def test_rows_that_an_older_version_counted_with_their_originals_are_counted_without(store, sweep, make_job):
+    job = make_job(dataset=dataclasses.replace(make_job().dataset, facts=RowFacts(20, 1, (), (10, "no"))))
+    row = records.dataset_row(job.dataset, "ab" * 32)
+    profile = row.profile.replace('"repeated_rows": 1', '"duplicate_rows": 2')
+    assert profile != row.profile
+    assert records.recorded_dataset(dataclasses.replace(row, profile=profile)).facts == job.dataset.facts
+
+
 def test_a_job_that_was_cut_off_while_it_was_written_is_missing(store, make_job):
     """Over the network a run is RUNNING until it is whole; what a killed process leaves has no files."""
     jobs = [{"digest": "whole"}, {"digest": "cut off"}]
