@@ -11,7 +11,7 @@ from src.comparison.held_out import HeldOut, held_out_models
 from src.config import check, flatten
 from src.evaluation.metrics import METRICS
 from src.evaluation.results import Failure, JobResult
-from src.tracking import artifacts, reading
+from src.tracking import artifacts, reading, records
 from src.tracking.artifacts import config_bytes, read_config, yaml_bytes
 from src.tracking.records import HELD_OUT, PARENT, SEARCH
 from src.tracking.runs import finish_sweep, set_held_out, start_sweep
