@@ -2,8 +2,9 @@
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -125,14 +126,10 @@ def of_data(name: str, facts: RowFacts, config: JobConfig) -> Iterator[str]:
 def of_families(families: Sequence[Family], metric: str) -> Iterator[str]:
     """What is to be known of the candidates of each data set; effort is told once, of the most unequal."""
     for family in families:
-        told = [
-            *at_edges(family.candidates),
-            *far_folds(family.candidates, metric),
-            *without_solution(family.candidates),
-        ]
-        for sentence in told:
+        candidates = family.candidates
+        for sentence in chain(at_edges(candidates), far_folds(candidates, metric), without_solution(candidates)):
             yield say("On {data}: {sentence}", data=family.data, sentence=sentence) if len(families) > 1 else sentence
-    yield from unequal_effort([family.candidates for family in families if family.candidates])
+    yield from unequal_effort(family.candidates for family in families if family.candidates)
 
 
 def at_edges(candidates: Sequence[Candidate]) -> Iterator[str]:
@@ -158,21 +155,18 @@ def at_edges(candidates: Sequence[Candidate]) -> Iterator[str]:
         )
 
 
-def unequal_effort(groups: Sequence[Sequence[Candidate]]) -> Iterator[str]:
+def unequal_effort(groups: Iterable[Sequence[Candidate]]) -> Iterator[str]:
     """The data set with by far the most unequal effort: the more settings are tried, the better the best one looks."""
     by_effort = [sorted(candidates, key=lambda one: len(one.settings)) for candidates in groups]
-    ends = [(candidates[0], candidates[-1]) for candidates in by_effort]
-    ratios = [len(most.settings) / len(least.settings) for least, most in ends]
-    if max(ratios, default=0) >= UNEQUAL:
-        least, most = ends[int(np.argmax(ratios))]
+    ends = [(group[0], group[-1]) for group in by_effort]
+    ends.sort(key=lambda pair: len(pair[0].settings) / len(pair[1].settings))
+    for least, most in ends[:1]:
         many, few = len(most.settings), len(least.settings)
-        yield say(
-            "Tuned with unequal effort: {many} settings of {most}, {few} of {least}.",
-            many=many,
-            most=most.name,
-            few=few,
-            least=least.name,
-        )
+        if many >= UNEQUAL * few:
+            names = {"most": most.name, "least": least.name}
+            yield say(
+                "Tuned with unequal effort: {many} settings of {most}, {few} of {least}.", many=many, few=few, **names
+            )
 
 
 def far_folds(candidates: Sequence[Candidate], metric: str) -> Iterator[str]:
@@ -202,21 +196,18 @@ def without_solution(candidates: Sequence[Candidate]) -> Iterator[str]:
 
     Larger weights then fit better without end (Albert and Anderson, Biometrika 71, 1984).
     """
-    for candidate in candidates:
-        for setting in candidate.settings:
-            if candidate.model != CONVERGED or setting.flat["training.l2"] != 0:
-                continue
-            right = setting.on_folds("train/accuracy") == 1
-            if right.any():
-                parts = say_number("{number} training part", "{number} training parts", len(right))
-                yield say(
-                    "{model} without a penalty (l2=0) has every row of {separable} of {parts} right: there no weights "
-                    "are the best, as larger ones fit better without end, and the solver takes long to stop. A "
-                    "penalty, such as training.l2=1e-4, gives it a solution.",
-                    model=candidate.name,
-                    separable=right.sum(),
-                    parts=parts,
-                )
+    solved = [one for one in candidates if one.model == CONVERGED]
+    for candidate, setting in ((one, setting) for one in solved for setting in one.settings):
+        right = setting.on_folds("train/accuracy") == 1
+        if setting.flat["training.l2"] == 0 and right.any():
+            yield say(
+                "{model} without a penalty (l2=0) has every row of {separable} of {parts} right: there no weights are "
+                "the best, as larger ones fit better without end, and the solver takes long to stop. A penalty, such "
+                "as training.l2=1e-4, gives it a solution.",
+                model=candidate.name,
+                separable=right.sum(),
+                parts=say_number("{number} training part", "{number} training parts", len(right)),
+            )
 
 
 def _by_chance(candidate: Candidate, middle: float, metric: str) -> float:

@@ -120,12 +120,7 @@ def named_baselines(candidates: Sequence[Candidate], baselines: Sequence[str]) -
 
 
 def check_baselines(baselines: Sequence[str], names_by_data: Sequence[Sequence[str]]) -> None:
-    """Refuse `comparison.baselines` that name no candidate, or leave nothing to compare with them.
-
-    Raises
-    ------
-    ComparisonError
-    """
+    """Raise ComparisonError if `comparison.baselines` name no candidate, or leave nothing to compare with them."""
     candidates = tuple(dict.fromkeys(name for names in names_by_data for name in names))
     for name in baselines:
         if label_of(name) not in candidates:

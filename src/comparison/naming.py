@@ -148,13 +148,6 @@ def data_name(data: DataConfig) -> str:
     return Path(data.path).stem if data.name == "csv" and data.path else data.name
 
 
-def data_labels(names: Sequence[str], digests: Sequence[str]) -> list[str]:
-    """Tell data sets of the same name apart by the digest of their content."""
-    pairs = list(zip(names, digests, strict=True))
-    known = grouped(set(pairs))
-    return [name if len(known[name]) == 1 else f"{name} {digest[:8]}" for name, digest in pairs]
-
-
 def candidate_names(flats: Sequence[Mapping[str, Any]], most_settings: int) -> list[str]:
     """Name the candidate that each job of one data set belongs to.
 
@@ -189,9 +182,11 @@ def _choice_names(flats: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> li
 
 
 def by_data(jobs: Sequence[RecordedJob]) -> dict[str, list[RecordedJob]]:
-    """The jobs of each data set, by what it is called."""
-    labels = data_labels([job.data for job in jobs], [job.data_digest for job in jobs])
-    return grouped(zip(labels, jobs, strict=True))
+    """The jobs of each data set by what it is called; those of one name are told apart by their content's digest."""
+    digests = grouped({(job.data, job.data_digest) for job in jobs})
+    return grouped(
+        (job.data if len(digests[job.data]) == 1 else f"{job.data} {job.data_digest[:8]}", job) for job in jobs
+    )
 
 
 def grouped(pairs: Iterable[tuple[Key, Value]]) -> dict[Key, list[Value]]:

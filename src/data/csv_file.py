@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from src.data.column import MISSING_CELLS, MISSING_CELLS_TEXT, Column, parse_number
 from src.data.dataset import DataError, Dataset
-from src.data.table import Keys, Reading, Table, read_table
+from src.data.table import MISSING_CELLS, MISSING_CELLS_TEXT, Column, Keys, Reading, Table, parse_number, read_table
 from src.words import counted, first_of, plural, shortened
 
 _LARGEST = 1e100  # the variance of larger numbers overflows
@@ -49,17 +49,12 @@ class CsvFile(Reading):
 
 
 def load_csv(asked: CsvFile) -> Dataset:
-    """Read a CSV file whose rows are samples.
+    """Read a CSV file whose rows are samples, as a data set named after it.
 
-    Returns
-    -------
-    Dataset : named after the file. Its classes are the target's labels as they are written, sorted as text, or by value
-        when every label is a number.
+    Its classes are the target's labels as they are written, sorted as text, or by value when every label is a number.
 
-    Raises
-    ------
-    DataError : the file does not fit, or what is asked of it. The text has a line for each faulty column: where, what,
-        how to mend it.
+    Raises DataError if the file does not fit, or what is asked of it. The text has a line for each faulty column:
+    where, what, how to mend it.
     """
     table = read_table(asked)
     if len(table.columns) == 1:
@@ -75,8 +70,8 @@ def load_csv(asked: CsvFile) -> Dataset:
         *(_header_problems(table, labels, features) if asked.header else ()),
         *_target_problems(labels),
         *(_weight_problems(weights) if weights else ()),
-        *(_split_problems(groups, "groups", "group") if groups else ()),
-        *(_split_problems(fold, "fold", "fold") if fold else ()),
+        *(_split_problems(groups, "groups") if groups else ()),
+        *(_split_problems(fold, "fold") if fold else ()),
         *feature_problems(features, asked, learned=True),
     )
     if fold:
@@ -211,9 +206,9 @@ def _weight_problems(column: Column) -> Iterator[str]:
         )
 
 
-def _split_problems(column: Column, key: str, word: str) -> Iterator[str]:
+def _split_problems(column: Column, key: Literal["groups", "fold"]) -> Iterator[str]:
     """What is wrong with the column of groups or of given folds, taken by itself."""
-    where = f"{key} column {column.name!r}"
+    where, word = f"{key} column {column.name!r}", key.removesuffix("s")
     if column.missing_lines:
         yield f"{where}: no {word} in {_lines(column.missing_lines)}: write the {word} or remove the row."
     elif len(column.labels) == 1:

@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from src.data.column import Column
 from src.data.csv_file import feature_frame, feature_problems, refuse
 from src.data.dataset import DataError, Dataset
-from src.data.table import KEYS, Reading, Table, read_table
+from src.data.table import KEYS, Column, Reading, Table, read_table
 from src.words import counted, did_you_mean, first_of
 
 if TYPE_CHECKING:
@@ -24,22 +23,16 @@ _TEST = replace(KEYS, path="data.test", mend_separator="save it with the separat
 
 
 def read_rows(asked: Reading, columns: Mapping[str, bool]) -> tuple[Table, pd.DataFrame]:
-    """Read rows for a model that is fitted already.
+    """Read rows for a model that is fitted already: as a table of text, and as the model's columns (n, columns).
+
+    Those are in the model's order, as in `Dataset.features`. Raises DataError if the file does not fit: where, what,
+    how to mend it.
 
     Parameters
     ----------
     asked : the file and how it is read; 'impute' where the model fills in missing values.
     columns : the columns that the model takes, by name, and whether each holds numbers. The file may have others, and
         in any order.
-
-    Returns
-    -------
-    tuple : the file as a table of text, and the model's columns (n, columns) in the model's order, as in
-        `Dataset.features`.
-
-    Raises
-    ------
-    DataError : the file does not fit: where, what, how to mend it.
     """
     table = read_table(asked)
     kinds = dict(zip(_columns(table, columns, "the model takes"), columns.values(), strict=True))
@@ -50,20 +43,14 @@ def read_rows(asked: Reading, columns: Mapping[str, bool]) -> tuple[Table, pd.Da
 def read_test(learned: Dataset, **how: Any) -> Dataset:
     """Read the rows that models of `learned`, the user's own file, are to be tested on: as that file was read.
 
+    They have the columns, kinds and classes of `learned`, some of which may have no row; no weights or groups. Raises
+    DataError if the file does not fit, a label is none of the classes, or it holds the very rows of `learned`.
+
     Parameters
     ----------
     learned : what the models learn.
     how : arguments of `Reading`, but for `keys`: the path, and the others as for `learned`. The file holds at least the
         columns that are learned from and the target, by name (x0, x1, ... without a header).
-
-    Returns
-    -------
-    Dataset : with the columns, kinds and classes of `learned`, some of which may have no row; without weights or
-        groups.
-
-    Raises
-    ------
-    DataError : the file does not fit, a label is none of the classes, or it holds the very rows of `learned`.
     """
     asked = Reading(keys=_TEST, **how)
     table = read_table(asked)

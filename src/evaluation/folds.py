@@ -45,7 +45,8 @@ def make_folds(
     As many folds as rows are leave-one-out: fold i tests row i. As many folds as groups are leave-one-group-out, in the
     order of the groups' codes.
 
-    Nothing but the arguments decides the split, so every model of the same data and seed gets the same folds. Each
+    There are ``folds * repeats`` of them, repeat by repeat; row indices are those of the whole data set. Nothing but
+    the arguments decides the split, so every model of the same data and seed gets the same folds. Each
     repeat has a seed of its own: the first repeats do not change when more are asked for.
 
     Parameters
@@ -60,14 +61,8 @@ def make_folds(
     inside : the outer fold whose training part alone is split, once, for nested cross-validation; its test rows are in
         no fold.
 
-    Returns
-    -------
-    tuple of Fold : ``folds * repeats`` of them, repeat by repeat; row indices are those of the whole data set.
-
-    Raises
-    ------
-    EvaluationError : if there are more folds than rows or groups, or (stratified) than rows of the rarest class; if
-        leaving one out is to be repeated; if leaving one out, or a group, leaves one class to train on.
+    Raises EvaluationError if there are more folds than rows or groups, or (stratified) than rows of the rarest class;
+    if leaving one out is to be repeated; if leaving one out, or a group, leaves one class to train on.
     """
     part = np.arange(len(target)) if inside is None else inside.train
     rows = _Rows(target[part], class_names, None if groups is None else groups[part], groups_name, inside is not None)

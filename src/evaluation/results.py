@@ -92,18 +92,15 @@ class JobResult:
     def metrics(self) -> dict[str, float]:
         """Summarize the folds in one number for each name.
 
-        Returns
-        -------
-        dict
-            ``test/...`` and ``train/...``: each metric's mean over folds; ``std/...``: the sample standard deviation
-            over folds (ddof=1) of the test score; ``time/fit``: seconds of training, all folds; ``epochs``: mean
-            over folds; ``diverged``: number of folds whose network diverged; ``parameters``: the most numbers learned
-            in a fold, if known; ``check/gradient_error``: the largest, if checked. A mean over folds of which one
-            diverged is NaN: the rest alone would flatter the setting.
+        ``test/...`` and ``train/...``: each metric's mean over folds; ``std/...``: the sample standard deviation over
+        folds (ddof=1) of the test score; ``time/fit``: seconds of training, all folds; ``epochs``: mean over folds;
+        ``diverged``: number of folds whose network diverged; ``parameters``: the most numbers learned in a fold, if
+        known; ``check/gradient_error``: the largest, if checked. A mean over folds of which one diverged is NaN: the
+        rest alone would flatter the setting.
 
-            Where every test part is a single row (leave-one-out), a metric that is no mean over rows has no value in
-            a fold. Its ``test/...`` is then that of a repeat's out-of-fold predictions put together, mean over
-            repeats, and its ``std/...`` is NaN.
+        Where every test part is a single row (leave-one-out), a metric that is no mean over rows has no value in a
+        fold. Its ``test/...`` is then that of a repeat's out-of-fold predictions put together, mean over repeats, and
+        its ``std/...`` is NaN.
         """
         test = {name: [fold.test_scores[name] for fold in self.folds] for name in METRICS}
         train = {name: [fold.train_scores[name] for fold in self.folds] for name in METRICS}
@@ -165,11 +162,8 @@ class JobResult:
 
         The epochs are those of all folds together; a fold without a point at one of them is interpolated linearly.
         A fold that stopped early keeps its last value from there on, as the network it would predict with does. Where
-        a fold has diverged there is no mean: NaN from the first epoch without a finite value.
-
-        Returns
-        -------
-        Curve or None : None if no fold has a curve.
+        a fold has diverged there is no mean: NaN from the first epoch without a finite value. None if no fold has a
+        curve.
         """
         with_curve = [(fold.curve, fold.diverged_epoch is not None) for fold in self.folds if fold.curve is not None]
         if not with_curve:
