@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.evaluation.metrics import score
-from src.evaluation.significance import holm, mcnemar, wilson_interval
+from src.evaluation.shares import wilson_interval
+from src.evaluation.significance import holm, mcnemar
 
 
 @dataclass(frozen=True)

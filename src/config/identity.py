@@ -27,7 +27,7 @@ NUMERICAL = (
 )
 NOT_NUMERICAL = (
     *("network/derivation.py", "network/tracing.py", "evaluation/significance.py"),
-    *("evaluation/warned.py", "models/kept.py", "data/new_rows.py"),
+    *("evaluation/shares.py", "evaluation/warned.py", "models/kept.py", "data/new_rows.py"),
 )
 NUMERICAL_LIBRARIES = ("numpy", "scipy", "scikit-learn")
 

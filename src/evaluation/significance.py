@@ -173,15 +173,3 @@ def mcnemar(only_one: int, only_other: int) -> float:
     """
     rows = only_one + only_other
     return min(1.0, 2 * float(bdtr(min(only_one, only_other), rows, 0.5))) if rows else 1.0
-
-
-def wilson_interval(share: ArrayLike, rows: ArrayLike, level: float) -> tuple[FloatArray, FloatArray]:
-    """The confidence interval of a share of rows that are drawn independently.
-
-    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927). `share` and
-    `rows` may be arrays of one shape.
-    """
-    p, n, z = np.asarray(share, np.float64), np.asarray(rows, np.float64), ndtri((1 + level) / 2)
-    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
-    reach = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    return centre - reach, centre + reach

@@ -15,7 +15,8 @@ from statsmodels.stats import contingency_tables, proportion
 from statsmodels.stats.multitest import multipletests
 
 from src.errors import UserError
-from src.evaluation.significance import PairedDifference, holm, mcnemar, paired_difference, wilson_interval
+from src.evaluation.shares import wilson_interval
+from src.evaluation.significance import PairedDifference, holm, mcnemar, paired_difference
 
 
 @st.composite

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from src.evaluation.results import OutOfFold
-from src.evaluation.significance import wilson_interval
+from src.evaluation.shares import wilson_interval
 from src.language import say, say_number
 from src.report.material import Grid
 from src.report.style import (
