@@ -75,16 +75,10 @@ class Candidate:
         return setting_text(self.best.flat, self.tuned)
 
 
-@dataclass(frozen=True, eq=False)
-class Found:
-    """The candidates of a data set, best first, and a sentence for each thing that is left out."""
-
-    candidates: tuple[Candidate, ...]
-    left_out: tuple[str, ...]
-
-
-def find(data: str, jobs: Sequence[RecordedJob], metric: str, confidence: float, *, searched: bool = False) -> Found:
-    """Find the candidates of one data set, and each one's honest scores.
+def find(
+    data: str, jobs: Sequence[RecordedJob], metric: str, confidence: float, *, searched: bool = False
+) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
+    """Find the candidates of one data set, best first, and say in a sentence what is left out, each thing by itself.
 
     Parameters
     ----------
@@ -115,7 +109,7 @@ def find(data: str, jobs: Sequence[RecordedJob], metric: str, confidence: float,
         )
     scores, losses = [one.mean for one in found], [one.log_loss for one in found]
     places = ranking.order(scores, losses, [one.best.simplicity for one in found], metric)
-    return Found(tuple(found[place] for place in places), tuple(left_out))
+    return tuple(found[place] for place in places), tuple(left_out)
 
 
 def choose_by_other_folds(

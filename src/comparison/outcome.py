@@ -108,14 +108,14 @@ def compare_jobs(
     boards, found, left_out = {}, [], []
     groups = by_data(jobs)
     for data, group in groups.items():
-        part = candidates.find(data, group, metric, options.confidence, searched=searched)
-        standing = {setting.first.setting for candidate in part.candidates for setting in candidate.settings}
+        ours, told = candidates.find(data, group, metric, options.confidence, searched=searched)
+        standing = {setting.first.setting for candidate in ours for setting in candidate.settings}
         ranked = ranking.ranked(settings_of(group), metric)
         # Those that stand for a candidate first, else one seed could beat the mean of many.
         boards[data] = tuple(sorted(ranked, key=lambda setting: setting.first.setting not in standing))
-        found.append(Family(data, part.candidates) if incomplete else families.compare(data, part.candidates, options))
+        found.append(Family(data, ours) if incomplete else families.compare(data, ours, options))
         several = len(groups) > 1
-        left_out += [say("On {data}: {sentence}", data=data, sentence=one) if several else one for one in part.left_out]
+        left_out += [say("On {data}: {sentence}", data=data, sentence=one) if several else one for one in told]
     refusals = [family.refusal for family in found if family.refusal]
     compared = any(family.comparisons for family in found)
     refusal = incomplete or (refusals[0] if refusals and not compared else None)

@@ -30,8 +30,8 @@ def asked(**options: object) -> ComparisonConfig:
 
 def family(jobs: Sequence[Given], **options: object) -> Family:
     wanted = asked(**options)
-    found = find("made", [job_of(one) for one in jobs], wanted.metric, wanted.confidence)
-    return compare("made", found.candidates, wanted)
+    candidates, _ = find("made", [job_of(one) for one in jobs], wanted.metric, wanted.confidence)
+    return compare("made", candidates, wanted)
 
 
 def pair(ours: Sequence[float], theirs: Sequence[float], rows: int = 1000, **options: object) -> Comparison:

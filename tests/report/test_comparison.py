@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src.comparison.cautions import RowFacts
 from src.comparison.errors import ComparisonError
 from src.comparison.outcome import Outcome, compare_sweeps
 from src.comparison.record import RecordedSweep
@@ -199,7 +198,7 @@ def test_a_search_is_told_as_one(store: Store) -> None:
 
 
 def test_data_sets_are_described_and_warned_of_each_by_itself(store: Store) -> None:
-    facts = {"iris": RowFacts(20, 4, (), (10, "no")), "my data": RowFacts(20, 0, ("person",), (3, "rare"))}
+    facts = {"iris": {"duplicates": 4}, "my data": {"identifiers": ("person",), "rarest": (3, "rare")}}
     jobs = [
         model(name, scores, dataset=data, data=data[0] * 64, folds=data, facts=facts[data])
         for data in facts

@@ -187,7 +187,7 @@ def trial_of(study: Study, scheme: Scheme, scores: Scores, within: Scores | None
         Each learner's true accuracy.
     """
     jobs = recorded(study, scheme, scores, within if study.procedure == "nested" else None)
-    family = compare(_DATA, find(_DATA, jobs, METRIC, OPTIONS.confidence).candidates, OPTIONS)
+    family = compare(_DATA, find(_DATA, jobs, METRIC, OPTIONS.confidence)[0], OPTIONS)
     true = {one.name: truth[int(one.best.first.run_id)] for one in family.candidates}
     differences = [true[one.model] - true[one.baseline] for one in family.comparisons]
     told = list(zip(family.comparisons, differences, strict=True))
