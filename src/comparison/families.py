@@ -11,14 +11,14 @@ Strassburger and Bretz, Statistics in Medicine 27:4914, 2008). So an interval an
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
-from src.comparison.candidates import NETWORK, Candidate, difference
+from src.comparison.candidates import MOST_SETTINGS, NETWORK, Candidate, difference
 from src.comparison.errors import ComparisonError
 from src.comparison.jobs import FloatArray
-from src.comparison.naming import label_of
+from src.comparison.naming import candidate_names, label_of
 from src.config.kinds import Kind
 from src.config.messages import bad_value
 from src.config.schema import ComparisonConfig
@@ -119,8 +119,12 @@ def named_baselines(candidates: Sequence[Candidate], baselines: Sequence[str]) -
     return []
 
 
-def check_baselines(baselines: Sequence[str], names_by_data: Sequence[Sequence[str]]) -> None:
-    """Raise ComparisonError if `comparison.baselines` name no candidate, or leave nothing to compare with them."""
+def check_baselines(baselines: Sequence[str], flats_by_data: Iterable[Sequence[Mapping[str, Any]]]) -> None:
+    """Raise ComparisonError if `comparison.baselines` name no candidate, or leave nothing to compare with them.
+
+    `flats_by_data` holds `RecordedJob.flat` of the jobs of each data set.
+    """
+    names_by_data = [candidate_names(flats, MOST_SETTINGS) for flats in flats_by_data]
     candidates = tuple(dict.fromkeys(name for names in names_by_data for name in names))
     for name in baselines:
         if label_of(name) not in candidates:

@@ -9,7 +9,7 @@ from src.comparison.candidates import Candidate
 from src.comparison.errors import ComparisonError
 from src.comparison.families import Comparison, Family
 from src.comparison.jobs import RecordedJob, Setting, settings_of
-from src.comparison.naming import by_data, candidate_names
+from src.comparison.naming import by_data
 from src.comparison.record import RecordedSweep
 from src.config.schema import ComparisonConfig
 from src.language import say
@@ -144,9 +144,6 @@ def compare_sweeps(sweeps: Sequence[RecordedSweep], options: ComparisonConfig | 
     searched = any(sweep.searched for sweep in sweeps)
     if not searched:
         groups = by_data(jobs).values()
-        families.check_baselines(
-            asked.baselines,
-            [candidate_names([job.flat for job in group], candidates.MOST_SETTINGS) for group in groups],
-        )
+        families.check_baselines(asked.baselines, ([job.flat for job in group] for group in groups))
     incomplete = next((sweep.incomplete for sweep in sweeps if sweep.incomplete), None)
     return compare_jobs(jobs, asked, searched=searched, incomplete=incomplete)

@@ -151,12 +151,6 @@ class JobResult:
         scores = class_scores(*_pooled(self.folds))
         return {**scores, "support": scores["support"] / len(self._repeats)}
 
-    def fold_metrics(self) -> list[tuple[str, float, int]]:
-        """Test scores fold by fold: ``("fold/accuracy", value, step)``, the step counted over all repeats."""
-        return [
-            (f"fold/{name}", fold.test_scores[name], step) for name in METRICS for step, fold in enumerate(self.folds)
-        ]
-
     def mean_curve(self) -> Curve | None:
         """Average the folds' learning curves.
 

@@ -14,6 +14,7 @@ from src.comparison.record import RecordedDataset
 from src.config import JobConfig, flatten
 from src.config.identity import used_keys
 from src.escaping import masked
+from src.evaluation.metrics import METRICS
 from src.evaluation.results import Failure, JobResult
 
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
@@ -169,7 +170,10 @@ def metric_points(metrics: Mapping[str, float], result: JobResult, curve_points:
         fold as the step, ``curve/train_loss`` and ``curve/test_loss`` with the epoch as the step (at most
         `curve_points` of them). Each (name, step) once. NaN is kept; MLflow stores an infinity as the largest float.
     """
-    points = [(name, value, 0) for name, value in metrics.items()] + result.fold_metrics()
+    points = [(name, value, 0) for name, value in metrics.items()]
+    points += [
+        (f"fold/{name}", fold.test_scores[name], step) for name in METRICS for step, fold in enumerate(result.folds)
+    ]
     curve = result.mean_curve()
     if curve is None or curve_points < 1:
         return points

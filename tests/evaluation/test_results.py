@@ -186,13 +186,6 @@ def test_a_single_fold_has_no_deviation() -> None:
     assert math.isnan(JobResult((fold_result(),)).metrics()["std/accuracy"])
 
 
-def test_fold_metrics_count_steps_over_all_repeats() -> None:
-    result = JobResult(tuple(fold_result(number, accuracy=number / 10) for number in range(4)))
-    rows = result.fold_metrics()
-    assert [row for row in rows if row[0] == "fold/accuracy"] == [("fold/accuracy", k / 10, k) for k in range(4)]
-    assert len(rows) == 4 * len(METRICS)
-
-
 def test_mean_curve_averages_both_losses() -> None:
     mean = job(curve([1, 2, 3], [3, 2, 1], [4, 3, 3]), curve([1, 2, 3], [5, 2, 0], [4, 4, 4])).mean_curve()
     assert mean is not None
