@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from src.comparison.cautions import RowFacts
 from src.comparison.jobs import RecordedJob
 from src.comparison.naming import data_name
 from src.comparison.outcome import Outcome, compare_jobs
@@ -50,7 +49,7 @@ class Given:
     rows: int = 20
     classes: tuple[str, ...] = CLASSES
     features: tuple[str, ...] = ("a", "b", "c")
-    facts: RowFacts | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
     parameters: int | None = 9
     code_version: str = "one"
 
@@ -223,13 +222,13 @@ class Ended:
 def ended_of(given: Given) -> Ended:
     """What `src.command` would write of a job."""
     now = time.time()
-    facts = given.facts or RowFacts(given.rows, 0, (), (given.rows // len(given.classes), given.classes[0]))
-    columns = dict.fromkeys(given.features, "double")
+    rarest = given.rows // len(given.classes), given.classes[0]
+    facts = {"columns": dict.fromkeys(given.features, "double"), "rarest": rarest, **given.facts}
     return Ended(
         job=job_of(given, run_id=""),
         outcome=result_of(given) if given.fate == "FINISHED" else Failure("ValueError", "no luck", "Traceback"),
         started=now - 1,
         ended=now,
-        dataset=RecordedDataset(given.dataset, "a test's own rows", given.rows, len(given.classes), columns, facts),
+        dataset=RecordedDataset(given.dataset, "a test's own rows", given.rows, len(given.classes), **facts),
         class_names=given.classes,
     )

@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 
-from src.comparison.candidates import MOST_SETTINGS
 from src.comparison.families import check_baselines
-from src.comparison.naming import candidate_names
 from src.config import ConfigError
 from src.config.schema import SweepConfig
 from src.kernels import require
@@ -63,5 +61,4 @@ def check_command(jobs: Sequence[Job], *, searched: bool) -> None:
             "data are not ranked together. Register from a sweep over one of them."
         )
     if not searched:  # whose candidates show as it goes on
-        names_by_data = [candidate_names([job.flat for job in group], MOST_SETTINGS) for group in by_data.values()]
-        check_baselines(settings.comparison.baselines, names_by_data)
+        check_baselines(settings.comparison.baselines, ([job.flat for job in group] for group in by_data.values()))

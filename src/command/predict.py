@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from src.data.new_rows import imputes, read_rows, unknown_categories
-from src.data.table import Keys
+from src.data.table import Keys, Reading
 from src.language import listed, say_number
 from src.models.kept import answer
 from src.tracking import artifacts
@@ -81,9 +81,14 @@ def predict(
     """
     kept = find_model(open_store(uri), model, allow)
     preprocess = kept.pipeline[0]
-    table, features = read_rows(
-        rows, kept.columns, separator=separator, header=header, impute=imputes(preprocess), keys=KEYS
+    asked = Reading(
+        path=rows,
+        separator=separator,
+        header=header,
+        missing="impute" if imputes(preprocess) else "refuse",
+        keys=KEYS,
     )
+    table, features = read_rows(asked, kept.columns)
     given = pd.DataFrame({column.name: column.cells for column in table.columns})
     answers = answer(kept.pipeline, features, kept.class_names)
     return Predicted(pd.concat([given, answers], axis="columns"), unknown_categories(preprocess, features))

@@ -1,13 +1,9 @@
 """A job that has ended, as its record will hold it."""
 
-from functools import cache
-
-from src.comparison.cautions import row_facts
 from src.comparison.jobs import RecordedJob
 from src.comparison.naming import data_name
-from src.comparison.record import RecordedDataset
+from src.comparison.record import described
 from src.config.identity import code_version
-from src.data import Dataset
 from src.evaluation.results import Failure, JobResult
 from src.sweep.stacks import EndedJob
 from src.tracking.records import BLAS, NewRun
@@ -39,23 +35,9 @@ def record_of(ended: EndedJob, name: str, place: Sweep | NoSweep) -> tuple[Recor
         outcome,
         started=ended.started,
         ended=ended.ended,
-        dataset=_recorded_dataset(job.dataset),
+        dataset=described(job.dataset),
         class_names=job.dataset.class_names,
         overrides=job.overrides,
         tags={BLAS: ended.blas},
     )
     return recorded, run
-
-
-@cache
-def _recorded_dataset(data: Dataset) -> RecordedDataset:
-    """Return what the record holds of a job's data."""
-    kinds = {name: "double" for name in data.numeric_names} | {name: "string" for name in data.categorical_names}
-    return RecordedDataset(
-        name=data.name,
-        source=data.source,
-        rows=len(data.target),
-        classes=len(data.class_names),
-        columns={name: kinds[name] for name in data.feature_names},
-        facts=row_facts(data),
-    )

@@ -115,8 +115,7 @@ def across_data(families: Sequence[Family], options: ComparisonConfig) -> Across
     ranks = rankdata(np.round(quality, ranking.DIGITS), axis=0).mean(axis=1)  # equals share their mean rank
     by_rank = sorted(range(len(everywhere)), key=lambda place: (ranks[place], everywhere[place]))
     names, scores, ranks = tuple(everywhere[place] for place in by_rank), scores[by_rank], ranks[by_rank]
-    models = [found[0][name].model for name in names]
-    baselines = named_baselines(names, models, options.baselines)
+    baselines = named_baselines([found[0][name] for name in names], options.baselines)
     told, tested = pairs(names, baselines if len(baselines) < len(names) else [])
     is_tested = len(families) >= FEWEST_TESTED
     friedman = _friedman(scores) if is_tested and len(names) > 2 else None

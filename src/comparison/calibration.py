@@ -55,20 +55,16 @@ class Rates:
 
 def measured(procedure: Procedure, folds: int, repeats: int) -> Rates | None:
     """What was measured of a procedure with the nearest folds: 5 or 10, repeated or not, repeats over all seeds."""
-    if folds > _MOST_FOLDS:
-        return None
     nearest_folds = 5 if folds <= _FEW_FOLDS else 10
-    rates = [
-        one
-        for one in _table().get(procedure, ())
-        if one.folds == nearest_folds and (one.repeats * one.seeds > 1) == (repeats > 1)
-    ]
-    if not rates:
+    near = {
+        scheme[2:]: rates
+        for scheme, rates in _table().items()
+        if scheme[:2] == (procedure, nearest_folds) and (math.prod(scheme[2:]) > 1) == (repeats > 1)
+    }
+    if not near or folds > _MOST_FOLDS:
         return None
-    schemes = {(one.repeats, one.seeds) for one in rates}
-    nearest = min(schemes, key=lambda scheme: abs(math.log(math.prod(scheme) / repeats)))
-    found = [one for one in rates if (one.repeats, one.seeds) == nearest]
-    return Rates(nearest_folds, *nearest, min(one.low for one in found), max(one.high for one in found))
+    nearest = min(near, key=lambda scheme: abs(math.log(math.prod(scheme) / repeats)))
+    return Rates(nearest_folds, *nearest, low=min(near[nearest]), high=max(near[nearest]))
 
 
 def sentence(outcome: Outcome) -> str | None:
@@ -113,13 +109,10 @@ def _procedures(family: Family) -> list[Procedure]:
 
 
 @functools.cache
-def _table() -> dict[str, list[Rates]]:
-    """The measured rates of each procedure."""
+def _table() -> dict[tuple[str, int, int, int], list[float]]:
+    """The measured rates by procedure, folds, repeats and seeds."""
     rows = csv.DictReader(TABLE.read_text(encoding="utf-8").splitlines())
     return grouped(
-        (
-            row["procedure"],
-            Rates(int(row["folds"]), int(row["repeats"]), int(row["seeds"]), float(row["rate"]), float(row["rate"])),
-        )
+        ((row["procedure"], int(row["folds"]), int(row["repeats"]), int(row["seeds"])), float(row["rate"]))
         for row in rows
     )

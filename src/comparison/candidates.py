@@ -13,17 +13,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from src.comparison import ranking
 from src.comparison.errors import ComparisonError
 from src.comparison.jobs import LOG_LOSS, FloatArray, RecordedJob, Setting, mean, settings_of
 from src.comparison.naming import candidate_names, grouped, model_label, setting_text, tuned
-from src.evaluation.metrics import metric_of
+from src.evaluation.metrics import IntArray, metric_of
 from src.evaluation.significance import PairedDifference, paired_difference
 from src.language import listed, say, say_number
 
-IntArray = NDArray[np.int64]
 Selection = Literal["only", "other folds", "nested", "search"]
 
 NETWORK = "bp"
@@ -77,16 +75,10 @@ class Candidate:
         return setting_text(self.best.flat, self.tuned)
 
 
-@dataclass(frozen=True, eq=False)
-class Found:
-    """The candidates of a data set, best first, and a sentence for each thing that is left out."""
-
-    candidates: tuple[Candidate, ...]
-    left_out: tuple[str, ...]
-
-
-def find(data: str, jobs: Sequence[RecordedJob], metric: str, confidence: float, *, searched: bool = False) -> Found:
-    """Find the candidates of one data set, and each one's honest scores.
+def find(
+    data: str, jobs: Sequence[RecordedJob], metric: str, confidence: float, *, searched: bool = False
+) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
+    """Find the candidates of one data set, best first, and say in a sentence what is left out, each thing by itself.
 
     Parameters
     ----------
@@ -116,8 +108,8 @@ def find(data: str, jobs: Sequence[RecordedJob], metric: str, confidence: float,
             )
         )
     scores, losses = [one.mean for one in found], [one.log_loss for one in found]
-    places = ranking.order(scores, losses, [one.best.simplicity for one in found], metric) if found else ()
-    return Found(tuple(found[place] for place in places), tuple(left_out))
+    places = ranking.order(scores, losses, [one.best.simplicity for one in found], metric)
+    return tuple(found[place] for place in places), tuple(left_out)
 
 
 def choose_by_other_folds(
@@ -127,7 +119,7 @@ def choose_by_other_folds(
     blocks: IntArray,
     metric: str,
 ) -> IntArray:
-    """Choose a setting for each fold by the mean score of the other folds of its block.
+    """Choose a setting for each fold, shape (J,), by the mean score of the other folds of its block.
 
     Parameters
     ----------
@@ -136,10 +128,6 @@ def choose_by_other_folds(
         while there is another.
     simplicity : of each setting, see `src.comparison.ranking`.
     blocks : which repeat of which seed each fold belongs to, shape (J,).
-
-    Returns
-    -------
-    array of shape (J,) : the place of the best setting.
     """
     same = blocks == blocks[:, None]
     others = (same & ~np.eye(len(blocks), dtype=bool)).astype(float)
@@ -245,16 +233,15 @@ def _check_scored(values: FloatArray, setting: Setting, metric: str) -> None:
 
 def _complete(jobs: Sequence[RecordedJob]) -> tuple[list[Setting], list[str]]:
     """The settings that have a job for every seed, and a sentence for each kind of job that is left out."""
-    for seed in {job.config.seed for job in jobs}:
-        if len({job.folds_digest for job in jobs if job.config.seed == seed}) > 1:
-            raise ComparisonError(
-                say(
-                    "its jobs were scored on different folds (their cv settings differ), so that the best of them "
-                    "cannot be told."
-                )
-            )
-    settings = settings_of(jobs)
     seeds = {job.config.seed for job in jobs}
+    if len({(job.config.seed, job.folds_digest) for job in jobs}) > len(seeds):
+        raise ComparisonError(
+            say(
+                "its jobs were scored on different folds (their cv settings differ), so that the best of them cannot "
+                "be told."
+            )
+        )
+    settings = settings_of(jobs)
     complete = [setting for setting in settings if len(setting.jobs) == len(seeds)]
     if not complete:
         raise ComparisonError(say("none of its settings has a result for every seed."))

@@ -1,123 +1,63 @@
 """What a person should know before they take the numbers at their face value: a sentence each."""
 
 import math
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 import numpy as np
-import pandas as pd
-from pandas.api.types import is_numeric_dtype
 
 from src.comparison.candidates import Candidate
 from src.comparison.families import Family
 from src.comparison.jobs import mean
 from src.comparison.naming import distinct, grouped, numbers, short_keys, value_text
+from src.comparison.record import RecordedDataset
 from src.config import JobConfig
-from src.data import Dataset
 from src.evaluation.metrics import higher_is_better, metric_of
-from src.language import listed, say, say_number
+from src.language import listed, say, say_number, sentences
 
 UNEQUAL = 3  # times as many settings tried for one candidate as for another
 FAR_OUT = 3.0  # interquartile ranges beyond the median (Tukey 1977 calls what is so far out "far out")
 FEWEST_ROWS = 5  # of a test part whose score can be far from others by more than chance
 FAR_ERRORS = 4.0  # and, of a share, binomial standard errors of a fold's score
-FEWEST_NUMBERED = 10  # rows below which whole numbers in order may well be measured
-FEWEST_TEXTS = 20  # rows below which a text may well be another in each by chance
 CONVERGED = "sklearn_logistic"  # the model that is solved, not trained for so many epochs
 NAMED = 4  # folds, candidates and columns that a sentence names
 # Lower ends that are no choice: there is nothing beyond them.
 NATURAL_ENDS = {"training.l2": 0.0, "training.warmup": 0, "training.batch_size": 1, "training.min_learning_rate": 0.0}
-_IDENTIFIER = re.compile(r"(^|[\s_.-])(id|patient|subject|participant|person|user|customer|group)s?$", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class RowFacts:
-    """What of a data set's rows bears on a comparison.
-
-    Attributes
-    ----------
-    rows : their number.
-    duplicates : rows that stand in it more than once, all their values and the label alike.
-    identifiers : features that are called like an identifier and whose values several rows share.
-    numberings : features that tell rows apart instead of describing them: another value in each row, and called like an
-        identifier, or text, or whole numbers without a gap or in the rows' order.
-    rarest : the number of rows of the rarest class, and its name.
-    """
-
-    rows: int
-    duplicates: int
-    identifiers: tuple[str, ...]
-    rarest: tuple[int, str]
-    numberings: tuple[str, ...] = ()
-
-
-def row_facts(data: Dataset) -> RowFacts:
-    """What of a data set's rows bears on a comparison."""
-    labeled = data.features.assign(**{"": data.target})
-    counts = np.bincount(data.target)
-    rarest = int(counts.argmin())
-    named = [name for name in data.feature_names if _IDENTIFIER.search(name)]
-    return RowFacts(
-        rows=len(data.target),
-        duplicates=int(labeled.duplicated(keep=False).sum()),
-        identifiers=tuple(name for name in named if not data.features[name].is_unique),
-        rarest=(int(counts[rarest]), data.class_names[rarest]),
-        numberings=tuple(name for name in data.feature_names if _numbers_rows(name, data.features[name])),
-    )
-
-
-def _numbers_rows(name: str, column: pd.Series) -> bool:
-    if len(column) < FEWEST_NUMBERED or not column.is_unique:
-        return False
-    if _IDENTIFIER.search(name):
-        return True
-    if not is_numeric_dtype(column):
-        return len(column) >= FEWEST_TEXTS
-    if not (column % 1 == 0).all():
-        return False
-    return bool(column.max() - column.min() == len(column) - 1 or column.is_monotonic_increasing)
-
-
-def of_data(name: str, facts: RowFacts, config: JobConfig) -> Iterator[str]:
+def of_data(name: str, data: RecordedDataset, config: JobConfig) -> Iterator[str]:
     """What is to be known of the rows: duplicates, shared identifiers, a class with fewer rows than folds."""
-    grouped = config.data.groups is not None
-    if facts.duplicates and not grouped:
-        twice = {"data": name, "count": facts.duplicates}
-        yield (
-            say(
-                "{data}: {count} rows stand in the table more than once, so that the same row may train a model and "
-                "test it; remove the copies, or keep them together by data.groups.",
-                **twice,
-            )
-            if config.data.name == "csv"
-            else say(
-                "{data}: {count} rows stand in the table more than once, so that the same row may train a model and "
-                "test it.",
-                **twice,
-            )
+    has_groups = config.data.groups is not None
+    if data.duplicates and not has_groups:
+        told = say_number(
+            "{data}: {number} row repeats an earlier one, so that the same row may train a model and test it.",
+            "{data}: {number} rows repeat an earlier one, so that the same row may train a model and test it.",
+            data.duplicates,
+            data=name,
         )
-    if facts.identifiers and not grouped:
+        mend = say("Remove the copies, or keep them together by data.groups.")
+        yield sentences([told, mend]) if config.data.name == "csv" else told
+    if data.identifiers and not has_groups:
         yield say(
             "{data}: rows share values of {columns}, which is named like an identifier; such rows stand in training "
             "and in test parts, and a model may know them again. If they belong together, set data.groups={first}; "
             "else leave it out: {key}.",
             data=name,
-            columns=listed(facts.identifiers, most=NAMED),
-            first=facts.identifiers[0],
-            key=f"data.drop=[{','.join(facts.identifiers[:NAMED])}]",
+            columns=listed(data.identifiers, most=NAMED),
+            first=data.identifiers[0],
+            key=f"data.drop=[{','.join(data.identifiers[:NAMED])}]",
         )
-    if facts.numberings:
+    if data.numberings:
         yield say(
             "{data}: another value in each row of {columns}, as a number of the row or its name would have. From a "
             "number a model reads the class where rows are sorted by class, from a text it learns nothing of other "
             "rows. Unless it was measured, leave it out: {key}.",
             data=name,
-            columns=listed(facts.numberings, most=NAMED),
-            key=f"data.drop=[{','.join(facts.numberings[:NAMED])}]",
+            columns=listed(data.numberings, most=NAMED),
+            key=f"data.drop=[{','.join(data.numberings[:NAMED])}]",
         )
-    count, label = facts.rarest
-    if config.data.fold is None and count < config.cv.folds < facts.rows:
+    count, label = data.rarest or (math.inf, "")
+    if config.data.fold is None and count < config.cv.folds < data.rows:
         yield say(
             "{data}: the class {name} has {count} rows, fewer than the {folds} folds: some test parts hold none of it, "
             "and no metric over classes is defined there.",
@@ -131,14 +71,10 @@ def of_data(name: str, facts: RowFacts, config: JobConfig) -> Iterator[str]:
 def of_families(families: Sequence[Family], metric: str) -> Iterator[str]:
     """What is to be known of the candidates of each data set; effort is told once, of the most unequal."""
     for family in families:
-        told = [
-            *at_edges(family.candidates),
-            *far_folds(family.candidates, metric),
-            *without_solution(family.candidates),
-        ]
-        for sentence in told:
+        candidates = family.candidates
+        for sentence in chain(at_edges(candidates), far_folds(candidates, metric), without_solution(candidates)):
             yield say("On {data}: {sentence}", data=family.data, sentence=sentence) if len(families) > 1 else sentence
-    yield from unequal_effort([family.candidates for family in families if family.candidates])
+    yield from unequal_effort(family.candidates for family in families if family.candidates)
 
 
 def at_edges(candidates: Sequence[Candidate]) -> Iterator[str]:
@@ -164,21 +100,18 @@ def at_edges(candidates: Sequence[Candidate]) -> Iterator[str]:
         )
 
 
-def unequal_effort(groups: Sequence[Sequence[Candidate]]) -> Iterator[str]:
+def unequal_effort(groups: Iterable[Sequence[Candidate]]) -> Iterator[str]:
     """The data set with by far the most unequal effort: the more settings are tried, the better the best one looks."""
     by_effort = [sorted(candidates, key=lambda one: len(one.settings)) for candidates in groups]
-    ends = [(candidates[0], candidates[-1]) for candidates in by_effort]
-    ratios = [len(most.settings) / len(least.settings) for least, most in ends]
-    if max(ratios, default=0) >= UNEQUAL:
-        least, most = ends[int(np.argmax(ratios))]
+    ends = [(group[0], group[-1]) for group in by_effort]
+    ends.sort(key=lambda pair: len(pair[0].settings) / len(pair[1].settings))
+    for least, most in ends[:1]:
         many, few = len(most.settings), len(least.settings)
-        yield say(
-            "Tuned with unequal effort: {many} settings of {most}, {few} of {least}.",
-            many=many,
-            most=most.name,
-            few=few,
-            least=least.name,
-        )
+        if many >= UNEQUAL * few:
+            names = {"most": most.name, "least": least.name}
+            yield say(
+                "Tuned with unequal effort: {many} settings of {most}, {few} of {least}.", many=many, few=few, **names
+            )
 
 
 def far_folds(candidates: Sequence[Candidate], metric: str) -> Iterator[str]:
@@ -208,21 +141,18 @@ def without_solution(candidates: Sequence[Candidate]) -> Iterator[str]:
 
     Larger weights then fit better without end (Albert and Anderson, Biometrika 71, 1984).
     """
-    for candidate in candidates:
-        for setting in candidate.settings:
-            if candidate.model != CONVERGED or setting.flat["training.l2"] != 0:
-                continue
-            right = setting.on_folds("train/accuracy") == 1
-            if right.any():
-                parts = say_number("{number} training part", "{number} training parts", len(right))
-                yield say(
-                    "{model} without a penalty (l2=0) has every row of {separable} of {parts} right: there no weights "
-                    "are the best, as larger ones fit better without end, and the solver takes long to stop. A "
-                    "penalty, such as training.l2=1e-4, gives it a solution.",
-                    model=candidate.name,
-                    separable=right.sum(),
-                    parts=parts,
-                )
+    solved = [one for one in candidates if one.model == CONVERGED]
+    for candidate, setting in ((one, setting) for one in solved for setting in one.settings):
+        right = setting.on_folds("train/accuracy") == 1
+        if setting.flat["training.l2"] == 0 and right.any():
+            yield say(
+                "{model} without a penalty (l2=0) has every row of {separable} of {parts} right: there no weights are "
+                "the best, as larger ones fit better without end, and the solver takes long to stop. A penalty, such "
+                "as training.l2=1e-4, gives it a solution.",
+                model=candidate.name,
+                separable=right.sum(),
+                parts=say_number("{number} training part", "{number} training parts", len(right)),
+            )
 
 
 def _by_chance(candidate: Candidate, middle: float, metric: str) -> float:

@@ -11,14 +11,14 @@ Strassburger and Bretz, Statistics in Medicine 27:4914, 2008). So an interval an
 """
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
-from src.comparison.candidates import NETWORK, Candidate, difference
+from src.comparison.candidates import MOST_SETTINGS, NETWORK, Candidate, difference
 from src.comparison.errors import ComparisonError
 from src.comparison.jobs import FloatArray
-from src.comparison.naming import label_of
+from src.comparison.naming import candidate_names, label_of
 from src.config.kinds import Kind
 from src.config.messages import bad_value
 from src.config.schema import ComparisonConfig
@@ -106,25 +106,25 @@ class Family:
     refusal: str | None = None
 
 
-def named_baselines(names: Sequence[str], models: Sequence[str], baselines: Sequence[str]) -> list[str]:
+def named_baselines(candidates: Sequence[Candidate], baselines: Sequence[str]) -> list[str]:
     """The candidates that are yardsticks without regard to their scores; none where the best is to be one.
 
-    `names` and `models` are those of each candidate, `baselines` is the key `comparison.baselines`.
+    `baselines` is the key `comparison.baselines`.
     """
     if baselines:
-        return [name for name in names if name in map(label_of, baselines)]
-    if NETWORK in models and len(set(models)) > 1:
-        return [name for name, model in zip(names, models, strict=True) if model != NETWORK]
+        return [one.name for one in candidates if one.name in map(label_of, baselines)]
+    models = {one.model for one in candidates}
+    if NETWORK in models and len(models) > 1:
+        return [one.name for one in candidates if one.model != NETWORK]
     return []
 
 
-def check_baselines(baselines: Sequence[str], names_by_data: Sequence[Sequence[str]]) -> None:
-    """Refuse `comparison.baselines` that name no candidate, or leave nothing to compare with them.
+def check_baselines(baselines: Sequence[str], flats_by_data: Iterable[Sequence[Mapping[str, Any]]]) -> None:
+    """Raise ComparisonError if `comparison.baselines` name no candidate, or leave nothing to compare with them.
 
-    Raises
-    ------
-    ComparisonError
+    `flats_by_data` holds `RecordedJob.flat` of the jobs of each data set.
     """
+    names_by_data = [candidate_names(flats, MOST_SETTINGS) for flats in flats_by_data]
     candidates = tuple(dict.fromkeys(name for names in names_by_data for name in names))
     for name in baselines:
         if label_of(name) not in candidates:
@@ -139,26 +139,27 @@ def check_baselines(baselines: Sequence[str], names_by_data: Sequence[Sequence[s
 
 def compare(data: str, candidates: Sequence[Candidate], options: ComparisonConfig) -> Family:
     """Compare the candidates of one data set, which come best first."""
+    family = Family(data, tuple(candidates))
     if len(candidates) < 2:
-        return Family(data, tuple(candidates))
+        return family
     by_name = {candidate.name: candidate for candidate in candidates}
-    models = [candidate.model for candidate in candidates]
-    yardsticks = named_baselines(list(by_name), models, options.baselines)
+    yardsticks = named_baselines(candidates, options.baselines)
     if options.baselines and not 0 < len(yardsticks) < len(candidates):
         which = say(", ").join(by_name)
         alone = say("on {data} there is only {models}, and no baseline beside it.", data=data, models=which)
-        return Family(data, tuple(candidates), refusal=alone)
+        return replace(family, refusal=alone)
     told, tested = pairs(list(by_name), yardsticks)
     try:
         differences = {(one, other): _difference(by_name[one], by_name[other], options.metric) for one, other in tested}
     except UserError as problem:
-        return Family(data, tuple(candidates), refusal=str(problem))
+        return replace(family, refusal=str(problem))
     adjusted = dict(zip(tested, holm([one.p for one in differences.values()]), strict=True))
-    comparisons = [
+    comparisons = tuple(
         _comparison(by_name[one], by_name[other], differences[one, other], adjusted[one, other], options, len(tested))
         for one, other in told
-    ]
-    return Family(data, tuple(candidates), tuple(comparisons), len(tested), "named" if yardsticks else "best")
+    )
+    yardstick: Yardstick = "named" if yardsticks else "best"
+    return replace(family, comparisons=comparisons, tests=len(tested), yardstick=yardstick)
 
 
 def pairs(names: Sequence[str], yardsticks: Sequence[str]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:

@@ -131,8 +131,7 @@ class Setting:
     @cached_property
     def parameters(self) -> float:
         """The number of learned numbers; infinite where nobody knows."""
-        counts = [job.metrics.get("parameters", math.inf) for job in self.jobs]
-        return max(counts) if counts else math.inf
+        return max(job.metrics.get("parameters", math.inf) for job in self.jobs)
 
     @cached_property
     def simplicity(self) -> tuple[float, float, str]:

@@ -1,6 +1,8 @@
 """What varies among jobs, and what candidates, settings and data sets are called because of it."""
 
 import functools
+import itertools
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,6 +10,7 @@ from typing import Any, TypeVar
 import yaml
 
 from src.comparison.jobs import DATA, ESTIMATOR, INNER_ESTIMATOR, MODEL, SEED, RecordedJob
+from src.config import flatten
 from src.config.schema import DataConfig
 
 Key = TypeVar("Key")
@@ -49,7 +52,7 @@ def varying(flats: Sequence[Mapping[str, Any]]) -> list[str]:
     (`model.init`, where each model has its own).
     """
     counts = {}
-    for key in dict.fromkeys(key for flat in flats for key in flat):
+    for key in dict.fromkeys(itertools.chain(*flats)):
         values = [flat[key] for flat in flats if key in flat]
         if len(set(map(type, values))) == 1 and values.count(values[0]) == len(values):
             continue  # as most keys of thousands of jobs, seen at once
@@ -62,10 +65,8 @@ def varying(flats: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _follows_from_name(key: str, flats: Sequence[Mapping[str, Any]]) -> bool:
     name = f"{key.partition('.')[0]}.name"
-    if key == name:
-        return False
     pairs = {(flat[name], value_text(flat[key])) for flat in flats if key in flat and name in flat}
-    return bool(pairs) and len(pairs) == len({group for group, _ in pairs})
+    return key != name and bool(pairs) and len(pairs) == len({group for group, _ in pairs})
 
 
 def tuned(flats: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -85,18 +86,14 @@ def choices(flats: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def numbers(flats: Sequence[Mapping[str, Any]]) -> list[str]:
     """The tuned keys whose values are all numbers, the one with the most values first."""
-    words = choices(flats)
-    return [key for key in tuned(flats) if key not in words]
+    return [key for key in tuned(flats) if all(map(is_number, distinct(flats, key)))]
 
 
 def short_keys(keys: Iterable[str]) -> dict[str, str]:
     """Each dotted key with its shortest name that stays unique among them: `training.l2` is `l2`."""
-    listed = list(keys)
-    leaves = [key.rpartition(".")[2] for key in listed]
-    return {
-        key: leaf if leaves.count(leaf) == 1 and leaf != "name" else key
-        for key, leaf in zip(listed, leaves, strict=True)
-    }
+    leaf = {key: key.rpartition(".")[2] for key in keys}
+    shared = {name for name, count in Counter(leaf.values()).items() if count > 1} | {"name"}
+    return {key: key if name in shared else name for key, name in leaf.items()}
 
 
 def setting_text(flat: Mapping[str, Any], keys: Iterable[str]) -> str:
@@ -112,13 +109,13 @@ def model_label(flat: Mapping[str, Any]) -> str:
 
 def label_of(model: str) -> str:
     """What a model is called that is named by its choice or, as older versions did, by its class."""
-    named = (classes for choice, classes in _choices().items() if model in (choice, _class_label(*classes)))
+    named = (classes for classes, choices in _choices().items() if model in (*choices, _class_label(*classes)))
     return next((_label(*classes) for classes in named), model)
 
 
 def _label(estimator: str, inner: str | None) -> str:
     """The one choice of `model` that is made of these classes, else these."""
-    choices = [choice for choice, classes in _choices().items() if classes == (estimator, inner)]
+    choices = _choices().get((estimator, inner), ())
     return choices[0] if len(choices) == 1 else _class_label(estimator, inner)
 
 
@@ -129,15 +126,15 @@ def _class_label(estimator: str, inner: str | None) -> str:
 
 
 @functools.cache
-def _choices() -> dict[str, tuple[str, str | None]]:
-    """The choices of `model` that are of scikit-learn's kind, each with its class and that of the estimator within."""
+def _choices() -> dict[tuple[str, str | None], list[str]]:
+    """The choices of `model` that are of scikit-learn's kind, by their class and that of the estimator within."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    found = {file.stem: yaml.load(file.read_text(encoding="utf-8"), loader) for file in MODELS.glob("*.yaml")}
-    return {
-        choice: (model["estimator"], ((model.get("params") or {}).get("estimator") or {}).get("estimator"))
-        for choice, model in found.items()
+    models = {file.stem: yaml.load(file.read_text(encoding="utf-8"), loader) for file in MODELS.glob("*.yaml")}
+    return grouped(
+        ((model["estimator"], flatten(model).get("params.estimator.estimator")), choice)
+        for choice, model in models.items()
         if model.get("estimator") and choice != "sklearn"  # which stands for any
-    }
+    )
 
 
 def job_label(flat: Mapping[str, Any], keys: Iterable[str]) -> str:
@@ -149,13 +146,6 @@ def job_label(flat: Mapping[str, Any], keys: Iterable[str]) -> str:
 def data_name(data: DataConfig) -> str:
     """What a data set is called: a file by its name without the ending."""
     return Path(data.path).stem if data.name == "csv" and data.path else data.name
-
-
-def data_labels(names: Sequence[str], digests: Sequence[str]) -> list[str]:
-    """Tell data sets of the same name apart by the digest of their content."""
-    pairs = list(zip(names, digests, strict=True))
-    known = grouped(set(pairs))
-    return [name if len(known[name]) == 1 else f"{name} {digest[:8]}" for name, digest in pairs]
 
 
 def candidate_names(flats: Sequence[Mapping[str, Any]], most_settings: int) -> list[str]:
@@ -192,9 +182,11 @@ def _choice_names(flats: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> li
 
 
 def by_data(jobs: Sequence[RecordedJob]) -> dict[str, list[RecordedJob]]:
-    """The jobs of each data set, by what it is called."""
-    labels = data_labels([job.data for job in jobs], [job.data_digest for job in jobs])
-    return grouped(zip(labels, jobs, strict=True))
+    """The jobs of each data set by what it is called; those of one name are told apart by their content's digest."""
+    digests = grouped({(job.data, job.data_digest) for job in jobs})
+    return grouped(
+        (job.data if len(digests[job.data]) == 1 else f"{job.data} {job.data_digest[:8]}", job) for job in jobs
+    )
 
 
 def grouped(pairs: Iterable[tuple[Key, Value]]) -> dict[Key, list[Value]]:

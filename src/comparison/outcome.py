@@ -9,7 +9,7 @@ from src.comparison.candidates import Candidate
 from src.comparison.errors import ComparisonError
 from src.comparison.families import Comparison, Family
 from src.comparison.jobs import RecordedJob, Setting, settings_of
-from src.comparison.naming import by_data, candidate_names
+from src.comparison.naming import by_data
 from src.comparison.record import RecordedSweep
 from src.config.schema import ComparisonConfig
 from src.language import say
@@ -108,14 +108,14 @@ def compare_jobs(
     boards, found, left_out = {}, [], []
     groups = by_data(jobs)
     for data, group in groups.items():
-        part = candidates.find(data, group, metric, options.confidence, searched=searched)
-        standing = {setting.first.setting for candidate in part.candidates for setting in candidate.settings}
+        ours, told = candidates.find(data, group, metric, options.confidence, searched=searched)
+        standing = {setting.first.setting for candidate in ours for setting in candidate.settings}
         ranked = ranking.ranked(settings_of(group), metric)
         # Those that stand for a candidate first, else one seed could beat the mean of many.
         boards[data] = tuple(sorted(ranked, key=lambda setting: setting.first.setting not in standing))
-        found.append(Family(data, part.candidates) if incomplete else families.compare(data, part.candidates, options))
+        found.append(Family(data, ours) if incomplete else families.compare(data, ours, options))
         several = len(groups) > 1
-        left_out += [say("On {data}: {sentence}", data=data, sentence=one) if several else one for one in part.left_out]
+        left_out += [say("On {data}: {sentence}", data=data, sentence=one) if several else one for one in told]
     refusals = [family.refusal for family in found if family.refusal]
     compared = any(family.comparisons for family in found)
     refusal = incomplete or (refusals[0] if refusals and not compared else None)
@@ -144,9 +144,6 @@ def compare_sweeps(sweeps: Sequence[RecordedSweep], options: ComparisonConfig | 
     searched = any(sweep.searched for sweep in sweeps)
     if not searched:
         groups = by_data(jobs).values()
-        families.check_baselines(
-            asked.baselines,
-            [candidate_names([job.flat for job in group], candidates.MOST_SETTINGS) for group in groups],
-        )
+        families.check_baselines(asked.baselines, ([job.flat for job in group] for group in groups))
     incomplete = next((sweep.incomplete for sweep in sweeps if sweep.incomplete), None)
     return compare_jobs(jobs, asked, searched=searched, incomplete=incomplete)

@@ -21,17 +21,13 @@ DIGITS = 9
 def order(
     scores: ArrayLike, log_losses: ArrayLike, simplicity: Sequence[tuple[float, float, str]], metric: str
 ) -> NDArray[np.intp]:
-    """Positions, best first.
+    """Positions, best first, shape (n,) or (n, columns).
 
     Parameters
     ----------
     scores, log_losses : shape (n,), or (n, columns) to rank each column by itself; NaN for none.
     simplicity : `Setting.simplicity` of each of the n.
     metric : what was scored, e.g. ``test/accuracy``.
-
-    Returns
-    -------
-    array of shape (n,) or (n, columns)
     """
     sign = -1 if higher_is_better(metric) else 1
     places = {key: place for place, key in enumerate(sorted(simplicity))}
@@ -43,8 +39,6 @@ def order(
 
 def ranked(settings: Sequence[Setting], metric: str) -> list[Setting]:
     """Settings of one data set, best first."""
-    if not settings:
-        return []
     scores, losses = ([setting.score(name) for setting in settings] for name in (metric, LOG_LOSS))
     return [settings[place] for place in order(scores, losses, [each.simplicity for each in settings], metric)]
 

@@ -1,24 +1,41 @@
 """What a report asks the record for, beside the jobs; `src.tracking` answers."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
+import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
-from src.comparison.cautions import RowFacts
 from src.comparison.held_out import HeldOut
 from src.comparison.jobs import RecordedJob, status_word
 from src.config.schema import ComparisonConfig
+from src.data import Dataset
 from src.evaluation.results import Curve, OutOfFold
 from src.language import say_number
+
+FEWEST_NUMBERED = 10  # rows below which whole numbers in order may well be measured
+FEWEST_TEXTS = 20  # rows below which a text may well be another in each by chance
+_IDENTIFIER = re.compile(r"(^|[\s_.-])(id|patient|subject|participant|person|user|customer|group)s?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class RecordedDataset:
-    """The data of a job: `columns` is each feature's type (``double``, ``string``), `classes` the number of classes.
+    """The data of a job, and what of its rows bears on a comparison.
 
-    `facts` bear on a comparison; None where an older version recorded the data.
+    Attributes
+    ----------
+    name, source : what it is called, and where its rows come from.
+    rows, classes : their numbers.
+    columns : each feature's type (``double``, ``string``).
+    rarest : the number of rows of the rarest class, and its name; None where an older version recorded the data.
+    duplicates : rows that repeat an earlier one, all their values and the label alike.
+    identifiers : features that are called like an identifier and whose values several rows share.
+    numberings : features that tell rows apart instead of describing them: another value in each row, and called like an
+        identifier, or text, or whole numbers without a gap or in the rows' order.
     """
 
     name: str
@@ -26,7 +43,41 @@ class RecordedDataset:
     rows: int
     classes: int
     columns: Mapping[str, str]
-    facts: RowFacts | None
+    rarest: tuple[int, str] | None = None
+    duplicates: int = 0
+    identifiers: tuple[str, ...] = ()
+    numberings: tuple[str, ...] = ()
+
+
+@cache
+def described(data: Dataset) -> RecordedDataset:
+    """What the record holds of a job's data."""
+    columns = {name: data.features[name] for name in data.feature_names}
+    counts = np.bincount(data.target)
+    rarest = int(counts.argmin())
+    return RecordedDataset(
+        name=data.name,
+        source=data.source,
+        rows=len(data.target),
+        classes=len(data.class_names),
+        columns={name: "double" if name in data.numeric_names else "string" for name in columns},
+        rarest=(int(counts[rarest]), data.class_names[rarest]),
+        duplicates=int(data.features.assign(**{"": data.target}).duplicated().sum()),
+        identifiers=tuple(name for name in columns if _IDENTIFIER.search(name) and not columns[name].is_unique),
+        numberings=tuple(name for name in columns if _numbers_rows(name, columns[name])),
+    )
+
+
+def _numbers_rows(name: str, column: pd.Series) -> bool:
+    if len(column) < FEWEST_NUMBERED or not column.is_unique:
+        return False
+    if _IDENTIFIER.search(name):
+        return True
+    if not is_numeric_dtype(column):
+        return len(column) >= FEWEST_TEXTS
+    if not (column % 1 == 0).all():
+        return False
+    return bool(column.max() - column.min() == len(column) - 1 or column.is_monotonic_increasing)
 
 
 @dataclass(frozen=True, eq=False)

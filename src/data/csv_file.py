@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -11,9 +11,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from src.data.column import MISSING_CELLS, MISSING_CELLS_TEXT, Column, parse_number
 from src.data.dataset import DataError, Dataset
-from src.data.table import KEYS, Keys, Table, read_table
+from src.data.table import MISSING_CELLS, MISSING_CELLS_TEXT, Column, Keys, Reading, Table, parse_number, read_table
 from src.words import counted, first_of, plural, shortened
 
 _LARGEST = 1e100  # the variance of larger numbers overflows
@@ -23,17 +22,15 @@ _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CsvFile:
-    """The user's own file, and how it is read. A column is named by its name or its position (from 0; -1 is the last).
+class CsvFile(Reading):
+    """The user's own file, how it is read, and which of its columns is what.
+
+    A column is named by its name or its position (from 0; -1 is the last).
 
     Attributes
     ----------
-    path : the file, in UTF-8.
     target : the column of the labels. None is the last column that is not dropped or one of weights, groups or given
         folds.
-    header : whether the first row holds the columns' names. Without a header they are called x0, x1, ...
-    separator : the character between cells.
-    missing : 'refuse' raises when a feature's value is missing; 'impute' leaves NaN for `make_preprocessor` to fill in.
     categorical : columns to treat as categories although they hold numbers. A column without a number is always
         categorical.
     drop : columns that are left out: neither features nor anything else.
@@ -43,11 +40,7 @@ class CsvFile:
         one test part, and it may be the column of groups.
     """
 
-    path: str | Path
     target: str | int | None = None
-    header: bool = True
-    separator: str = ","
-    missing: Literal["refuse", "impute"] = "refuse"
     categorical: Sequence[str | int] = ()
     drop: Sequence[str | int] = ()
     weights: str | int | None = None
@@ -56,60 +49,40 @@ class CsvFile:
 
 
 def load_csv(asked: CsvFile) -> Dataset:
-    """Read a CSV file whose rows are samples.
+    """Read a CSV file whose rows are samples, as a data set named after it.
 
-    Returns
-    -------
-    Dataset : named after the file. Its classes are the target's labels as they are written, sorted as text, or by value
-        when every label is a number.
+    Its classes are the target's labels as they are written, sorted as text, or by value when every label is a number.
 
-    Raises
-    ------
-    DataError : the file does not fit, or what is asked of it. The text has a line for each faulty column: where, what,
-        how to mend it.
+    Raises DataError if the file does not fit, or what is asked of it. The text has a line for each faulty column:
+    where, what, how to mend it.
     """
-    table = read_table(asked.path, separator=asked.separator, header=asked.header)
+    table = read_table(asked)
     if len(table.columns) == 1:
-        first = (
-            f"the header: {shortened(table.names[0])!r}"
-            if asked.header
-            else f"the first row: {shortened(table.columns[0].cells[0])!r}"
-        )
+        row, cell = ("header", table.names[0]) if asked.header else ("first row", table.columns[0].cells[0])
         raise DataError(
-            f"{table.file} has one column ({first}); at least two are needed, a feature and the target: if another "
-            "character separates the cells, set data.separator."
+            f"{table.file} has one column (the {row}: {shortened(cell)!r}); at least two are needed, a feature and the "
+            "target: if another character separates the cells, set data.separator."
         )
-    categorical = {table.position(column, "data.categorical") for column in asked.categorical}
-    dropped = {table.position(column, "data.drop") for column in asked.drop}
-    roles = _roles(table, asked, dropped)
-    _check_roles(table, roles, categorical, dropped)
-    columns = {
-        column: at not in categorical and column.is_numeric
-        for at, column in enumerate(table.columns)
-        if at not in roles.values() and at not in dropped
-    }
-    of_role = {role: table.columns[at] for role, at in roles.items()}
-    labels, weights, groups, fold = (of_role.get(role) for role in ("target", "weights", "groups", "fold"))
-    assert labels is not None
+    labels, roles, features = _roles(table, asked)
+    weights, groups, fold = (roles.get(role) for role in ("weights", "groups", "fold"))
     refuse(
         table.file,
-        *(_header_problems(table, labels, columns) if asked.header else ()),
+        *(_header_problems(table, labels, features) if asked.header else ()),
         *_target_problems(labels),
         *(_weight_problems(weights) if weights else ()),
-        *(_split_problems(groups, "groups", "group") if groups else ()),
-        *(_split_problems(fold, "fold", "fold") if fold else ()),
-        *(missing_problems(columns) if asked.missing == "refuse" else ()),
-        *_feature_problems(columns, asked.header),
+        *(_split_problems(groups, "groups") if groups else ()),
+        *(_split_problems(fold, "fold") if fold else ()),
+        *feature_problems(features, asked, learned=True),
     )
     if fold:
         refuse(table.file, *_lost_classes(fold, labels), *(_torn_groups(fold, groups) if groups else ()))
     return Dataset(
         name=Path(asked.path).stem,
-        features=feature_frame(columns),
+        features=feature_frame(features),
         target=labels.codes,
         class_names=labels.labels,
         sample_weight=np.array(weights.numbers, np.float64) if weights else None,
-        source=str(Path(asked.path).expanduser().resolve()),
+        source=asked.source,
         target_name=labels.name,
         groups=groups.codes if groups else None,
         groups_name=groups.name if groups else None,
@@ -123,39 +96,39 @@ def refuse(file: str, *problems: str) -> None:
         raise DataError("\n".join(f"{file}, {problem}" for problem in problems))
 
 
-def _roles(table: Table, asked: CsvFile, dropped: Collection[int]) -> dict[str, int]:
-    """The position of each column that is used and no feature, the target's first."""
+def _roles(table: Table, asked: CsvFile) -> tuple[Column, dict[str, Column], dict[Column, bool]]:
+    """The target; weights, groups and given folds by their keys; the features, and whether each holds numbers.
+
+    Raises DataError when a column would have two roles, or when no column is left to learn from. Groups and given folds
+    may share a column: then each group is one fold.
+    """
+    categorical = {table.position(column, "data.categorical") for column in asked.categorical}
+    dropped = {table.position(column, "data.drop") for column in asked.drop}
     special = {"weights": asked.weights, "groups": asked.groups, "fold": asked.fold}
     roles = {key: table.position(column, f"data.{key}") for key, column in special.items() if column is not None}
     last = len(table.columns) - 1
-    free = max(set(range(last + 1)) - set(roles.values()) - set(dropped), default=last)
-    return {"target": free if asked.target is None else table.position(asked.target, "data.target"), **roles}
-
-
-def _check_roles(
-    table: Table, roles: Mapping[str, int], categorical: Collection[int], dropped: Collection[int]
-) -> None:
-    """Raise DataError when a column would have two roles, or when no column is left to learn from.
-
-    Groups and given folds may share a column: then each group is one fold.
-    """
-    words = {"weights": "weights", "groups": "groups", "fold": "given folds"}
-    role_at = {roles["target"]: "the target"}
-    for key, word in words.items():
-        at = roles.get(key)
-        if at is None:
-            continue
+    free = max(set(range(last + 1)) - set(roles.values()) - dropped, default=last)
+    target = free if asked.target is None else table.position(asked.target, "data.target")
+    role_at = {target: "the target"}
+    for key, at in roles.items():
+        word = "given folds" if key == "fold" else key
         if role_at.get(at) in ("the target", "the column of weights"):
             raise DataError(f"data.{key}: {table.names[at]!r} is {role_at[at]}; the {word} need a column of their own.")
         role_at[at] = f"the column of {word}"
-    for at in sorted(role_at.keys() & set(dropped)):
+    for at in sorted(role_at.keys() & dropped):
         raise DataError(f"data.drop: {table.names[at]!r} is {role_at[at]}; only features can be listed.")
     role_at |= dict.fromkeys(dropped, "dropped")
-    for at in sorted(role_at.keys() & set(categorical)):
+    for at in sorted(role_at.keys() & categorical):
         raise DataError(f"data.categorical: {table.names[at]!r} is {role_at[at]}; only features can be listed.")
     if len(role_at) == len(table.columns):
         taken = first_of(f"{table.names[at]!r} is {role}" for at, role in role_at.items())
         raise DataError(f"{table.file} has no feature: {taken}; a column to learn from is needed.")
+    features = {
+        column: at not in categorical and column.is_numeric
+        for at, column in enumerate(table.columns)
+        if at not in role_at
+    }
+    return table.columns[target], {key: table.columns[at] for key, at in roles.items()}, features
 
 
 def _header_problems(table: Table, labels: Column, columns: Mapping[Column, bool]) -> Iterator[str]:
@@ -225,11 +198,7 @@ def _same_numbers(where: str, labels: Sequence[str], what: str) -> Iterator[str]
 
 
 def _weight_problems(column: Column) -> Iterator[str]:
-    bad = [
-        (line, cell)
-        for line, cell, number in zip(column.lines, column.cells, column.numbers, strict=True)
-        if number is None or not 0 < number <= _LARGEST
-    ]
+    bad = [(line, cell) for line, cell, number in column.rows() if number is None or not 0 < number <= _LARGEST]
     if bad:
         yield (
             f"line {bad[0][0]}, weights column {column.name!r}: {bad[0][1]!r}{_further(bad)}; a weight is a positive, "
@@ -237,9 +206,9 @@ def _weight_problems(column: Column) -> Iterator[str]:
         )
 
 
-def _split_problems(column: Column, key: str, word: str) -> Iterator[str]:
+def _split_problems(column: Column, key: Literal["groups", "fold"]) -> Iterator[str]:
     """What is wrong with the column of groups or of given folds, taken by itself."""
-    where = f"{key} column {column.name!r}"
+    where, word = f"{key} column {column.name!r}", key.removesuffix("s")
     if column.missing_lines:
         yield f"{where}: no {word} in {_lines(column.missing_lines)}: write the {word} or remove the row."
     elif len(column.labels) == 1:
@@ -280,8 +249,20 @@ def _torn_groups(fold: Column, groups: Column) -> Iterator[str]:
         )
 
 
-def missing_problems(columns: Iterable[Column], keys: Keys = KEYS) -> Iterator[str]:
-    """What is wrong with columns in which values are missing."""
+def feature_problems(columns: Mapping[Column, bool], asked: Reading, *, learned: bool) -> Iterator[str]:
+    """What is wrong with features, of which each holds numbers or does not; `learned` where a model is to be fitted."""
+    if asked.missing == "refuse":
+        yield from _missing_problems(columns, asked.keys)
+    for column, is_numeric in columns.items():
+        if learned and len(column.missing_lines) == len(column.cells):
+            yield f"column {column.name!r}: no value in any row: remove the column."
+        elif is_numeric:
+            yield from _number_problems(column, asked)
+        elif learned:
+            yield from _category_problems(column)
+
+
+def _missing_problems(columns: Iterable[Column], keys: Keys) -> Iterator[str]:
     holes = [column for column in columns if column.missing_lines]
     lines = sorted({line for column in holes for line in column.missing_lines})
     if lines:
@@ -291,24 +272,15 @@ def missing_problems(columns: Iterable[Column], keys: Keys = KEYS) -> Iterator[s
         )
 
 
-def _feature_problems(columns: Mapping[Column, bool], header: bool) -> Iterator[str]:
-    for column, is_numeric in columns.items():
-        if len(column.missing_lines) == len(column.cells):
-            yield f"column {column.name!r}: no value in any row: remove the column."
-        else:
-            yield from number_problems(column, header) if is_numeric else _category_problems(column)
-
-
-def number_problems(column: Column, header: bool, keys: Keys = KEYS) -> Iterator[str]:
-    """What is wrong with a column of numbers."""
-    bad = [row for row in column.rows() if row[2] is None or not abs(row[2]) <= _LARGEST]
-    text = [(line, cell) for line, cell, number in bad if number is None]
-    beyond = [(line, cell) for line, cell, number in bad if number is not None]
+def _number_problems(column: Column, asked: Reading) -> Iterator[str]:
+    there = [row for row in column.rows() if row[1] not in MISSING_CELLS]
+    text = [(line, cell) for line, cell, number in there if number is None]
+    beyond = [(line, cell) for line, cell, number in there if number is not None and not abs(number) <= _LARGEST]
     if text:
         line, cell = text[0]
-        mend = f"write a number (missing: {MISSING_CELLS_TEXT}){keys.mend_text}"
-        if not header and line == column.lines[0]:
-            mend = f"{keys.header} if that line is the header"
+        mend = f"write a number (missing: {MISSING_CELLS_TEXT}){asked.keys.mend_text}"
+        if not asked.header and line == column.lines[0]:
+            mend = f"{asked.keys.header} if that line is the header"
         yield f"line {line}, column {column.name!r}: the text {cell!r} among numbers{_further(text)}: {mend}."
     if beyond:
         line, cell = beyond[0]
@@ -319,7 +291,7 @@ def number_problems(column: Column, header: bool, keys: Keys = KEYS) -> Iterator
 
 
 def _category_problems(column: Column) -> Iterator[str]:
-    present = {cell for _, cell, _ in column.rows()}
+    present = set(column.cells) - MISSING_CELLS
     if all(_DECIMAL_COMMA.fullmatch(cell) for cell in present):
         yield f"column {column.name!r}: decimal commas ({min(present)!r}): write the numbers with a point."
     elif len(present) > _MOST_CATEGORIES:

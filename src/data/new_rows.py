@@ -1,18 +1,17 @@
 """Rows that a fitted model has not seen, read from the user's file by the names of the columns that the model takes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from src.data.column import Column
-from src.data.csv_file import feature_frame, missing_problems, number_problems, refuse
+from src.data.csv_file import feature_frame, feature_problems, refuse
 from src.data.dataset import DataError, Dataset
-from src.data.table import KEYS, Keys, Table, read_table
+from src.data.table import KEYS, Column, Reading, Table, read_table
 from src.words import counted, did_you_mean, first_of
 
 if TYPE_CHECKING:
@@ -23,74 +22,49 @@ _MOST_TOLD = 5  # missing columns, each in a line of its own
 _TEST = replace(KEYS, path="data.test", mend_separator="save it with the separator that data.path has", mend_text="")
 
 
-def read_rows(
-    path: str | Path,
-    columns: Mapping[str, bool],
-    *,
-    separator: str = ",",
-    header: bool = True,
-    impute: bool = False,
-    keys: Keys = KEYS,
-) -> tuple[Table, pd.DataFrame]:
-    """Read rows for a model that is fitted already.
+def read_rows(asked: Reading, columns: Mapping[str, bool]) -> tuple[Table, pd.DataFrame]:
+    """Read rows for a model that is fitted already: as a table of text, and as the model's columns (n, columns).
+
+    Those are in the model's order, as in `Dataset.features`. Raises DataError if the file does not fit: where, what,
+    how to mend it.
 
     Parameters
     ----------
-    path, separator, header : the file and how it is read, as in `src.data.csv_file.CsvFile`.
+    asked : the file and how it is read; 'impute' where the model fills in missing values.
     columns : the columns that the model takes, by name, and whether each holds numbers. The file may have others, and
         in any order.
-    impute : whether the model fills in missing values.
-    keys : what messages call all this.
-
-    Returns
-    -------
-    tuple : the file as a table of text, and the model's columns (n, columns) in the model's order, as in
-        `Dataset.features`.
-
-    Raises
-    ------
-    DataError : the file does not fit: where, what, how to mend it.
     """
-    table = read_table(path, separator=separator, header=header, keys=keys)
-    found = _columns(table, columns, "the model takes")
-    kinds = dict(zip(found, columns.values(), strict=True))
-    refuse(table.file, *_problems(kinds, header, impute, keys))
+    table = read_table(asked)
+    kinds = dict(zip(_columns(table, columns, "the model takes"), columns.values(), strict=True))
+    refuse(table.file, *feature_problems(kinds, asked, learned=False))
     return table, feature_frame(kinds)
 
 
-def read_test(
-    path: str | Path, learned: Dataset, *, separator: str = ",", header: bool = True, impute: bool = False
-) -> Dataset:
+def read_test(learned: Dataset, **how: Any) -> Dataset:
     """Read the rows that models of `learned`, the user's own file, are to be tested on: as that file was read.
+
+    They have the columns, kinds and classes of `learned`, some of which may have no row; no weights or groups. Raises
+    DataError if the file does not fit, a label is none of the classes, or it holds the very rows of `learned`.
 
     Parameters
     ----------
-    path : the file; it holds at least the columns that are learned from and the target, by name (x0, x1, ... without a
-        header).
     learned : what the models learn.
-    separator, header, impute : as for `learned`; `impute` where missing values are filled in.
-
-    Returns
-    -------
-    Dataset : with the columns, kinds and classes of `learned`, some of which may have no row; without weights or
-        groups.
-
-    Raises
-    ------
-    DataError : the file does not fit, a label is none of the classes, or it holds the very rows of `learned`.
+    how : arguments of `Reading`, but for `keys`: the path, and the others as for `learned`. The file holds at least the
+        columns that are learned from and the target, by name (x0, x1, ... without a header).
     """
-    table = read_table(path, separator=separator, header=header, keys=_TEST)
+    asked = Reading(keys=_TEST, **how)
+    table = read_table(asked)
     *features, labels = _columns(table, [*learned.feature_names, learned.target_name], f"{learned.name} has")
     kinds = {column: column.name in learned.numeric_names for column in features}
-    refuse(table.file, *_label_problems(labels, learned), *_problems(kinds, header, impute, _TEST))
+    refuse(table.file, *_label_problems(labels, learned), *feature_problems(kinds, asked, learned=False))
     code = {name: code for code, name in enumerate(learned.class_names)}
     read = Dataset(
-        name=Path(path).name,
+        name=Path(asked.path).name,
         features=feature_frame(kinds),
         target=np.array([code[cell] for cell in labels.cells], np.int64),
         class_names=learned.class_names,
         sample_weight=None,
-        source=str(Path(path).expanduser().resolve()),
+        source=asked.source,
         target_name=labels.name,
     )
     if np.array_equal(np.sort(_row_hashes(read)), np.sort(_row_hashes(learned))):
@@ -111,27 +85,16 @@ def _row_hashes(data: Dataset) -> NDArray[np.uint64]:
     return np.asarray(pd.util.hash_pandas_object(labeled, index=False), np.uint64)
 
 
-def _columns(table: Table, names: Sequence[str] | Mapping[str, bool], whose: str) -> list[Column]:
+def _columns(table: Table, names: Iterable[str], whose: str) -> list[Column]:
     """The columns of these names, in their order; `whose` says who has them."""
-    lacking = [name for name in names if name not in table.names][:_MOST_TOLD]
+    found = dict(zip(table.names, table.columns, strict=True))
+    lacking = [name for name in names if name not in found][:_MOST_TOLD]
+    known = f"The columns are {first_of(map(repr, found))}."
     refuse(
         table.file,
-        *(
-            f"there is no column {name!r}, which {whose}.{did_you_mean(name, table.names)} The columns are "
-            f"{first_of(map(repr, table.names))}."
-            for name in lacking
-        ),
+        *(f"there is no column {name!r}, which {whose}.{did_you_mean(name, found)} {known}" for name in lacking),
     )
-    return [table.columns[table.names.index(name)] for name in names]
-
-
-def _problems(columns: Mapping[Column, bool], header: bool, impute: bool, keys: Keys) -> Iterator[str]:
-    """What is wrong with features, of which each holds numbers or does not."""
-    if not impute:
-        yield from missing_problems(columns, keys)
-    for column, is_numeric in columns.items():
-        if is_numeric:
-            yield from number_problems(column, header, keys)
+    return [found[name] for name in names]
 
 
 def _label_problems(labels: Column, learned: Dataset) -> Iterator[str]:

@@ -139,10 +139,8 @@ class StackKeys:
 def fit_stack(tasks: Sequence[NetworkTask], on_epochs: Callable[[int], None] | None = None) -> list[FoldResult]:
     """Train the networks of these tasks, which agree in `StackKeys.of`, as one stack, and score each.
 
-    Raises
-    ------
-    ValueError : if they cannot share a stack.
-    GradientError : if `check_gradient` finds a wrong derivative, before anything is trained.
+    Raises ValueError if they cannot share a stack, and GradientError, before anything is trained, if `check_gradient`
+    finds a wrong derivative.
     """
     rows = {fold: task.rows() for fold, task in {task.fold: task for task in tasks}.items()}
     data = {seen: _data(task, rows[task.fold]) for seen, task in {_seen_by(task): task for task in tasks}.items()}
@@ -165,10 +163,9 @@ def _gradient_error(task: NetworkTask, rows: Rows) -> float | None:
     """Return how far the untrained network's gradient is from central differences; None if that is not asked for."""
     if not task.check_gradient:
         return None
-    few, settings, weight = slice(GRADIENT_CHECK_ROWS), task.settings, task.train_weight
-    few_weights: Any = {"weight": None if weight is None else weight[few], "class_weight": task.class_weight}
-    none_held_out = replace(settings, patience=None)
-    data = make_data(none_held_out, task.classes, rows[0][few], task.train_codes[few], **few_weights)
+    few, settings = slice(GRADIENT_CHECK_ROWS), task.settings
+    fold, none_held_out = replace(task.fold, train=task.fold.train[few]), replace(settings, patience=None)
+    data = _data(replace(task, fold=fold, settings=none_held_out), (rows[0][few], rows[1]))
     error = network.gradient_error(settings, data.train)
     if not error <= LARGEST_GRADIENT_ERROR:
         names = [*dict.fromkeys(settings.activations), settings.output, settings.loss]
@@ -244,7 +241,7 @@ def _result(task: FoldTask, p_train: FloatArray, p_test: FloatArray, seconds: fl
         probabilities=p_test,
         n_train=len(fold.train),
         fit_seconds=seconds,
-        **{"curve": None, "diverged_epoch": None, **more},
+        **more,
     )
 
 

@@ -38,48 +38,49 @@ def make_folds(
     class_names: Sequence[str] | None = None,
     groups: IntArray | None = None,
     groups_name: str | None = None,
+    inside: Fold | None = None,
 ) -> tuple[Fold, ...]:
-    """Split the rows by repeated (stratified) (group) K-fold cross-validation.
+    """Split the rows by repeated (stratified) (group) K-fold cross-validation, or the training part of a fold again.
 
     As many folds as rows are leave-one-out: fold i tests row i. As many folds as groups are leave-one-group-out, in the
     order of the groups' codes.
 
-    Nothing but the arguments decides the split, so every model of the same data and seed gets the same folds. Each
+    There are ``folds * repeats`` of them, repeat by repeat; row indices are those of the whole data set. Nothing but
+    the arguments decides the split, so every model of the same data and seed gets the same folds. Each
     repeat has a seed of its own: the first repeats do not change when more are asked for.
 
     Parameters
     ----------
-    target : class codes, shape (rows,).
+    target : class codes of the whole data set, shape (rows,).
     folds, repeats : K, and how often the K-fold split is drawn anew.
     stratified : whether every fold holds the classes in the proportions of the whole, as far as groups allow. Leaving
         one out leaves no choice.
     class_names : the classes' names by code, for the message only.
     groups : codes of the groups, shape (rows,): the rows of a group are tested together. None if each row is by itself.
     groups_name : the name of the column that holds the groups, for the message only.
+    inside : the outer fold whose training part alone is split, once, for nested cross-validation; its test rows are in
+        no fold.
 
-    Returns
-    -------
-    tuple of Fold : ``folds * repeats`` of them, repeat by repeat.
-
-    Raises
-    ------
-    EvaluationError : if there are more folds than rows or groups, or (stratified) than rows of the rarest class; if
-        leaving one out is to be repeated; if leaving one out, or a group, leaves one class to train on.
+    Raises EvaluationError if there are more folds than rows or groups, or (stratified) than rows of the rarest class;
+    if leaving one out is to be repeated; if leaving one out, or a group, leaves one class to train on.
     """
-    rows = _Rows(target, class_names, groups, groups_name)
-    _check_enough_rows(rows, folds, stratified, "cv.folds")
+    part = np.arange(len(target)) if inside is None else inside.train
+    rows = _Rows(target[part], class_names, None if groups is None else groups[part], groups_name, inside is not None)
+    _check_enough_rows(rows, folds, stratified)
     if repeats > 1 and folds == rows.units:
         raise EvaluationError(
             f"cv.repeats: {repeats} repeats of leave-one-{'' if groups is None else 'group-'}out (cv.folds={folds} for "
             f"{folds} {rows.unit}s) would all be the same; use cv.repeats=1, or fewer folds."
         )
-    return tuple(
-        Fold(repeat, number, train, test)
-        for repeat in range(repeats)
-        for number, (train, test) in enumerate(
-            _split(rows, folds, stratified, _split_seed(seed, "folds", repeat), "cv.folds")
-        )
-    )
+    streams = [(*b"folds", repeat) for repeat in range(repeats)]
+    if inside is not None:
+        streams = [(*b"inner folds", inside.repeat, inside.fold)]
+    made = []
+    for repeat, stream in enumerate(streams):
+        drawn = int(np.random.SeedSequence(seed, spawn_key=stream).generate_state(1)[0])  # as scikit-learn takes it
+        splits = _split(rows, folds, stratified, drawn)
+        made += [Fold(repeat, number, part[train], part[test]) for number, (train, test) in enumerate(splits)]
+    return tuple(made)
 
 
 def given_folds(codes: IntArray) -> tuple[Fold, ...]:
@@ -88,40 +89,6 @@ def given_folds(codes: IntArray) -> tuple[Fold, ...]:
 
     splits = PredefinedSplit(codes).split()
     return tuple(Fold(0, number, train, test) for number, (train, test) in enumerate(splits))
-
-
-def inner_folds(
-    target: IntArray,
-    fold: Fold,
-    *,
-    folds: int,
-    stratified: bool = True,
-    seed: int = 0,
-    class_names: Sequence[str] | None = None,
-    groups: IntArray | None = None,
-    groups_name: str | None = None,
-) -> tuple[Fold, ...]:
-    """Split the training part of one outer fold again, for nested cross-validation; see `make_folds`.
-
-    Parameters
-    ----------
-    target, groups : class codes of the whole data set, and its groups if it has any, shape (rows,).
-    fold : the outer fold; its test rows are in no inner fold.
-
-    Returns
-    -------
-    tuple of Fold : row indices are those of the whole data set, not of the training part.
-
-    Raises
-    ------
-    EvaluationError : if the training part has too few rows or groups, or (stratified) too few rows of its rarest class,
-        or if it cannot be split without leaving one class to train on.
-    """
-    part = _Rows(target[fold.train], class_names, None if groups is None else groups[fold.train], groups_name)
-    _check_enough_rows(part, folds, stratified, "cv.inner_folds")
-    inner_seed = _split_seed(seed, "inner folds", fold.repeat, fold.fold)
-    splits = _split(part, folds, stratified, inner_seed, "cv.inner_folds")
-    return tuple(Fold(0, number, fold.train[train], fold.train[test]) for number, (train, test) in enumerate(splits))
 
 
 def folds_digest(folds: Sequence[Fold]) -> str:
@@ -134,12 +101,6 @@ def folds_digest(folds: Sequence[Fold]) -> str:
     return digest.hexdigest()
 
 
-def _split_seed(seed: int, purpose: str, *position: int) -> int:
-    """A 32-bit seed for scikit-learn's splitters, from the job's seed and what it is for (the name's bytes)."""
-    sequence = np.random.SeedSequence(seed, spawn_key=(*purpose.encode(), *position))
-    return int(sequence.generate_state(1)[0])
-
-
 @dataclass(frozen=True, eq=False)
 class _Rows:
     """Rows to be split: what `make_folds` is told of them."""
@@ -148,6 +109,12 @@ class _Rows:
     class_names: Sequence[str] | None
     groups: IntArray | None
     groups_name: str | None
+    are_inside: bool
+
+    @property
+    def key(self) -> str:
+        """The key that asks for the folds."""
+        return "cv.inner_folds" if self.are_inside else "cv.folds"
 
     @property
     def unit(self) -> str:
@@ -163,8 +130,8 @@ class _Rows:
         return f"class {code}" if self.class_names is None else f"class '{self.class_names[code]}'"
 
 
-def _split(rows: _Rows, folds: int, stratified: bool, seed: int, key: str) -> list[tuple[IntArray, IntArray]]:
-    """Return the training and the test rows of each fold; `key` asked for them."""
+def _split(rows: _Rows, folds: int, stratified: bool, seed: int) -> list[tuple[IntArray, IntArray]]:
+    """The training and the test rows of each fold."""
     target, groups = rows.target, rows.groups
     if groups is None and stratified and folds < rows.units:
         return _stratified_splits(target, folds, seed)
@@ -176,7 +143,7 @@ def _split(rows: _Rows, folds: int, stratified: bool, seed: int, key: str) -> li
         return list(KFold(folds, shuffle=True, random_state=seed).split(target))
     else:
         splits = _group_splits(target, groups, folds, stratified, seed)
-    _check_classes_left(rows, splits, key)
+    _check_classes_left(rows, splits)
     return splits
 
 
@@ -209,38 +176,37 @@ def _group_splits(
     return list(GroupKFold(folds, shuffle=True, random_state=seed).split(target, target, groups))
 
 
-def _check_enough_rows(rows: _Rows, folds: int, stratified: bool, key: str) -> None:
-    if rows.groups is not None and folds > rows.units:
-        part = "" if key == "cv.folds" else " in a training part"
-        mend = f"{key}={rows.units} or fewer" if rows.units > 1 else "more groups"
+def _check_enough_rows(rows: _Rows, folds: int, stratified: bool) -> None:
+    key, units = rows.key, rows.units
+    if rows.groups is not None and folds > units:
+        part = " in a training part" if rows.are_inside else ""
+        mend = f"{key}={units} or fewer" if units > 1 else "more groups"
         raise EvaluationError(
-            f"{key}: {folds} folds need {folds} groups, data.groups '{rows.groups_name}' has {rows.units}{part}; "
-            f"use {mend}."
+            f"{key}: {folds} folds need {folds} groups, data.groups '{rows.groups_name}' has {units}{part}; use {mend}."
         )
-    if folds > rows.units:
-        raise EvaluationError(f"{key}: {folds} folds are more than the {rows.units} rows to split; use fewer folds.")
-    if not stratified or folds == rows.units:
+    if folds > units:
+        raise EvaluationError(f"{key}: {folds} folds are more than the {units} rows to split; use fewer folds.")
+    if not stratified or folds == units:
         return
     codes, counts = np.unique(rows.target, return_counts=True)
     rarest = int(np.argmin(counts))
     count = int(counts[rarest])
-    if folds <= count:
-        return
-    mend = f"{key}={count} or fewer" if count > 1 else "more rows of it"
-    raise EvaluationError(
-        f"{key}: {folds} stratified folds need {folds} rows of every class, but {rows.class_name(int(codes[rarest]))} "
-        f"has {count}; use {mend}, or cv.stratified=false."
-    )
+    if folds > count:
+        mend = f"{key}={count} or fewer" if count > 1 else "more rows of it"
+        raise EvaluationError(
+            f"{key}: {folds} stratified folds need {folds} rows of every class, but "
+            f"{rows.class_name(int(codes[rarest]))} has {count}; use {mend}, or cv.stratified=false."
+        )
 
 
-def _check_classes_left(rows: _Rows, splits: Sequence[tuple[IntArray, IntArray]], key: str) -> None:
+def _check_classes_left(rows: _Rows, splits: Sequence[tuple[IntArray, IntArray]]) -> None:
     """Refuse a training part of a single class, to which leaving out whole groups easily leads."""
     counts = np.bincount(rows.target)
     for _, test in splits:
         left = np.flatnonzero(counts - np.bincount(rows.target[test], minlength=len(counts)))
         if len(left) == 1:
             raise EvaluationError(
-                f"{key}: with {len(splits)} folds one training part holds nothing but {rows.class_name(int(left[0]))}, "
-                f"as all {rows.unit}s with other classes are tested together; use more folds, or more {rows.unit}s "
-                "with other classes."
+                f"{rows.key}: with {len(splits)} folds one training part holds nothing but "
+                f"{rows.class_name(int(left[0]))}, as all {rows.unit}s with other classes are tested together; use "
+                f"more folds, or more {rows.unit}s with other classes."
             )

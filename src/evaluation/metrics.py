@@ -55,35 +55,14 @@ _METRICS = {
     "macro_f1": Metric(True, is_share=True, step="class"),
     "roc_auc": Metric(True, is_share=True, step="class"),
     "brier_score": Metric(False, mean_of_rows=True, range=(0.0, 2.0)),
-    "matthews_corrcoef": Metric(
-        True, step="class", step_scale=2.0, range=(-1.0, 1.0)
-    ),  # from -1 to 1: twice as wide as a share
+    # From -1 to 1: twice as wide as a share.
+    "matthews_corrcoef": Metric(True, step="class", step_scale=2.0, range=(-1.0, 1.0)),
     "average_precision": Metric(True, is_share=True, step="class"),
     "calibration_error": Metric(False),
 }
 
 METRICS = tuple(_METRICS)
 """The metrics that every fold is scored with, in the order of tables."""
-
-
-@dataclass(frozen=True, eq=False)
-class ClassScores:
-    """The scores of each class by itself, in the order of the codes, each of shape (C,).
-
-    Attributes
-    ----------
-    precision : share of the rows predicted as the class that are of it; 0 if none is predicted so.
-    recall : share of the class's rows that are predicted as it; 0 if it has none.
-    f1 : harmonic mean of precision and recall; 0 if the class is neither there nor predicted.
-    support : rows of the class.
-
-    The first three are NaN if a probability is not finite.
-    """
-
-    precision: FloatArray
-    recall: FloatArray
-    f1: FloatArray
-    support: FloatArray
 
 
 def metric_of(name: str) -> Metric:
@@ -166,16 +145,25 @@ def score(target: IntArray, probabilities: FloatArray) -> dict[str, float]:
     }
 
 
-def class_scores(target: IntArray, probabilities: FloatArray) -> ClassScores:
-    """Score each class by itself; target, probabilities and the predicted class are those of `score`."""
+def class_scores(target: IntArray, probabilities: FloatArray) -> dict[str, FloatArray]:
+    """Score each class by itself; target, probabilities and the predicted class are those of `score`.
+
+    Returns
+    -------
+    dict : in the order of the codes, each of shape (C,); the first three are NaN if a probability is not finite.
+        - precision: share of the rows predicted as the class that are of it; 0 if none is predicted so.
+        - recall: share of the class's rows that are predicted as it; 0 if it has none.
+        - f1: harmonic mean of precision and recall; 0 if the class is neither there nor predicted.
+        - support: rows of the class.
+    """
     right, actual, guessed = _counts(target, probabilities.argmax(axis=1), probabilities.shape[1])
     hits = right * (1.0 if np.isfinite(probabilities).all() else np.nan)
-    return ClassScores(
-        precision=hits / np.maximum(guessed, 1),
-        recall=hits / np.maximum(actual, 1),
-        f1=2 * hits / np.maximum(actual + guessed, 1),
-        support=actual.astype(np.float64),
-    )
+    return {
+        "precision": hits / np.maximum(guessed, 1),
+        "recall": hits / np.maximum(actual, 1),
+        "f1": 2 * hits / np.maximum(actual + guessed, 1),
+        "support": actual.astype(np.float64),
+    }
 
 
 def _counts(target: IntArray, predicted: IntArray, n_classes: int) -> tuple[IntArray, IntArray, IntArray]:

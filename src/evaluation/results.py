@@ -3,14 +3,14 @@
 import math
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import fmean  # its sum is rounded once: the order of the values does not matter, to the last bit
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from src.evaluation.metrics import METRICS, ClassScores, class_scores, class_step, metric_of, score
+from src.evaluation.metrics import METRICS, class_scores, class_step, metric_of, score
 from src.evaluation.warned import MOST_TEXTS, told_once
 
 IntArray = NDArray[np.int64]
@@ -43,11 +43,11 @@ class FoldResult:
     test_index, test_target : row indices of the test part and the codes of their true classes, each of shape (n,).
     probabilities : predicted for those rows, shape (n, C).
     n_train : rows of the training part.
+    fit_seconds : wall-clock time of training; the fold's share where folds train together.
+    epochs : epochs trained.
     parameters : how many numbers the model has learned; None for an estimator that does not tell.
     curve : None for a model that is not trained epoch by epoch.
-    epochs : epochs trained.
     diverged_epoch : the epoch in which the loss or the weights stopped being finite, None if they never did.
-    fit_seconds : wall-clock time of training; the fold's share where folds train together.
     gradient_error : how far back-propagation is from central differences (`src.network.gradient_error`), None if not
         checked.
     warnings : what fitting and predicting warned of, each once; of the folds inside the training part too.
@@ -63,11 +63,11 @@ class FoldResult:
     test_target: IntArray
     probabilities: FloatArray
     n_train: int
-    parameters: int | None
-    curve: Curve | None
-    epochs: int
-    diverged_epoch: int | None
     fit_seconds: float
+    epochs: int
+    parameters: int | None = None
+    curve: Curve | None = None
+    diverged_epoch: int | None = None
     gradient_error: float | None = None
     warnings: tuple[str, ...] = ()
     inner_scores: dict[str, float] | None = None
@@ -92,18 +92,15 @@ class JobResult:
     def metrics(self) -> dict[str, float]:
         """Summarize the folds in one number for each name.
 
-        Returns
-        -------
-        dict
-            ``test/...`` and ``train/...``: each metric's mean over folds; ``std/...``: the sample standard deviation
-            over folds (ddof=1) of the test score; ``time/fit``: seconds of training, all folds; ``epochs``: mean
-            over folds; ``diverged``: number of folds whose network diverged; ``parameters``: the most numbers learned
-            in a fold, if known; ``check/gradient_error``: the largest, if checked. A mean over folds of which one
-            diverged is NaN: the rest alone would flatter the setting.
+        ``test/...`` and ``train/...``: each metric's mean over folds; ``std/...``: the sample standard deviation over
+        folds (ddof=1) of the test score; ``time/fit``: seconds of training, all folds; ``epochs``: mean over folds;
+        ``diverged``: number of folds whose network diverged; ``parameters``: the most numbers learned in a fold, if
+        known; ``check/gradient_error``: the largest, if checked. A mean over folds of which one diverged is NaN: the
+        rest alone would flatter the setting.
 
-            Where every test part is a single row (leave-one-out), a metric that is no mean over rows has no value in
-            a fold. Its ``test/...`` is then that of a repeat's out-of-fold predictions put together, mean over
-            repeats, and its ``std/...`` is NaN.
+        Where every test part is a single row (leave-one-out), a metric that is no mean over rows has no value in a
+        fold. Its ``test/...`` is then that of a repeat's out-of-fold predictions put together, mean over repeats, and
+        its ``std/...`` is NaN.
         """
         test = {name: [fold.test_scores[name] for fold in self.folds] for name in METRICS}
         train = {name: [fold.train_scores[name] for fold in self.folds] for name in METRICS}
@@ -149,33 +146,23 @@ class JobResult:
     def _repeats(self) -> set[int]:
         return {fold.repeat for fold in self.folds}
 
-    def class_scores(self) -> ClassScores:
+    def class_scores(self) -> dict[str, FloatArray]:
         """Score each class by the out-of-fold predictions of all folds and repeats; its support is that of a repeat."""
         scores = class_scores(*_pooled(self.folds))
-        return replace(scores, support=scores.support / len(self._repeats))
-
-    def fold_metrics(self) -> list[tuple[str, float, int]]:
-        """Test scores fold by fold: ``("fold/accuracy", value, step)``, the step counted over all repeats."""
-        return [
-            (f"fold/{name}", fold.test_scores[name], step) for name in METRICS for step, fold in enumerate(self.folds)
-        ]
+        return {**scores, "support": scores["support"] / len(self._repeats)}
 
     def mean_curve(self) -> Curve | None:
         """Average the folds' learning curves.
 
         The epochs are those of all folds together; a fold without a point at one of them is interpolated linearly.
         A fold that stopped early keeps its last value from there on, as the network it would predict with does. Where
-        a fold has diverged there is no mean: NaN from the first epoch without a finite value.
-
-        Returns
-        -------
-        Curve or None : None if no fold has a curve.
+        a fold has diverged there is no mean: NaN from the first epoch without a finite value. None if no fold has a
+        curve.
         """
         with_curve = [(fold.curve, fold.diverged_epoch is not None) for fold in self.folds if fold.curve is not None]
         if not with_curve:
             return None
         epochs = np.unique(np.concatenate([curve.epochs for curve, _ in with_curve]))
-
         train = [_at_epochs(epochs, curve.epochs, curve.train_loss, diverged) for curve, diverged in with_curve]
         test = [_at_epochs(epochs, curve.epochs, curve.test_loss, diverged) for curve, diverged in with_curve]
         return Curve(epochs, np.mean(train, axis=0), np.mean(test, axis=0))

@@ -80,7 +80,7 @@ class PairedDifference:
         return self.mean - half_width, self.mean + half_width
 
     def posterior(self, rope: float) -> Posterior:
-        """Bayesian correlated t-test.
+        """Bayesian correlated t-test; NaN where all differences are equal and not zero: there is no spread to judge by.
 
         The posterior of the difference is Student's t with J - 1 degrees of freedom, the mean difference as location
         and the corrected standard error as scale: the correlation ρ = n_test / (n_test + n_train) gives ρ/(1-ρ) =
@@ -89,15 +89,8 @@ class PairedDifference:
 
         Parameters
         ----------
-        rope : half width of the region of practical equivalence around zero, in the metric's unit; 0 for none.
-
-        Returns
-        -------
-        Posterior : NaN where all differences are equal and not zero: there is no spread to judge by.
-
-        Raises
-        ------
-        EvaluationError : if the region's width is negative.
+        rope : half width of the region of practical equivalence around zero, in the metric's unit; 0 for none. A
+            negative one raises EvaluationError.
         """
         if not rope >= 0:
             raise EvaluationError(f"the region of practical equivalence cannot be {rope} wide; use 0 or more.")
@@ -134,9 +127,7 @@ def paired_difference(
     n_train, n_test : rows of the training and of the test part, on average over the folds.
     step : what one test row decided otherwise changes in a fold's score; 0 for a metric without such a step.
 
-    Raises
-    ------
-    EvaluationError : if the scores are not pairs of at least two folds, or one is missing.
+    Raises EvaluationError if the scores are not pairs of at least two folds, or one is missing.
     """
     ours, theirs = np.asarray(scores, dtype=np.float64), np.asarray(baseline, dtype=np.float64)
     if ours.shape != theirs.shape or ours.ndim != 1:

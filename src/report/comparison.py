@@ -106,6 +106,5 @@ def one_of(datasets: Mapping[str, RecordedDataset]) -> RecordedDataset | None:
 def data_cautions(datasets: Mapping[str, RecordedDataset], jobs: Sequence[RecordedJob]) -> Iterator[str]:
     """What is to be known of the rows."""
     for label, group in naming.by_data(jobs).items():
-        facts = datasets[label].facts if label in datasets else None
-        if facts is not None:
-            yield from cautions.of_data(label, facts, group[0].config)
+        if label in datasets:
+            yield from cautions.of_data(label, datasets[label], group[0].config)

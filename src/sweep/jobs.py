@@ -17,7 +17,7 @@ from src.config.identity import code_version, modules_of
 from src.config.schema import CVConfig
 from src.data import Dataset
 from src.evaluation.crossval import EstimatorTask, FoldTask, NetworkTask
-from src.evaluation.folds import Fold, folds_digest, given_folds, inner_folds, make_folds
+from src.evaluation.folds import Fold, folds_digest, given_folds, make_folds
 from src.models import NETWORKS, ClassWeight, network_bytes
 from src.sweep.checking import check_all, fits_of, gather
 from src.sweep.compose import Composed
@@ -213,8 +213,8 @@ class _Loader:
             return None
         key = (id(learned), asked.test)
         if key not in self._tests:
-            how: dict[str, Any] = {"separator": asked.separator, "header": asked.header}
-            self._tests[key] = data.read_test(asked.test, learned, impute=asked.missing == "impute", **how)
+            how: dict[str, Any] = {"separator": asked.separator, "header": asked.header, "missing": asked.missing}
+            self._tests[key] = data.read_test(learned, path=asked.test, **how)
         return self._tests[key]
 
 
@@ -238,7 +238,7 @@ def _make_rows(dataset: Dataset, cv: CVConfig, seed: int) -> _Rows:
         folds = given_folds(dataset.fold)
     inner: tuple[tuple[Fold, ...], ...] = ((),) * len(folds)
     if cv.inner_folds is not None:
-        inner = tuple(inner_folds(target, fold, folds=cv.inner_folds, **common) for fold in folds)
+        inner = tuple(make_folds(target, inside=fold, folds=cv.inner_folds, **common) for fold in folds)
     return _Rows(dataset, folds, inner, folds_digest(folds))
 
 

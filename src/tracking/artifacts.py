@@ -135,9 +135,9 @@ def read_fold_scores(content: bytes) -> dict[str, FloatArray]:
 def class_scores(result: JobResult, class_names: Sequence[str]) -> bytes:
     """Write one row for each class: its scores over the out-of-fold predictions, and how many rows it has."""
     scores = result.class_scores()
-    support = (np.format_float_positional(rows, trim="-") for rows in scores.support)
-    columns = (scores.precision.tolist(), scores.recall.tolist(), scores.f1.tolist(), support)
-    return table(["class", "precision", "recall", "f1", "support"], zip(class_names, *columns, strict=True))
+    columns: dict[str, Iterable[Any]] = {name: values.tolist() for name, values in scores.items()}
+    columns["support"] = (np.format_float_positional(rows, trim="-") for rows in scores["support"])
+    return table(["class", *columns], zip(class_names, *columns.values(), strict=True))
 
 
 def probability_column(class_name: str) -> str:

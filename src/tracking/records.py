@@ -10,11 +10,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from src.comparison.cautions import RowFacts
 from src.comparison.record import RecordedDataset
 from src.config import JobConfig, flatten
 from src.config.identity import used_keys
 from src.escaping import masked
+from src.evaluation.metrics import METRICS
 from src.evaluation.results import Failure, JobResult
 
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
@@ -170,7 +170,10 @@ def metric_points(metrics: Mapping[str, float], result: JobResult, curve_points:
         fold as the step, ``curve/train_loss`` and ``curve/test_loss`` with the epoch as the step (at most
         `curve_points` of them). Each (name, step) once. NaN is kept; MLflow stores an infinity as the largest float.
     """
-    points = [(name, value, 0) for name, value in metrics.items()] + result.fold_metrics()
+    points = [(name, value, 0) for name, value in metrics.items()]
+    points += [
+        (f"fold/{name}", fold.test_scores[name], step) for name in METRICS for step, fold in enumerate(result.folds)
+    ]
     curve = result.mean_curve()
     if curve is None or curve_points < 1:
         return points
@@ -186,15 +189,15 @@ def metric_points(metrics: Mapping[str, float], result: JobResult, curve_points:
 def dataset_row(dataset: RecordedDataset, digest: str) -> DatasetRow:
     """Describe data in the form MLflow's page shows: source, schema of the columns, size."""
     columns = [{"type": kind, "name": name, "required": True} for name, kind in dataset.columns.items()]
-    facts = dataset.facts
-    profile: dict[str, Any] = {"num_rows": dataset.rows, "num_features": len(columns), "num_classes": dataset.classes}
-    if facts is not None:
-        profile |= {
-            "duplicate_rows": facts.duplicates,
-            "identifiers": facts.identifiers[:MOST_IDENTIFIERS],
-            "numberings": facts.numberings[:MOST_IDENTIFIERS],
-            "rarest_class": facts.rarest,
-        }
+    profile = {
+        "num_rows": dataset.rows,
+        "num_features": len(columns),
+        "num_classes": dataset.classes,
+        "repeated_rows": dataset.duplicates,
+        "identifiers": dataset.identifiers[:MOST_IDENTIFIERS],
+        "numberings": dataset.numberings[:MOST_IDENTIFIERS],
+        "rarest_class": dataset.rarest,
+    }
     return DatasetRow(
         name=cut(dataset.name, DATASET_NAME_LENGTH),
         digest=digest[:DATASET_DIGEST_LENGTH],
@@ -206,18 +209,17 @@ def dataset_row(dataset: RecordedDataset, digest: str) -> DatasetRow:
 
 
 def recorded_dataset(row: DatasetRow) -> RecordedDataset:
-    """Read back what `dataset_row` wrote; an older version wrote no facts of the rows."""
+    """Read back what `dataset_row` wrote; an older version wrote nothing of the rows."""
     profile = json.loads(row.profile or "{}")
-    facts = None
-    if "duplicate_rows" in profile:
-        rarest, label = profile["rarest_class"]
-        identifiers, numberings = (tuple(profile.get(key, ())) for key in ("identifiers", "numberings"))
-        facts = RowFacts(profile["num_rows"], profile["duplicate_rows"], identifiers, (rarest, label), numberings)
     return RecordedDataset(
         name=row.name,
         source=json.loads(row.source)["uri"],
         rows=profile["num_rows"],
         classes=profile["num_classes"],
         columns={column["name"]: column["type"] for column in json.loads(row.schema or "{}")["mlflow_colspec"]},
-        facts=facts,
+        rarest=None if (rarest := profile.get("rarest_class")) is None else (rarest[0], rarest[1]),
+        # An older version counted the rows that have a copy, of which half at least repeat an earlier one.
+        duplicates=profile.get("repeated_rows", (profile.get("duplicate_rows", 0) + 1) // 2),
+        identifiers=tuple(profile.get("identifiers", ())),
+        numberings=tuple(profile.get("numberings", ())),
     )

@@ -20,8 +20,8 @@ LOST = (0.99, math.nan, 0.99, 0.99, 0.99)
 
 
 def found(jobs: Sequence[Given], metric: str = ACCURACY, **options: bool) -> tuple[dict[str, Candidate], list[str]]:
-    made = find("made", [job_of(one) for one in jobs], metric, 0.95, **options)
-    return {one.name: one for one in made.candidates}, list(made.left_out)
+    candidates, left_out = find("made", [job_of(one) for one in jobs], metric, 0.95, **options)
+    return {one.name: one for one in candidates}, list(left_out)
 
 
 def bp_of(jobs: Sequence[Given], metric: str = ACCURACY, **options: bool) -> Candidate:
@@ -246,13 +246,13 @@ def test_a_candidate_without_a_score_is_left_out_with_the_reason(jobs: list[Give
 def test_older_records_without_the_metric_are_left_out_with_the_reason() -> None:
     old = job_of(model("bp", BP))
     old = replace(old, folds={name: each for name, each in old.folds.items() if not name.endswith("brier_score")})
-    made = find("made", [old, job_of(model("softmax", WORSE))], "test/brier_score", 0.95)
-    assert [one.name for one in made.candidates] == ["softmax"]
-    assert made.left_out == (
+    candidates, left_out = find("made", [old, job_of(model("softmax", WORSE))], "test/brier_score", 0.95)
+    assert [one.name for one in candidates] == ["softmax"]
+    assert left_out == (
         "bp is left out: an older version recorded its jobs without test/brier_score; run them again, or compare by "
         "another metric.",
     )
-    assert len(find("made", [old, job_of(model("softmax", WORSE))], ACCURACY, 0.95).candidates) == 2
+    assert len(find("made", [old, job_of(model("softmax", WORSE))], ACCURACY, 0.95)[0]) == 2
 
 
 def test_leave_one_out_is_compared_by_what_a_single_row_has() -> None:

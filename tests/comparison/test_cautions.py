@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src.comparison.cautions import RowFacts, of_data, row_facts
+from src.comparison.cautions import of_data
+from src.comparison.record import RecordedDataset, described
 from src.config import check
 from src.data import load
 from tests.sweeps import Given, model, outcome_of
@@ -19,7 +20,7 @@ def cautions(jobs: Sequence[Given], metric: str = "accuracy") -> tuple[str, ...]
     return outcome_of(jobs, metric=metric).cautions
 
 
-def of_rows(facts: RowFacts, **config: object) -> list[str]:
+def of_rows(facts: RecordedDataset, **config: object) -> list[str]:
     return list(of_data("mine", facts, check(config)))
 
 
@@ -145,13 +146,14 @@ def test_many_far_folds_are_counted() -> None:
 
 # Rows
 
-PLAIN = RowFacts(100, 0, (), (50, "yes"))
+PLAIN = RecordedDataset("mine", "a test's own rows", 100, 2, {}, (50, "yes"))
 
 
 def test_rows_that_stand_twice_are_told_with_what_to_do() -> None:
     facts = replace(PLAIN, duplicates=6)
     (told,) = of_rows(facts)
-    assert told.startswith("mine: 6 rows stand in the table more than once")
+    assert told.startswith("mine: 6 rows repeat an earlier one")
+    assert of_rows(replace(PLAIN, duplicates=1))[0].startswith("mine: 1 row repeats an earlier one")
     assert "data.groups" not in told  # a bundled data set has no column to group by
     (told,) = of_rows(facts, data={"name": "csv", "path": "mine.csv"})
     assert "keep them together by data.groups" in told
@@ -194,8 +196,8 @@ def test_what_numbers_rows(tmp_path: Path, column: str, numbers: list[object], i
     path = tmp_path / "mine.csv"
     rows = [f"{number},{place % 3},{'ab'[place % 2]}" for place, number in enumerate(numbers)]
     path.write_text("\n".join([f"{column},width,label", *rows]))
-    assert row_facts(load("csv", path=path)).numberings == ((column,) if is_one else ())
-    assert row_facts(load("csv", path=path, drop=[column])).numberings == ()
+    assert described(load("csv", path=path)).numberings == ((column,) if is_one else ())
+    assert described(load("csv", path=path, drop=[column])).numberings == ()
 
 
 @pytest.mark.parametrize(
@@ -219,18 +221,22 @@ def test_facts_of_a_file(tmp_path: Path) -> None:
     header = "Patient,x,valid,label"
     path = tmp_path / "mine.csv"
     path.write_text("\n".join([header, *rows, "p4,9,blue,maybe"]))
-    facts = row_facts(load("csv", path=path, missing="impute"))
+    facts = described(load("csv", path=path, missing="impute"))
     # The third and fourth row are the same, the fifth has another label; two rows lack the same value.
-    assert facts == RowFacts(rows=8, duplicates=4, identifiers=("Patient",), rarest=(1, "maybe"))
+    assert (facts.rows, facts.duplicates, facts.identifiers, facts.rarest) == (8, 2, ("Patient",), (1, "maybe"))
+    assert facts.numberings == ()
+    assert facts.columns == {"Patient": "string", "x": "double", "valid": "string"}
     unique = "\n".join(f"{place},{place % 3},{'ab'[place % 2]}" for place in range(6))
     path.write_text(f"id,width,label\n{unique}\n")
-    assert row_facts(load("csv", path=path)) == RowFacts(6, 0, (), (3, "a"))
+    facts = described(load("csv", path=path))
+    assert (facts.rows, facts.duplicates, facts.identifiers, facts.rarest) == (6, 0, (), (3, "a"))
+    assert facts.numberings == ()
 
 
 def test_facts_of_iris() -> None:
-    facts = row_facts(load("iris"))
+    facts = described(load("iris"))
     assert (facts.rows, facts.identifiers, facts.rarest) == (150, (), (50, "setosa"))
-    assert facts.duplicates == 2  # rows 102 and 143 of Fisher's table
+    assert facts.duplicates == 1  # in Fisher's table row 143 repeats row 102
 
 
 @pytest.mark.parametrize(

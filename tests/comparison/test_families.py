@@ -30,8 +30,8 @@ def asked(**options: object) -> ComparisonConfig:
 
 def family(jobs: Sequence[Given], **options: object) -> Family:
     wanted = asked(**options)
-    found = find("made", [job_of(one) for one in jobs], wanted.metric, wanted.confidence)
-    return compare("made", found.candidates, wanted)
+    candidates, _ = find("made", [job_of(one) for one in jobs], wanted.metric, wanted.confidence)
+    return compare("made", candidates, wanted)
 
 
 def pair(ours: Sequence[float], theirs: Sequence[float], rows: int = 1000, **options: object) -> Comparison:
@@ -171,13 +171,13 @@ def test_baselines_are_the_other_models_unless_named(baselines: list[str], pairs
 
 
 def test_baselines_that_name_nothing_or_leave_nothing_are_refused() -> None:
-    names = [["bp", "softmax"], ["bp"]]
-    check_baselines([], names)
-    check_baselines(["softmax"], names)
+    jobs = [[{"model.name": "bp"}, {"model.name": "softmax"}], [{"model.name": "bp"}]]
+    check_baselines([], jobs)
+    check_baselines(["softmax"], jobs)
     with pytest.raises(ComparisonError, match=r"comparison.baselines: 'sotfmax' is not among .* \(bp, softmax\)"):
-        check_baselines(["sotfmax"], names)
+        check_baselines(["sotfmax"], jobs)
     with pytest.raises(ComparisonError, match=r"bp, softmax leaves nothing to compare with them"):
-        check_baselines(["bp", "softmax"], names)
+        check_baselines(["bp", "softmax"], jobs)
     # On a data set where only the baseline stands there is nothing to compare; the others go on.
     assert family(MODELS[:1], baselines=["softmax"]).comparisons == ()
     refusal = family(MODELS[:2], baselines=["softmax"]).refusal

@@ -10,8 +10,8 @@ from omegaconf import OmegaConf
 from src.comparison import naming
 from src.comparison.naming import (
     MODELS,
+    by_data,
     candidate_names,
-    data_labels,
     data_name,
     distinct,
     job_label,
@@ -208,10 +208,7 @@ def test_many_settings_or_a_nested_choice_are_one_model() -> None:
 def test_data_sets_of_the_same_name_are_told_apart_by_their_content() -> None:
     assert data_name(check({"data": {"name": "csv", "path": "/x/my.data.csv"}}).data) == "my.data"
     assert data_name(check({}).data) == "ex4"
-    assert data_labels(["my", "iris", "my", "my"], ["ab" * 32, "cd" * 32, "ef" * 32, "ab" * 32]) == [
-        "my abababab",
-        "iris",
-        "my efefefef",
-        "my abababab",
-    ]
+    sets = [("my", "ab" * 32), ("iris", "cd" * 32), ("my", "ef" * 32), ("my", "ab" * 32)]
+    one, two, three, four = jobs = [job_of(model("bp", (0.8,) * 5, dataset=name, data=digest)) for name, digest in sets]
+    assert by_data(jobs) == {"my abababab": [one, four], "iris": [two], "my efefefef": [three]}
     assert job_of(model("bp", (0.8,) * 5, dataset="my")).data == "my"

@@ -118,7 +118,7 @@ def test_seeds_are_jobs_of_one_setting():
     scores = made_scores(3, 30)
     jobs = recorded(Study("other folds", 2), scheme, scores, None)
     assert len(jobs) == 9
-    network = next(one for one in find("simulated", jobs, METRIC, 0.95).candidates if one.model == "bp")
+    network = next(one for one in find("simulated", jobs, METRIC, 0.95)[0] if one.model == "bp")
     assert [len(setting.jobs) for setting in network.settings] == [3, 3]
     assert sorted(map(tuple, (setting.on_folds(METRIC) for setting in network.settings))) == sorted(
         map(tuple, scores.accuracy[1:])
@@ -270,6 +270,6 @@ def test_the_real_code_is_what_is_measured():
     """The scores that a study hands over are those the comparison tests, fold by fold."""
     scores = made_scores(2, 5)
     jobs = recorded(Study("fixed"), Scheme(5), scores, None)
-    [one] = compare("simulated", find("simulated", jobs, METRIC, 0.95).candidates, OPTIONS).comparisons
+    [one] = compare("simulated", find("simulated", jobs, METRIC, 0.95)[0], OPTIONS).comparisons
     np.testing.assert_array_equal(one.on_folds, scores.accuracy[1] - scores.accuracy[0])
     assert (one.model, one.baseline) == ("bp", "logistic")

@@ -12,7 +12,7 @@ from sklearn.model_selection import (
 )
 
 from src.errors import UserError
-from src.evaluation.folds import Fold, folds_digest, given_folds, inner_folds, make_folds
+from src.evaluation.folds import Fold, folds_digest, given_folds, make_folds
 
 
 @st.composite
@@ -93,7 +93,7 @@ def test_more_folds_than_rows_are_refused(stratified: bool) -> None:
 @given(targets(rarest=10), st.booleans(), st.integers(0, 100))
 def test_inner_folds_split_the_outer_training_part_and_nothing_else(target, stratified, seed) -> None:
     for outer in make_folds(target, folds=3, stratified=True, seed=seed):
-        inner = inner_folds(target, outer, folds=4, stratified=stratified, seed=seed)
+        inner = make_folds(target, inside=outer, folds=4, stratified=stratified, seed=seed)
         np.testing.assert_array_equal(np.sort(np.concatenate([fold.test for fold in inner])), outer.train)
         for fold in inner:
             np.testing.assert_array_equal(fold.train, np.setdiff1d(outer.train, fold.test))
@@ -104,8 +104,8 @@ def test_inner_folds_are_reproducible_and_differ_between_outer_folds_of_the_same
     target = np.arange(40) % 2
     rows = np.arange(30)
     outer = [Fold(repeat, fold, rows, np.arange(30, 40)) for repeat in (0, 1) for fold in (0, 1)]
-    digests = [folds_digest(inner_folds(target, fold, folds=3, seed=1)) for fold in outer]
-    assert digests == [folds_digest(inner_folds(target, fold, folds=3, seed=1)) for fold in outer]
+    digests = [folds_digest(make_folds(target, inside=fold, folds=3, seed=1)) for fold in outer]
+    assert digests == [folds_digest(make_folds(target, inside=fold, folds=3, seed=1)) for fold in outer]
     assert len(set(digests)) == 4
 
 
@@ -113,7 +113,7 @@ def test_too_many_inner_folds_are_refused_by_their_own_key() -> None:
     target = np.array([0] * 20 + [1] * 6)
     outer = make_folds(target, folds=3)[0]  # leaves 4 rows of class 1 to train on
     with pytest.raises(UserError, match=r"cv\.inner_folds: 5 stratified folds .* class 1 has 4; use cv\.inner_folds=4"):
-        inner_folds(target, outer, folds=5)
+        make_folds(target, inside=outer, folds=5)
 
 
 @st.composite
@@ -185,7 +185,7 @@ def test_inner_folds_keep_groups_together_too(rows, data, stratified, seed) -> N
         if count < 2:
             continue
         folds = data.draw(st.integers(2, count))
-        inner = inner_folds(target, outer, folds=folds, **common)
+        inner = make_folds(target, inside=outer, folds=folds, **common)
         np.testing.assert_array_equal(np.sort(np.concatenate([fold.test for fold in inner])), outer.train)
         for fold in inner:
             np.testing.assert_array_equal(fold.train, np.setdiff1d(outer.train, fold.test))
@@ -278,10 +278,10 @@ def test_more_folds_than_groups_are_refused_with_the_columns_name() -> None:
     outer = make_folds(target, folds=3, **common)[0]
     told = r"cv\.inner_folds: 3 folds need 3 groups, data\.groups 'patient' has 2 in a training part; use cv\.inner_fo"
     with pytest.raises(UserError, match=told):
-        inner_folds(target, outer, folds=3, **common)
+        make_folds(target, inside=outer, folds=3, **common)
     outer = Fold(0, 0, np.flatnonzero(groups == 1), np.flatnonzero(groups != 1))
     with pytest.raises(UserError, match="has 1 in a training part; use more groups"):
-        inner_folds(target, outer, folds=2, **common)
+        make_folds(target, inside=outer, folds=2, **common)
 
 
 def test_given_folds_are_tested_in_the_order_of_their_codes() -> None:

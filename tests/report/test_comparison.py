@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src.comparison.cautions import RowFacts
 from src.comparison.errors import ComparisonError
 from src.comparison.outcome import Outcome, compare_sweeps
 from src.comparison.record import RecordedSweep
@@ -199,7 +198,7 @@ def test_a_search_is_told_as_one(store: Store) -> None:
 
 
 def test_data_sets_are_described_and_warned_of_each_by_itself(store: Store) -> None:
-    facts = {"iris": RowFacts(20, 4, (), (10, "no")), "my data": RowFacts(20, 0, ("person",), (3, "rare"))}
+    facts = {"iris": {"duplicates": 4}, "my data": {"identifiers": ("person",), "rarest": (3, "rare")}}
     jobs = [
         model(name, scores, dataset=data, data=data[0] * 64, folds=data, facts=facts[data])
         for data in facts
@@ -211,7 +210,7 @@ def test_data_sets_are_described_and_warned_of_each_by_itself(store: Store) -> N
     assert {"Data: iris", "Data: my data"} <= set(report.method)
     assert report.method["Data: iris"].startswith("iris: 20 rows, 3 features (a, b, c), 2 classes; a test's own rows;")
     duplicates, identifier, rare = report.notes
-    assert duplicates.startswith("iris: 4 rows stand in the table more than once")
+    assert duplicates.startswith("iris: 4 rows repeat an earlier one")
     assert "named like an identifier" in identifier
     assert rare.startswith("my data: the class rare has 3 rows, fewer than the 5 folds")
     assert [picture.name for picture in report.pictures] == ["differences", "models"]

@@ -17,7 +17,7 @@ from src.comparison.families import Family, compare
 from src.comparison.jobs import LOG_LOSS, FloatArray, RecordedJob, mean
 from src.config import JobConfig, check
 from src.config.schema import ComparisonConfig
-from src.evaluation.folds import inner_folds, make_folds
+from src.evaluation.folds import make_folds
 from src.evaluation.significance import holm, paired_difference
 from tests.simulation.learners import Parts, Scores, draw, expected_accuracy, nearest_centroid, sequence
 
@@ -164,7 +164,7 @@ def simulate(scenario: Scenario, numbers: Sequence[int]) -> FloatArray:
                 part
                 for seed, of_seed in zip(seeds, folds, strict=True)
                 for fold in of_seed
-                for part in inner_folds(target, fold, folds=INNER_FOLDS, seed=seed)
+                for part in make_folds(target, inside=fold, folds=INNER_FOLDS, seed=seed)
             ],
         )
     trials = []
@@ -187,7 +187,7 @@ def trial_of(study: Study, scheme: Scheme, scores: Scores, within: Scores | None
         Each learner's true accuracy.
     """
     jobs = recorded(study, scheme, scores, within if study.procedure == "nested" else None)
-    family = compare(_DATA, find(_DATA, jobs, METRIC, OPTIONS.confidence).candidates, OPTIONS)
+    family = compare(_DATA, find(_DATA, jobs, METRIC, OPTIONS.confidence)[0], OPTIONS)
     true = {one.name: truth[int(one.best.first.run_id)] for one in family.candidates}
     differences = [true[one.model] - true[one.baseline] for one in family.comparisons]
     told = list(zip(family.comparisons, differences, strict=True))

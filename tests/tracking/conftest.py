@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from src.comparison.cautions import RowFacts
 from src.comparison.jobs import RecordedJob
 from src.comparison.naming import data_name
 from src.comparison.record import RecordedDataset
@@ -111,7 +110,7 @@ def make_job() -> Callable[..., Ended]:
             outcome=outcome,
             started=now - 2,
             ended=now,
-            dataset=RecordedDataset("ex4", "the homework's table", 20, 2, COLUMNS, RowFacts(20, 0, (), (10, "no"))),
+            dataset=RecordedDataset("ex4", "the homework's table", 20, 2, COLUMNS, (10, "no")),
             class_names=CLASSES,
             overrides=["training.learning_rate=0.1"],
         )

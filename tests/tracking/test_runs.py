@@ -138,7 +138,7 @@ def test_classes_are_scored_by_their_names(store, sweep, make_job, make_result):
     assert tuple(table["class"]) == names
     scores = job.result.class_scores()
     for name in ("precision", "recall", "f1", "support"):
-        assert table[name].tolist() == getattr(scores, name).tolist()
+        assert table[name].tolist() == scores[name].tolist()
     assert table["support"].tolist() == [10, 10]
 
     diverged = make_job(outcome=make_result(diverged=True), class_names=names)

@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 import yaml
 
-from src.comparison.cautions import RowFacts
 from src.comparison.held_out import HeldOut, held_out_models
 from src.config import check, flatten
 from src.evaluation.metrics import METRICS
 from src.evaluation.results import Failure, JobResult
-from src.tracking import artifacts, reading
+from src.tracking import artifacts, reading, records
 from src.tracking.artifacts import config_bytes, read_config, yaml_bytes
 from src.tracking.records import HELD_OUT, PARENT, SEARCH
 from src.tracking.runs import finish_sweep, set_held_out, start_sweep
@@ -122,11 +121,17 @@ def test_what_mlflows_own_client_writes_is_read_back(store, make_job, make_resul
 
 
 def test_the_facts_of_the_rows_are_read_back(store, sweep, make_job):
-    facts = RowFacts(20, 4, ("patient_id", 'the "user"', "優 id"), (7, "優"))
-    job = make_job(dataset=dataclasses.replace(make_job().dataset, facts=facts))
-    described = reading.StoredRecord(store).dataset(job.log(store, sweep).run_id)
-    assert described.facts == facts
-    assert (described.rows, described.classes) == (20, 2)
+    facts = {"duplicates": 4, "identifiers": ("patient_id", 'the "user"', "優 id"), "rarest": (7, "優")}
+    job = make_job(dataset=dataclasses.replace(make_job().dataset, numberings=("row",), **facts))
+    assert reading.StoredRecord(store).dataset(job.log(store, sweep).run_id) == job.dataset
+
+
+def test_rows_that_an_older_version_counted_with_their_originals_are_counted_without(store, sweep, make_job):
+    job = make_job(dataset=dataclasses.replace(make_job().dataset, duplicates=1))
+    row = records.dataset_row(job.dataset, "ab" * 32)
+    profile = row.profile.replace('"repeated_rows": 1', '"duplicate_rows": 2')
+    assert profile != row.profile
+    assert records.recorded_dataset(dataclasses.replace(row, profile=profile)) == job.dataset
 
 
 def test_a_job_that_was_cut_off_while_it_was_written_is_missing(store, make_job):
