@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.arguments import Arguments, entry
-from src.errors import UserError, deaf_to_closed_pipes, tell
+from src.errors import UserError, tell
 from src.folders import reason
 from src.language import LANGUAGES, choose, say
 from src.words import no_such_user
@@ -132,5 +132,4 @@ def _folder_name(title: str, asked: Sequence[str]) -> str:
 
 
 if __name__ == "__main__":
-    deaf_to_closed_pipes()
     sys.exit(main())
