@@ -78,34 +78,33 @@ def end_sweep(
     """
     recorder.check_held()
     store, sweep, best, held_out = recorder.store, recorder.sweep, outcome.best, recorder.held_out
-    headline = _headline(outcome)
-    chosen = held_out[0].models[0].scores if best is not None and held_out else {}
-    columns = [*headline, *[f"held_out/{short_name(outcome.metric)}"] * bool(held_out)]
+    columns, told = _headline(outcome), [best_line(outcome)]
+    metrics: dict[str, float] = {}
+    tags: dict[str, str] = {}
+    if best is not None:
+        spread = {"std/accuracy": best.spread("test/accuracy")}
+        metrics |= {name: spread[name] if name in spread else best.score(name) for name in columns}
+        tags[BEST_RUN] = best.first.run_id
+    if report is None:
+        made = {"leaderboard.csv": leaderboard_csv(outcome).encode()}
+    else:
+        made, tags[ANSWER] = files(report), report.answer
+        told = [report.answer, *map(held_out_line, held_out), *report.caveats, *told]
+    if held_out:
+        columns.append(f"held_out/{short_name(outcome.metric)}")
+        scores = held_out[0].models[0].scores if best is not None else {}
+        metrics |= {f"held_out/{name}": value for name, value in scores.items()}
+        tags[HELD_OUT] = " ".join(each.digest for each in held_out)
+        made[artifacts.HELD_OUT] = artifacts.held_out(held_out)
     view.prepare_view(store, sweep.experiment_id, sweep.run_id, naming.varying([job.flat for job in jobs]), columns)
-    told = [] if report is None else [report.answer, *map(held_out_line, held_out), *report.caveats]
-    made = {"leaderboard.csv": leaderboard_csv(outcome).encode()} if report is None else files(report)
     finish_sweep(
         store,
         sweep,
         _status(jobs, error),
-        metrics={
-            **(
-                {}
-                if best is None
-                else {
-                    name: best.spread("test/accuracy") if name == "std/accuracy" else best.score(name)
-                    for name in headline
-                }
-            ),
-            **{f"held_out/{name}": value for name, value in chosen.items()},
-        },
-        tags={
-            **({} if best is None else {BEST_RUN: best.first.run_id}),
-            **({} if report is None else {ANSWER: report.answer}),
-            **({HELD_OUT: " ".join(each.digest for each in held_out)} if held_out else {}),
-        },
-        note="\n\n".join(map(markdown, [*told, best_line(outcome)])),
-        files=made | ({artifacts.HELD_OUT: artifacts.held_out(held_out)} if held_out else {}),
+        metrics=metrics,
+        tags=tags,
+        note="\n\n".join(map(markdown, told)),
+        files=made,
         failure=Failure.of(error) if isinstance(error, Exception) else None,
     )
 

@@ -34,16 +34,9 @@ class KeepError(UserError):
 
 @dataclass(eq=False)
 class KeptModels:
-    """The models that jobs of a command keep.
+    """The models that jobs of a command keep, in a store.
 
-    Attributes
-    ----------
-    store
-        Where they are kept.
-    drawer
-        Draws the figures.
-    addresses
-        Each job's model's, by the job's digest.
+    `drawer` draws their figures; `addresses` are the models', by their jobs' digests.
     """
 
     store: Store
@@ -61,20 +54,13 @@ class KeptModels:
         if name is not None and best is not None:
             run_id, note = so_far.recorded[best].run_id, so_far.names[best]
             version = models.register_model(self.store, name, self.addresses[best], run_id, note=note)
-            command = runnable(f"mlflow models serve -m models:/{name}/{version} --env-manager local")
-            print(
-                say("registered as {name}, version {version}: {command}", name=name, version=version, command=command)
-            )
+            serve = runnable(f"mlflow models serve -m models:/{name}/{version} --env-manager local")
+            print(say("registered as {name}, version {version}: {command}", name=name, version=version, command=serve))
 
     def keep(self, jobs: Sequence[Job], so_far: JobsSoFar, drawn: Sequence[Job]) -> None:
         """Let jobs keep their fitted pipelines, and those of `drawn` their figures, which are drawn meanwhile.
 
-        What a run has already it keeps.
-
-        Raises
-        ------
-        KeepError
-            For any error that does not tell the user what to do.
+        What a run has already it keeps. Raises KeepError for any error that does not tell the user what to do.
         """
         record = StoredRecord(self.store)
         figures: dict[str, Callable[[], dict[str, bytes]]] = {}

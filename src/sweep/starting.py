@@ -56,7 +56,7 @@ def _deaf_to_ctrl_c() -> Iterator[None]:
 @contextlib.contextmanager
 def elsewhere(kind: str, sweep: SweepConfig) -> Iterator[Any]:
     """Start a cluster elsewhere, with at least one worker and at most `sweep.n_jobs`; close it in any case."""
-    make, options = _class(kind, sweep)
+    make, options = cluster_class(kind, sweep)
     refusals: list[str] = []
     begun = threading.Event()
 
@@ -111,14 +111,11 @@ def _said(error: Exception) -> str:
     return "; ".join(str(error).rpartition("stderr:")[2].strip().splitlines()) or type(error).__name__
 
 
-def check(sweep: SweepConfig) -> None:
-    """Refuse a cluster whose class is not installed, or has no such options; raises BackendError."""
-    if sweep.dask.cluster is not None:
-        _class(sweep.dask.cluster, sweep)
+def cluster_class(kind: str, sweep: SweepConfig) -> tuple[Any, dict[str, Any]]:
+    """The class of a kind of cluster, and what it is told.
 
-
-def _class(kind: str, sweep: SweepConfig) -> tuple[Any, dict[str, Any]]:
-    """The class of a kind of cluster, and what it is told."""
+    Raises BackendError if it is not installed, or has no such options.
+    """
     package, name, defaults = CLUSTERS[kind]
     try:
         make = getattr(importlib.import_module(package), name)

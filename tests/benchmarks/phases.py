@@ -34,7 +34,7 @@ PHASES = {
     "models kept": ["src.command.kept:KeptModels.keep"],
     "answer printed": ["src.report.summary:print_summary"],
     # after the last job, what is neither of those above: what the answer is worked out from, figures, the page
-    "comparison page": ["src.command.driver:Command._finish"],
+    "comparison page": ["src.command.driver:Command._finish", "src.command.driver:Command._tell_where"],
     "waiting, display": ["src.command.driver:Command.run"],
 }
 
