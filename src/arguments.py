@@ -97,14 +97,8 @@ def unknown_flag(parser: argparse.ArgumentParser, typed: Iterable[str], keys: It
 class _Help(argparse.RawDescriptionHelpFormatter):
     """Says `usage` in the language that is spoken, and folds letters of double width in time."""
 
-    def add_usage(
-        self,
-        usage: str | None,
-        actions: Iterable[argparse.Action],
-        groups: Iterable[argparse._MutuallyExclusiveGroup],
-        prefix: str | None = None,
-    ) -> None:
-        super().add_usage(usage, actions, groups, say("usage: ") if prefix is None else prefix)
+    def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
+        super().add_usage(usage, actions, groups, prefix or say("usage: "))
 
     def _split_lines(self, text: str, width: int) -> list[str]:
         return super()._split_lines(text, width if text.isascii() else width // 2)

@@ -70,9 +70,10 @@ def rerun(run_id: str, uri: str | None = None, allow: Collection[str] = ()) -> R
     if asked.data.path and frame.is_file() and not Path(asked.data.path).exists():  # the checkout was moved
         config["data"]["path"] = str(frame)
     config["model"] = {**config["model"], "allow": list(allow)}
-    (job,) = make_jobs([Composed(tuple(recorded_overrides(store, run)), config)]).distinct
+    jobs = make_jobs([Composed(tuple(recorded_overrides(store, run)), config)])
+    (job,) = jobs.distinct
     require(job.checked.sweep.blas)
-    result = _trained(job)
+    result = _trained(jobs)
     before = {**run.metrics, **_by_fold(fold_scores(store, run))}
     points = metric_points(result.metrics(), result, job.checked.tracking.curve_points)
     # What MLflow gives as a run's metrics.
@@ -80,13 +81,9 @@ def rerun(run_id: str, uri: str | None = None, allow: Collection[str] = ()) -> R
     return _compared(before, {**last, **_by_fold(result.columns())}, run, job)
 
 
-def _trained(job: Job) -> JobResult:
-    sweep = job.checked.sweep
-    ((outcome,),) = (
-        [each.outcome for each in step.ended]
-        for step in train(make_plan(Jobs((job,), (0,)), (), sweep), sweep)
-        if step.ended
-    )
+def _trained(jobs: Jobs) -> JobResult:
+    sweep = jobs.distinct[0].checked.sweep
+    (outcome,) = (each.outcome for step in train(make_plan(jobs, (), sweep), sweep) for each in step.ended)
     if isinstance(outcome, Failure):
         raise RerunError(f"training failed: {outcome.type}: {outcome.message}")
     return outcome

@@ -55,11 +55,9 @@ def compose_jobs(
     overwritten: dict[tuple[Any, ...], DictConfig] = {}
     jobs = []
     for overrides in job_overrides:
-        parsed = [parse(text) for text in overrides]
-        values = [override for override in parsed if _is_value(override, is_group)]
-        choices = tuple(
-            text for text, override in zip(overrides, parsed, strict=True) if not _is_value(override, is_group)
-        )
+        parsed = [(text, parse(text)) for text in overrides]
+        values = [override for _, override in parsed if _is_value(override, is_group)]
+        choices = tuple(text for text, override in parsed if not _is_value(override, is_group))
         if choices not in bases:
             bases[choices] = loader.load_sweep_config(sweep_config, list(choices))
         # A mapping is merged, and what is added or deleted is gone after: of all else nothing of before is left.
