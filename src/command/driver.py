@@ -13,10 +13,9 @@ from typing import Self
 from rich.console import Console
 
 from src.command.display import Display
-from src.command.ending import begin_page, end_sweep, show_single_runs, sweep_report
 from src.command.interruption import Interruptions
 from src.command.kept import KeptModels
-from src.command.record import record_of
+from src.command.record import begin_page, end_sweep, record_of, show_single_runs, sweep_report
 from src.command.so_far import JobsSoFar
 from src.comparison.outcome import Outcome
 from src.config import JobConfig

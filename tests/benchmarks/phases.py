@@ -29,7 +29,7 @@ PHASES = {
     "logging": [
         "src.tracking.recorder:Recorder.begin",
         "src.command.driver:Command._log_together",
-        "src.command.ending:end_sweep",
+        "src.command.record:end_sweep",
     ],
     "models kept": ["src.command.kept:KeptModels.keep"],
     "answer printed": ["src.report.summary:print_summary"],
