@@ -126,13 +126,8 @@ def server_command(given: argparse.Namespace) -> tuple[list[str], dict[str, str]
     else:
         print(say("Clients: {command}", command=f"export MLFLOW_TRACKING_URI={shown}"))
     if accounts:
-        print(
-            say(
-                "Account: admin; the password is in {file} or {variable}. More accounts: SERVER.md.",
-                file=folder / "admin-password",
-                variable=PASSWORD,
-            )
-        )
+        where = {"file": folder / "admin-password", "variable": PASSWORD}
+        print(say("Account: admin; the password is in {file} or {variable}. More accounts: SERVER.md.", **where))
     started = [sys.executable, "-m", "mlflow", "server", "--host", given.host, "--port", str(given.port)]
     started += ["--gunicorn-opts", shlex.join(["--config", workers.__file__])]
     started += ["--artifacts-destination", given.artifacts or str(folder / "artifacts")]

@@ -19,13 +19,8 @@ if TYPE_CHECKING:
 def run_single(config: "DictConfig", overrides: Sequence[str]) -> tuple[str | None, float]:
     """Run one job, given its composed configuration and its overrides as typed.
 
-    Returns
-    -------
-    tuple : its run, None for a dry run, and its ``comparison.metric``, NaN for a dry run.
-
-    Raises
-    ------
-    UserError : for a problem the user can mend; nothing was trained then, unless the job itself failed.
+    Returns its run, None for a dry run, and its ``comparison.metric``, NaN for a dry run. Raises UserError for a
+    problem the user can mend; nothing was trained then, unless the job itself failed.
     """
     from src.sweep.compose import Composed, plain
 
@@ -47,15 +42,9 @@ def run_sweep(
     job_overrides : what distinguishes each combination.
     search : what the jobs are a batch of; None for a sweep, all of whose jobs these are.
 
-    Returns
-    -------
-    tuple : the sweep's run, None for a dry run, and each combination's ``comparison.metric``, None where its job failed
-        or was not run.
-
-    Raises
-    ------
-    UserError : for a problem the user can mend, before anything is trained; JobsFailedError at the end, if jobs failed.
-    SearchOver : if there is nothing more to search for.
+    Returns the sweep's run, None for a dry run, and each combination's ``comparison.metric``, None where its job failed
+    or was not run. Raises UserError for a problem the user can mend, before anything is trained; JobsFailedError at the
+    end, if jobs failed; SearchOver if there is nothing more to search for.
     """
     from src.sweep.compose import compose_jobs
 

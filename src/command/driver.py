@@ -15,7 +15,7 @@ from rich.console import Console
 from src.command.display import Display
 from src.command.interruption import Interruptions
 from src.command.kept import KeptModels
-from src.command.record import begin_page, end_sweep, record_of, show_single_runs, sweep_report
+from src.command.record import RecordError, begin_page, end_sweep, record_of, show_single_runs, sweep_report
 from src.command.so_far import JobsSoFar
 from src.comparison.outcome import Outcome
 from src.config import JobConfig
@@ -39,12 +39,6 @@ from src.tracking.recorder import Recorder
 
 class JobsFailedError(UserError):
     """Jobs that failed while they ran; the others are finished and logged."""
-
-    exit_status = 1
-
-
-class RecordError(UserError):
-    """A store that failed while jobs ran, so that results are lost."""
 
     exit_status = 1
 
@@ -91,16 +85,9 @@ class Command:
     def run(self, jobs: Jobs) -> list[float | None]:
         """Train those of the jobs that are not recorded yet, and record each as it ends.
 
-        Returns
-        -------
-        list : for each combination the value of ``comparison.metric``: NaN where a network diverged, None where the job
-            failed or was not run.
-
-        Raises
-        ------
-        UserError : before anything is trained: for a store or a backend that cannot be used.
-        RecordError : if the store fails later.
-        Interrupted : on Ctrl-C or SIGTERM.
+        Returns for each combination the value of ``comparison.metric``: NaN where a network diverged, None where the
+        job failed or was not run. Raises UserError, before anything is trained, for a store or a backend that cannot be
+        used; RecordError if the store fails later; Interrupted on Ctrl-C or SIGTERM.
         """
         so_far, sweep, display = self.so_far, self._settings.sweep, self._display
         so_far.expect(jobs.distinct)

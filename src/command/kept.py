@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from src.command.keep import fitted_pipeline, fitted_scores, predicted
+from src.command.record import RecordError
 from src.command.so_far import JobsSoFar
 from src.comparison.held_out import HeldOut, held_out_models
 from src.comparison.naming import model_label
@@ -24,12 +25,6 @@ from src.tracking.reading import StoredRecord
 from src.tracking.runs import add_files, add_metrics, has_file, set_held_out
 from src.tracking.store import Store
 from src.words import runnable
-
-
-class KeepError(UserError):
-    """A model that could not be kept; its job is finished and logged."""
-
-    exit_status = 1
 
 
 @dataclass(eq=False)
@@ -60,23 +55,22 @@ class KeptModels:
     def keep(self, jobs: Sequence[Job], so_far: JobsSoFar, drawn: Sequence[Job]) -> None:
         """Let jobs keep their fitted pipelines, and those of `drawn` their figures, which are drawn meanwhile.
 
-        What a run has already it keeps. Raises KeepError for any error that does not tell the user what to do.
+        What a run has already it keeps. Raises RecordError for any error that does not tell the user what to do.
         """
         record = StoredRecord(self.store)
-        figures: dict[str, Callable[[], dict[str, bytes]]] = {}
+        figures: dict[Job, Callable[[], dict[str, bytes]]] = {}
         for job in drawn:
             run_id = so_far.recorded[job.digest].run_id
             with _telling(job):
                 if not has_file(self.store, run_id, LAST_FIGURE):
-                    drawing = model_label(job.flat), record.predictions(run_id), record.curves(run_id)
-                    figures[job.digest] = self.drawer.ask("job_figures", *drawing)
+                    shown = model_label(job.flat), record.predictions(run_id), record.curves(run_id)
+                    figures[job] = self.drawer.ask("job_figures", *shown)
         for job in jobs:
             with _telling(job):
                 self.addresses[job.digest] = self._keep(job, so_far)
-        for job in drawn:
+        for job, drawing in figures.items():
             with _telling(job):
-                if job.digest in figures:
-                    add_files(self.store, so_far.recorded[job.digest].run_id, figures[job.digest]())
+                add_files(self.store, so_far.recorded[job.digest].run_id, drawing())
 
     def _keep(self, job: Job, so_far: JobsSoFar) -> str:
         """Add the fitted model and its scores to a job's run that lacks them; return the model's address."""
@@ -135,4 +129,4 @@ def _telling(job: Job) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        raise KeepError(f"the model of job {job.typed} cannot be kept: {type(error).__name__}: {error}") from error
+        raise RecordError(f"the model of job {job.typed} cannot be kept: {type(error).__name__}: {error}") from error

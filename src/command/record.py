@@ -14,6 +14,7 @@ from src.comparison.outcome import Outcome
 from src.comparison.record import RecordedDataset, RecordedSweep
 from src.config.identity import code_version
 from src.data import Dataset
+from src.errors import UserError
 from src.evaluation.results import Failure, JobResult
 from src.report.comparison import build_report, described_data, one_of, published_cells
 from src.report.drawing import Drawer, begin_pictures
@@ -30,6 +31,12 @@ from src.tracking.runs import NoSweep, Sweep, finish_sweep, job_run
 from src.tracking.store import Store
 
 HEADLINE = ("test/accuracy", "test/balanced_accuracy", "test/log_loss", "test/macro_f1", "test/roc_auc", "std/accuracy")
+
+
+class RecordError(UserError):
+    """What could not be recorded or kept of jobs that ran; all else is."""
+
+    exit_status = 1
 
 
 def record_of(ended: EndedJob, name: str, place: Sweep | NoSweep) -> tuple[RecordedJob, NewRun]:

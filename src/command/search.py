@@ -29,10 +29,7 @@ class SearchOver(Exception):  # noqa: N818 - it is no error
 
 
 def check_installed() -> None:
-    """Refuse a search where its library is not installed.
-
-    Raises SearchError if hydra-optuna-sweeper is not there.
-    """
+    """Raise SearchError where the library of searches is not installed."""
     if importlib.util.find_spec("hydra_plugins.hydra_optuna_sweeper") is None:
         raise SearchError(f"hydra/sweeper=optuna: {not_installed('hydra-optuna-sweeper')}, or sweep over given values.")
 
@@ -40,6 +37,7 @@ def check_installed() -> None:
 def check_settings(settings: Mapping[str, Any]) -> None:
     """Refuse settings of the sweeper that no search can be made with: raise SearchError for the first of them."""
     given, mapping = settings.get, "a mapping from keys to values"
+    recorded = "every job is recorded in MLflow, and the same command goes on from there"
     rate = given("max_failure_rate")
     for key, allowed, is_so in (
         *((key, "a whole number of at least 1", _is_count(given(key))) for key in ("n_trials", "n_jobs")),
@@ -47,11 +45,7 @@ def check_settings(settings: Mapping[str, Any]) -> None:
         ("direction", "minimize, maximize or null, for what comparison.metric needs", given("direction") in DIRECTIONS),
         ("params", f"{mapping}, such as {{training.l2: 'interval(0,1)'}}", isinstance(given("params"), Mapping | None)),
         ("search_space", f"null: write hydra.sweeper.params, {mapping}", given("search_space") is None),
-        (
-            "storage",
-            "null: every job is recorded in MLflow, and the same command goes on from there",
-            given("storage") is None,
-        ),
+        ("storage", f"null: {recorded}", given("storage") is None),
     ):
         if not is_so:
             raise SearchError(f"hydra.sweeper.{key}: {shown(given(key))} is not {allowed}.")

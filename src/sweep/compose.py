@@ -40,14 +40,8 @@ def compose_jobs(
 ) -> list[Composed]:
     """Compose every job of a sweep; equal to ``loader.load_sweep_config`` for each of them.
 
-    Parameters
-    ----------
-    sweep_config : the sweep's own configuration, with Hydra's node.
-    job_overrides : what distinguishes each job, as the sweeper hands it over.
-
-    Raises
-    ------
-    HydraException : for an override that does not fit the configuration.
+    `sweep_config` is the sweep's own configuration, with Hydra's node; `job_overrides` are what distinguishes each job,
+    as the sweeper hands it over. Raises HydraException for an override that does not fit the configuration.
     """
     parse = functools.cache(OverridesParser.create(config_loader=loader).parse_override)
     is_group = functools.cache(lambda key: bool(loader.get_group_options(key)))
