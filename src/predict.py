@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from src.arguments import Arguments, entry
-from src.errors import UserError
 from src.escaping import escaped
-from src.folders import reason
+from src.folders import writing
 from src.language import say
 
 
@@ -28,11 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.output is None:
         sys.stdout.write(answers.decode())
     else:
-        try:
+        with writing("--output", given.output, "; choose another file"):
             given.output.write_bytes(answers)
-        except OSError as error:
-            why = f"--output: {given.output} cannot be written: {reason(error)}; choose another file."
-            raise UserError(why) from error
         print(say("Written to {path}", path=given.output))
     sys.stderr.writelines(f"{escaped(line)}\n" for line in notes)
     return 0

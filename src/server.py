@@ -20,7 +20,7 @@ from pathlib import Path
 from src.arguments import Arguments, entry, port
 from src.errors import UserError
 from src.escaping import masked
-from src.folders import reason
+from src.folders import writing
 from src.language import say
 from src.words import runnable
 
@@ -67,7 +67,7 @@ def _parser() -> Arguments:
 def _held(given: argparse.Namespace) -> Iterator[None]:
     """Take the folder for this process and for the server that it becomes; a second one is told who has it."""
     folder = given.folder.absolute()
-    with _writing(folder):
+    with writing("--folder", folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
     try:
@@ -85,14 +85,6 @@ def _held(given: argparse.Namespace) -> Iterator[None]:
         os.close(lock)
 
 
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UserError(f"--folder: {folder} cannot be written: {reason(error)}.") from error
-
-
 def server_command(given: argparse.Namespace) -> tuple[list[str], dict[str, str]]:
     """Prepare the store and the accounts; return the server's command and what it adds to the environment.
 
@@ -108,7 +100,7 @@ def server_command(given: argparse.Namespace) -> tuple[list[str], dict[str, str]
     if accounts and find_spec("flask_wtf") is None:
         raise UserError(f"accounts need the Python package 'flask-wtf': {runnable('python -m pip install flask-wtf')}")
     folder = given.folder.absolute()
-    with _writing(folder):
+    with writing("--folder", folder):
         environment = _accounts(folder) if accounts else {}
     try:
         store = open_store(given.store or os.environ.get(STORE) or f"sqlite:///{folder}/mlflow.db")
