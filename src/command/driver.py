@@ -77,7 +77,7 @@ class Command:
             with self._interruptions.shield():
                 self._recorder = Recorder(self._settings.tracking, partial(print, flush=True))
             opened.callback(self._recorder.close)
-            self._models = KeptModels(self._recorder.store)
+            self._models = KeptModels(self._recorder.store, self.so_far)
             opened.callback(self._models.drawer.close)
             self._open = opened.pop_all()
         return self
@@ -155,7 +155,7 @@ class Command:
             if self._settings.tracking.models == "all":
                 self._written()
                 done = [each.job for each in ended if not isinstance(each.outcome, Failure)]
-                self._models.keep(done, so_far, drawn=done)
+                self._models.keep(done, drawn=done)
 
     def _written(self) -> None:
         """Wait until every job that has ended is written."""
@@ -236,9 +236,9 @@ class Command:
         if report is not None and not recorder.complete:  # else the page is there
             page = begin_page(recorder.store, models.drawer, report)
         if self._settings.tracking.models != "none":
-            models.keep_best(so_far, outcome)
+            models.keep_best(outcome)
         if not recorder.complete:
-            recorder.held_out = models.held_out(so_far, outcome, alone=self._alone)
+            recorder.held_out = models.held_out(outcome, alone=self._alone)
         if page is not None:
             report = page(recorder.held_out)
         with self._interruptions.shield():
