@@ -24,20 +24,15 @@ WORKER_ENVIRONMENT = "distributed.nanny.pre-spawn-environ"
 # No lines of its own on the terminal, and no look at the stack every ten milliseconds.
 QUIET_WORKER = {"DASK_LOGGING__DISTRIBUTED": "error", "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "false"}
 DASHBOARD = "127.0.0.1:0"  # which everybody could read otherwise
-# The class of each kind of cluster, and what it is told unless sweep.dask.options says otherwise. Under a nanny a
-# worker gives freed memory back at once, and training, which waits for the kernel to clear it anew, takes longer.
+# What a cluster's class is told unless sweep.dask.options says otherwise. Under a nanny a worker gives freed memory
+# back at once, and training, which waits for the kernel to clear it anew, takes longer.
 SCHEDULER = {"dashboard_address": DASHBOARD}
-QUEUE = {"cores": 1, "memory": "4GB", "processes": 1, "nanny": False, "scheduler_options": SCHEDULER}
-CLUSTERS: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
-    "slurm": ("dask_jobqueue", "SLURMCluster", QUEUE),
-    "pbs": ("dask_jobqueue", "PBSCluster", QUEUE),
-    "lsf": ("dask_jobqueue", "LSFCluster", QUEUE),
-    "sge": ("dask_jobqueue", "SGECluster", QUEUE),
-    "kubernetes": (
-        "dask_kubernetes.operator",
-        "KubeCluster",
-        {"name": "bp", "n_workers": 1, "quiet": True, "worker_command": ["dask", "worker", "--no-nanny"]},
-    ),
+QUEUE: Mapping[str, Any] = {"cores": 1, "memory": "4GB", "processes": 1, "nanny": False, "scheduler_options": SCHEDULER}
+KUBERNETES: Mapping[str, Any] = {
+    "name": "bp",
+    "n_workers": 1,
+    "quiet": True,
+    "worker_command": ["dask", "worker", "--no-nanny"],
 }
 # A worker is asked for as soon as there is a stack to train; Dask would wait until there is this much work for each.
 ADAPT = {"target_duration": "100ms", "interval": "1s", "wait_count": 10}
@@ -116,7 +111,9 @@ def cluster_class(kind: str, sweep: SweepConfig) -> tuple[Any, dict[str, Any]]:
 
     Raises BackendError if it is not installed, or has no such options.
     """
-    package, name, defaults = CLUSTERS[kind]
+    package, name, defaults = "dask_jobqueue", f"{kind.upper()}Cluster", QUEUE
+    if kind == "kubernetes":
+        package, name, defaults = "dask_kubernetes.operator", "KubeCluster", KUBERNETES
     try:
         make = getattr(importlib.import_module(package), name)
     except ImportError as error:
