@@ -27,13 +27,8 @@ DASHBOARD = "127.0.0.1:0"  # which everybody could read otherwise
 # What a cluster's class is told unless sweep.dask.options says otherwise. Under a nanny a worker gives freed memory
 # back at once, and training, which waits for the kernel to clear it anew, takes longer.
 SCHEDULER = {"dashboard_address": DASHBOARD}
-QUEUE: Mapping[str, Any] = {"cores": 1, "memory": "4GB", "processes": 1, "nanny": False, "scheduler_options": SCHEDULER}
-KUBERNETES: Mapping[str, Any] = {
-    "name": "bp",
-    "n_workers": 1,
-    "quiet": True,
-    "worker_command": ["dask", "worker", "--no-nanny"],
-}
+QUEUE = {"cores": 1, "memory": "4GB", "processes": 1, "nanny": False, "scheduler_options": SCHEDULER}
+KUBERNETES = {"name": "bp", "n_workers": 1, "quiet": True, "worker_command": ["dask", "worker", "--no-nanny"]}
 # A worker is asked for as soon as there is a stack to train; Dask would wait until there is this much work for each.
 ADAPT = {"target_duration": "100ms", "interval": "1s", "wait_count": 10}
 
@@ -111,7 +106,8 @@ def cluster_class(kind: str, sweep: SweepConfig) -> tuple[Any, dict[str, Any]]:
 
     Raises BackendError if it is not installed, or has no such options.
     """
-    package, name, defaults = "dask_jobqueue", f"{kind.upper()}Cluster", QUEUE
+    package, name = "dask_jobqueue", f"{kind.upper()}Cluster"
+    defaults: Mapping[str, Any] = QUEUE
     if kind == "kubernetes":
         package, name, defaults = "dask_kubernetes.operator", "KubeCluster", KUBERNETES
     try:
