@@ -101,7 +101,12 @@ class _Help(argparse.RawDescriptionHelpFormatter):
         super().add_usage(usage, actions, groups, prefix or say("usage: "))
 
     def _split_lines(self, text: str, width: int) -> list[str]:
-        return super()._split_lines(text, width if text.isascii() else width // 2)
+        if text.isascii():
+            return super()._split_lines(text, width)
+        from rich.console import Console
+        from rich.text import Text
+
+        return [line.plain.rstrip() for line in Text(text).wrap(Console(), width)]
 
 
 def entry(main: Callable[[Sequence[str] | None], int]) -> Callable[..., int]:
