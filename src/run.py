@@ -211,8 +211,8 @@ def explain(error: BaseException, arguments: Sequence[str], schema: "type[JobCon
         return _no_such_choice(group, name, error.options), 2
     if told := _of_running(error):
         return told, 2
-    frames = _frames(error)  # the last is of Hydra or OmegaConf where these stumbled over what they were given
-    stumbled = bool(frames) and frames[-1].f_globals.get("__name__", "").split(".")[0] in ("hydra", "omegaconf")
+    package = _frames(error)[-1].f_globals.get("__name__", "").split(".")[0]
+    stumbled = package in ("hydra", "omegaconf")  # over what they were given
     if stumbled or isinstance(error, HydraException | OmegaConfBaseException | YAMLError | UserWarning):
         return _not_composed(error, arguments, schema), 2
     return f"{type(error).__name__}: {_one_line(error)} (Set HYDRA_FULL_ERROR=1 to see where.)", 1

@@ -124,11 +124,9 @@ class Command:
                 so_far.reused += len(found)
 
     @property
-    def run_id(self) -> str | None:
-        """The run of the sweep or, if there is none, of the job alone; None before it is there."""
-        if self._alone:
-            return next((job.run_id for job in self.so_far.ended), None)
-        return self._recorder.sweep.run_id if self._recorder.place is not None else None
+    def run_id(self) -> str:
+        """The run of the sweep or, if there is none, of the job alone, which has ended."""
+        return self.so_far.ended[0].run_id if self._alone else self._recorder.sweep.run_id
 
     def _log(self, ended: Sequence[EndedJob]) -> None:
         """Write jobs that have ended, up to one whose failure stops the sweep."""

@@ -2,7 +2,7 @@
 
 import importlib.util
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -35,13 +35,13 @@ def check_installed() -> None:
 
 
 def check_settings(settings: Mapping[str, Any]) -> None:
-    """Refuse settings of the sweeper that no search can be made with: raise SearchError for the first of them."""
-    given, mapping = settings.get, "a mapping from keys to values"
+    """Refuse settings of the sweeper, whose types Hydra has checked: raise SearchError for the first that is bad."""
+    given: Callable[[str], Any] = settings.get
+    mapping = "a mapping from keys to values"
     recorded = "every job is recorded in MLflow, and the same command goes on from there"
-    rate = given("max_failure_rate")
     for key, allowed, is_so in (
-        *((key, "a whole number of at least 1", _is_count(given(key))) for key in ("n_trials", "n_jobs")),
-        ("max_failure_rate", "a number from 0 to 1", isinstance(rate, int | float) and 0 <= rate <= 1),
+        *((key, "a whole number of at least 1", given(key) >= 1) for key in ("n_trials", "n_jobs")),
+        ("max_failure_rate", "a number from 0 to 1", 0 <= given("max_failure_rate") <= 1),
         ("direction", "minimize, maximize or null, for what comparison.metric needs", given("direction") in DIRECTIONS),
         ("params", f"{mapping}, such as {{training.l2: 'interval(0,1)'}}", isinstance(given("params"), Mapping | None)),
         ("search_space", f"null: write hydra.sweeper.params, {mapping}", given("search_space") is None),
@@ -49,10 +49,6 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     ):
         if not is_so:
             raise SearchError(f"hydra.sweeper.{key}: {shown(given(key))} is not {allowed}.")
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def probes(overrides: Sequence[Override]) -> list[list[str]]:
