@@ -118,8 +118,8 @@ class Command:
             if self._alone:
                 recorder.begin_alone(so_far.digest)
             else:
-                new = {job.digest: job.checked for job in jobs.distinct if job.digest not in so_far.recorded}
-                found = recorder.begin(so_far.asked, new, reuse=reuse)
+                new = [job for job in jobs.distinct if job.digest not in so_far.recorded]
+                found = recorder.begin(so_far.asked, {job.digest: job.checked for job in new}, reuse=reuse)
                 so_far.add(found.values())
                 so_far.reused += len(found)
 
