@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from typing import Any, NoReturn
 
-from src.errors import UserError, tell
+from src.errors import UserError, deaf_to_closed_pipes, tell
 from src.language import LANGUAGES, choose, say
 from src.words import did_you_mean, runnable
 
@@ -18,16 +18,8 @@ _LANG = re.compile(r"(?<!\S)(?:--)?lang[= ](\S+)")
 class Arguments(argparse.ArgumentParser):
     """A command's arguments; help is in the language that is spoken, what is wrong is told as everything else is.
 
-    Parameters
-    ----------
-    module
-        What stands after ``python -m``.
-    description
-        What the command does.
-    examples
-        What is typed after ``python -m``, and what it means.
-    note
-        Follows the examples.
+    `module` stands after ``python -m``; `description` says what the command does; `examples` are what is typed after
+    ``python -m``, and what it means; `note` follows them.
     """
 
     def __init__(
@@ -78,14 +70,26 @@ class Arguments(argparse.ArgumentParser):
         sys.exit(tell(message))
 
 
-def unknown_flag(parser: argparse.ArgumentParser, typed: Iterable[str]) -> str | None:
-    """The sentence for the first flag that there is not; None if there is none such."""
+def port(text: str) -> int:
+    """The number of a port, as an argument's type."""
+    if not (text.isdecimal() and 0 < int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to 65535.")
+    return int(text)
+
+
+def unknown_flag(parser: argparse.ArgumentParser, typed: Iterable[str], keys: Iterable[str] = ()) -> str | None:
+    """The sentence for the first flag that there is not, None without one; `keys` are written without dashes."""
     known = [flag for action in parser._actions for flag in action.option_strings]
     flags = sorted(flag for flag in known if flag.startswith("--"))
-    for word in itertools.takewhile(lambda word: word != "--", typed):
-        name = word.partition("=")[0]
+    words = [*itertools.takewhile(lambda word: word != "--", typed)]
+    for word, following in itertools.pairwise([*words, "VALUE"]):
+        name, is_set, value = word.partition("=")
         meant = any(flag.startswith(name if name.startswith("--") else name[:2]) for flag in known)
         if name.startswith("-") and name != "-" and not meant:
+            if (key := name.lstrip("-")) in keys:
+                return (
+                    f"{name}: there is no such flag. A key has no dashes: write {key}={value if is_set else following}."
+                )
             return f"{name}: there is no such flag.{did_you_mean(name, flags)} ({', '.join(flags)})"
     return None
 
@@ -93,28 +97,28 @@ def unknown_flag(parser: argparse.ArgumentParser, typed: Iterable[str]) -> str |
 class _Help(argparse.RawDescriptionHelpFormatter):
     """Says `usage` in the language that is spoken, and folds letters of double width in time."""
 
-    def add_usage(
-        self,
-        usage: str | None,
-        actions: Iterable[argparse.Action],
-        groups: Iterable[argparse._MutuallyExclusiveGroup],
-        prefix: str | None = None,
-    ) -> None:
-        super().add_usage(usage, actions, groups, say("usage: ") if prefix is None else prefix)
+    def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
+        super().add_usage(usage, actions, groups, prefix or say("usage: "))
 
     def _split_lines(self, text: str, width: int) -> list[str]:
-        return super()._split_lines(text, width if text.isascii() else width // 2)
+        if text.isascii():
+            return super()._split_lines(text, width)
+        from rich.console import Console
+        from rich.text import Text
+
+        return [line.plain.rstrip() for line in Text(text).wrap(Console(), width)]
 
 
 def entry(main: Callable[[Sequence[str] | None], int]) -> Callable[..., int]:
     """Let a command's `main` speak the language that its arguments name, and tell what the user can mend.
 
-    It then returns the exit status that the UserError means.
+    It then returns the exit status that the UserError means. That nobody reads what it prints ends nothing.
     """
 
     @wraps(main)
     def told(arguments: Sequence[str] | None = None) -> int:
         typed = sys.argv[1:] if arguments is None else arguments
+        deaf_to_closed_pipes()
         try:
             choose(next((lang for lang in _LANG.findall(" ".join(typed)) if lang in LANGUAGES), None))
             return main(typed)

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.arguments import Arguments, entry
-from src.errors import UserError, deaf_to_closed_pipes, tell
-from src.folders import reason
+from src.errors import UserError, tell
+from src.folders import writing
 from src.language import LANGUAGES, choose, say
 from src.words import no_such_user
 
@@ -42,10 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     asked = [*(sweep.run_id for sweep in sweeps), report.outcome.options.model_dump_json()]
     folder = given.output or FOLDER / _folder_name(report.title, asked)
-    try:
+    with writing("--output", folder, "; choose another folder"):
         write_files(folder, files(report))
-    except OSError as error:
-        raise UserError(f"--output: {folder} cannot be written: {reason(error)}; choose another folder.") from error
     if given.format == "json":
         sys.stdout.write(to_json(report))
     else:
@@ -132,5 +130,4 @@ def _folder_name(title: str, asked: Sequence[str]) -> str:
 
 
 if __name__ == "__main__":
-    deaf_to_closed_pipes()
     sys.exit(main())

@@ -17,7 +17,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -142,10 +142,8 @@ def compare(
 def _composing(typed: Sequence[str], *flags: str) -> Iterator[Any]:
     """Lend a Hydra that reads conf/, and tell what it says of overrides as a UserError."""
     offer_experiments(ROOT / "experiments")
-    with ExitStack() as within:
-        within.enter_context(provenance.as_typed(["-m", "src.run", *flags, *typed]))
-        within.enter_context(quick_parser())
-        within.enter_context(initialize_config_dir(str(ROOT / "conf"), version_base="1.3"))
+    as_typed = provenance.as_typed(["-m", "src.run", *flags, *typed])
+    with as_typed, quick_parser(), initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         try:
             yield GlobalHydra.instance().hydra
         except UserError as error:

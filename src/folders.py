@@ -2,7 +2,11 @@
 
 import os
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from src.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -19,3 +23,12 @@ def reason(error: OSError) -> str:
         return told
     here = shlex.quote(str(ROOT))
     return f"{told} (this checkout can only be read: `export PYTHONPATH={here}` and work in a folder of your own)"
+
+
+@contextmanager
+def writing(key: str, place: Path, mend: str = "") -> Iterator[None]:
+    """Tell what keeps a place, which `key` names, from being written, and how to `mend` it, as a UserError."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{key}: {place} cannot be written: {reason(error)}{mend}.") from error

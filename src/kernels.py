@@ -63,10 +63,8 @@ def _libraries() -> list[dict[str, str]]:
 def require(name: str | None) -> None:
     """See to it that this process computes with the kernels of `sweep.blas`; None is whatever it has.
 
-    Raises
-    ------
-    NotLoadedError : if it has others, and another process would have these.
-    KernelsError : if there are none of this name here.
+    Raises NotLoadedError if it has others, and another process would have these; KernelsError if there are none of this
+    name here.
     """
     if name is None or names() == {name}:
         return

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from src.arguments import Arguments, entry
-from src.errors import UserError, deaf_to_closed_pipes
 from src.escaping import escaped
-from src.folders import reason
+from src.folders import writing
 from src.language import say
 
 
@@ -20,21 +19,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The program. Returns the exit status."""
     given = _given(arguments)
 
-    from src.command.predict import predict, remarks
+    from src.command.predict import predict
 
-    predicted = predict(
+    answers, notes = predict(
         given.model, given.rows, uri=given.uri, separator=given.separator, header=given.header, allow=given.allow
     )
     if given.output is None:
-        sys.stdout.write(predicted.csv.decode())
+        sys.stdout.write(answers.decode())
     else:
-        try:
-            given.output.write_bytes(predicted.csv)
-        except OSError as error:
-            why = f"--output: {given.output} cannot be written: {reason(error)}; choose another file."
-            raise UserError(why) from error
+        with writing("--output", given.output, "; choose another file"):
+            given.output.write_bytes(answers)
         print(say("Written to {path}", path=given.output))
-    sys.stderr.writelines(f"{escaped(line)}\n" for line in remarks(predicted.unknown))
+    sys.stderr.writelines(f"{escaped(line)}\n" for line in notes)
     return 0
 
 
@@ -66,5 +62,4 @@ def _separator(text: str) -> str:
 
 
 if __name__ == "__main__":
-    deaf_to_closed_pipes()
     sys.exit(main())

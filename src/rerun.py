@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 
 from src.arguments import Arguments, entry
-from src.errors import deaf_to_closed_pipes
 from src.language import say
 
 
@@ -32,5 +31,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    deaf_to_closed_pipes()
     sys.exit(main())

@@ -33,6 +33,9 @@ ROOT = Path(__file__).resolve().parent.parent
 if not __package__:  # `python src/run.py`, the only form that Hydra's shell completion knows
     sys.path[0] = str(ROOT)
 
+from src.arguments import entry, unknown_flag  # noqa: E402
+from src.errors import UserError, tell  # noqa: E402
+from src.escaping import escaped, masked, readable, visible  # noqa: E402
 from src.language import LANGUAGES, choose, say  # noqa: E402
 from src.words import runnable  # noqa: E402
 
@@ -89,7 +92,6 @@ def run(cfg: DictConfig) -> float:
     """One job. Returns the metric that ``comparison.metric`` names, which a search optimizes."""
     try:
         from src.command import run_single
-        from src.errors import UserError
 
         if HydraConfig.get().sweeper.get("params") and "hydra.mode=RUN" not in sys.argv:
             raise UserError(
@@ -103,16 +105,15 @@ def run(cfg: DictConfig) -> float:
         raise _PastHydra(error) from error
 
 
-def main() -> int:
+@entry
+def main(arguments: Sequence[str] | None = None) -> int:
     """The program. Returns the exit status, after telling on stderr what was wrong."""
     traceback_wanted = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors; otherwise it prints them and exits with 1
     warnings.filterwarnings("error", "provider=hydra.searchpath")  # a folder that is not there
     warnings.filterwarnings("ignore", "Experimental rerun CLI option|Config overrides are not supported")
-    from src.escaping import readable, visible
-
     # argparse repeats a flag; -m may stand last
-    typed = [visible(argument) if argument.startswith("-") else readable(argument) for argument in sys.argv[1:]]
+    typed = [visible(argument) if argument.startswith("-") else readable(argument) for argument in arguments or ()]
     sys.argv[1:] = sorted(typed, key=lambda argument: argument not in ("-m", "--multirun"))
     said = io.StringIO()
     try:
@@ -126,13 +127,9 @@ def main() -> int:
     except SystemExit as ended:
         if ended.code != 1:
             raise
-        from src.errors import tell
-
         return tell(said.getvalue().strip() + ".")  # of --package, which has no exception
     except (_PastHydra, Exception) as raised:
         error = raised.error if isinstance(raised, _PastHydra) else raised
-        from src.errors import tell
-        from src.escaping import masked
         from src.kernels import NotLoadedError
 
         if not traceback_wanted:
@@ -149,13 +146,14 @@ def main() -> int:
 
 def _check_flags() -> None:
     """Tell what is wrong with the flags before Hydra, which would show how they are used."""
-    from src.arguments import unknown_flag
-    from src.errors import UserError
-
     parser = get_args_parser()
 
     def refuse(message: str) -> NoReturn:
-        raise UserError(unknown_flag(parser, sys.argv[1:]) or f"{message}.")
+        from src.config import JobConfig
+        from src.config.messages import leaves
+
+        keys = {*JobConfig.model_fields, *leaves()}
+        raise UserError(unknown_flag(parser, sys.argv[1:], keys) or f"{message}.")
 
     parser.error = refuse  # type: ignore[method-assign]
     parser.parse_args()
@@ -204,8 +202,6 @@ def explain(error: BaseException, arguments: Sequence[str], schema: "type[JobCon
 
     `schema` is what the configuration should have been, if it is more than a job.
     """
-    from src.errors import UserError
-
     if isinstance(error, UserError):
         return str(error), error.exit_status
     if isinstance(error, OverrideParseException):
@@ -215,16 +211,14 @@ def explain(error: BaseException, arguments: Sequence[str], schema: "type[JobCon
         return _no_such_choice(group, name, error.options), 2
     if told := _of_running(error):
         return told, 2
-    frames = _frames(error)  # the last is of Hydra or OmegaConf where these stumbled over what they were given
-    stumbled = bool(frames) and frames[-1].f_globals.get("__name__", "").split(".")[0] in ("hydra", "omegaconf")
+    package = _frames(error)[-1].f_globals.get("__name__", "").split(".")[0]
+    stumbled = package in ("hydra", "omegaconf")  # over what they were given
     if stumbled or isinstance(error, HydraException | OmegaConfBaseException | YAMLError | UserWarning):
         return _not_composed(error, arguments, schema), 2
     return f"{type(error).__name__}: {_one_line(error)} (Set HYDRA_FULL_ERROR=1 to see where.)", 1
 
 
 def _unreadable(override: str, arguments: Sequence[str]) -> str:
-    from src.escaping import escaped
-
     if told := _named_file(override):
         return told
     quoted = """'data.target="width (cm)"'""" if override in arguments else """data.target: '"width (cm)"'"""
@@ -339,9 +333,6 @@ def _frames(error: BaseException) -> list[FrameType]:
 
 
 if __name__ == "__main__":
-    from src.errors import deaf_to_closed_pipes
-
-    deaf_to_closed_pipes()
     # Imports make a million objects, all of which stay: looking for garbage among them again and again, and once more
     # at the end, takes a quarter of a short command's time.
     gc.set_threshold(100_000)

@@ -17,10 +17,10 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from src.arguments import Arguments, entry
-from src.errors import UserError, deaf_to_closed_pipes
+from src.arguments import Arguments, entry, port
+from src.errors import UserError
 from src.escaping import masked
-from src.folders import reason
+from src.folders import writing
 from src.language import say
 from src.words import runnable
 
@@ -50,28 +50,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> Arguments:
-    parser = Arguments("src.server", "Start MLflow's server for a team, on this machine.")
-    parser.add_argument("--host", default="127.0.0.1", help="the address it listens on (default: this machine only)")
-    parser.add_argument("--port", type=_port, default=5000, help="the port it listens on (default: 5000)")
-    parser.add_argument("--store", help=f"postgresql://USER:PASSWORD@HOST/NAME or sqlite:///FILE; if absent, {STORE}")
-    parser.add_argument("--artifacts", help="s3://BUCKET/FOLDER or a folder; if absent, FOLDER/artifacts")
-    parser.add_argument("--accounts", action="store_true", help="ask for a password on this machine too")
-    parser.add_argument("--name", action="append", metavar="HOST", help="what clients call it, as behind a proxy")
-    parser.add_argument("--folder", type=Path, default=Path("server"), help="where it keeps its own files")
+    parser = Arguments("src.server", say("Start MLflow's server for a team, on this machine."))
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help=say("the address it listens on (default: this machine only)"))
+    add("--port", type=port, default=5000, help=say("the port it listens on (default: 5000)"))
+    stores = "postgresql://USER:PASSWORD@HOST/NAME, sqlite:///FILE"
+    add("--store", help=say("its database: {stores}; if absent, {variable}", stores=stores, variable=STORE))
+    add("--artifacts", help=say("where artifacts go: s3://BUCKET/FOLDER or a folder; if absent, FOLDER/artifacts"))
+    add("--accounts", action="store_true", help=say("ask for a password on this machine too"))
+    add("--name", action="append", metavar="HOST", help=say("what clients call it, as behind a proxy"))
+    add("--folder", type=Path, default=Path("server"), help=say("where it keeps its own files"))
     return parser
-
-
-def _port(text: str) -> int:
-    if not (text.isdecimal() and 0 < int(text) < 65536):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to 65535.")
-    return int(text)
 
 
 @contextmanager
 def _held(given: argparse.Namespace) -> Iterator[None]:
     """Take the folder for this process and for the server that it becomes; a second one is told who has it."""
     folder = given.folder.absolute()
-    with _writing(folder):
+    with writing("--folder", folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
     try:
@@ -89,14 +85,6 @@ def _held(given: argparse.Namespace) -> Iterator[None]:
         os.close(lock)
 
 
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UserError(f"--folder: {folder} cannot be written: {reason(error)}.") from error
-
-
 def server_command(given: argparse.Namespace) -> tuple[list[str], dict[str, str]]:
     """Prepare the store and the accounts; return the server's command and what it adds to the environment.
 
@@ -112,7 +100,7 @@ def server_command(given: argparse.Namespace) -> tuple[list[str], dict[str, str]
     if accounts and find_spec("flask_wtf") is None:
         raise UserError(f"accounts need the Python package 'flask-wtf': {runnable('python -m pip install flask-wtf')}")
     folder = given.folder.absolute()
-    with _writing(folder):
+    with writing("--folder", folder):
         environment = _accounts(folder) if accounts else {}
     try:
         store = open_store(given.store or os.environ.get(STORE) or f"sqlite:///{folder}/mlflow.db")
@@ -130,13 +118,8 @@ def server_command(given: argparse.Namespace) -> tuple[list[str], dict[str, str]
     else:
         print(say("Clients: {command}", command=f"export MLFLOW_TRACKING_URI={shown}"))
     if accounts:
-        print(
-            say(
-                "Account: admin; the password is in {file} or {variable}. More accounts: SERVER.md.",
-                file=folder / "admin-password",
-                variable=PASSWORD,
-            )
-        )
+        where = {"file": folder / "admin-password", "variable": PASSWORD}
+        print(say("Account: admin; the password is in {file} or {variable}. More accounts: SERVER.md.", **where))
     started = [sys.executable, "-m", "mlflow", "server", "--host", given.host, "--port", str(given.port)]
     started += ["--gunicorn-opts", shlex.join(["--config", workers.__file__])]
     started += ["--artifacts-destination", given.artifacts or str(folder / "artifacts")]
@@ -209,5 +192,4 @@ def _write_private(file: Path, text: str) -> None:
 
 
 if __name__ == "__main__":
-    deaf_to_closed_pipes()
     sys.exit(main())

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from src.arguments import Arguments, entry
 from src.comparison.outcome import compare_sweeps
-from src.errors import deaf_to_closed_pipes
 from src.language import ENGLISH, choose
 from src.report.comparison import build_report
 from src.report.studies import Study, figures, page, study_names
@@ -42,5 +41,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    deaf_to_closed_pipes()
     sys.exit(main())

@@ -7,8 +7,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
-from src.arguments import Arguments, entry
-from src.errors import deaf_to_closed_pipes
+from src.arguments import Arguments, entry, port
 from src.language import say
 
 
@@ -16,7 +15,7 @@ from src.language import say
 def main(arguments: Sequence[str] | None = None) -> int:
     """The program. Returns the exit status."""
     parser = Arguments("src.ui", say("Open the runs in MLflow, on this machine only."))
-    parser.add_argument("--port", type=int, help=say("of 127.0.0.1; if absent, the first from 5000 on that is free"))
+    parser.add_argument("--port", type=port, help=say("of 127.0.0.1; if absent, the first from 5000 on that is free"))
     parser.add_store()
     given = parser.parse_args(arguments)
 
@@ -26,5 +25,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    deaf_to_closed_pipes()
     sys.exit(main())

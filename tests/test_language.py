@@ -98,7 +98,7 @@ def test_help_shows_the_same_commands_and_choices_in_chinese() -> None:
             assert [found[0] for found in re.finditer(shown, one)] == [found[0] for found in re.finditer(shown, other)]
 
 
-@pytest.mark.parametrize("module", ["src.compare", "src.predict", "src.rerun", "src.trace", "src.ui"])
+@pytest.mark.parametrize("module", ["src.compare", "src.predict", "src.rerun", "src.trace", "src.ui", "src.server"])
 def test_help_of_the_other_commands_is_in_the_language_of_the_environment_or_the_one_that_is_named(
     module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -126,6 +126,17 @@ def test_answers_go_to_a_file(record, flowers):
     assert (record.folder / "answers.csv").read_text() == printed
 
 
+def test_answers_are_not_answered_to_again(record, flowers):
+    run = runs(record, "iris")["bp"]
+    assert record.run(run, "rows.csv", "-o", "first.csv", module="src.predict").status == 0
+    ended = record.run(run, "first.csv", module="src.predict")
+    assert (ended.status, ended.out) == (2, "")
+    names = "'predicted', 'probability setosa', 'probability versicolor', 'probability virginica'"
+    assert ended.err == (
+        f"error: first.csv, columns {names}: what a model answers is called so too; remove or rename them.\n"
+    )
+
+
 def test_missing_values_are_filled_in_where_the_model_learned_to(record):
     rows = "colour,size\nred,\n?,2\npurple,1\n"
     (record.folder / "holes.csv").write_text(rows)

@@ -24,7 +24,7 @@ def prepared(folder: Path, *arguments: str) -> tuple[list[str], dict[str, str]]:
 
 @pytest.fixture(autouse=True)
 def _any_port(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "_port", int)  # 0 is a free one
+    monkeypatch.setattr(server, "port", int)  # 0 is a free one
 
 
 @pytest.fixture

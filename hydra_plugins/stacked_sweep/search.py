@@ -99,13 +99,13 @@ class SearchSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> Any:
         """Search: batch after batch of trials, all under one parent run; it is returned, as by `GridsSweeper`."""
         from src.command.search import probes, search
-        from src.sweep.checking import check_all
+        from src.sweep.checking import check_all, check_workers
         from src.sweep.compose import compose_jobs
 
         typed = [f"{key}={value}" for key, value in self.settings["params"].items()] + arguments
         overrides = OverridesParser.create(config_loader=self.loader).parse_overrides(typed)
         check_values(overrides)
-        check_all(compose_jobs(self.loader, self.config, probes(overrides)))
+        check_workers(check_all(compose_jobs(self.loader, self.config, probes(overrides)))[0].sweep)
         begin_folder(self.config)
         launcher: Any = self.optuna.sweeper.launcher
         settings = OmegaConf.to_container(self.config.hydra.sweeper, resolve=True)

@@ -4,27 +4,10 @@ from collections.abc import Sequence
 
 from src.comparison.families import check_baselines
 from src.config import ConfigError
-from src.config.schema import SweepConfig
-from src.kernels import require
 from src.sweep.compose import Composed
 from src.sweep.jobs import Job
 
 OTHER_DATA = {"data", "data.name", "data.path", "data.target"}  # whose table it is, and what is to be told from it
-
-
-def check_workers(sweep: SweepConfig) -> None:
-    """Refuse kernels that are not loaded, and options that the kind of cluster does not have.
-
-    Raises
-    ------
-    KernelsError, BackendError
-        Also if what starts workers there is not installed.
-    """
-    require(sweep.blas)
-    if sweep.backend == "dask":
-        from src.sweep import starting  # Dask takes a second to import
-
-        starting.check(sweep)
 
 
 def drop_foreign_question(composed: Sequence[Composed], typed: Sequence[str]) -> None:
@@ -39,11 +22,8 @@ def drop_foreign_question(composed: Sequence[Composed], typed: Sequence[str]) ->
 def check_command(jobs: Sequence[Job], *, searched: bool) -> None:
     """Refuse what is asked of these jobs together and cannot be answered.
 
-    Raises
-    ------
-    ConfigError, ComparisonError
-        If a search is to be nested; if several data sets, whose scores are never ranked together, are to register a
-        model; if a baseline is none of what is compared.
+    Raises ConfigError if a search is to be nested, or several data sets, whose scores are never ranked together, are to
+    register a model; ComparisonError if a baseline is none of what is compared.
     """
     settings = jobs[0].checked
     if searched and any(job.checked.cv.inner_folds for job in jobs):

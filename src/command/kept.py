@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from src.command.keep import fitted_pipeline, fitted_scores, predicted
+from src.command.record import RecordError
 from src.command.so_far import JobsSoFar
 from src.comparison.held_out import HeldOut, held_out_models
 from src.comparison.naming import model_label
@@ -26,75 +27,56 @@ from src.tracking.store import Store
 from src.words import runnable
 
 
-class KeepError(UserError):
-    """A model that could not be kept; its job is finished and logged."""
-
-    exit_status = 1
-
-
 @dataclass(eq=False)
 class KeptModels:
-    """The models that jobs of a command keep.
+    """The models that jobs of a command keep, in a store.
 
-    Attributes
-    ----------
-    store
-        Where they are kept.
-    drawer
-        Draws the figures.
-    addresses
-        Each job's model's, by the job's digest.
+    `drawer` draws their figures; `addresses` are the models', by their jobs' digests.
     """
 
     store: Store
+    so_far: JobsSoFar
     drawer: Drawer = field(default_factory=Drawer)
     addresses: dict[str, str] = field(default_factory=dict)
 
-    def keep_best(self, so_far: JobsSoFar, outcome: Outcome) -> None:
+    def keep_best(self, outcome: Outcome) -> None:
         """Let each candidate's best setting keep a fitted pipeline, the best of all its figures too; register that."""
+        so_far = self.so_far
         best = None if outcome.best is None else outcome.best.first.digest
         chosen = [setting.first.digest for setting in outcome.best_of_each]
         new = [so_far.jobs[digest] for digest in chosen if digest not in self.addresses]
         # There is no best of several data sets.
-        self.keep(new, so_far, drawn=[job for job in new if best in (job.digest, None)])
+        self.keep(new, drawn=[job for job in new if best in (job.digest, None)])
         name = so_far.settings.tracking.register
         if name is not None and best is not None:
             run_id, note = so_far.recorded[best].run_id, so_far.names[best]
             version = models.register_model(self.store, name, self.addresses[best], run_id, note=note)
-            command = runnable(f"mlflow models serve -m models:/{name}/{version} --env-manager local")
-            print(
-                say("registered as {name}, version {version}: {command}", name=name, version=version, command=command)
-            )
+            serve = runnable(f"mlflow models serve -m models:/{name}/{version} --env-manager local")
+            print(say("registered as {name}, version {version}: {command}", name=name, version=version, command=serve))
 
-    def keep(self, jobs: Sequence[Job], so_far: JobsSoFar, drawn: Sequence[Job]) -> None:
+    def keep(self, jobs: Sequence[Job], drawn: Sequence[Job]) -> None:
         """Let jobs keep their fitted pipelines, and those of `drawn` their figures, which are drawn meanwhile.
 
-        What a run has already it keeps.
-
-        Raises
-        ------
-        KeepError
-            For any error that does not tell the user what to do.
+        What a run has already it keeps. Raises RecordError for any error that does not tell the user what to do.
         """
         record = StoredRecord(self.store)
-        figures: dict[str, Callable[[], dict[str, bytes]]] = {}
+        figures: dict[Job, Callable[[], dict[str, bytes]]] = {}
         for job in drawn:
-            run_id = so_far.recorded[job.digest].run_id
+            run_id = self.so_far.recorded[job.digest].run_id
             with _telling(job):
                 if not has_file(self.store, run_id, LAST_FIGURE):
-                    drawing = model_label(job.flat), record.predictions(run_id), record.curves(run_id)
-                    figures[job.digest] = self.drawer.ask("job_figures", *drawing)
+                    shown = model_label(job.flat), record.predictions(run_id), record.curves(run_id)
+                    figures[job] = self.drawer.ask("job_figures", *shown)
         for job in jobs:
             with _telling(job):
-                self.addresses[job.digest] = self._keep(job, so_far)
-        for job in drawn:
+                self.addresses[job.digest] = self._keep(job)
+        for job, drawing in figures.items():
             with _telling(job):
-                if job.digest in figures:
-                    add_files(self.store, so_far.recorded[job.digest].run_id, figures[job.digest]())
+                add_files(self.store, self.so_far.recorded[job.digest].run_id, drawing())
 
-    def _keep(self, job: Job, so_far: JobsSoFar) -> str:
+    def _keep(self, job: Job) -> str:
         """Add the fitted model and its scores to a job's run that lacks them; return the model's address."""
-        recorded = so_far.recorded[job.digest]
+        recorded = self.so_far.recorded[job.digest]
         kept = models.logged_model(self.store, recorded.run_id)
         if kept is not None:
             return kept
@@ -103,19 +85,19 @@ class KeptModels:
         told = set(map(alike, recorded.warnings))
         for text in told_once(warned):
             if alike(text) not in told:
-                who = so_far.names[job.digest]
+                who = self.so_far.names[job.digest]
                 print(say("warned in the fit to all rows: {who}: {warning}", who=who, warning=escaped(text)))
         add_metrics(self.store, recorded.run_id, fitted_scores(pipeline, job))
         data, made_of = job.dataset, modules_of(job.checked)
         return models.log_model(self.store, recorded.run_id, pipeline, data.features, data.class_names, made_of)
 
-    def held_out(self, so_far: JobsSoFar, outcome: Outcome, *, alone: bool) -> tuple[HeldOut, ...]:
+    def held_out(self, outcome: Outcome, *, alone: bool) -> tuple[HeldOut, ...]:
         """Score the models that are kept on the rows of `data.test`, once, and add the scores to their runs."""
         scored: tuple[HeldOut, ...] = ()
-        allowed = {module for job in so_far.jobs.values() for module in job.checked.model.allow}
+        allowed = {module for job in self.so_far.jobs.values() for module in job.checked.model.allow}
         for family in outcome.families:
             best = outcome.best_on(family.data)
-            if best is None or (test := (job := so_far.jobs[best.first.digest]).test) is None:
+            if best is None or (test := (job := self.so_far.jobs[best.first.digest]).test) is None:
                 continue
             names = {best.first.run_id: model_label(job.flat)}
             names |= {one.best.first.run_id: one.name for one in family.candidates}
@@ -149,4 +131,4 @@ def _telling(job: Job) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        raise KeepError(f"the model of job {job.typed} cannot be kept: {type(error).__name__}: {error}") from error
+        raise RecordError(f"the model of job {job.typed} cannot be kept: {type(error).__name__}: {error}") from error

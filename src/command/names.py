@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from src.comparison.jobs import DATA, ESTIMATOR, MODEL
-from src.comparison.naming import model_label, short_keys
+from src.comparison.naming import distinct, model_label, short_keys, varying
 from src.config import JobConfig, flatten
 from src.sweep.jobs import Job
 
@@ -16,14 +16,14 @@ def run_names(jobs: Sequence[Job]) -> list[str]:
     Values come first because MLflow's tree of runs shows about 12 characters. A job alone is called by its model and
     what differs from the defaults, as `bp, 0.1 learning_rate`.
     """
-    flat = [job.flat for job in jobs]
+    flats = [job.flat for job in jobs]
     if len(jobs) == 1:
         default = flatten(JobConfig().model_dump(mode="json"))
-        changed = [key for key, value in flat[0].items() if value != default.get(key)]
+        changed = [key for key, value in flats[0].items() if value != default.get(key)]
         own = [key for key in changed if key not in (MODEL, ESTIMATOR)]
-        return [", ".join([model_label(flat[0]), *_texts(flat[0], own)])]
-    varying = varying_values(flat)
-    return [", ".join(_texts(each, varying)) or str(each[MODEL]) for each in flat]
+        return [", ".join([model_label(flats[0]), *_texts(flats[0], own)])]
+    keys = _counts(flats)
+    return [", ".join(_texts(flat, keys)) or str(flat[MODEL]) for flat in flats]
 
 
 def sweep_name(jobs: Sequence[Job], *, search: bool = False) -> str:
@@ -32,24 +32,19 @@ def sweep_name(jobs: Sequence[Job], *, search: bool = False) -> str:
     Jobs that are not all combinations of what varies are counted: `8 jobs: model, learning_rate`. A search has no fixed
     number of values: `search: learning_rate, l2`.
     """
-    flats = [{**job.flat, MODEL: model_label(job.flat)} for job in jobs]
-    varying = varying_values([{key: value for key, value in flat.items() if key != ESTIMATOR} for flat in flats])
-    axes = [(count, key.removesuffix(".name").rpartition(".")[2]) for key, count in varying.items()]
+    counts = _counts([{**job.flat, MODEL: model_label(job.flat)} for job in jobs])
+    axes = [key.removesuffix(".name").rpartition(".")[2] for key in counts]
     model = jobs[0].checked.model.name
     if search:
-        return "search: " + (", ".join(axis for _, axis in axes) or model)
-    if varying and math.prod(varying.values()) != len(jobs):
-        return f"{len(jobs)} jobs: " + ", ".join(axis for _, axis in axes)
-    return " × ".join(f"{count} {axis}" for count, axis in axes) or model
+        return "search: " + (", ".join(axes) or model)
+    if axes and math.prod(counts.values()) != len(jobs):
+        return f"{len(jobs)} jobs: " + ", ".join(axes)
+    return " × ".join(f"{count} {axis}" for count, axis in zip(counts.values(), axes, strict=True)) or model
 
 
-def varying_values(flat: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Return the keys with more than one value among the jobs that have them, and how many, most values first."""
-    values: dict[str, set[str]] = {}
-    for each in flat:
-        for key, value in each.items():
-            values.setdefault(key, set()).add(repr(value))
-    counts = {key: len(found) for key, found in values.items() if len(found) > 1}
+def _counts(flats: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """How many values each key has that varies among the jobs, most first."""
+    counts = {key: len(distinct(flats, key)) for key in varying(flats)}
     return dict(sorted(counts.items(), key=lambda item: -item[1]))
 
 

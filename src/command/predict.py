@@ -1,11 +1,9 @@
 """The answers of a kept model to rows of the user's own."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection
 from pathlib import Path
 
-import pandas as pd
-
+from src.data.csv_file import refuse
 from src.data.new_rows import imputes, read_rows, unknown_categories
 from src.data.table import Keys, Reading
 from src.language import listed, say_number
@@ -13,6 +11,7 @@ from src.models.kept import answer
 from src.tracking import artifacts
 from src.tracking.models import find_model
 from src.tracking.opening import open_store
+from src.words import first_of
 
 MOST_VALUES = 10  # that a note names
 
@@ -28,28 +27,6 @@ KEYS = Keys(
 )
 
 
-@dataclass(frozen=True)
-class Predicted:
-    """What a model says of rows.
-
-    Attributes
-    ----------
-    table
-        The file's columns as they are written there, then ``predicted`` and ``probability CLASS`` of each class; a row
-        for each of the file's.
-    unknown
-        For each column of text the values that the model was not trained with: they count as none of its categories.
-    """
-
-    table: pd.DataFrame
-    unknown: Mapping[str, list[str]]
-
-    @property
-    def csv(self) -> bytes:
-        """The table as CSV, harmless to a spreadsheet and a terminal, whatever its cells hold."""
-        return artifacts.table(list(self.table.columns), self.table.itertuples(index=False, name=None))
-
-
 def predict(
     model: str,
     rows: Path,
@@ -58,26 +35,26 @@ def predict(
     separator: str = ",",
     header: bool = True,
     allow: Collection[str] = (),
-) -> Predicted:
+) -> tuple[bytes, list[str]]:
     """Let a kept model answer to the rows of a file.
 
     Parameters
     ----------
-    model
-        As in `src.tracking.models.find_model`.
-    rows
-        A file that holds at least the model's columns, by name.
-    uri
-        The store's address; if None, MLFLOW_TRACKING_URI or the checkout's own.
-    separator, header
-        How the file is read.
-    allow
-        Modules beside scikit-learn that the model may be made of; their code is run.
+    model : as in `src.tracking.models.find_model`.
+    rows : a file that holds at least the model's columns, by name.
+    uri : the store's address; if None, MLFLOW_TRACKING_URI or the checkout's own.
+    separator, header : how the file is read.
+    allow : modules beside scikit-learn that the model may be made of; their code is run.
+
+    Returns
+    -------
+    tuple : a CSV file, harmless to a spreadsheet and a terminal, with a row for each of the file's: its columns as they
+        are written there, then ``predicted`` and ``probability CLASS`` of each class; and a sentence for each column of
+        text with values that the model was not trained with: they count as none of its categories.
 
     Raises
     ------
-    UserError
-        There is no such model, or the rows do not fit it.
+    UserError : there is no such model, or the rows do not fit it or hold answers already.
     """
     kept = find_model(open_store(uri), model, allow)
     preprocess = kept.pipeline[0]
@@ -89,14 +66,13 @@ def predict(
         keys=KEYS,
     )
     table, features = read_rows(asked, kept.columns)
-    given = pd.DataFrame({column.name: column.cells for column in table.columns})
     answers = answer(kept.pipeline, features, kept.class_names)
-    return Predicted(pd.concat([given, answers], axis="columns"), unknown_categories(preprocess, features))
-
-
-def remarks(unknown: Mapping[str, list[str]]) -> list[str]:
-    """Say of each column which values the model does not know."""
-    return [
+    if answered := [repr(name) for name in answers if name in table.names and name not in kept.columns]:
+        refuse(
+            table.file, f"columns {first_of(answered)}: what a model answers is called so too; remove or rename them."
+        )
+    columns = [*(column.cells for column in table.columns), *(answers[name] for name in answers)]
+    notes = [
         say_number(
             "note: column {name}: {number} value that the model was not trained with ({values}); it takes such a row "
             "for none of the column's categories",
@@ -106,5 +82,6 @@ def remarks(unknown: Mapping[str, list[str]]) -> list[str]:
             name=repr(name),
             values=listed(map(repr, values), most=MOST_VALUES),
         )
-        for name, values in unknown.items()
+        for name, values in unknown_categories(preprocess, features).items()
     ]
+    return artifacts.table([*table.names, *answers], zip(*columns, strict=True)), notes

@@ -33,12 +33,9 @@ class Rerun:
 
     Attributes
     ----------
-    equal
-        The metrics with the recorded bits.
-    different
-        Recorded and new value of each metric that differs; None where one side does not have it.
-    changed
-        What is no longer as recorded: its name with the recorded and the present value.
+    equal : the metrics with the recorded bits.
+    different : recorded and new value of each metric that differs; None where one side does not have it.
+    changed : what is no longer as recorded: its name with the recorded and the present value.
     """
 
     equal: tuple[str, ...]
@@ -51,11 +48,8 @@ def rerun(run_id: str, uri: str | None = None, allow: Collection[str] = ()) -> R
 
     `allow` names the modules beside scikit-learn whose code may be run; what the record says of that does not count.
 
-    Raises
-    ------
-    UserError
-        If there is no such run, it is not a finished job's, its data are gone, its model is of a module that is not
-        allowed, or training fails.
+    Raises UserError if there is no such run, it is not a finished job's, its data are gone, its model is of a module
+    that is not allowed, or training fails.
     """
     store = open_store(uri)
     run = get_run(store, run_id)
@@ -76,9 +70,10 @@ def rerun(run_id: str, uri: str | None = None, allow: Collection[str] = ()) -> R
     if asked.data.path and frame.is_file() and not Path(asked.data.path).exists():  # the checkout was moved
         config["data"]["path"] = str(frame)
     config["model"] = {**config["model"], "allow": list(allow)}
-    (job,) = make_jobs([Composed(tuple(recorded_overrides(store, run)), config)]).distinct
+    jobs = make_jobs([Composed(tuple(recorded_overrides(store, run)), config)])
+    (job,) = jobs.distinct
     require(job.checked.sweep.blas)
-    result = _trained(job)
+    result = _trained(jobs)
     before = {**run.metrics, **_by_fold(fold_scores(store, run))}
     points = metric_points(result.metrics(), result, job.checked.tracking.curve_points)
     # What MLflow gives as a run's metrics.
@@ -86,13 +81,9 @@ def rerun(run_id: str, uri: str | None = None, allow: Collection[str] = ()) -> R
     return _compared(before, {**last, **_by_fold(result.columns())}, run, job)
 
 
-def _trained(job: Job) -> JobResult:
-    sweep = job.checked.sweep
-    ((outcome,),) = (
-        [each.outcome for each in step.ended]
-        for step in train(make_plan(Jobs((job,), (0,)), (), sweep), sweep)
-        if step.ended
-    )
+def _trained(jobs: Jobs) -> JobResult:
+    sweep = jobs.distinct[0].checked.sweep
+    (outcome,) = (each.outcome for step in train(make_plan(jobs, (), sweep), sweep) for each in step.ended)
     if isinstance(outcome, Failure):
         raise RerunError(f"training failed: {outcome.type}: {outcome.message}")
     return outcome
@@ -110,35 +101,37 @@ def _by_fold(folds: Mapping[str, FloatArray]) -> dict[str, float]:
 
 
 def _compared(recorded: Mapping[str, float], present: Mapping[str, float], run: RunRow, job: Job) -> Rerun:
-    origins = {**provenance.tags(), DATA_DIGEST: job.dataset.digest, FOLDS_DIGEST: job.folds_digest}
     names = [name for name in dict.fromkeys([*recorded, *present]) if not name.startswith(NOT_COMPARED)]
     pairs = {name: (recorded.get(name), present.get(name)) for name in names}
     equal = [name for name, (old, new) in pairs.items() if old == new or (old != old and new != new)]
-    # What a run's tags say of where its numbers come from, and in what words to tell that it has changed.
+    tags = {**provenance.tags(), DATA_DIGEST: job.dataset.digest, FOLDS_DIGEST: job.folds_digest}
+    if modules := modules_of(job.checked):
+        tags[MODULES] = ", ".join(module.code for module in modules)
+    then, now, absent = _origins(run.tags), _origins(tags), say("not installed")
+    origins = {what: (then.get(what, absent), now.get(what, absent)) for what in {**then, **now}}
+    return Rerun(
+        tuple(equal),
+        {name: pairs[name] for name in names if name not in set(equal)},
+        {what: (old, new) for what, (old, new) in origins.items() if old != new},
+    )
+
+
+def _origins(tags: Mapping[str, str]) -> dict[str, str]:
+    """What a run's tags say of where its numbers come from, and in what words to tell that it has changed."""
     told = {
-        "data_digest": say("the data"),
-        "folds_digest": say("the folds"),
+        DATA_DIGEST: say("the data"),
+        FOLDS_DIGEST: say("the folds"),
         "code_version": say("the numerical code or its libraries"),
         "mlflow.source.git.commit": say("the commit"),
         BLAS: _kernels(),
         "platform": say("the machine"),
         "python": "Python",
     }
-    changed = {
-        words: (run.tags.get(tag, say("unknown")), origins.get(tag, say("unknown")))
-        for tag, words in told.items()
-        if run.tags.get(tag) != origins.get(tag)
+    return {
+        **{words: tags.get(tag, say("unknown")) for tag, words in told.items()},
+        **provenance.parse_versions(tags.get("versions", "")),
+        say("the model's modules"): tags.get(MODULES, say("unknown")),
     }
-    old_versions, new_versions = (provenance.parse_versions(tags.get("versions", "")) for tags in (run.tags, origins))
-    for library in dict.fromkeys([*old_versions, *new_versions]):
-        absent = say("not installed")
-        versions = (old_versions.get(library, absent), new_versions.get(library, absent))
-        if versions[0] != versions[1]:
-            changed[library] = versions
-    modules = ", ".join(module.code for module in modules_of(job.checked))
-    if run.tags.get(MODULES, "") != modules:
-        changed[say("the model's modules")] = (run.tags.get(MODULES, say("unknown")), modules)
-    return Rerun(tuple(equal), {name: pairs[name] for name in names if name not in set(equal)}, changed)
 
 
 def report(outcome: Rerun) -> list[str]:

@@ -72,15 +72,8 @@ class Run:
     def model(self, allow: Collection[str] = ()) -> Any:
         """Return the fitted pipeline (preprocessing and classifier), which takes a DataFrame of the features.
 
-        Parameters
-        ----------
-        allow
-            As ``model.allow``: modules beside scikit-learn that it may be made of, whose code is run.
-
-        Raises
-        ------
-        UserError
-            If the run keeps none, or one of other modules.
+        `allow` is as ``model.allow``: modules beside scikit-learn that it may be made of, whose code is run. Raises
+        UserError if the run keeps none, or one of other modules.
         """
         pipeline = self.record.pipeline(self.run_id, allow)
         if pipeline is None:
@@ -150,10 +143,7 @@ class Study:
     def best(self) -> Run:
         """The first job of the best setting.
 
-        Raises
-        ------
-        UserError
-            If no job has a result, or there are several data sets, whose scores are not ranked together.
+        Raises UserError if no job has a result, or there are several data sets, whose scores are not ranked together.
         """
         if self.outcome.best is None:
             raise UserError(f"there is no best job: {best_line(self.outcome)}")

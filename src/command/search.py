@@ -2,14 +2,14 @@
 
 import importlib.util
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from hydra.core.override_parser.types import Glob, IntervalSweep, Override, RangeSweep
 
-from src.command.driver import Command, SearchOver
+from src.command.driver import Command
 from src.config.identity import search_digest
 from src.config.messages import shown
 from src.errors import UserError
@@ -24,55 +24,37 @@ class SearchError(UserError):
     """A search that cannot be made here."""
 
 
-def check_installed() -> None:
-    """Refuse a search where its library is not installed.
+class SearchOver(Exception):  # noqa: N818 - it is no error
+    """There is nothing more to search for: it was a dry run, or a job failed and `sweep.on_failure` says stop."""
 
-    Raises
-    ------
-    SearchError
-        If hydra-optuna-sweeper is not there.
-    """
+
+def check_installed() -> None:
+    """Raise SearchError where the library of searches is not installed."""
     if importlib.util.find_spec("hydra_plugins.hydra_optuna_sweeper") is None:
         raise SearchError(f"hydra/sweeper=optuna: {not_installed('hydra-optuna-sweeper')}, or sweep over given values.")
 
 
 def check_settings(settings: Mapping[str, Any]) -> None:
-    """Refuse settings of the sweeper that no search can be made with.
-
-    Raises
-    ------
-    SearchError
-        For the first of them.
-    """
-    given, mapping = settings.get, "a mapping from keys to values"
-    rate = given("max_failure_rate")
+    """Refuse settings of the sweeper, whose types Hydra has checked: raise SearchError for the first that is bad."""
+    given: Callable[[str], Any] = settings.get
+    mapping = "a mapping from keys to values"
+    recorded = "every job is recorded in MLflow, and the same command goes on from there"
     for key, allowed, is_so in (
-        *((key, "a whole number of at least 1", _is_count(given(key))) for key in ("n_trials", "n_jobs")),
-        ("max_failure_rate", "a number from 0 to 1", isinstance(rate, int | float) and 0 <= rate <= 1),
+        *((key, "a whole number of at least 1", given(key) >= 1) for key in ("n_trials", "n_jobs")),
+        ("max_failure_rate", "a number from 0 to 1", 0 <= given("max_failure_rate") <= 1),
         ("direction", "minimize, maximize or null, for what comparison.metric needs", given("direction") in DIRECTIONS),
         ("params", f"{mapping}, such as {{training.l2: 'interval(0,1)'}}", isinstance(given("params"), Mapping | None)),
         ("search_space", f"null: write hydra.sweeper.params, {mapping}", given("search_space") is None),
-        (
-            "storage",
-            "null: every job is recorded in MLflow, and the same command goes on from there",
-            given("storage") is None,
-        ),
+        ("storage", f"null: {recorded}", given("storage") is None),
     ):
         if not is_so:
             raise SearchError(f"hydra.sweeper.{key}: {shown(given(key))} is not {allowed}.")
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
 def probes(overrides: Sequence[Override]) -> list[list[str]]:
     """Return jobs at the ends of what a search may propose, as overrides: each value is in one of them at least.
 
-    Raises
-    ------
-    SearchError
-        For a value that a search can make nothing of.
+    Raises SearchError for a value that a search can make nothing of.
     """
     values = [_ends(override) for override in overrides]
     most = max((len(of_one) for of_one in values), default=0)
@@ -119,12 +101,15 @@ class Search:
     def run(self, jobs: Jobs) -> tuple[str | None, list[float | None]]:
         """Run a batch; return the search's run and the scores of `Command.run`.
 
-        Of a diverged network, whose NaN no search can use, it is the worst score there is.
+        Of a diverged network, whose NaN no search can use, it is the worst score there is. Raises SearchOver after a
+        failure that stops the search.
         """
         settings = jobs.distinct[0].checked
         if self.command is None:
             self.command = self.opened.enter_context(Command(settings, search=self.digest))
         scores = self.command.run(jobs)
+        if self.command.stopped:
+            raise SearchOver
         worst = -math.inf if higher_is_better(settings.comparison.metric) else math.inf
         return self.command.run_id, [worst if score is not None and math.isnan(score) else score for score in scores]
 
@@ -133,13 +118,8 @@ class Search:
 def search(settings: Any, arguments: Sequence[str]) -> Iterator[Search]:
     """Open the record of a search; end it truthfully when the block ends.
 
-    Parameters
-    ----------
-    settings
-        The sweeper's, plain data.
-    arguments
-        As typed. The same settings and arguments, with the same numerical code, are the same search, in whatever
-        language.
+    `settings` are the sweeper's, plain data, and `arguments` as typed. The same of both, with the same numerical code,
+    are the same search, in whatever language.
     """
     asked = [argument for argument in arguments if argument.partition("=")[0].lstrip("+") != "lang"]
     with ExitStack() as opened:

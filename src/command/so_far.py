@@ -21,20 +21,14 @@ class JobsSoFar:
 
     Attributes
     ----------
-    settings
-        The command's own, which are those of any of its jobs.
-    search
-        See `src.command.driver.Command`.
-    jobs
-        All that were added so far, by digest, in the order typed.
-    names
-        Their runs' names, by digest.
-    recorded
-        Each job that has ended, as the record holds it, by digest.
-    reused
-        How many of those were recorded before.
-    best
-        The best setting of those that have ended with all their seeds.
+    settings : the command's own, which are those of any of its jobs.
+    search : see `src.command.driver.Command`.
+    jobs : all that were added so far, by digest, in the order typed.
+    names : their runs' names, by digest.
+    recorded : each job that has ended, as the record holds it, by digest.
+    reused : how many of those were recorded before.
+    failures : a sentence for each that failed.
+    best : the best setting of those that have ended with all their seeds.
     """
 
     settings: JobConfig
@@ -43,6 +37,7 @@ class JobsSoFar:
     names: dict[str, str] = field(default_factory=dict)
     recorded: dict[str, RecordedJob] = field(default_factory=dict)
     reused: int = 0
+    failures: list[str] = field(default_factory=list)
     best: BestSoFar = field(init=False)
 
     def __post_init__(self) -> None:

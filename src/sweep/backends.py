@@ -15,7 +15,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from threadpoolctl import threadpool_limits
 
 from src.errors import UserError
-from src.sweep.stacks import Stack, StackResult, failed, run_workload, workloads
+from src.sweep.stacks import Stack, StackResult, failed, job_by_job, run_workload, workloads
 
 if TYPE_CHECKING:  # a worker process imports this module, and has no use for the schema
     from src.config.schema import SweepConfig
@@ -35,16 +35,13 @@ class BackendError(UserError):
 def run_stacks(
     stacks: Sequence[Stack], sweep: "SweepConfig", on_epochs: Callable[[int], None] | None = None
 ) -> Generator[StackResult]:
-    """Run every stack on the backend of the `sweep` section and yield what each workload gave, as it is completed.
+    """Run every stack on the backend of the `sweep` section and yield what each gave, as its workload is completed.
 
     When a worker is lost, what the workers may have had is run again, each workload by itself, and if it loses its
     worker again each of its jobs by itself: so a job that kills its workers takes no other with it. `on_epochs` is told
     the network epochs as they pass, where the backend shares this process.
 
-    Raises
-    ------
-    BackendError
-        If the cluster does not answer.
+    Raises BackendError if the cluster does not answer.
     """
     workers = workers_of(sweep)
     waiting: dict[int, Sequence[Stack]] = dict(enumerate(workloads(stacks, workers)))
@@ -61,15 +58,20 @@ def run_stacks(
 def _at_once(
     waiting: dict[int, Sequence[Stack]], sending: Sending, on_epochs: Callable[[int], None] | None = None
 ) -> Generator[StackResult]:
-    """Run workloads, each of which is taken out of `waiting` when it is completed."""
+    """Run workloads, each of which is taken out of `waiting` when it is completed; end those that are left."""
     calls = [
         joblib.delayed(sending(partial(_numbered, number, workload, on_epochs)))()
         for number, workload in waiting.items()
     ]
-    with _outputs(calls) as outputs:
-        for number, result in outputs:
+    outputs = joblib.Parallel(return_as="generator_unordered", batch_size=1)(calls)
+    try:
+        for number, results in outputs:
             del waiting[number]
-            yield result
+            yield from results
+    finally:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=UserWarning, module="joblib")  # that work was cut off
+            outputs.close()
 
 
 def _by_itself(workload: Sequence[Stack], sending: Sending, losses: int = 0) -> Generator[StackResult]:
@@ -77,20 +79,13 @@ def _by_itself(workload: Sequence[Stack], sending: Sending, losses: int = 0) -> 
     try:
         yield from _at_once({0: workload}, sending)
     except _worker_lost() as error:
-        jobs = list(_job_by_job(workload))
+        jobs = list(job_by_job(workload))
         losses += len(jobs) == 1
         if losses == LARGEST_LOSSES:
             yield failed(workload, error)
         else:
             for job in jobs:
                 yield from _by_itself(job, sending, losses)
-
-
-def _job_by_job(workload: Sequence[Stack]) -> Iterator[Sequence[Stack]]:
-    """Split a workload into those of one job each; what is stacked has no effect on any result."""
-    for number in dict.fromkeys(place[0] for stack in workload for place in stack.tasks):
-        parts = [{place: task for place, task in stack.tasks.items() if place[0] == number} for stack in workload]
-        yield [Stack(tasks) for tasks in parts if tasks]
 
 
 def workers_of(sweep: "SweepConfig") -> int:
@@ -100,7 +95,7 @@ def workers_of(sweep: "SweepConfig") -> int:
 
 def _numbered(
     number: int, workload: Sequence[Stack], on_epochs: Callable[[int], None] | None
-) -> tuple[int, StackResult]:
+) -> tuple[int, list[StackResult]]:
     return number, run_workload(workload, on_epochs)
 
 
@@ -125,18 +120,6 @@ def _stopping(on_epochs: Callable[[int], None] | None) -> Iterator[Callable[[int
         left.set()
 
 
-@contextlib.contextmanager
-def _outputs(calls: Sequence[Any]) -> Iterator[Iterator[tuple[int, StackResult]]]:
-    """Run the calls, and end those that are left when the block is."""
-    outputs = joblib.Parallel(return_as="generator_unordered", batch_size=1)(calls)
-    try:
-        yield outputs
-    finally:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", category=UserWarning, module="joblib")  # that work was cut off
-            outputs.close()
-
-
 def _worker_lost() -> tuple[type[BaseException], ...]:
     """The exceptions by which the backends in use say that a worker is gone."""
     try:
@@ -148,18 +131,18 @@ def _worker_lost() -> tuple[type[BaseException], ...]:
 
 @contextlib.contextmanager
 def _backend(sweep: "SweepConfig") -> Iterator[Sending]:
-    if sweep.backend == "threads":
-        with joblib.parallel_config(backend="threading", n_jobs=sweep.n_jobs):
-            yield lambda call: call
-    elif sweep.backend == "processes":
-        settings: dict[str, Any] = {"initializer": _begin_worker, "initargs": (os.getpid(),)}
-        with joblib.parallel_config(backend="loky", n_jobs=sweep.n_jobs, inner_max_num_threads=1, **settings):
-            yield lambda call: call
-    else:
+    if sweep.backend == "dask":
         from src.sweep.cluster import connected  # Dask is not always installed, and takes a second to import
 
         with connected(sweep) as sending:
             yield sending
+        return
+    settings: dict[str, Any] = {"backend": "threading"}
+    if sweep.backend == "processes":
+        of_worker = {"initializer": _begin_worker, "initargs": (os.getpid(),)}
+        settings = {"backend": "loky", "inner_max_num_threads": 1, **of_worker}
+    with joblib.parallel_config(n_jobs=sweep.n_jobs, **settings):
+        yield lambda call: call
 
 
 def _begin_worker(driver: int) -> None:

@@ -10,6 +10,7 @@ from src import config
 from src.config import ConfigError, JobConfig
 from src.config.schema import SweepConfig
 from src.errors import UserError
+from src.kernels import require
 from src.sweep.compose import Composed
 from src.words import counted, not_installed
 
@@ -19,11 +20,8 @@ WORKERS_PER_CORE = 8  # more only wait for each other
 def check_all(composed: Sequence[Composed]) -> list[JobConfig]:
     """Return the valid, typed form of every configuration.
 
-    Raises
-    ------
-    ConfigError
-        With every problem of every configuration, each told once; for a sweep over how it is itself run or recorded;
-        for more fits than `sweep.max_fits`, or more workers than `sweep.max_workers`; for Dask where it is absent.
+    Raises ConfigError with every problem of every configuration, each told once; for a sweep over how it is itself run
+    or recorded; for more fits than `sweep.max_fits`.
     """
     checked = gather([partial(config.check, each.config) for each in composed])
     for section in ("comparison", "tracking", "sweep"):
@@ -36,7 +34,6 @@ def check_all(composed: Sequence[Composed]) -> list[JobConfig]:
             f"cv.folds, cv.repeats: {counted(len(checked), 'job')} with these folds are {counted(fits, 'fit')}, more "
             f"than {most:,} (sweep.max_fits). Use fewer, or raise sweep.max_fits."
         )
-    _check_workers(checked[0].sweep)
     return checked
 
 
@@ -46,7 +43,12 @@ def fits_of(job: JobConfig) -> int:
     return outer * (1 + (job.cv.inner_folds or 0))
 
 
-def _check_workers(sweep: SweepConfig) -> None:
+def check_workers(sweep: SweepConfig) -> None:
+    """Refuse more workers than `sweep.max_workers`, and those that cannot be had.
+
+    Raises ConfigError, also for Dask where it is absent; KernelsError for kernels that are not loaded; BackendError for
+    options that the kind of cluster does not have, or if what starts workers there is not installed.
+    """
     if sweep.backend == "dask" and importlib.util.find_spec("distributed") is None:
         raise ConfigError(f"sweep.backend: {not_installed('dask')}, or choose another (threads, processes).")
     cores = os.cpu_count() or 1
@@ -58,6 +60,11 @@ def _check_workers(sweep: SweepConfig) -> None:
             f"sweep.n_jobs: {counted(sweep.n_jobs, 'worker')} are more than {most:,} ({limit}). "
             "Use fewer, or -1 for one on each core, or raise sweep.max_workers."
         )
+    require(sweep.blas)
+    if sweep.backend == "dask" and sweep.dask.cluster is not None:
+        from src.sweep.starting import cluster_class  # Dask takes a second to import
+
+        cluster_class(sweep.dask.cluster, sweep)
 
 
 def gather(calls: Sequence[Callable[[], Any]]) -> list[Any]:

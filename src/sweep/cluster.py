@@ -80,12 +80,8 @@ class Sent:
 def connected(sweep: SweepConfig) -> Iterator[Callable[[Callable[[], Any]], Sent]]:
     """Have the cluster of `sweep.dask` ready, as joblib's backend; give what makes a call fit to travel to it.
 
-    Raises
-    ------
-    BackendError
-        If it cannot be started, has no worker in time, or its environment is not this process's.
-    ClusterLostError
-        If its scheduler ends, or it has no worker for `sweep.dask.timeout` seconds.
+    Raises BackendError if it cannot be started, has no worker in time, or its environment is not this process's;
+    ClusterLostError if its scheduler ends, or it has no worker for `sweep.dask.timeout` seconds.
     """
     for name in ("distributed", "distributed.client"):  # what matters is told in our words
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -108,8 +104,9 @@ def connected(sweep: SweepConfig) -> Iterator[Callable[[Callable[[], Any]], Sent
             except Exception as error:
                 if client.status == "running":
                     raise
-                lost = f"no worker for {sweep.dask.timeout:g} s" if alone.is_set() else "the scheduler is gone"
-                back = "worker" if alone.is_set() else "scheduler"
+                lost, back = "the scheduler is gone", "scheduler"
+                if alone.is_set():
+                    lost, back = f"no worker for {sweep.dask.timeout:g} s", "worker"
                 raise ClusterLostError(
                     f"sweep.dask: {lost}. What is recorded is safe; the same command goes on with the others when "
                     f"there is a {back} again."
@@ -207,10 +204,7 @@ def _tell_kernels(found: Mapping[str, Mapping[str, str]], here: str) -> None:
 def check_environments(found: Mapping[str, Mapping[str, str]], expected: Mapping[str, str]) -> None:
     """Refuse workers whose results would not be what their record says.
 
-    Raises
-    ------
-    BackendError
-        If one has other code, libraries or kernels than expected.
+    Raises BackendError if one has other code, libraries or kernels than expected.
     """
     for name, wanted in expected.items():
         if others := _others(found, name, wanted):

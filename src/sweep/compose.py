@@ -40,14 +40,8 @@ def compose_jobs(
 ) -> list[Composed]:
     """Compose every job of a sweep; equal to ``loader.load_sweep_config`` for each of them.
 
-    Parameters
-    ----------
-    sweep_config : the sweep's own configuration, with Hydra's node.
-    job_overrides : what distinguishes each job, as the sweeper hands it over.
-
-    Raises
-    ------
-    HydraException : for an override that does not fit the configuration.
+    `sweep_config` is the sweep's own configuration, with Hydra's node; `job_overrides` are what distinguishes each job,
+    as the sweeper hands it over. Raises HydraException for an override that does not fit the configuration.
     """
     parse = functools.cache(OverridesParser.create(config_loader=loader).parse_override)
     is_group = functools.cache(lambda key: bool(loader.get_group_options(key)))
@@ -55,11 +49,9 @@ def compose_jobs(
     overwritten: dict[tuple[Any, ...], DictConfig] = {}
     jobs = []
     for overrides in job_overrides:
-        parsed = [parse(text) for text in overrides]
-        values = [override for override in parsed if _is_value(override, is_group)]
-        choices = tuple(
-            text for text, override in zip(overrides, parsed, strict=True) if not _is_value(override, is_group)
-        )
+        parsed = [(text, parse(text)) for text in overrides]
+        values = [override for _, override in parsed if _is_value(override, is_group)]
+        choices = tuple(text for text, override in parsed if not _is_value(override, is_group))
         if choices not in bases:
             bases[choices] = loader.load_sweep_config(sweep_config, list(choices))
         # A mapping is merged, and what is added or deleted is gone after: of all else nothing of before is left.

@@ -33,32 +33,22 @@ class Job:
 
     Attributes
     ----------
-    overrides
-        As typed or swept.
-    config
-        The whole configuration, nested plain data.
-    checked
-        The same, valid and typed.
-    dataset, folds
-        The rows, and which of them train and test.
-    test
-        The rows of `data.test`, on which the model that is kept is scored.
-    inner_folds
-        For each fold the folds inside its training part; none of them without `cv.inner_folds`.
-    folds_digest
-        Proves that two jobs were scored on the same folds.
-    digest
-        Identifies the job: what decides its result, the data, the numerical code.
+    overrides : as typed or swept.
+    checked : the whole configuration, valid and typed.
+    dataset, folds : the rows, and which of them train and test.
+    inner_folds : for each fold the folds inside its training part; none of them without `cv.inner_folds`.
+    folds_digest : proves that two jobs were scored on the same folds.
+    test : the rows of `data.test`, on which the model that is kept is scored.
+    digest : identifies the job: what decides its result, the data, the numerical code.
     """
 
     overrides: tuple[str, ...]
-    config: Mapping[str, Any]
     checked: JobConfig
     dataset: Dataset
-    test: Dataset | None
     folds: tuple[Fold, ...]
     inner_folds: tuple[tuple[Fold, ...], ...]
     folds_digest: str
+    test: Dataset | None
     digest: str
 
     @property
@@ -125,12 +115,9 @@ class Jobs:
 
     Attributes
     ----------
-    distinct
-        In the order in which they were first typed.
-    of_combination
-        For each combination of the sweep, the position of its job in `distinct`.
-    ignored
-        Keys that were set but mean nothing for some model: ``{key: models}``, the choices that were typed.
+    distinct : in the order in which they were first typed.
+    of_combination : for each combination of the sweep, the position of its job in `distinct`.
+    ignored : keys that were set but mean nothing for some model: ``{key: models}``, the choices that were typed.
     """
 
     distinct: tuple[Job, ...]
@@ -141,15 +128,25 @@ class Jobs:
 def make_jobs(composed: Sequence[Composed]) -> Jobs:
     """Check every configuration, load what it is about, and collapse combinations that are the same job.
 
-    Raises
-    ------
-    UserError
-        With every problem of every configuration and of the data, each told once.
+    Raises UserError with every problem of every configuration and of the data, each told once.
     """
     checked = check_all(composed)
-    load = _Loader()
-    rows = gather([partial(load.rows, each) for each in checked])
-    tests = gather([partial(load.test, each, of.dataset) for each, of in zip(checked, rows, strict=True)])
+    load, split, load_test = cache(data.load), cache(_split), cache(data.read_test)
+
+    def rows_of(job: JobConfig) -> _Rows:
+        dataset = load(**job.data.reading())
+        _check_fit(job, dataset)
+        rows = split(dataset, job.cv, job.seed)
+        _check_early_stopping(job, rows)
+        return rows
+
+    def test_of(job: JobConfig, learned: Dataset) -> Dataset | None:
+        asked = job.data
+        how = {"separator": asked.separator, "header": asked.header, "missing": asked.missing}
+        return None if asked.test is None else load_test(learned, path=asked.test, **how)
+
+    rows = gather([partial(rows_of, each) for each in checked])
+    tests = gather([partial(test_of, each, of.dataset) for each, of in zip(checked, rows, strict=True)])
     first_test: dict[str, Dataset | None] = {}
     jobs: dict[str, Job] = {}
     order: list[str] = []
@@ -161,7 +158,7 @@ def make_jobs(composed: Sequence[Composed]) -> Jobs:
         digest = config.digest(config.canonical(job_config), dataset.digest, code, modules_of(job_config))
         order.append(digest)
         if digest not in jobs:
-            jobs[digest] = Job(each.overrides, each.config, job_config, **vars(job_rows), test=test, digest=digest)
+            jobs[digest] = Job(each.overrides, job_config, **vars(job_rows), test=test, digest=digest)
         for key in config.ignored(job_config, [text.partition("=")[0] for text in each.overrides]):
             typed = (text.partition("=")[2] for text in each.overrides if text.startswith("model="))
             ignored.setdefault(key, {})[next(typed, job_config.model.name)] = None
@@ -183,41 +180,6 @@ class _Rows:
     folds_digest: str
 
 
-class _Loader:
-    """Loads each data set once, and makes each set of folds once."""
-
-    def __init__(self) -> None:
-        self._datasets: dict[str, Dataset] = {}
-        self._tests: dict[tuple[int, str], Dataset] = {}
-        self._make_rows = cache(_make_rows)
-
-    def rows(self, job: JobConfig) -> _Rows:
-        arguments = job.data.reading()
-        key = repr(arguments)
-        if key not in self._datasets:
-            self._datasets[key] = data.load(**arguments)
-        dataset = self._datasets[key]
-        if job.model.name not in NETWORKS:  # a class that cannot be fitted as the job asks is refused here
-            weighted = dataset.sample_weight is not None
-            models.make_model(job.model.name, config.model_parameters(job), weighted=weighted)
-        _check_class_weight(job, dataset)
-        _check_memory(job, dataset)
-        rows = self._make_rows(dataset, job.cv, job.seed)
-        _check_early_stopping(job, rows)
-        return rows
-
-    def test(self, job: JobConfig, learned: Dataset) -> Dataset | None:
-        """The rows of `data.test`; None without it."""
-        asked = job.data
-        if asked.test is None:
-            return None
-        key = (id(learned), asked.test)
-        if key not in self._tests:
-            how: dict[str, Any] = {"separator": asked.separator, "header": asked.header, "missing": asked.missing}
-            self._tests[key] = data.read_test(learned, path=asked.test, **how)
-        return self._tests[key]
-
-
 def _check_same_test(dataset: Dataset, first: Dataset | None, other: Dataset | None) -> None:
     """Refuse several test files for one data set: models on it are chosen together."""
     if first is not other and (first is None or other is None or first.digest != other.digest):
@@ -228,7 +190,7 @@ def _check_same_test(dataset: Dataset, first: Dataset | None, other: Dataset | N
         )
 
 
-def _make_rows(dataset: Dataset, cv: CVConfig, seed: int) -> _Rows:
+def _split(dataset: Dataset, cv: CVConfig, seed: int) -> _Rows:
     target = np.asarray(dataset.target)
     common: dict[str, Any] = {"stratified": cv.stratified, "seed": seed, "class_names": dataset.class_names}
     common |= {"groups": dataset.groups, "groups_name": dataset.groups_name}
@@ -242,8 +204,17 @@ def _make_rows(dataset: Dataset, cv: CVConfig, seed: int) -> _Rows:
     return _Rows(dataset, folds, inner, folds_digest(folds))
 
 
-def _check_memory(job: JobConfig, dataset: Dataset) -> None:
-    """Refuse a job whose folds, and whose networks in one stack, need more memory than there is."""
+def _check_fit(job: JobConfig, dataset: Dataset) -> None:
+    """Refuse a class that cannot be fitted as the job asks, weights of no class, and more memory than there is."""
+    if job.model.name not in NETWORKS:
+        weighted = dataset.sample_weight is not None
+        models.make_model(job.model.name, config.model_parameters(job), weighted=weighted)
+    weights = job.training.class_weight
+    known = dataset.class_names
+    if isinstance(weights, Mapping) and (unknown := [repr(name) for name in map(str, weights) if name not in known]):
+        raise ConfigError(
+            f"training.class_weight: {', '.join(unknown)} is not a class of {dataset.name}. ({', '.join(known)})"
+        )
     rows, fits = len(dataset.target), fits_of(job)
     of_folds, of_networks = 8 * rows * fits, 0
     if job.model.name in NETWORKS:
@@ -272,14 +243,3 @@ def _check_early_stopping(job: JobConfig, rows: _Rows) -> None:
             "training.early_stopping.patience: early stopping holds out whole groups, and a training part has only one "
             f"group of data.groups '{rows.dataset.groups_name}'. Use more folds or groups, or set it to null."
         )
-
-
-def _check_class_weight(job: JobConfig, dataset: Dataset) -> None:
-    weights = job.training.class_weight
-    if isinstance(weights, Mapping):
-        unknown = [str(label) for label in weights if str(label) not in dataset.class_names]
-        if unknown:
-            raise ConfigError(
-                f"training.class_weight: {', '.join(map(repr, unknown))} is not a class of {dataset.name}. "
-                f"({', '.join(dataset.class_names)})"
-            )

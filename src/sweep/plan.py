@@ -25,12 +25,9 @@ class Plan:
 
     Attributes
     ----------
-    jobs
-        The distinct jobs, and which of them each combination is.
-    missing
-        Those that are to be trained, by their position among the distinct ones.
-    stacks
-        What is trained.
+    jobs : the distinct jobs, and which of them each combination is.
+    missing : those that are to be trained, by their position among the distinct ones.
+    stacks : what is trained.
     """
 
     jobs: Jobs
@@ -56,15 +53,10 @@ class Plan:
         for key, models in self.jobs.ignored.items():
             named = say(", ").join(models)
             lines.append(say("{key} means nothing for {models} and is ignored there", key=key, models=named))
-        if any(
-            job.is_network
-            and job.checked.model.init == "zeros"
-            and config.network_settings(job.checked).hidden_layer_sizes
-            for job in self.jobs.distinct
-        ):
-            lines.append(
-                say("model.init=zeros leaves the hidden units of a layer alike: they all get the same gradient")
-            )
+        networks = [job.checked for job in self.jobs.distinct if job.is_network]
+        if any(job.model.init == "zeros" and config.network_settings(job).hidden_layer_sizes for job in networks):
+            told = say("model.init=zeros leaves the hidden units of a layer alike: they all get the same gradient")
+            lines.append(told)
         if reused := distinct - len(self.missing):
             lines.append(
                 say_number(
@@ -83,16 +75,13 @@ class Plan:
         lines = [*self.lines(), say_number("{number} job to train", "{number} jobs to train", len(self.missing))]
         if network_stacks:
             sizes = sorted((len(stack.tasks) for stack in network_stacks), reverse=True)
-            largest = max(stack.bytes for stack in network_stacks)
             lines.append(
                 say(
                     "{networks} in {stacks} (of {sizes}), the largest about {size}",
-                    networks=say_number(
-                        "{number} network", "{number} networks", sum(len(stack.tasks) for stack in network_stacks)
-                    ),
-                    stacks=say_number("{number} stack", "{number} stacks", len(network_stacks)),
+                    networks=say_number("{number} network", "{number} networks", sum(sizes)),
+                    stacks=say_number("{number} stack", "{number} stacks", len(sizes)),
                     sizes=", ".join([*map(str, sizes[:8]), *["..."] * (len(sizes) > 8)]),
-                    size=decimal(largest),
+                    size=decimal(max(stack.bytes for stack in network_stacks)),
                 )
             )
         if folds:

@@ -35,10 +35,8 @@ class Stack:
 
     Attributes
     ----------
-    tasks
-        What is fitted, by its job and its position in the job.
-    bytes
-        About how much memory it takes; 0 where nobody knows (estimators).
+    tasks : what is fitted, by its job and its position in the job.
+    bytes : about how much memory it takes; 0 where nobody knows (estimators).
     """
 
     tasks: Mapping[Place, FoldTask]
@@ -136,39 +134,43 @@ def workloads(stacks: Sequence[Stack], workers: int) -> list[tuple[Stack, ...]]:
     return together if len(together) >= workers else [(stack,) for stack in stacks]
 
 
+def run_workload(workload: Iterable[Stack], on_epochs: Callable[[int], None] | None = None) -> list[StackResult]:
+    """Run stacks one after the other; one that fails is run job by job, so that a job takes no other with it."""
+    results = []
+    for stack in workload:
+        started = time.time()
+        try:
+            results.append(run_stack(stack, on_epochs))
+        except Exception as error:
+            jobs = list(job_by_job([stack]))
+            if len(jobs) > 1:
+                results += run_workload(itertools.chain(*jobs), on_epochs)
+            else:
+                results.append(failed([stack], error, started))
+    return results
+
+
 def run_stack(stack: Stack, on_epochs: Callable[[int], None] | None = None) -> StackResult:
-    """Fit and score a stack with one thread of each library; a job that fails does not take others with it."""
+    """Fit and score a stack with one thread of each library."""
     started = time.time()
     with threadpool_limits(limits=1):
-        try:
-            results = fit_stack(stack.networks, on_epochs) if stack.networks else []
-            results += [fit_fold(task) for task in stack.tasks.values() if isinstance(task, EstimatorTask)]
-            return StackResult(dict(zip(stack.tasks, results, strict=True)), {}, started, time.time())
-        except Exception as error:
-            numbers = list(dict.fromkeys(number for number, _ in stack.tasks))
-            if len(numbers) == 1:
-                return StackResult({}, {numbers[0]: Failure.of(error)}, started, time.time())
-            of_each = [
-                Stack({place: task for place, task in stack.tasks.items() if place[0] == number}) for number in numbers
-            ]
-            return run_workload(of_each, on_epochs)
+        results = fit_stack(stack.networks, on_epochs) if stack.networks else []
+        results += [fit_fold(task) for task in stack.tasks.values() if isinstance(task, EstimatorTask)]
+    return StackResult(dict(zip(stack.tasks, results, strict=True)), {}, started, time.time())
 
 
-def run_workload(workload: Sequence[Stack], on_epochs: Callable[[int], None] | None = None) -> StackResult:
-    """Run stacks one after the other; see `run_stack`."""
-    parts = [run_stack(stack, on_epochs) for stack in workload]
-    return StackResult(
-        {place: result for part in parts for place, result in part.results.items()},
-        {number: error for part in parts for number, error in part.errors.items()},
-        min(part.started for part in parts),
-        max(part.ended for part in parts),
-    )
+def job_by_job(workload: Sequence[Stack]) -> Iterator[Sequence[Stack]]:
+    """Split a workload into those of one job each; what is stacked has no effect on any result."""
+    for number in dict.fromkeys(number for stack in workload for number, _ in stack.tasks):
+        parts = [{place: task for place, task in stack.tasks.items() if place[0] == number} for stack in workload]
+        yield [Stack(tasks) for tasks in parts if tasks]
 
 
-def failed(stacks: Iterable[Stack], error: BaseException) -> StackResult:
-    """Return what is said of stacks that could not be run at all."""
+def failed(stacks: Iterable[Stack], error: BaseException, started: float | None = None) -> StackResult:
+    """Return what is said of stacks that could not be run; they `started` now if nobody knows when."""
     failure, now = Failure.of(error), time.time()
-    return StackResult({}, {number: failure for stack in stacks for number, _ in stack.tasks}, now, now)
+    numbers = {number: failure for stack in stacks for number, _ in stack.tasks}
+    return StackResult({}, numbers, started or now, now)
 
 
 def steps(jobs: Mapping[int, "Job"], results: Iterable[StackResult]) -> Iterator[Step]:

@@ -24,21 +24,11 @@ WORKER_ENVIRONMENT = "distributed.nanny.pre-spawn-environ"
 # No lines of its own on the terminal, and no look at the stack every ten milliseconds.
 QUIET_WORKER = {"DASK_LOGGING__DISTRIBUTED": "error", "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "false"}
 DASHBOARD = "127.0.0.1:0"  # which everybody could read otherwise
-# The class of each kind of cluster, and what it is told unless sweep.dask.options says otherwise. Under a nanny a
-# worker gives freed memory back at once, and training, which waits for the kernel to clear it anew, takes longer.
+# What a cluster's class is told unless sweep.dask.options says otherwise. Under a nanny a worker gives freed memory
+# back at once, and training, which waits for the kernel to clear it anew, takes longer.
 SCHEDULER = {"dashboard_address": DASHBOARD}
 QUEUE = {"cores": 1, "memory": "4GB", "processes": 1, "nanny": False, "scheduler_options": SCHEDULER}
-CLUSTERS: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
-    "slurm": ("dask_jobqueue", "SLURMCluster", QUEUE),
-    "pbs": ("dask_jobqueue", "PBSCluster", QUEUE),
-    "lsf": ("dask_jobqueue", "LSFCluster", QUEUE),
-    "sge": ("dask_jobqueue", "SGECluster", QUEUE),
-    "kubernetes": (
-        "dask_kubernetes.operator",
-        "KubeCluster",
-        {"name": "bp", "n_workers": 1, "quiet": True, "worker_command": ["dask", "worker", "--no-nanny"]},
-    ),
-}
+KUBERNETES = {"name": "bp", "n_workers": 1, "quiet": True, "worker_command": ["dask", "worker", "--no-nanny"]}
 # A worker is asked for as soon as there is a stack to train; Dask would wait until there is this much work for each.
 ADAPT = {"target_duration": "100ms", "interval": "1s", "wait_count": 10}
 
@@ -56,7 +46,7 @@ def _deaf_to_ctrl_c() -> Iterator[None]:
 @contextlib.contextmanager
 def elsewhere(kind: str, sweep: SweepConfig) -> Iterator[Any]:
     """Start a cluster elsewhere, with at least one worker and at most `sweep.n_jobs`; close it in any case."""
-    make, options = _class(kind, sweep)
+    make, options = cluster_class(kind, sweep)
     refusals: list[str] = []
     begun = threading.Event()
 
@@ -111,15 +101,15 @@ def _said(error: Exception) -> str:
     return "; ".join(str(error).rpartition("stderr:")[2].strip().splitlines()) or type(error).__name__
 
 
-def check(sweep: SweepConfig) -> None:
-    """Refuse a cluster whose class is not installed, or has no such options; raises BackendError."""
-    if sweep.dask.cluster is not None:
-        _class(sweep.dask.cluster, sweep)
+def cluster_class(kind: str, sweep: SweepConfig) -> tuple[Any, dict[str, Any]]:
+    """The class of a kind of cluster, and what it is told.
 
-
-def _class(kind: str, sweep: SweepConfig) -> tuple[Any, dict[str, Any]]:
-    """The class of a kind of cluster, and what it is told."""
-    package, name, defaults = CLUSTERS[kind]
+    Raises BackendError if it is not installed, or has no such options.
+    """
+    package, name = "dask_jobqueue", f"{kind.upper()}Cluster"
+    defaults: Mapping[str, Any] = QUEUE
+    if kind == "kubernetes":
+        package, name, defaults = "dask_kubernetes.operator", "KubeCluster", KUBERNETES
     try:
         make = getattr(importlib.import_module(package), name)
     except ImportError as error:

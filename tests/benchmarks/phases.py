@@ -29,12 +29,12 @@ PHASES = {
     "logging": [
         "src.tracking.recorder:Recorder.begin",
         "src.command.driver:Command._log_together",
-        "src.command.ending:end_sweep",
+        "src.command.record:end_sweep",
     ],
     "models kept": ["src.command.kept:KeptModels.keep"],
     "answer printed": ["src.report.summary:print_summary"],
     # after the last job, what is neither of those above: what the answer is worked out from, figures, the page
-    "comparison page": ["src.command.driver:Command._finish"],
+    "comparison page": ["src.command.driver:Command._finish", "src.command.driver:Command._tell_where"],
     "waiting, display": ["src.command.driver:Command.run"],
 }
 

@@ -25,6 +25,7 @@ from src.evaluation.results import Failure, JobResult
 from src.run import ROOT
 from src.sweep import backends, cluster, stacks, starting
 from src.sweep.backends import BackendError
+from src.sweep.checking import check_workers
 from src.sweep.cluster import ClusterLostError
 from src.sweep.jobs import Jobs
 from src.sweep.plan import make_plan, train
@@ -315,7 +316,7 @@ def test_a_cluster_is_told_its_options_and_ours(kind: str, told: str) -> None:
     pytest.importorskip("dask_jobqueue")
     dask = {"cluster": kind, "options": OPTIONS}
     sweep = SweepConfig(backend="dask", n_jobs=3, dask=dask, blas="Haswell")
-    make, options = starting._class(kind, sweep)
+    make, options = starting.cluster_class(kind, sweep)
     jobs = {name: value for name, value in options.items() if name != "scheduler_options"}
     script = make.job_cls("tcp://here", name="one", **jobs).job_script()
     assert told in script
@@ -327,7 +328,7 @@ def test_an_option_that_the_cluster_does_not_have_is_told() -> None:
     pytest.importorskip("dask_jobqueue")
     sweep = SweepConfig(backend="dask", n_jobs=3, dask={"cluster": "slurm", "options": {"quue": "long"}})
     with pytest.raises(BackendError) as error:
-        starting.check(sweep)
+        check_workers(sweep)
     assert str(error.value) == "sweep.dask.options.quue: SLURMCluster has no such option. Did you mean 'queue'?"
 
 

@@ -14,7 +14,7 @@ from src.evaluation.results import Failure, JobResult
 from src.sweep import stacks
 from src.sweep.compose import Composed
 from src.sweep.jobs import Jobs, curve_epochs, make_jobs
-from src.sweep.stacks import Stack, StackResult, make_stacks, run_stack, steps, workloads
+from src.sweep.stacks import Stack, StackResult, make_stacks, run_stack, run_workload, steps, workloads
 
 MakeJobs = Callable[..., Jobs]
 
@@ -112,7 +112,7 @@ def test_curves_have_evenly_spaced_points_and_end_with_the_last_epoch(epochs: in
 
 
 def run_all(made: Sequence[Stack], jobs: Jobs) -> list[Any]:
-    results = (run_stack(stack) for stack in made)
+    results = run_workload(made)
     return [ended for step in steps(dict(enumerate(jobs.distinct)), results) for ended in step.ended]
 
 
