@@ -14,8 +14,7 @@ from types import CodeType
 from typing import Any
 
 from src.config.schema import ComparisonConfig, EarlyStoppingConfig, JobConfig, ModelConfig, TrainingConfig
-from src.network.hyperparameters import hyperparameters
-from src.network.settings import Settings
+from src.network.settings import Settings, hyperparameters
 
 SRC = Path(__file__).resolve().parents[1]
 # The code that can change a number of a job's result: rooms and files. No job runs the derivation, which is to be read,

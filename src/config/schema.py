@@ -23,28 +23,27 @@ from pydantic import (
 from src.config import kinds
 from src.config.kinds import Count, Kind, NotNegative, Positive, TwoOrMore, among, within
 from src.language import LANGUAGES
-from src.network.hyperparameters import CHOICES, hyperparameters
 from src.network.outputs import OUTPUTS
-from src.network.settings import EarlyStoppingSettings, ModelSettings, TrainingSettings
+from src.network.settings import (
+    EarlyStoppingSettings,
+    ModelSettings,
+    Settings,
+    TrainingSettings,
+    hyperparameters,
+)
 from src.words import counted
 
 DataName = Annotated[Literal["ex4", "iris", "wine", "breast_cancer", "digits", "csv"], Kind("a data set")]
 Missing = Annotated[Literal["refuse", "impute"], Kind("a treatment of missing values")]
 Scale = Annotated[Literal["standard", "minmax", "none"], Kind("a way to scale")]
 ModelName = Annotated[Literal["bp", "logistic", "softmax", "sklearn_logistic", "sklearn"], Kind("a model")]
-_Activation = Annotated[str, *among("an activation", CHOICES["activation"])]
+_WORDS = {name: one.choices for name, one in hyperparameters(Settings).items()}
+_Activation = Annotated[str, *among("an activation", _WORDS["activation"])]
 Activation = Annotated[
     _Activation | tuple[_Activation, ...],
     BeforeValidator(kinds.as_tuple),
-    Kind("an activation", CHOICES["activation"]),
+    Kind("an activation", _WORDS["activation"]),
 ]
-Output = Annotated[str, *among("an output", CHOICES["output"])]
-Loss = Annotated[str, *among("a loss", CHOICES["loss"])]
-Init = Annotated[str, *among("an initializer", CHOICES["init"])]
-BiasInit = Annotated[str, *among("an initializer of biases", CHOICES["bias_init"])]
-Dtype = Annotated[str, *among("a floating-point type", CHOICES["dtype"])]
-Optimizer = Annotated[str, *among("an optimizer", CHOICES["optimizer"])]
-Schedule = Annotated[str, *among("a schedule", CHOICES["schedule"])]
 BatchSize = Annotated[Literal["full"] | Count, Kind(f"'full' or a whole number from 1 to {kinds.MANY}")]
 KeptModels = Annotated[Literal["best", "all", "none"], Kind("a choice of jobs")]
 Backend = Annotated[Literal["threads", "processes", "dask"], Kind("a backend")]
@@ -150,12 +149,12 @@ class ModelConfig(Section):
     name: ModelName = Field("bp", description="the kind of model")
     hidden_layer_sizes: kinds.Layers = DECLARED
     activation: Activation = DECLARED
-    output: Output = DECLARED
-    loss: Loss = DECLARED
-    init: Init = DECLARED
+    output: Annotated[str, *among("an output", _WORDS["output"])] = DECLARED
+    loss: Annotated[str, *among("a loss", _WORDS["loss"])] = DECLARED
+    init: Annotated[str, *among("an initializer", _WORDS["init"])] = DECLARED
     init_scale: float = DECLARED
-    bias_init: BiasInit = DECLARED
-    dtype: Dtype = DECLARED
+    bias_init: Annotated[str, *among("an initializer of biases", _WORDS["bias_init"])] = DECLARED
+    dtype: Annotated[str, *among("a floating-point type", _WORDS["dtype"])] = DECLARED
     allow: kinds.Modules = Field((), description="sklearn: modules beside scikit-learn whose code may be run")
     estimator: kinds.Estimator | None = Field(None, description="sklearn: the classifier's full name")
     params: kinds.Parameters = Field({}, description="sklearn: the classifier's parameters")
@@ -206,12 +205,12 @@ class EarlyStoppingConfig(Section):
 class TrainingConfig(Section):
     """How the network learns."""
 
-    optimizer: Optimizer = DECLARED
+    optimizer: Annotated[str, *among("an optimizer", _WORDS["optimizer"])] = DECLARED
     learning_rate: float = DECLARED
     l2: float = DECLARED
     batch_size: BatchSize = DECLARED
     epochs: int = DECLARED
-    schedule: Schedule = DECLARED
+    schedule: Annotated[str, *among("a schedule", _WORDS["schedule"])] = DECLARED
     warmup: int = DECLARED
     class_weight: kinds.ClassWeights | None = Field(None, description="balanced, or a weight for each class")
     clip_norm: float | None = DECLARED

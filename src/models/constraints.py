@@ -8,9 +8,17 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 
 from src.network.activations import ACTIVATIONS
-from src.network.hyperparameters import Hyperparameter, hyperparameters
 from src.network.outputs import OUTPUTS
-from src.network.settings import COUNT_OR_ZERO, POSITIVE, EarlyStoppingSettings, ModelSettings, Range, TrainingSettings
+from src.network.settings import (
+    COUNT_OR_ZERO,
+    POSITIVE,
+    EarlyStoppingSettings,
+    Hyperparameter,
+    ModelSettings,
+    Range,
+    TrainingSettings,
+    hyperparameters,
+)
 
 
 def _interval(within: Range) -> Interval:

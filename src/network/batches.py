@@ -24,8 +24,7 @@ class Part:
     @property
     def count(self) -> int:
         """How many samples a network has."""
-        samples: int = self.x.shape[-1]
-        return samples
+        return int(self.x.shape[-1])
 
     @property
     def sizes(self) -> tuple[int, int, int, bool]:

@@ -9,13 +9,10 @@ import numpy as np
 
 from src.network.arrays import Array, BoolArray, IntArray
 from src.network.batches import Batches, Data, Part, StackedPart
-from src.network.initializers import initial_parameters
-from src.network.optimizers import Optimizer
 from src.network.propagation import Propagation
-from src.network.schedules import Schedule
 from src.network.settings import Settings, stack_key
-from src.network.shape import Shape, shape_of
-from src.network.stopping import EarlyStopping
+from src.network.shape import Shape, initial_parameters, shape_of
+from src.network.updates import EarlyStopping, Optimizer, Schedule
 
 # A block of a stack is trained to its end before the next, so that its buffers stay in the processor's cache.
 BLOCK_BYTES = 2**22
@@ -92,7 +89,7 @@ def train(
     blocks = min(len(settings), -(-stack_bytes // BLOCK_BYTES))  # rounded up; all about equally large
     edges = [len(settings) * block // blocks for block in range(blocks + 1)]
     trained: list[Trained] = []
-    with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+    with np.errstate(all="ignore"):
         for block in itertools.starmap(slice, itertools.pairwise(edges)):
             training = Training(shape, list(settings[block]), data[block], states[block])
             trained += training.run(epochs or settings[0].epochs, frozenset(curve_epochs), on_epochs)
@@ -264,6 +261,6 @@ def predict(shape: Shape, parameters: Array, x: Array) -> Array:
     matrices = shape.matrices(parameters[None])
     inputs = np.ones((1, len(x) + 1, x.shape[1]), parameters.dtype)  # the bias unit last: derivation 1 (3.5)
     inputs[0, :-1] = x
-    with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+    with np.errstate(all="ignore"):
         output: Array = Propagation(shape, 1, x.shape[1], parameters.dtype.name).predict(matrices, inputs)[0]
     return output

@@ -25,8 +25,7 @@ from src.config.identity import (
 )
 from src.config.messages import leaves
 from src.config.schema import ModelName
-from src.network.hyperparameters import CHOICES, hyperparameters
-from src.network.settings import TrainingSettings
+from src.network.settings import TrainingSettings, hyperparameters
 
 MODELS = get_args(get_args(ModelName)[0])
 # Some valid values of each key that may shape a result; the first is the default.
@@ -53,12 +52,12 @@ VALUES: dict[str, list[Any]] = {
     "model.dtype": ["float64", "float32"],
     "model.estimator": ["sklearn.svm.SVC", "sklearn.tree.DecisionTreeClassifier"],
     "model.params": [{}, {"max_depth": 3}],
-    "training.optimizer": list(CHOICES["optimizer"]),
+    "training.optimizer": list(hyperparameters(TrainingSettings)["optimizer"].choices),
     "training.learning_rate": [0.5, 1, 1e-3],
     "training.l2": [0.0, 1, 1e-3],
     "training.batch_size": ["full", 1, 32],
     "training.epochs": [500, 10],
-    "training.schedule": list(CHOICES["schedule"]),
+    "training.schedule": list(hyperparameters(TrainingSettings)["schedule"].choices),
     "training.early_stopping.patience": [None, 5],
     "training.early_stopping.min_delta": [0.0, 0.1],
     "training.early_stopping.validation_fraction": [0.1, 0.2],
@@ -415,4 +414,4 @@ def test_other_code_changes_no_number(changed: Callable[..., str]) -> None:
 
 
 def test_a_renamed_file_is_another_code(changed: Callable[..., str]) -> None:
-    assert changed(str, "network/stopping.py", renamed="ending.py") != code_version()
+    assert changed(str, "network/updates.py", renamed="steps.py") != code_version()

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from src.config import ConfigError, check
 from src.config.messages import leaves
 from src.network.activations import ACTIVATIONS
-from src.network.hyperparameters import hyperparameters
-from src.network.settings import TrainingSettings
+from src.network.settings import TrainingSettings, hyperparameters
 
 
 def nested(key: str, value: Any) -> dict[str, Any]:
