@@ -24,13 +24,7 @@ from src.config import kinds
 from src.config.kinds import Count, Kind, NotNegative, Positive, TwoOrMore, among, within
 from src.language import LANGUAGES
 from src.network.outputs import OUTPUTS
-from src.network.settings import (
-    EarlyStoppingSettings,
-    ModelSettings,
-    Settings,
-    TrainingSettings,
-    hyperparameters,
-)
+from src.network.settings import EarlyStoppingSettings, ModelSettings, Settings, TrainingSettings, hyperparameters
 from src.words import counted
 
 DataName = Annotated[Literal["ex4", "iris", "wine", "breast_cancer", "digits", "csv"], Kind("a data set")]

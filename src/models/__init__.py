@@ -3,8 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from src.models.networks import NETWORKS, held_out, make_data, network_bytes, predict_probabilities
-from src.models.rows import ClassWeight
+from src.models.rows import NETWORKS, ClassWeight, held_out, make_data, network_bytes, predict_probabilities
 
 if TYPE_CHECKING:
     from src.models.classifier import BPClassifier
