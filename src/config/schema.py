@@ -46,8 +46,7 @@ Kernels = Annotated[
     Literal["Nehalem", "Sandybridge", "Haswell", "Zen", "SkylakeX", "armv8", "neoversen1", "neoversev1"],
     Kind("the name of OpenBLAS's kernels"),
 ]
-_Lang = Annotated[str, *among("a language", LANGUAGES)]
-Lang = Annotated[_Lang | None, Kind("null or a language", LANGUAGES)]
+Lang = Annotated[str, *among("a language", LANGUAGES)]
 OnFailure = Annotated[Literal["continue", "stop"], Kind("an answer to a failed job")]
 Metric = Annotated[
     Literal[
@@ -336,7 +335,7 @@ class JobConfig(Section):
     sweep: SweepConfig = SweepConfig()
     seed: kinds.Seed = Field(0, description="the one seed that everything random is derived from")
     experiments: str | None = Field(None, description="the named study the job belongs to")
-    lang: Lang = Field(None, description="of what is printed, drawn and written, null for the environment's")
+    lang: Lang | None = Field(None, description="of what is printed, drawn and written, null for the environment's")
 
     @property
     def has_given_folds(self) -> bool:
@@ -344,16 +343,12 @@ class JobConfig(Section):
         return self.data.name == "csv" and self.data.fold is not None
 
     @model_validator(mode="after")
-    def _models_that_are_tested_are_kept(self) -> Self:
+    def _sections_fit_together(self) -> Self:
         if self.data.test is not None and self.tracking.models == "none":
             raise ValueError(
                 f"tracking.models: 'none' keeps no model that could be scored on data.test '{self.data.test}'. "
                 "Set tracking.models=best, or leave out data.test."
             )
-        return self
-
-    @model_validator(mode="after")
-    def _given_folds_are_not_repeated(self) -> Self:
         if self.has_given_folds and self.cv.repeats > 1:
             raise ValueError(
                 f"cv.repeats: {self.cv.repeats} repeats of the folds given by data.fold would all be the same. "

@@ -156,16 +156,10 @@ class Settings(EarlyStoppingSettings, TrainingSettings, ModelSettings):
 
 def stack_key(settings: Settings) -> tuple[Any, ...]:
     """Return what two networks must have in common to be trained in one stack; every other number may differ."""
-    return (
+    alike = ("activations", "output", "loss", "dtype", "optimizer", "batch_size", "epochs", "schedule")
+    sizes, stops, clips = (
         tuple(settings.hidden_layer_sizes),
-        settings.activations,
-        settings.output,
-        settings.loss,
-        settings.dtype,
-        settings.optimizer,
-        settings.batch_size,
-        settings.epochs,
-        settings.schedule,
-        settings.patience is None,
-        settings.clip_norm is None,
+        settings.patience is not None,
+        settings.clip_norm is not None,
     )
+    return (sizes, stops, clips, *(getattr(settings, name) for name in alike))

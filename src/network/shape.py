@@ -5,16 +5,14 @@ from functools import cached_property
 
 import numpy as np
 
-from src.network.activations import ACTIVATIONS, Activation
 from src.network.arrays import Array, layer_matrix
 from src.network.initializers import draw_weights
-from src.network.outputs import OUTPUTS, Output
 from src.network.settings import INITIAL_WEIGHTS, Settings
 
 
 @dataclass(frozen=True)
 class Shape:
-    """Layer sizes (inputs, hidden..., outputs), the activations between them, and the output with its loss."""
+    """Layer sizes (inputs, hidden..., outputs), the hidden layers' activations, and the output with its loss."""
 
     layer_sizes: tuple[int, ...]
     activations: tuple[str, ...]
@@ -30,16 +28,6 @@ class Shape:
     def parameter_count(self) -> int:
         """How many weights and biases a network of this shape has."""
         return sum(rows * columns for rows, columns in self.matrix_shapes)
-
-    @property
-    def hidden(self) -> tuple[Activation, ...]:
-        """The activation functions of the hidden layers."""
-        return tuple(ACTIVATIONS[name] for name in self.activations)
-
-    @property
-    def top(self) -> Output:
-        """The output layer with its loss."""
-        return OUTPUTS[self.output, self.loss]
 
     def matrices(self, parameters: Array) -> list[Array]:
         """Return the parameters, shape ``(stack, parameter_count)``, as views [W b] ``(stack, out, in + 1)``."""
