@@ -23,9 +23,7 @@ __all__ = [
 ]
 _OF_SCIKIT_LEARN = {
     "BPClassifier": "classifier",
-    "ConvergedLogistic": "references",
-    "ModelError": "references",
-    "make_model": "references",
+    **dict.fromkeys(("ConvergedLogistic", "ModelError", "make_model"), "references"),
 }
 
 

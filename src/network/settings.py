@@ -157,9 +157,5 @@ class Settings(EarlyStoppingSettings, TrainingSettings, ModelSettings):
 def stack_key(settings: Settings) -> tuple[Any, ...]:
     """Return what two networks must have in common to be trained in one stack; every other number may differ."""
     alike = ("activations", "output", "loss", "dtype", "optimizer", "batch_size", "epochs", "schedule")
-    sizes, stops, clips = (
-        tuple(settings.hidden_layer_sizes),
-        settings.patience is not None,
-        settings.clip_norm is not None,
-    )
-    return (sizes, stops, clips, *(getattr(settings, name) for name in alike))
+    set_or_not = (settings.patience is None, settings.clip_norm is None)
+    return (tuple(settings.hidden_layer_sizes), *set_or_not, *(getattr(settings, name) for name in alike))
