@@ -120,23 +120,18 @@ class Training:
         self.shape = shape
         self.dtype = settings[0].dtype
         self.active = np.arange(len(settings))
-        self.epochs_done = np.array([[state.epochs if state else 0] for state in start])
+        states = [state or State(initial_parameters(each, shape)) for each, state in zip(settings, start, strict=True)]
+        self.parameters = np.stack([state.parameters.astype(self.dtype) for state in states])
+        self.epochs_done = np.array([[state.epochs] for state in states])
         self.batches = Batches(settings, [each.train for each in data], self.epochs_done[:, 0])
         self.validation = _stacked_or_none([each.validation for each in data], self.dtype)
         self.test = _stacked_or_none([each.test for each in data], self.dtype)
-        self.parameters = np.stack(
-            [
-                state.parameters.astype(self.dtype) if state else initial_parameters(each, shape)
-                for each, state in zip(settings, start, strict=True)
-            ]
-        )
         self.optimizer = Optimizer(settings, shape.weight_mask())
         self.schedule = Schedule(settings)
-        for row, state in enumerate(start):
-            if state is not None:
-                self.optimizer.step_count[row] = state.steps
-                for name, values in self._memory().items():
-                    values[row] = state.memory.get(name, values[row])
+        for row, state in enumerate(states):
+            self.optimizer.step_count[row] = state.steps
+            for name, values in self._memory().items():
+                values[row] = state.memory.get(name, values[row])
         self.stopping = EarlyStopping(settings, self.parameters) if settings[0].patience is not None else None
         self.finished: dict[int, Trained] = {}
         self._allocate()
