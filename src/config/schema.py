@@ -93,7 +93,8 @@ def declared_by(group: type) -> Callable[[type[_Section]], type[_Section]]:
             if one.within is not None and not one.choices:
                 annotation = Annotated[int if one.within.whole else float, *within(one.within)]
                 annotation = annotation | None if one.default is None else annotation
-            keys[name] = (annotation, Field(one.default, description=one.text))
+            meaning = f"{', '.join(one.of)}: {one.meaning}" if one.of else one.meaning
+            keys[name] = (annotation, Field(one.default, description=meaning))
         return create_model(
             section.__name__, __base__=section, __module__=section.__module__, __doc__=section.__doc__, **keys
         )

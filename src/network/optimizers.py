@@ -82,7 +82,7 @@ def _scaled_step(p: Array, direction: Array, rate: Array, root: Array, epsilon: 
     np.subtract(p, root, out=p)
 
 
-# name -> (update, what it remembers). adamw differs from adam in the penalty alone: `Optimizer` decouples it.
+# name -> (update, what it remembers). adamw differs from adam in the penalty alone: `updates.Optimizer` decouples it.
 OPTIMIZERS: dict[str, tuple[Update, tuple[str, ...]]] = {
     "sgd": (sgd, ()),
     "momentum": (momentum, ("velocity",)),

@@ -48,5 +48,5 @@ SCHEDULES: dict[str, Callable[[Columns, Array, int], Array]] = {
     "exponential": exponential,
     "inverse_scaling": inverse_scaling,
     "cosine": cosine,
-    "plateau": constant,  # `Schedule.watch` lowers it when the loss stays where it is
+    "plateau": constant,  # `updates.Schedule` lowers it when the loss stays where it is
 }

@@ -56,11 +56,6 @@ class Hyperparameter:
     of: tuple[str, ...]
     choices: tuple[str, ...]
 
-    @property
-    def text(self) -> str:
-        """Its meaning, after those that alone read it."""
-        return f"{', '.join(self.of)}: {self.meaning}" if self.of else self.meaning
-
 
 def declared(
     default: Any, meaning: str, within: Range | None = None, of: Iterable[str] = (), *, choices: Iterable[str] = ()
