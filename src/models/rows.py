@@ -156,22 +156,17 @@ def _held_groups(
 
 
 def predict_probabilities(shape: Shape, parameters: Array, x: Array) -> Array:
-    """Return class probabilities, shape ``(samples, classes)``, for rows x, shape ``(samples, features)``."""
-    return probabilities(network.predict(shape, parameters, x.T), shape.output)
-
-
-def probabilities(outputs: Array, output: str) -> Array:
-    """Return class probabilities, shape ``(samples, classes)``, from a network's outputs ``(outputs, samples)``.
+    """Return class probabilities, shape ``(samples, classes)``, for rows x, shape ``(samples, features)``.
 
     softmax and sigmoid outputs are probabilities; (a + 1)/2 is one for tanh, and identity outputs, which estimate
     E[y | x] under squared error, are cut to [0, 1]. One unit for each class (one-versus-rest) is scaled to a sum of 1.
     """
-    p = outputs.T
-    if output == "softmax":
+    p = network.predict(shape, parameters, x.T).T
+    if shape.output == "softmax":
         return p
-    if output == "tanh":
+    if shape.output == "tanh":
         p = (p + 1) / 2
-    elif output == "identity":
+    elif shape.output == "identity":
         p = np.clip(p, 0, 1)
     if p.shape[1] == 1:
         return np.hstack([1 - p, p])
