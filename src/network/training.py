@@ -124,8 +124,10 @@ class Training:
         self.parameters = np.stack([state.parameters.astype(self.dtype) for state in states])
         self.epochs_done = np.array([[state.epochs] for state in states])
         self.batches = Batches(settings, [each.train for each in data], self.epochs_done[:, 0])
-        self.validation = _stacked_or_none([each.validation for each in data], self.dtype)
-        self.test = _stacked_or_none([each.test for each in data], self.dtype)
+        self.parts = {"train": self.batches.part}  # in the order of the losses in a Curve
+        for name in ("test", "validation"):
+            if getattr(data[0], name) is not None:
+                self.parts[name] = StackedPart([getattr(each, name) for each in data], self.dtype)
         self.optimizer = Optimizer(settings, shape.weight_mask())
         self.schedule = Schedule(settings)
         for row, state in enumerate(states):
@@ -156,7 +158,8 @@ class Training:
     def run(self, epochs: int, curve_epochs: frozenset[int], on_epochs: Callable[[int], None] | None) -> list[Trained]:
         """Train for so many epochs and return every network, in the order given."""
         self.curve_epochs = np.array(sorted(epoch for epoch in curve_epochs if epoch <= epochs), dtype=int)
-        self.curves = np.full((len(self.active), 3, len(self.curve_epochs)), np.nan)
+        nothing = np.full((len(self.active), len(self.curve_epochs)), np.nan)
+        self.curves = {name: nothing.copy() for name in ("train", "test", "validation")}
         for epoch in range(1, epochs + 1):
             self._train_epoch(self.schedule.rate(self.epochs_done + epoch))
             if on_epochs is not None:
@@ -189,10 +192,8 @@ class Training:
     def _record(self, epoch: int) -> None:
         """Add a point to the curve of every active network."""
         point = np.searchsorted(self.curve_epochs, epoch)
-        parts = (self.batches.part, self.test, self.validation)
-        for curve, part in reversed(list(enumerate(parts))):  # what is trained on last: an update may go on from it
-            if part is not None:
-                self.curves[self.active, curve, point] = self._loss(part)
+        for name, part in reversed(self.parts.items()):  # what is trained on last: an update may go on from it
+            self.curves[name][self.active, point] = self._loss(part)
 
     def _watch(self, epoch: int) -> tuple[BoolArray, BoolArray]:
         """Return which networks have diverged (a number is no longer finite), and which should stop."""
@@ -200,7 +201,7 @@ class Training:
         if not math.isfinite(np.vdot(self.parameters, self.parameters)):  # a finite sum of squares has finite terms
             diverged = ~np.isfinite(self.parameters).all(axis=1)
         if self.stopping is not None or self.schedule.watches_loss:
-            loss = self._loss(self.batches.part if self.validation is None else self.validation)
+            loss = self._loss(self.parts.get("validation", self.batches.part))
             diverged = diverged | ~np.isfinite(loss)
             if self.schedule.watches_loss:
                 self.schedule.watch(loss)
@@ -212,6 +213,7 @@ class Training:
         """Take down what has become of these networks, as they stand after this epoch."""
         points = np.searchsorted(self.curve_epochs, epoch, side="right")
         for row in rows:
+            losses = [curve[self.active[row], :points] for curve in self.curves.values()]
             last = self.parameters[row].copy()
             parameters, best_epoch = last, None
             if self.stopping is not None:
@@ -222,7 +224,7 @@ class Training:
                 epochs=epoch,
                 diverged_epoch=epoch if diverged[row] else None,
                 best_epoch=best_epoch,
-                curve=Curve(self.curve_epochs[:points], *self.curves[self.active[row], :, :points].copy()),
+                curve=Curve(self.curve_epochs[:points], *losses),
                 state=State(
                     parameters=last,
                     epochs=int(self.epochs_done[row, 0]) + epoch,
@@ -240,15 +242,9 @@ class Training:
         self.schedule.keep(rows)
         if self.stopping is not None:
             self.stopping.keep(rows)
-        for part in (self.batches.part, self.test, self.validation):
-            if part is not None:
-                part.keep(rows)
+        for part in self.parts.values():
+            part.keep(rows)
         self._allocate()
-
-
-def _stacked_or_none(parts: Sequence[Part | None], dtype: str) -> StackedPart | None:
-    present = [part for part in parts if part is not None]
-    return StackedPart(present, dtype) if present else None
 
 
 def predict(shape: Shape, parameters: Array, x: Array) -> Array:
