@@ -10,7 +10,7 @@ from src.network.schedules import SCHEDULES
 from src.network.settings import Settings, hyperparameters
 
 
-class OfEach:
+class PerNetwork:
     """What holds arrays, by themselves or in dicts, whose first axis is the networks of a stack."""
 
     def keep(self, rows: IntArray) -> None:
@@ -31,7 +31,7 @@ def numbers_of(settings: list[Settings], reader: str, common: Iterable[str]) -> 
     return {name: np.array([[getattr(each, name)] for each in settings], settings[0].dtype) for name in (*own, *common)}
 
 
-class Optimizer(OfEach):
+class Optimizer(PerNetwork):
     """One optimizer for a stack: penalty, clipping and update, with the memory of every network.
 
     Parameters
@@ -69,7 +69,7 @@ class Optimizer(OfEach):
         self.update(p, g, rate, self.step_count, self.numbers, self.memory)
 
 
-class Schedule(OfEach):
+class Schedule(PerNetwork):
     """The schedule of a stack: alike in kind and in the number of epochs, each network with its own numbers."""
 
     def __init__(self, settings: list[Settings]) -> None:
@@ -108,7 +108,7 @@ class Schedule(OfEach):
         np.copyto(memory["waited"], 0, where=impatient)
 
 
-class EarlyStopping(OfEach):
+class EarlyStopping(PerNetwork):
     """The best parameters so far, by validation loss, and how long each network has waited for better ones.
 
     A loss is an improvement if it lies more than `min_delta` below the best (Prechelt 1998).
