@@ -8,6 +8,7 @@ The classes are not frozen, because the estimator inherits them and scikit-learn
 
 from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -65,6 +66,7 @@ def declared(
     return field(default=default, metadata={"declared": one})
 
 
+@cache
 def hyperparameters(group: type) -> dict[str, Hyperparameter]:
     """Return what ModelSettings, TrainingSettings, EarlyStoppingSettings or Settings declares, by name."""
     return {each.name: each.metadata["declared"] for each in fields(group) if each.metadata}

@@ -130,9 +130,9 @@ class Training:
                 self.parts[name] = StackedPart([getattr(each, name) for each in data], self.dtype)
         self.optimizer = Optimizer(settings, shape.weight_mask())
         self.schedule = Schedule(settings)
-        for row, state in enumerate(states):
-            self.optimizer.step_count[row] = state.steps
-            for name, values in self._memory().items():
+        self.optimizer.step_count[:, 0] = [state.steps for state in states]
+        for name, values in self._memory().items():
+            for row, state in enumerate(states):
                 values[row] = state.memory.get(name, values[row])
         self.stopping = EarlyStopping(settings, self.parameters) if settings[0].patience is not None else None
         self.finished: dict[int, Trained] = {}
