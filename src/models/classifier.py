@@ -165,7 +165,7 @@ class BPClassifier(ClassifierMixin, BaseEstimator, TrainingSettings, ModelSettin
             counts = sample_weight > 0  # a row of weight 0 is a row that is not there
             X, y, sample_weight = X[counts], y[counts], sample_weight[counts]
         class_weight = class_weight_by_code(self.class_weight, self.classes_.tolist())
-        own = {name: getattr(self, name) for name in hyperparameters(type(self))}
+        own = {name: getattr(self, name) for name in hyperparameters(ModelSettings) | hyperparameters(TrainingSettings)}
         settings = Settings(**own, **(early_stopping or {}), seed=int(self.random_state))
         codes = np.searchsorted(self.classes_, y)
         data = make_data(settings, len(self.classes_), X, codes, weight=sample_weight, class_weight=class_weight)
