@@ -1,9 +1,12 @@
 """What makes two jobs the same, and which keys have no say in it."""
 
 import json
+import os
 import random
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
@@ -213,6 +216,12 @@ def test_regressions_are_what_they_are_whatever_their_keys_say() -> None:
     assert ignored(logistic, [f"model.{key}" for key in model]) == tuple(f"model.{key}" for key in model)
 
 
+def test_without_hidden_layers_their_activation_means_nothing() -> None:
+    tanh, relu = (check({"model": {"hidden_layer_sizes": [], "activation": name}}) for name in ("tanh", "relu"))
+    assert canonical(tanh) == canonical(relu)
+    assert ignored(tanh, ["model.activation", "model.output"]) == ("model.activation",)
+
+
 def test_what_a_model_may_be_made_of_is_no_part_of_it() -> None:
     tree = {"name": "sklearn", "estimator": "sklearn.tree.DecisionTreeClassifier"}
     assert canonical(check({"model": tree})) == canonical(check({"model": {**tree, "allow": ["xgboost"]}}))
@@ -411,6 +420,25 @@ def test_comments_docstrings_and_the_look_are_no_code(changed: Callable[..., str
 def test_other_code_changes_no_number(changed: Callable[..., str]) -> None:
     others = (*NOT_NUMERICAL, "config/messages.py", "report/words.py", "command/driver.py")
     assert changed(lambda text: text + "\nMORE = 1\n", *others) == code_version()
+
+
+@pytest.mark.slow
+def test_the_code_is_the_same_in_each_process(copied: Path) -> None:
+    """The order of a set of texts, which the compiler makes of `in {...}`, is another in each."""
+    file = copied / "network" / "arrays.py"
+    text = file.read_text()
+    file.write_text(text + '\n\ndef known(word):\n    return word in {"one", "two", "three", "four", "five"}\n')
+    program = (
+        f"import pathlib; from src.config.identity import code_version as of; print(of(pathlib.Path({str(copied)!r})))"
+    )
+    told = {
+        subprocess.check_output(
+            [sys.executable, "-c", program], env={**os.environ, "PYTHONHASHSEED": seed}, cwd=SRC.parent
+        )
+        for seed in ("1", "2", "3")
+    }
+    file.write_text(text)
+    assert len(told) == 1
 
 
 def test_a_renamed_file_is_another_code(changed: Callable[..., str]) -> None:
