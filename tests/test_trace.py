@@ -362,11 +362,11 @@ def test_a_record_never_knows_the_keys_of_trace():
 
 
 def test_the_table_of_equations_names_functions_that_exist():
-    from src.network import checking, derivation, optimizers, outputs, propagation
+    from src.network import checking, derivation, optimizers, outputs, propagation, updates
     from src.report.trace.notation import code
 
     modules = {"derivation": derivation, "outputs": outputs, "checking": checking, "optimizers": optimizers}
-    classes = {"Propagation": propagation.Propagation, "Optimizer": optimizers.Optimizer}
+    classes = {"Propagation": propagation.Propagation, "Optimizer": updates.Optimizer}
     for _, by_sums, by_matrices in code().values():
         for where in (by_sums, by_matrices):
             holder, name = where.split(".")

@@ -13,9 +13,8 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from src.config.schema import ComparisonConfig, EarlyStoppingConfig, JobConfig, ModelConfig, TrainingConfig
-from src.network.hyperparameters import hyperparameters
-from src.network.settings import Settings
+from src.config.schema import ComparisonConfig, DataConfig, EarlyStoppingConfig, JobConfig, ModelConfig, TrainingConfig
+from src.network.settings import Settings, hyperparameters
 
 SRC = Path(__file__).resolve().parents[1]
 # The code that can change a number of a job's result: rooms and files. No job runs the derivation, which is to be read,
@@ -41,7 +40,6 @@ REFERENCES = {
     "sklearn": ("model.allow", "model.estimator", "model.params"),
     "sklearn_logistic": ("training.l2", "training.class_weight"),
 }
-_CSV = ("path", "test", "target", "header", "separator", "missing", "categorical", "drop", "weights", "groups", "fold")
 _DECLARED = hyperparameters(Settings)
 
 
@@ -50,7 +48,8 @@ def used_keys(job: JobConfig) -> tuple[str, ...]:
     of_cv = tuple(type(job.cv).model_fields)
     if job.has_given_folds:
         of_cv = ("inner_folds",) if job.cv.inner_folds is None else ("stratified", "inner_folds")
-    sections = {"data": ("name", "scale", *(_CSV if job.data.name == "csv" else ())), "cv": of_cv}
+    of_data = dict.fromkeys(("name", "scale", *(DataConfig.model_fields if job.data.name == "csv" else ())))
+    sections = {"data": tuple(of_data), "cv": of_cv}
     own = ("model.name", *REFERENCES[job.model.name]) if job.model.name in REFERENCES else ()
     if not own:
         sections |= {"model": _network_keys(job.model), "training": _training_keys(job.training)}

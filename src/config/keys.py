@@ -1,7 +1,6 @@
 """README's table of the keys of model and training, from the schema: ``python -m src.config.keys`` prints its rows."""
 
 from collections.abc import Iterator
-from typing import get_type_hints
 
 from pydantic import BaseModel
 
@@ -18,10 +17,9 @@ SECTIONS: dict[str, type[BaseModel]] = {
 def rows() -> Iterator[str]:
     """A row of a Markdown table for each key: its meaning, what it may be, its default."""
     for prefix, section in SECTIONS.items():
-        annotations = get_type_hints(section, include_extras=True)
         for name, field in section.model_fields.items():
             if f"{prefix}.{name}" not in SECTIONS and name != "name":
-                kind, default = kind_of(annotations[name]), field.default
+                kind, default = kind_of(field.rebuild_annotation()), field.default
                 allowed = ", ".join(f"`{word}`" for word in kind.choices) or kind.text
                 shown_default = default if isinstance(default, str) else shown(default)
                 yield f"| `{prefix}.{name}` | {field.description}; {allowed} | `{shown_default}` |"

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, JsonValue
-from pydantic_core import PydanticCustomError
 
 from src.network.settings import COUNT, LARGEST_COUNT, NOT_NEGATIVE, PART, POSITIVE, Range
 
@@ -67,14 +66,8 @@ def within(numbers: Range) -> tuple[Any, ...]:
 
 
 def among(text: str, words: Sequence[str]) -> tuple[Any, ...]:
-    """What an annotation needs to hold a value to some words; ``text`` is what one of them is called."""
-
-    def known(value: str) -> str:
-        if value not in words:
-            raise PydanticCustomError("word", "not among the words")
-        return value
-
-    return AfterValidator(known), Kind(text, tuple(words))
+    """What an annotation needs to hold a text to some words; ``text`` is what one of them is called."""
+    return Field(pattern=f"^({'|'.join(words)})$"), Kind(text, tuple(words))
 
 
 _LIMITS = {"gt": "greater than", "ge": "of at least", "lt": "below", "le": "at most"}

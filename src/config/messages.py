@@ -5,7 +5,7 @@ import types
 from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 from operator import getitem
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeGuard, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -85,11 +85,9 @@ def shown(value: Any) -> str:
 
 def leaves(section: type[BaseModel] = JobConfig, prefix: str = "") -> Iterator[str]:
     """The dotted keys that hold a value, in the schema's order."""
-    for name, annotation in get_type_hints(section, include_extras=True).items():
-        if name not in section.model_fields:
-            continue
-        if _is_section(annotation):
-            yield from leaves(annotation, f"{prefix}{name}.")
+    for name, field in section.model_fields.items():
+        if _is_section(field.annotation):
+            yield from leaves(field.annotation, f"{prefix}{name}.")
         else:
             yield prefix + name
 
@@ -110,7 +108,7 @@ def kind_of(annotation: Any) -> Kind:
     return Kind({type(None): "null", bool: "true or false", str: "text"}[annotation])
 
 
-def _is_section(annotation: Any) -> bool:
+def _is_section(annotation: Any) -> TypeGuard[type[BaseModel]]:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
@@ -125,6 +123,6 @@ def _resolve(path: Sequence[str], schema: type[BaseModel]) -> tuple[list[str], A
     for part in path:
         if not _is_section(annotation) or part not in annotation.model_fields:
             break
-        annotation = get_type_hints(annotation, include_extras=True)[part]
+        annotation = annotation.model_fields[part].rebuild_annotation()
         parts.append(part)
     return parts, annotation

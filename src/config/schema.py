@@ -23,28 +23,21 @@ from pydantic import (
 from src.config import kinds
 from src.config.kinds import Count, Kind, NotNegative, Positive, TwoOrMore, among, within
 from src.language import LANGUAGES
-from src.network.hyperparameters import CHOICES, hyperparameters
 from src.network.outputs import OUTPUTS
-from src.network.settings import EarlyStoppingSettings, ModelSettings, TrainingSettings
+from src.network.settings import EarlyStoppingSettings, ModelSettings, Settings, TrainingSettings, hyperparameters
 from src.words import counted
 
 DataName = Annotated[Literal["ex4", "iris", "wine", "breast_cancer", "digits", "csv"], Kind("a data set")]
 Missing = Annotated[Literal["refuse", "impute"], Kind("a treatment of missing values")]
 Scale = Annotated[Literal["standard", "minmax", "none"], Kind("a way to scale")]
 ModelName = Annotated[Literal["bp", "logistic", "softmax", "sklearn_logistic", "sklearn"], Kind("a model")]
-_Activation = Annotated[str, *among("an activation", CHOICES["activation"])]
+_WORDS = {name: one.choices for name, one in hyperparameters(Settings).items()}
+_Activation = Annotated[str, *among("an activation", _WORDS["activation"])]
 Activation = Annotated[
     _Activation | tuple[_Activation, ...],
     BeforeValidator(kinds.as_tuple),
-    Kind("an activation", CHOICES["activation"]),
+    Kind("an activation", _WORDS["activation"]),
 ]
-Output = Annotated[str, *among("an output", CHOICES["output"])]
-Loss = Annotated[str, *among("a loss", CHOICES["loss"])]
-Init = Annotated[str, *among("an initializer", CHOICES["init"])]
-BiasInit = Annotated[str, *among("an initializer of biases", CHOICES["bias_init"])]
-Dtype = Annotated[str, *among("a floating-point type", CHOICES["dtype"])]
-Optimizer = Annotated[str, *among("an optimizer", CHOICES["optimizer"])]
-Schedule = Annotated[str, *among("a schedule", CHOICES["schedule"])]
 BatchSize = Annotated[Literal["full"] | Count, Kind(f"'full' or a whole number from 1 to {kinds.MANY}")]
 KeptModels = Annotated[Literal["best", "all", "none"], Kind("a choice of jobs")]
 Backend = Annotated[Literal["threads", "processes", "dask"], Kind("a backend")]
@@ -53,8 +46,7 @@ Kernels = Annotated[
     Literal["Nehalem", "Sandybridge", "Haswell", "Zen", "SkylakeX", "armv8", "neoversen1", "neoversev1"],
     Kind("the name of OpenBLAS's kernels"),
 ]
-_Lang = Annotated[str, *among("a language", LANGUAGES)]
-Lang = Annotated[_Lang | None, Kind("null or a language", LANGUAGES)]
+Lang = Annotated[str, *among("a language", LANGUAGES)]
 OnFailure = Annotated[Literal["continue", "stop"], Kind("an answer to a failed job")]
 Metric = Annotated[
     Literal[
@@ -101,7 +93,8 @@ def declared_by(group: type) -> Callable[[type[_Section]], type[_Section]]:
             if one.within is not None and not one.choices:
                 annotation = Annotated[int if one.within.whole else float, *within(one.within)]
                 annotation = annotation | None if one.default is None else annotation
-            keys[name] = (annotation, Field(one.default, description=one.text))
+            meaning = f"{', '.join(one.of)}: {one.meaning}" if one.of else one.meaning
+            keys[name] = (annotation, Field(one.default, description=meaning))
         return create_model(
             section.__name__, __base__=section, __module__=section.__module__, __doc__=section.__doc__, **keys
         )
@@ -150,12 +143,12 @@ class ModelConfig(Section):
     name: ModelName = Field("bp", description="the kind of model")
     hidden_layer_sizes: kinds.Layers = DECLARED
     activation: Activation = DECLARED
-    output: Output = DECLARED
-    loss: Loss = DECLARED
-    init: Init = DECLARED
+    output: Annotated[str, *among("an output", _WORDS["output"])] = DECLARED
+    loss: Annotated[str, *among("a loss", _WORDS["loss"])] = DECLARED
+    init: Annotated[str, *among("an initializer", _WORDS["init"])] = DECLARED
     init_scale: float = DECLARED
-    bias_init: BiasInit = DECLARED
-    dtype: Dtype = DECLARED
+    bias_init: Annotated[str, *among("an initializer of biases", _WORDS["bias_init"])] = DECLARED
+    dtype: Annotated[str, *among("a floating-point type", _WORDS["dtype"])] = DECLARED
     allow: kinds.Modules = Field((), description="sklearn: modules beside scikit-learn whose code may be run")
     estimator: kinds.Estimator | None = Field(None, description="sklearn: the classifier's full name")
     params: kinds.Parameters = Field({}, description="sklearn: the classifier's parameters")
@@ -206,12 +199,12 @@ class EarlyStoppingConfig(Section):
 class TrainingConfig(Section):
     """How the network learns."""
 
-    optimizer: Optimizer = DECLARED
+    optimizer: Annotated[str, *among("an optimizer", _WORDS["optimizer"])] = DECLARED
     learning_rate: float = DECLARED
     l2: float = DECLARED
     batch_size: BatchSize = DECLARED
     epochs: int = DECLARED
-    schedule: Schedule = DECLARED
+    schedule: Annotated[str, *among("a schedule", _WORDS["schedule"])] = DECLARED
     warmup: int = DECLARED
     class_weight: kinds.ClassWeights | None = Field(None, description="balanced, or a weight for each class")
     clip_norm: float | None = DECLARED
@@ -343,7 +336,7 @@ class JobConfig(Section):
     sweep: SweepConfig = SweepConfig()
     seed: kinds.Seed = Field(0, description="the one seed that everything random is derived from")
     experiments: str | None = Field(None, description="the named study the job belongs to")
-    lang: Lang = Field(None, description="of what is printed, drawn and written, null for the environment's")
+    lang: Lang | None = Field(None, description="of what is printed, drawn and written, null for the environment's")
 
     @property
     def has_given_folds(self) -> bool:
@@ -351,16 +344,12 @@ class JobConfig(Section):
         return self.data.name == "csv" and self.data.fold is not None
 
     @model_validator(mode="after")
-    def _models_that_are_tested_are_kept(self) -> Self:
+    def _sections_fit_together(self) -> Self:
         if self.data.test is not None and self.tracking.models == "none":
             raise ValueError(
                 f"tracking.models: 'none' keeps no model that could be scored on data.test '{self.data.test}'. "
                 "Set tracking.models=best, or leave out data.test."
             )
-        return self
-
-    @model_validator(mode="after")
-    def _given_folds_are_not_repeated(self) -> Self:
         if self.has_given_folds and self.cv.repeats > 1:
             raise ValueError(
                 f"cv.repeats: {self.cv.repeats} repeats of the folds given by data.fold would all be the same. "

@@ -3,8 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from src.models.networks import NETWORKS, held_out, make_data, network_bytes, predict_probabilities
-from src.models.rows import ClassWeight
+from src.models.rows import NETWORKS, ClassWeight, held_out, make_data, network_bytes, predict_probabilities
 
 if TYPE_CHECKING:
     from src.models.classifier import BPClassifier
@@ -24,9 +23,7 @@ __all__ = [
 ]
 _OF_SCIKIT_LEARN = {
     "BPClassifier": "classifier",
-    "ConvergedLogistic": "references",
-    "ModelError": "references",
-    "make_model": "references",
+    **dict.fromkeys(("ConvergedLogistic", "ModelError", "make_model"), "references"),
 }
 
 

@@ -1,7 +1,7 @@
 """`BPClassifier`: the engine behind scikit-learn's interface."""
 
 import warnings
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import Any, ClassVar, Self
 
@@ -15,12 +15,9 @@ from threadpoolctl import ThreadpoolController
 
 from src import network
 from src.models.constraints import CONSTRAINTS, check_early_stopping, check_layers, check_loss, class_weight_by_code
-from src.models.networks import make_data, predict_probabilities
-from src.models.rows import Array, output_units
+from src.models.rows import Array, make_data, output_units, predict_probabilities
 from src.network import Settings, Shape, State, Trained
-from src.network.settings import ModelSettings, TrainingSettings
-
-_SETTINGS = (ModelSettings, TrainingSettings)
+from src.network.settings import ModelSettings, TrainingSettings, hyperparameters
 
 
 # The parameters are the hyper-parameters as they are declared: the dataclass writes the explicit __init__ that
@@ -168,7 +165,7 @@ class BPClassifier(ClassifierMixin, BaseEstimator, TrainingSettings, ModelSettin
             counts = sample_weight > 0  # a row of weight 0 is a row that is not there
             X, y, sample_weight = X[counts], y[counts], sample_weight[counts]
         class_weight = class_weight_by_code(self.class_weight, self.classes_.tolist())
-        own = {each.name: getattr(self, each.name) for group in _SETTINGS for each in fields(group)}
+        own = {name: getattr(self, name) for name in hyperparameters(ModelSettings) | hyperparameters(TrainingSettings)}
         settings = Settings(**own, **(early_stopping or {}), seed=int(self.random_state))
         codes = np.searchsorted(self.classes_, y)
         data = make_data(settings, len(self.classes_), X, codes, weight=sample_weight, class_weight=class_weight)
@@ -188,10 +185,10 @@ class BPClassifier(ClassifierMixin, BaseEstimator, TrainingSettings, ModelSettin
     def _set_fitted(self, trained: Trained, start: State | None) -> None:
         """Take over what was trained, as arrays and plain numbers."""
         before = 0 if start is None else start.epochs
-        curve, validation_curve = trained.curve.train_loss, trained.curve.validation_loss
-        self.loss_curve_ = np.append(self.loss_curve_, curve) if before else curve
-        self.validation_loss_curve_ = (
-            np.append(self.validation_loss_curve_, validation_curve) if before else validation_curve
+        nothing = np.empty(0)
+        self.loss_curve_ = np.append(self.loss_curve_ if before else nothing, trained.curve.train_loss)
+        self.validation_loss_curve_ = np.append(
+            self.validation_loss_curve_ if before else nothing, trained.curve.validation_loss
         )
         self.loss_ = float(self.loss_curve_[-1])
         self.shape_ = asdict(trained.shape)

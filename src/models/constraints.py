@@ -7,35 +7,33 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 
+from src.network import settings
 from src.network.activations import ACTIVATIONS
-from src.network.hyperparameters import Hyperparameter, hyperparameters
 from src.network.outputs import OUTPUTS
-from src.network.settings import COUNT_OR_ZERO, POSITIVE, EarlyStoppingSettings, ModelSettings, Range, TrainingSettings
 
 
-def _interval(within: Range) -> Interval:
+def _interval(within: settings.Range) -> Interval:
     return Interval(Integral if within.whole else Real, within.low, within.high, closed=within.closed)
 
 
 def _constraints(group: type) -> dict[str, list[Any]]:
     """Return what the hyper-parameters of a group may be: numbers within a range, words, None."""
+    found: dict[str, list[Any]] = {}
+    for name, one in settings.hyperparameters(group).items():
+        found[name] = [] if one.within is None else [_interval(one.within)]
+        found[name] += [StrOptions(set(one.choices))] if one.choices else []
+        found[name] += [None] if one.default is None else []
+    return found
 
-    def of(declared: Hyperparameter) -> list[Any]:
-        numbers = [] if declared.within is None else [_interval(declared.within)]
-        words = [StrOptions(set(declared.choices))] if declared.choices else []
-        return numbers + words + ([None] if declared.default is None else [])
 
-    return {name: of(declared) for name, declared in hyperparameters(group).items()}
-
-
-EARLY_STOPPING = _constraints(EarlyStoppingSettings)
-_of_networks = _constraints(ModelSettings) | _constraints(TrainingSettings)
+EARLY_STOPPING = _constraints(settings.EarlyStoppingSettings)
+_of_networks = _constraints(settings.ModelSettings) | _constraints(settings.TrainingSettings)
 CONSTRAINTS: dict[str, list[Any]] = _of_networks | {
     "hidden_layer_sizes": [list, tuple, np.ndarray],
     "activation": [*_of_networks["activation"], list, tuple],
     "early_stopping": [None, dict],
     "class_weight": [None, StrOptions({"balanced"}), dict],
-    "random_state": [_interval(COUNT_OR_ZERO)],
+    "random_state": [_interval(settings.COUNT_OR_ZERO)],
     "warm_start": ["boolean"],
 }
 
@@ -81,6 +79,6 @@ def class_weight_by_code(class_weight: Any, classes: Sequence[Any]) -> Any:
     codes = {label: code for code, label in enumerate(classes)}
     if unknown := [label for label in class_weight if label not in codes]:
         raise ValueError(f"class_weight names classes {unknown} that are not among {classes}")
-    if not all(_interval(POSITIVE).is_satisfied_by(weight) for weight in class_weight.values()):
+    if not all(_interval(settings.POSITIVE).is_satisfied_by(weight) for weight in class_weight.values()):
         raise ValueError(f"class_weight needs finite weights greater than 0, got {class_weight}")
     return {codes[label]: weight for label, weight in class_weight.items()}

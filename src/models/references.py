@@ -14,7 +14,7 @@ from sklearn.utils.validation import _check_sample_weight, has_fit_parameter
 from src.errors import UserError
 from src.models.classifier import BPClassifier
 from src.models.constraints import CONSTRAINTS
-from src.models.networks import NETWORKS
+from src.models.rows import NETWORKS
 from src.words import did_you_mean, near
 
 
@@ -37,9 +37,8 @@ def make_model(name: str, parameters: Mapping[str, Any], *, weighted: bool = Fal
         classifier, refuses its parameters or takes no weights where it must.
     """
     if name in NETWORKS:
-        named = {"random_state" if key == "seed" else key: value for key, value in parameters.items()}
-        named.pop("check_gradient", None)
-        return BPClassifier(**named)
+        own = {key: value for key, value in parameters.items() if key not in ("seed", "check_gradient")}
+        return BPClassifier(**own, random_state=parameters.get("seed", 0))
     if name == "sklearn_logistic":
         return ConvergedLogistic(parameters["l2"], parameters["class_weight"])
     estimator, given = parameters["estimator"], parameters.get("params") or {}

@@ -6,11 +6,54 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from src import network
+from src.network import Data, Part, Settings, Shape
+
+NETWORKS = ("bp", "logistic", "softmax")  # the `model` choices that the engine trains
+RESULT_BYTES = 2**14  # of a trained network, its parameters apart
+
 Array = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.intp]
 
 # A weight for each class by its code (1 for those without), `balanced`, or none.
 ClassWeight = Mapping[int, float] | Literal["balanced"] | None
+
+
+def make_data(
+    settings: Settings,
+    classes: int,
+    x: Array,
+    codes: IntArray,
+    *,
+    weight: Array | None = None,
+    class_weight: ClassWeight = None,
+    groups: IntArray | None = None,
+    test: tuple[Array, IntArray] | None = None,
+) -> Data:
+    """Return what a network sees of rows ``(samples, features)``: its samples stand in columns, without a copy.
+
+    Parameters
+    ----------
+    x, codes : the training rows and their class codes ``(samples,)`` in 0..classes-1.
+    weight, class_weight : see `row_weights`.
+    groups : which rows are held out together, by equal numbers ``(samples,)``; None where each stands for itself.
+    test : rows and codes for the test curve.
+
+    Raises
+    ------
+    ValueError : if early stopping has too few rows, or groups, to hold some out.
+    """
+
+    def part(rows: Array, codes_of_rows: IntArray, weight_of_rows: Array | None) -> Part:
+        return Part(rows.T, targets(codes_of_rows, classes, settings.output), weight_of_rows)
+
+    weight = row_weights(codes, classes, weight, class_weight)
+    tested = None if test is None else part(*test, None)
+    parts = held_out(settings, codes, groups)
+    if parts is None:
+        return Data(part(x, codes, weight), None, tested)
+    kept, held = (part(x[at], codes[at], None if weight is None else mean_one(weight[at])) for at in parts)
+    return Data(kept, held, tested)
 
 
 def output_units(classes: int, output: str) -> int:
@@ -23,26 +66,6 @@ def targets(codes: IntArray, classes: int, output: str) -> Array:
     y = (codes == 1)[None] if output_units(classes, output) == 1 else codes == np.arange(classes)[:, None]
     low = -1.0 if output == "tanh" else 0.0
     return np.where(y, 1.0, low)
-
-
-def probabilities(outputs: Array, output: str) -> Array:
-    """Return class probabilities, shape ``(samples, classes)``, from a network's outputs ``(outputs, samples)``.
-
-    softmax and sigmoid outputs are probabilities; (a + 1)/2 is one for tanh, and identity outputs, which estimate
-    E[y | x] under squared error, are cut to [0, 1]. One unit for each class (one-versus-rest) is scaled to a sum of 1.
-    """
-    p = outputs.T
-    if output == "softmax":
-        return p
-    if output == "tanh":
-        p = (p + 1) / 2
-    elif output == "identity":
-        p = np.clip(p, 0, 1)
-    if p.shape[1] == 1:
-        return np.hstack([1 - p, p])
-    total = p.sum(axis=1, keepdims=True)
-    none = total == 0  # no unit stands for any class: all are alike
-    return np.where(none, 1 / p.shape[1], p / np.where(none, 1, total))
 
 
 def row_weights(codes: IntArray, classes: int, sample_weight: Array | None, class_weight: ClassWeight) -> Array | None:
@@ -68,6 +91,13 @@ def mean_one(weight: Array) -> Array:
     """Return the weights scaled to a mean of 1, so that (1/m) sum w_i loss_i is their weighted mean."""
     scaled: Array = weight * (len(weight) / weight.sum())
     return scaled
+
+
+def held_out(settings: Settings, codes: IntArray, groups: IntArray | None) -> tuple[IntArray, IntArray] | None:
+    """Return the numbers of the rows to train on and to hold out (`hold_out`); None without early stopping."""
+    if settings.patience is None:
+        return None
+    return hold_out(codes, settings.validation_fraction, settings.random(network.VALIDATION), groups)
 
 
 def hold_out(
@@ -123,3 +153,37 @@ def _held_groups(
     if not held:
         held.append(order[np.argmin(np.abs(missing - counts[order]).sum(axis=1))])
     return np.isin(group, held)
+
+
+def predict_probabilities(shape: Shape, parameters: Array, x: Array) -> Array:
+    """Return class probabilities, shape ``(samples, classes)``, for rows x, shape ``(samples, features)``.
+
+    softmax and sigmoid outputs are probabilities; (a + 1)/2 is one for tanh, and identity outputs, which estimate
+    E[y | x] under squared error, are cut to [0, 1]. One unit for each class (one-versus-rest) is scaled to a sum of 1.
+    """
+    p = network.predict(shape, parameters, x.T).T
+    if shape.output == "softmax":
+        return p
+    if shape.output == "tanh":
+        p = (p + 1) / 2
+    elif shape.output == "identity":
+        p = np.clip(p, 0, 1)
+    if p.shape[1] == 1:
+        return np.hstack([1 - p, p])
+    total = p.sum(axis=1, keepdims=True)
+    none = total == 0  # no unit stands for any class: all are alike
+    return np.where(none, 1 / p.shape[1], p / np.where(none, 1, total))
+
+
+def network_bytes(settings: Settings, classes: int, inputs: int, samples: int) -> int:
+    """Return about how many bytes training takes for each network of a stack, as measured.
+
+    They are a copy of its rows (float64 at first), which those who shuffle them alike share; what it learns, optimizers
+    remember and early stopping keeps; and its results. What its layers need in passing is there for one block of a
+    stack at a time.
+    """
+    outputs = output_units(classes, settings.output)
+    shape = network.shape_of(settings, inputs, outputs)
+    rows = 8 * (inputs + outputs + 2) * samples
+    learned = 8 * shape.parameter_count * np.dtype(settings.dtype).itemsize
+    return rows + learned + RESULT_BYTES

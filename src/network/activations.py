@@ -122,13 +122,5 @@ def gelu(z: Array, slope: Array, scratch: Array) -> None:
 
 
 ACTIVATIONS: dict[str, Activation] = {
-    "identity": identity,
-    "sigmoid": sigmoid,
-    "tanh": tanh,
-    "relu": relu,
-    "leaky_relu": leaky_relu,
-    "elu": elu,
-    "softplus": softplus,
-    "silu": silu,
-    "gelu": gelu,
+    each.__name__: each for each in (identity, sigmoid, tanh, relu, leaky_relu, elu, softplus, silu, gelu)
 }

@@ -24,8 +24,7 @@ class Part:
     @property
     def count(self) -> int:
         """How many samples a network has."""
-        samples: int = self.x.shape[-1]
-        return samples
+        return int(self.x.shape[-1])
 
     @property
     def sizes(self) -> tuple[int, int, int, bool]:
@@ -81,7 +80,7 @@ class StackedPart:
         self.whole = None
 
     def gather(self, order: IntArray) -> Part:
-        """Return samples for every network: of each source in use those numbered in its row of `order`."""
+        """Return samples for every network, by number: `order` has a row for each source in use, or is one for all."""
         where = order + self.begin[:, None]
         return self._laid_out(np.take(self.x, where, axis=0), self.source_of, where)
 
@@ -102,8 +101,7 @@ class StackedPart:
             yield self.whole
             return
         for start in range(0, self.count, size):
-            numbers = np.arange(start, min(start + size, self.count))
-            yield self.gather(np.broadcast_to(numbers, (len(self.sources), len(numbers))))
+            yield self.gather(np.arange(start, min(start + size, self.count)))
 
 
 def _of_each(read: Array, of: IntArray) -> Array:

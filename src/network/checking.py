@@ -4,16 +4,14 @@ import numpy as np
 
 from src.network.arrays import Array
 from src.network.batches import Part, StackedPart
-from src.network.initializers import initial_parameters
 from src.network.propagation import Propagation
 from src.network.settings import Settings
-from src.network.shape import Shape, shape_of
-
-# An exp that overflows gives its true limit (see `activations.sigmoid`): nothing to warn of, here as in `train`.
-_limits_are_true = np.errstate(over="ignore", under="ignore")
+from src.network.shape import Shape, initial_parameters, shape_of
 
 
-@_limits_are_true
+@np.errstate(
+    all="ignore"
+)  # an exp that overflows gives its true limit (see `activations.logistic`), here as in `train`
 def objective(shape: Shape, parameters: Array, part: Part, l2: float = 0.0) -> float:
     """Return J = (1/m) sum_i w_i loss_i + (lambda/2) sum W^2 (derivation 3) of one network, biases not penalized.
 
@@ -24,19 +22,17 @@ def objective(shape: Shape, parameters: Array, part: Part, l2: float = 0.0) -> f
     l2 : lambda.
     """
     propagation, all_samples = _one_network(shape, parameters, part)
-    with np.errstate(all="ignore"):
-        losses = propagation.losses(shape.matrices(parameters[None]), all_samples)
+    losses = propagation.losses(shape.matrices(parameters[None]), all_samples)
     penalty = 0.5 * l2 * np.add.reduce(shape.weight_mask() * np.square(parameters))
     return float(np.add.reduce(losses[0]) / all_samples.count + penalty)
 
 
-@_limits_are_true
+@np.errstate(all="ignore")
 def gradient(shape: Shape, parameters: Array, part: Part, l2: float = 0.0) -> Array:
     """Return dJ/dparameters of one network by back-propagation, shape ``(parameter_count,)``; see `objective`."""
     propagation, all_samples = _one_network(shape, parameters, part)
     row = np.empty_like(parameters)
-    with np.errstate(all="ignore"):
-        propagation.gradient(shape.matrices(parameters[None]), all_samples, shape.matrices(row[None]))
+    propagation.gradient(shape.matrices(parameters[None]), all_samples, shape.matrices(row[None]))
     return row + l2 * shape.weight_mask() * parameters
 
 

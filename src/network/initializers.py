@@ -1,12 +1,10 @@
-"""Initial weights and biases, drawn for each network from its own random stream."""
+"""Initial weights and biases: the laws that they are drawn from."""
 
 from collections.abc import Callable
 
 import numpy as np
 
 from src.network.arrays import Array
-from src.network.settings import INITIAL_WEIGHTS, Settings
-from src.network.shape import Shape
 
 # name -> (gain, which units count: their variance is gain / units)
 _SCALED: dict[str, tuple[float, Callable[[int, int], float]]] = {
@@ -47,14 +45,3 @@ def draw_weights(random: np.random.Generator, init: str, scale: float, fan_out: 
         return random.normal(0, deviation, size)
     limit = np.sqrt(3) * deviation  # uniform(-l, l) has the variance l^2 / 3
     return random.uniform(-limit, limit, size)
-
-
-def initial_parameters(settings: Settings, shape: Shape) -> Array:
-    """Return the parameter row of a new network, shape ``(parameter_count,)``, in the network's dtype."""
-    random = settings.random(INITIAL_WEIGHTS)
-    row: Array = np.empty(shape.parameter_count)
-    for matrix in shape.matrices(row[None]):
-        _, fan_out, columns = matrix.shape
-        matrix[0, :, :-1] = draw_weights(random, settings.init, settings.init_scale, fan_out, columns - 1)
-        matrix[0, :, -1:] = draw_weights(random, settings.bias_init, settings.init_scale, fan_out, 1)
-    return row.astype(settings.dtype)

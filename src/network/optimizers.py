@@ -11,8 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from src.network.arrays import Array, IntArray
-from src.network.settings import Settings, column, columns_of
+from src.network.arrays import Array
 
 Numbers = dict[str, Array]
 Memory = dict[str, Array]
@@ -83,7 +82,7 @@ def _scaled_step(p: Array, direction: Array, rate: Array, root: Array, epsilon: 
     np.subtract(p, root, out=p)
 
 
-# name -> (update, what it remembers). adamw differs from adam in the penalty alone: `Optimizer` decouples it.
+# name -> (update, what it remembers). adamw differs from adam in the penalty alone: `updates.Optimizer` decouples it.
 OPTIMIZERS: dict[str, tuple[Update, tuple[str, ...]]] = {
     "sgd": (sgd, ()),
     "momentum": (momentum, ("velocity",)),
@@ -93,50 +92,3 @@ OPTIMIZERS: dict[str, tuple[Update, tuple[str, ...]]] = {
     "adam": (adam, ("first_moment", "second_moment")),
     "adamw": (adam, ("first_moment", "second_moment")),
 }
-
-
-class Optimizer:
-    """One optimizer for a stack: penalty, clipping and update, with the memory of every network.
-
-    Parameters
-    ----------
-    settings : the stack's networks, alike in `optimizer` and in whether they clip.
-    weight_mask : 1 for a weight and 0 for a bias, shape ``(parameter_count,)``: biases are not penalized.
-    """
-
-    def __init__(self, settings: list[Settings], weight_mask: Array) -> None:
-        first = settings[0]
-        size = (len(settings), len(weight_mask))
-        self.update, remembered = OPTIMIZERS[first.optimizer]
-        self.decoupled = first.optimizer == "adamw"
-        self.numbers: Numbers = columns_of(settings, first.optimizer)
-        self.memory: Memory = {name: np.zeros(size, first.dtype) for name in remembered}
-        self.step_count = np.zeros((len(settings), 1), first.dtype)
-        self.clip_norm = None if first.clip_norm is None else column(settings, "clip_norm")
-        penalized = any(each.l2 > 0 for each in settings)
-        self.decay = column(settings, "l2") * weight_mask.astype(first.dtype) if penalized else None
-
-    def keep(self, rows: IntArray) -> None:
-        """Keep only these networks of the stack."""
-        self.numbers = {name: values[rows] for name, values in self.numbers.items()}
-        self.memory = {name: values[rows] for name, values in self.memory.items()}
-        self.step_count = self.step_count[rows]
-        self.clip_norm = None if self.clip_norm is None else self.clip_norm[rows]
-        self.decay = None if self.decay is None else self.decay[rows]
-
-    def step(self, p: Array, g: Array, rate: Array) -> None:
-        """Update the parameters p by the gradient g of the data loss, at the learning rate ``(stack, 1)``.
-
-        The penalty (lambda/2) sum W^2 adds lambda W to the gradient (derivation 2 section 6, derivation 3); adamw
-        instead shrinks the weights by alpha lambda W apart from its moments (Loshchilov and Hutter 2019). Clipping
-        scales the gradient of J to a norm of at most `clip_norm` (Pascanu, Mikolov and Bengio 2013).
-        """
-        self.step_count += 1
-        if self.decay is not None and not self.decoupled:
-            np.add(g, self.decay * p, out=g)
-        if self.clip_norm is not None:
-            norm = np.sqrt(np.add.reduce(np.square(g), axis=1, keepdims=True))
-            np.multiply(g, np.minimum(1, self.clip_norm / np.maximum(norm, np.finfo(g.dtype).tiny)), out=g)
-        if self.decay is not None and self.decoupled:
-            np.subtract(p, rate * self.decay * p, out=p)
-        self.update(p, g, rate, self.step_count, self.numbers, self.memory)

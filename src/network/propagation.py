@@ -8,8 +8,10 @@ Each network of the stack is a slice of its own in every product, so its numbers
 
 import numpy as np
 
+from src.network.activations import ACTIVATIONS
 from src.network.arrays import Array, layer_values, output_values
 from src.network.batches import Part
+from src.network.outputs import OUTPUTS
 from src.network.shape import Shape
 
 
@@ -18,8 +20,8 @@ class Propagation:
 
     def __init__(self, shape: Shape, stack: int, samples: int, dtype: str) -> None:
         *hidden_sizes, outputs = shape.layer_sizes[1:]
-        self.hidden = shape.hidden
-        self.top = shape.top
+        self.hidden = [ACTIVATIONS[name] for name in shape.activations]
+        self.top = OUTPUTS[shape.output, shape.loss]
         self.activations = [layer_values(stack, units + 1, samples, dtype) for units in hidden_sizes]
         self.z = [a[:, :-1] for a in self.activations]  # what becomes f(z) in place
         self.bias_units = [a[:, -1] for a in self.activations]

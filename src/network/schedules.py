@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from src.network.arrays import Array, BoolArray, IntArray
-from src.network.settings import Settings, column, columns_of
+from src.network.arrays import Array
 
 Columns = dict[str, Array]
 
@@ -49,55 +48,5 @@ SCHEDULES: dict[str, Callable[[Columns, Array, int], Array]] = {
     "exponential": exponential,
     "inverse_scaling": inverse_scaling,
     "cosine": cosine,
-    "plateau": constant,  # `Schedule.watch` lowers it when the loss stays where it is
+    "plateau": constant,  # `updates.Schedule` lowers it when the loss stays where it is
 }
-
-
-class Schedule:
-    """The schedule of a stack: alike in kind and in the number of epochs, each network with its own numbers."""
-
-    def __init__(self, settings: list[Settings]) -> None:
-        self.rate_of = SCHEDULES[settings[0].schedule]
-        self.watches_loss = settings[0].schedule == "plateau"
-        self.epochs = settings[0].epochs
-        self.columns = columns_of(settings, settings[0].schedule)
-        self.columns |= {name: column(settings, name) for name in ("learning_rate", "warmup")}
-        self.warms_up = any(each.warmup > 0 for each in settings)
-        self.memory: Columns = {}
-        if self.watches_loss:
-            like = self.columns["decay"]
-            self.memory = {
-                "factor": np.ones_like(like),
-                "lowest": np.full_like(like, np.inf),
-                "waited": np.zeros_like(like),
-            }
-
-    def keep(self, rows: IntArray) -> None:
-        """Keep only these networks of the stack."""
-        self.columns = {name: values[rows] for name, values in self.columns.items()}
-        self.memory = {name: values[rows] for name, values in self.memory.items()}
-
-    def rate(self, epoch: IntArray) -> Array:
-        """Return the learning rates of this epoch: a linear warm-up over `warmup` epochs times the schedule."""
-        c = self.columns
-        now = epoch.astype(c["learning_rate"].dtype)
-        rate = self.rate_of(c, now, self.epochs)
-        if self.warms_up:
-            rate = rate * np.minimum(1, now / np.maximum(c["warmup"], 1))
-        if self.watches_loss:
-            rate = np.maximum(rate * self.memory["factor"], np.minimum(c["min_learning_rate"], rate))
-        return rate
-
-    def watch(self, loss: Array) -> None:
-        """Lower the rate by the factor `decay` where the loss has not fallen for more than `plateau_patience` epochs.
-
-        So many are tolerated and one more lowers it, as in PyTorch's ReduceLROnPlateau.
-        loss has shape ``(stack,)``.
-        """
-        c, memory = self.columns, self.memory
-        improved: BoolArray = loss[:, None] < memory["lowest"]
-        np.copyto(memory["lowest"], loss[:, None], where=improved)
-        memory["waited"] = np.where(improved, 0, memory["waited"] + 1).astype(loss.dtype)
-        impatient = memory["waited"] > c["plateau_patience"]
-        np.multiply(memory["factor"], c["decay"], out=memory["factor"], where=impatient)
-        np.copyto(memory["waited"], 0, where=impatient)

@@ -1,18 +1,23 @@
 """What describes one network and its training: every hyper-parameter is declared here, once.
 
-A declaration is a field: name, type, default, meaning, range, and the optimizers, schedules or initializers that alone
-read it. The engine's settings, the estimator's signature and its constraints, the schema of the configuration, what
-identifies a job and README's table of keys follow from it. `hyperparameters.py` reads it, with the words allowed.
+A declaration is a field: name, type, default, meaning, range or words, and the optimizers, schedules or initializers
+that alone read it. The engine's settings, the estimator's signature and its constraints, the schema of the
+configuration, what identifies a job and README's table of keys follow from it.
 The classes are not frozen, because the estimator inherits them and scikit-learn sets its parameters.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
 
-from src.network.arrays import Array
+from src.network.activations import ACTIVATIONS
+from src.network.initializers import BIAS_INITIALIZERS, INITIALIZERS
+from src.network.optimizers import OPTIMIZERS
+from src.network.outputs import OUTPUTS
+from src.network.schedules import SCHEDULES
 
 # What a random stream is for: the first word of its spawn key (numpy.random.SeedSequence).
 INITIAL_WEIGHTS, SHUFFLING, VALIDATION = 0, 1, 2
@@ -34,9 +39,37 @@ LARGEST_COUNT = 2**32 - 1  # more than can be done, and no integer of NumPy's ov
 COUNT, COUNT_OR_ZERO = (Range(low, LARGEST_COUNT, closed="both", whole=True) for low in (1, 0))
 
 
-def declared(default: Any, meaning: str, within: Range | None = None, of: Sequence[str] = ()) -> Any:
-    """Declare a hyper-parameter: its default (None: it may be left open), meaning and range, and who alone reads it."""
-    return field(default=default, metadata={"meaning": meaning, "within": within, "of": tuple(of)})
+@dataclass(frozen=True)
+class Hyperparameter:
+    """One declaration.
+
+    Attributes
+    ----------
+    default : where nothing else is said; None if it may be left open.
+    meaning : in a few words.
+    within, choices : the numbers and the words that it may be, if any.
+    of : the optimizers, schedules or initializers that alone read it; empty if its reader is no choice.
+    """
+
+    default: Any
+    meaning: str
+    within: Range | None
+    of: tuple[str, ...]
+    choices: tuple[str, ...]
+
+
+def declared(
+    default: Any, meaning: str, within: Range | None = None, of: Iterable[str] = (), *, choices: Iterable[str] = ()
+) -> Any:
+    """Declare a field as a `Hyperparameter`."""
+    one = Hyperparameter(default, meaning, within, tuple(of), tuple(dict.fromkeys(choices)))
+    return field(default=default, metadata={"declared": one})
+
+
+@cache
+def hyperparameters(group: type) -> dict[str, Hyperparameter]:
+    """Return what ModelSettings, TrainingSettings, EarlyStoppingSettings or Settings declares, by name."""
+    return {each.name: each.metadata["declared"] for each in fields(group) if each.metadata}
 
 
 @dataclass(eq=False, repr=False)
@@ -44,23 +77,27 @@ class ModelSettings:
     """The YAML group `model`, as far as it describes a network."""
 
     hidden_layer_sizes: Sequence[int] = declared((4,), "units of each hidden layer, [] for none")
-    activation: str | Sequence[str] = declared("sigmoid", "of all hidden layers, or a list with one for each")
-    output: str = declared("softmax", "function of the output layer")
+    activation: str | Sequence[str] = declared(
+        "sigmoid", "of all hidden layers, or a list with one for each", choices=ACTIVATIONS
+    )
+    output: str = declared("softmax", "function of the output layer", choices=[output for output, _ in OUTPUTS])
     loss: str = declared(
-        "cross_entropy", "what training minimizes, besides the penalty (tanh, identity: squared_error)"
+        "cross_entropy",
+        "what training minimizes, besides the penalty (tanh, identity: squared_error)",
+        choices=[loss for _, loss in OUTPUTS],
     )
     _: KW_ONLY
-    init: str = declared("glorot_uniform", "how weights start")
+    init: str = declared("glorot_uniform", "how weights start", choices=INITIALIZERS)
     init_scale: float = declared(0.5, "a of uniform(-a, a), sigma of normal(0, sigma)", POSITIVE, ("uniform", "normal"))
-    bias_init: str = declared("zeros", "how biases start")
-    dtype: str = declared("float64", "precision of all the network's arithmetic")
+    bias_init: str = declared("zeros", "how biases start", choices=BIAS_INITIALIZERS)
+    dtype: str = declared("float64", "precision of all the network's arithmetic", choices=("float64", "float32"))
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class TrainingSettings:
     """The YAML group `training`, as far as the engine reads it."""
 
-    optimizer: str = declared("sgd", "the rule that turns gradients into updates")
+    optimizer: str = declared("sgd", "the rule that turns gradients into updates", choices=OPTIMIZERS)
     learning_rate: float = declared(0.5, "step size", POSITIVE)
     momentum: float = declared(0.9, "share of the last step that is kept", SHARE, ("momentum", "nesterov"))
     beta1: float = declared(0.9, "decay of the mean gradient", SHARE, ("adam", "adamw"))
@@ -68,9 +105,11 @@ class TrainingSettings:
     rho: float = declared(0.9, "decay of the mean squared gradient", SHARE, ("rmsprop",))
     epsilon: float = declared(1e-8, "keeps the divisor from zero", POSITIVE, ("rmsprop", "adagrad", "adam", "adamw"))
     l2: float = declared(0.0, "the penalty's weight: J = (1/m) sum loss + (l2/2) sum W^2", NOT_NEGATIVE)
-    batch_size: int | Literal["full"] = declared("full", "samples of one update; 1 is online learning", COUNT)
+    batch_size: int | Literal["full"] = declared(
+        "full", "samples of one update; 1 is online learning", COUNT, choices=("full",)
+    )
     epochs: int = declared(500, "passes over the training part", COUNT)
-    schedule: str = declared("constant", "how the learning rate changes from epoch to epoch")
+    schedule: str = declared("constant", "how the learning rate changes from epoch to epoch", choices=SCHEDULES)
     decay: float = declared(0.5, "what the rate is multiplied by", FACTOR, ("step", "exponential", "plateau"))
     decay_every: int = declared(100, "epochs from one decay to the next", COUNT, ("step",))
     power: float = declared(0.5, "rate in epoch t is learning_rate / t^power", NOT_NEGATIVE, ("inverse_scaling",))
@@ -114,27 +153,6 @@ class Settings(EarlyStoppingSettings, TrainingSettings, ModelSettings):
 
 def stack_key(settings: Settings) -> tuple[Any, ...]:
     """Return what two networks must have in common to be trained in one stack; every other number may differ."""
-    return (
-        tuple(settings.hidden_layer_sizes),
-        settings.activations,
-        settings.output,
-        settings.loss,
-        settings.dtype,
-        settings.optimizer,
-        settings.batch_size,
-        settings.epochs,
-        settings.schedule,
-        settings.patience is None,
-        settings.clip_norm is None,
-    )
-
-
-def column(settings: list[Settings], name: str) -> Array:
-    """Return one number of each network as a column, shape ``(stack, 1)``, in the dtype of the stack."""
-    return np.array([[getattr(each, name)] for each in settings], dtype=settings[0].dtype)
-
-
-def columns_of(settings: list[Settings], reader: str) -> dict[str, Array]:
-    """Return the numbers that an optimizer or a schedule has of its own, each as a `column`."""
-    own = [each.name for each in fields(Settings) if reader in each.metadata.get("of", ())]
-    return {name: column(settings, name) for name in own}
+    alike = ("activations", "output", "loss", "dtype", "optimizer", "batch_size", "epochs", "schedule")
+    set_or_not = (settings.patience is None, settings.clip_norm is None)
+    return (tuple(settings.hidden_layer_sizes), *set_or_not, *(getattr(settings, name) for name in alike))

@@ -1,19 +1,18 @@
-"""The shape of a network: its layers, and where each one's parameters stand in the network's parameter row."""
+"""The shape of a network: its layers, where each one's parameters stand in its parameter row, and how they start."""
 
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from src.network.activations import ACTIVATIONS, Activation
 from src.network.arrays import Array, layer_matrix
-from src.network.outputs import OUTPUTS, Output
-from src.network.settings import Settings
+from src.network.initializers import draw_weights
+from src.network.settings import INITIAL_WEIGHTS, Settings
 
 
 @dataclass(frozen=True)
 class Shape:
-    """Layer sizes (inputs, hidden..., outputs), the activations between them, and the output with its loss."""
+    """Layer sizes (inputs, hidden..., outputs), the hidden layers' activations, and the output with its loss."""
 
     layer_sizes: tuple[int, ...]
     activations: tuple[str, ...]
@@ -29,16 +28,6 @@ class Shape:
     def parameter_count(self) -> int:
         """How many weights and biases a network of this shape has."""
         return sum(rows * columns for rows, columns in self.matrix_shapes)
-
-    @property
-    def hidden(self) -> tuple[Activation, ...]:
-        """The activation functions of the hidden layers."""
-        return tuple(ACTIVATIONS[name] for name in self.activations)
-
-    @property
-    def top(self) -> Output:
-        """The output layer with its loss."""
-        return OUTPUTS[self.output, self.loss]
 
     def matrices(self, parameters: Array) -> list[Array]:
         """Return the parameters, shape ``(stack, parameter_count)``, as views [W b] ``(stack, out, in + 1)``."""
@@ -62,3 +51,14 @@ def shape_of(settings: Settings, inputs: int, outputs: int) -> Shape:
     """Return the shape of the network that these settings describe for so many inputs and outputs."""
     sizes = (inputs, *settings.hidden_layer_sizes, outputs)
     return Shape(sizes, settings.activations, settings.output, settings.loss)
+
+
+def initial_parameters(settings: Settings, shape: Shape) -> Array:
+    """Return the parameter row of a new network, shape ``(parameter_count,)``, in the network's dtype."""
+    random = settings.random(INITIAL_WEIGHTS)
+    row: Array = np.empty(shape.parameter_count)
+    for matrix in shape.matrices(row[None]):
+        _, fan_out, columns = matrix.shape
+        matrix[0, :, :-1] = draw_weights(random, settings.init, settings.init_scale, fan_out, columns - 1)
+        matrix[0, :, -1:] = draw_weights(random, settings.bias_init, settings.init_scale, fan_out, 1)
+    return row.astype(settings.dtype)

@@ -10,12 +10,11 @@ from src.network.arrays import Array
 from src.network.batches import Data, Part, StackedPart
 from src.network.checking import central_differences, gradient, objective, relative_error
 from src.network.derivation import Matrix, Vector
-from src.network.initializers import initial_parameters
 from src.network.propagation import Propagation
-from src.network.schedules import Schedule
 from src.network.settings import Settings
-from src.network.shape import Shape, shape_of
+from src.network.shape import Shape, initial_parameters, shape_of
 from src.network.training import State, train
+from src.network.updates import Schedule
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,10 @@ import numpy as np
 
 from src.network.arrays import Array, BoolArray, IntArray
 from src.network.batches import Batches, Data, Part, StackedPart
-from src.network.initializers import initial_parameters
-from src.network.optimizers import Optimizer
 from src.network.propagation import Propagation
-from src.network.schedules import Schedule
 from src.network.settings import Settings, stack_key
-from src.network.shape import Shape, shape_of
-from src.network.stopping import EarlyStopping
+from src.network.shape import Shape, initial_parameters, shape_of
+from src.network.updates import EarlyStopping, Optimizer, Schedule
 
 # A block of a stack is trained to its end before the next, so that its buffers stay in the processor's cache.
 BLOCK_BYTES = 2**22
@@ -92,7 +89,7 @@ def train(
     blocks = min(len(settings), -(-stack_bytes // BLOCK_BYTES))  # rounded up; all about equally large
     edges = [len(settings) * block // blocks for block in range(blocks + 1)]
     trained: list[Trained] = []
-    with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+    with np.errstate(all="ignore"):
         for block in itertools.starmap(slice, itertools.pairwise(edges)):
             training = Training(shape, list(settings[block]), data[block], states[block])
             trained += training.run(epochs or settings[0].epochs, frozenset(curve_epochs), on_epochs)
@@ -123,23 +120,20 @@ class Training:
         self.shape = shape
         self.dtype = settings[0].dtype
         self.active = np.arange(len(settings))
-        self.epochs_done = np.array([[state.epochs if state else 0] for state in start])
+        states = [state or State(initial_parameters(each, shape)) for each, state in zip(settings, start, strict=True)]
+        self.parameters = np.stack([state.parameters.astype(self.dtype) for state in states])
+        self.epochs_done = np.array([[state.epochs] for state in states])
         self.batches = Batches(settings, [each.train for each in data], self.epochs_done[:, 0])
-        self.validation = _stacked_or_none([each.validation for each in data], self.dtype)
-        self.test = _stacked_or_none([each.test for each in data], self.dtype)
-        self.parameters = np.stack(
-            [
-                state.parameters.astype(self.dtype) if state else initial_parameters(each, shape)
-                for each, state in zip(settings, start, strict=True)
-            ]
-        )
+        self.parts = {"train": self.batches.part}  # in the order of the losses in a Curve
+        for name in ("test", "validation"):
+            if getattr(data[0], name) is not None:
+                self.parts[name] = StackedPart([getattr(each, name) for each in data], self.dtype)
         self.optimizer = Optimizer(settings, shape.weight_mask())
         self.schedule = Schedule(settings)
-        for row, state in enumerate(start):
-            if state is not None:
-                self.optimizer.step_count[row] = state.steps
-                for name, values in self._memory().items():
-                    values[row] = state.memory.get(name, values[row])
+        self.optimizer.step_count[:, 0] = [state.steps for state in states]
+        for name, values in self._memory().items():
+            for row, state in enumerate(states):
+                values[row] = state.memory.get(name, values[row])
         self.stopping = EarlyStopping(settings, self.parameters) if settings[0].patience is not None else None
         self.finished: dict[int, Trained] = {}
         self._allocate()
@@ -164,7 +158,8 @@ class Training:
     def run(self, epochs: int, curve_epochs: frozenset[int], on_epochs: Callable[[int], None] | None) -> list[Trained]:
         """Train for so many epochs and return every network, in the order given."""
         self.curve_epochs = np.array(sorted(epoch for epoch in curve_epochs if epoch <= epochs), dtype=int)
-        self.curves = np.full((len(self.active), 3, len(self.curve_epochs)), np.nan)
+        nothing = np.full((len(self.active), len(self.curve_epochs)), np.nan)
+        self.curves = {name: nothing.copy() for name in ("train", "test", "validation")}
         for epoch in range(1, epochs + 1):
             self._train_epoch(self.schedule.rate(self.epochs_done + epoch))
             if on_epochs is not None:
@@ -197,10 +192,8 @@ class Training:
     def _record(self, epoch: int) -> None:
         """Add a point to the curve of every active network."""
         point = np.searchsorted(self.curve_epochs, epoch)
-        parts = (self.batches.part, self.test, self.validation)
-        for curve, part in reversed(list(enumerate(parts))):  # what is trained on last: an update may go on from it
-            if part is not None:
-                self.curves[self.active, curve, point] = self._loss(part)
+        for name, part in reversed(self.parts.items()):  # what is trained on last: an update may go on from it
+            self.curves[name][self.active, point] = self._loss(part)
 
     def _watch(self, epoch: int) -> tuple[BoolArray, BoolArray]:
         """Return which networks have diverged (a number is no longer finite), and which should stop."""
@@ -208,7 +201,7 @@ class Training:
         if not math.isfinite(np.vdot(self.parameters, self.parameters)):  # a finite sum of squares has finite terms
             diverged = ~np.isfinite(self.parameters).all(axis=1)
         if self.stopping is not None or self.schedule.watches_loss:
-            loss = self._loss(self.batches.part if self.validation is None else self.validation)
+            loss = self._loss(self.parts.get("validation", self.batches.part))
             diverged = diverged | ~np.isfinite(loss)
             if self.schedule.watches_loss:
                 self.schedule.watch(loss)
@@ -220,6 +213,7 @@ class Training:
         """Take down what has become of these networks, as they stand after this epoch."""
         points = np.searchsorted(self.curve_epochs, epoch, side="right")
         for row in rows:
+            losses = [curve[self.active[row], :points] for curve in self.curves.values()]
             last = self.parameters[row].copy()
             parameters, best_epoch = last, None
             if self.stopping is not None:
@@ -230,7 +224,7 @@ class Training:
                 epochs=epoch,
                 diverged_epoch=epoch if diverged[row] else None,
                 best_epoch=best_epoch,
-                curve=Curve(self.curve_epochs[:points], *self.curves[self.active[row], :, :points].copy()),
+                curve=Curve(self.curve_epochs[:points], *losses),
                 state=State(
                     parameters=last,
                     epochs=int(self.epochs_done[row, 0]) + epoch,
@@ -248,15 +242,9 @@ class Training:
         self.schedule.keep(rows)
         if self.stopping is not None:
             self.stopping.keep(rows)
-        for part in (self.batches.part, self.test, self.validation):
-            if part is not None:
-                part.keep(rows)
+        for part in self.parts.values():
+            part.keep(rows)
         self._allocate()
-
-
-def _stacked_or_none(parts: Sequence[Part | None], dtype: str) -> StackedPart | None:
-    present = [part for part in parts if part is not None]
-    return StackedPart(present, dtype) if present else None
 
 
 def predict(shape: Shape, parameters: Array, x: Array) -> Array:
@@ -264,6 +252,6 @@ def predict(shape: Shape, parameters: Array, x: Array) -> Array:
     matrices = shape.matrices(parameters[None])
     inputs = np.ones((1, len(x) + 1, x.shape[1]), parameters.dtype)  # the bias unit last: derivation 1 (3.5)
     inputs[0, :-1] = x
-    with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+    with np.errstate(all="ignore"):
         output: Array = Propagation(shape, 1, x.shape[1], parameters.dtype.name).predict(matrices, inputs)[0]
     return output

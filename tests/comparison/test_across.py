@@ -117,6 +117,12 @@ def test_wilcoxon_is_scipys_without_ties_and_zeros(count: int, method: str) -> N
     assert wilcoxon(ours, ours) == 1
 
 
+def test_among_many_data_sets_those_without_a_difference_are_ranked_too() -> None:
+    """Six zeros take the ranks 1 to 6, so that those of 1, ..., -7, 8, 9 are 7 to 15: 73 in all, of variance 1149."""
+    values = np.array([0] * 6 + [1, 2, 3, 4, 5, 6, -7, 8, 9]) / 64
+    assert wilcoxon(values, np.zeros(15)) == pytest.approx(math.erfc(73 / math.sqrt(1149) / math.sqrt(2)), rel=1e-9)
+
+
 @pytest.mark.parametrize("rope", [0.0, 0.01])
 @pytest.mark.parametrize("shift", [0.0, 0.01, 0.03])
 def test_the_signed_rank_posterior_is_baycomps(shift: float, rope: float) -> None:

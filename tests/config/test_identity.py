@@ -1,9 +1,12 @@
 """What makes two jobs the same, and which keys have no say in it."""
 
 import json
+import os
 import random
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
@@ -25,8 +28,7 @@ from src.config.identity import (
 )
 from src.config.messages import leaves
 from src.config.schema import ModelName
-from src.network.hyperparameters import CHOICES, hyperparameters
-from src.network.settings import TrainingSettings
+from src.network.settings import TrainingSettings, hyperparameters
 
 MODELS = get_args(get_args(ModelName)[0])
 # Some valid values of each key that may shape a result; the first is the default.
@@ -53,12 +55,12 @@ VALUES: dict[str, list[Any]] = {
     "model.dtype": ["float64", "float32"],
     "model.estimator": ["sklearn.svm.SVC", "sklearn.tree.DecisionTreeClassifier"],
     "model.params": [{}, {"max_depth": 3}],
-    "training.optimizer": list(CHOICES["optimizer"]),
+    "training.optimizer": list(hyperparameters(TrainingSettings)["optimizer"].choices),
     "training.learning_rate": [0.5, 1, 1e-3],
     "training.l2": [0.0, 1, 1e-3],
     "training.batch_size": ["full", 1, 32],
     "training.epochs": [500, 10],
-    "training.schedule": list(CHOICES["schedule"]),
+    "training.schedule": list(hyperparameters(TrainingSettings)["schedule"].choices),
     "training.early_stopping.patience": [None, 5],
     "training.early_stopping.min_delta": [0.0, 0.1],
     "training.early_stopping.validation_fraction": [0.1, 0.2],
@@ -212,6 +214,12 @@ def test_regressions_are_what_they_are_whatever_their_keys_say() -> None:
     assert canonical(logistic) == canonical(check({"model": {"name": "logistic"}}))
     assert canonical(logistic) != canonical(softmax)
     assert ignored(logistic, [f"model.{key}" for key in model]) == tuple(f"model.{key}" for key in model)
+
+
+def test_without_hidden_layers_their_activation_means_nothing() -> None:
+    tanh, relu = (check({"model": {"hidden_layer_sizes": [], "activation": name}}) for name in ("tanh", "relu"))
+    assert canonical(tanh) == canonical(relu)
+    assert ignored(tanh, ["model.activation", "model.output"]) == ("model.activation",)
 
 
 def test_what_a_model_may_be_made_of_is_no_part_of_it() -> None:
@@ -414,5 +422,24 @@ def test_other_code_changes_no_number(changed: Callable[..., str]) -> None:
     assert changed(lambda text: text + "\nMORE = 1\n", *others) == code_version()
 
 
+@pytest.mark.slow
+def test_the_code_is_the_same_in_each_process(copied: Path) -> None:
+    """The order of a set of texts, which the compiler makes of `in {...}`, is another in each."""
+    file = copied / "network" / "arrays.py"
+    text = file.read_text()
+    file.write_text(text + '\n\ndef known(word):\n    return word in {"one", "two", "three", "four", "five"}\n')
+    program = (
+        f"import pathlib; from src.config.identity import code_version as of; print(of(pathlib.Path({str(copied)!r})))"
+    )
+    told = {
+        subprocess.check_output(
+            [sys.executable, "-c", program], env={**os.environ, "PYTHONHASHSEED": seed}, cwd=SRC.parent
+        )
+        for seed in ("1", "2", "3")
+    }
+    file.write_text(text)
+    assert len(told) == 1
+
+
 def test_a_renamed_file_is_another_code(changed: Callable[..., str]) -> None:
-    assert changed(str, "network/stopping.py", renamed="ending.py") != code_version()
+    assert changed(str, "network/updates.py", renamed="steps.py") != code_version()

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from src.config import ConfigError, check
 from src.config.messages import leaves
 from src.network.activations import ACTIVATIONS
-from src.network.hyperparameters import hyperparameters
-from src.network.settings import TrainingSettings
+from src.network.settings import TrainingSettings, hyperparameters
 
 
 def nested(key: str, value: Any) -> dict[str, Any]:
@@ -340,6 +339,7 @@ def test_model_sklearn_needs_an_estimator() -> None:
 @pytest.mark.parametrize("schedule", ["cosine", "plateau"])
 def test_a_rate_cannot_fall_to_a_higher_one(schedule: str) -> None:
     check({"training": {"schedule": "step", "learning_rate": 0.1, "min_learning_rate": 0.2}})
+    check({"training": {"schedule": schedule, "learning_rate": 0.1, "min_learning_rate": 0.1}})
     (line,) = told({"training": {"schedule": schedule, "learning_rate": 0.1, "min_learning_rate": 0.2}})
     assert line.startswith("training.min_learning_rate: 0.2 is above training.learning_rate 0.1")
 

@@ -9,7 +9,6 @@ from src.config import check, network_settings
 from src.data import load
 from src.evaluation.crossval import GradientError, NetworkTask, fit_stack
 from src.evaluation.folds import make_folds
-from src.network import shape
 from src.network.activations import ACTIVATIONS
 from src.network.outputs import OUTPUTS
 
@@ -48,6 +47,6 @@ def test_a_wrong_slope_ends_before_anything_is_trained(monkeypatch, dtype):
 def test_a_wrong_output_error_ends_it_too(monkeypatch):
     pair = "sigmoid", "squared_error"
     wrong = dataclasses.replace(OUTPUTS[pair], error=OUTPUTS["sigmoid", "cross_entropy"].error)
-    monkeypatch.setitem(shape.OUTPUTS, pair, wrong)
+    monkeypatch.setitem(OUTPUTS, pair, wrong)
     with pytest.raises(GradientError, match="sigmoid, sigmoid and squared_error"):
         fit_stack([task(output="sigmoid", loss="squared_error")])

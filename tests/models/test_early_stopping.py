@@ -64,6 +64,10 @@ class TestHoldOut:
         classes = {int(codes[held_by(codes, 0.05, seed)[1]][0]) for seed in range(50)}
         assert classes == {0, 1, 2, 3}
 
+    @pytest.mark.parametrize("fraction", [0.001, 0.999])
+    def test_of_two_rows_one_is_held_whatever_the_share(self, fraction):
+        assert [len(part) for part in held_by(np.array([0, 1]), fraction)] == [1, 1]
+
     def test_one_row_cannot_be_parted(self):
         with pytest.raises(ValueError, match="at least 2, got 1"):
             held_by(np.array([0]), 0.5)

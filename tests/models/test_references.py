@@ -170,6 +170,7 @@ class TestUsersEstimator:
             ("sklearn.datasets", "'sklearn.datasets' is not a classifier."),
             ("sklearn.utils.Bunch", "'sklearn.utils.Bunch' is not a classifier."),
             ("sklearn.base.ClassifierMixin", "'sklearn.base.ClassifierMixin' is not a classifier."),
+            ("sklearn.tests.test_base.MyEstimator", "is of scikit-learn's tests, not a classifier."),
             ("sklearn.svm.SVR", "'sklearn.svm.SVR' is not a classifier."),
             ("sklearn.preprocessing.StandardScaler", "'sklearn.preprocessing.StandardScaler' is not a classifier."),
             (

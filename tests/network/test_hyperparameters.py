@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from src.network import Data, Part, Settings, train
-from src.network.hyperparameters import hyperparameters
 from src.network.initializers import BIAS_INITIALIZERS, INITIALIZERS
 from src.network.optimizers import OPTIMIZERS
 from src.network.schedules import SCHEDULES
+from src.network.settings import hyperparameters
 
 DECLARED = hyperparameters(Settings)
 REGISTRIES = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "init": INITIALIZERS, "bias_init": BIAS_INITIALIZERS}
