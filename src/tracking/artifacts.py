@@ -24,6 +24,7 @@ from src.escaping import csv_cell, json_text, masked, visible
 from src.evaluation.results import Failure, JobResult
 
 JOBS = "jobs.json"
+OPTIONS = "comparison.yaml"  # what a sweep was asked
 CONFIG = "config.yaml"
 OVERRIDES = "overrides.yaml"
 FOLD_SCORES = "fold_scores.csv"

@@ -153,7 +153,8 @@ class Claim:
             If another has taken the sweep over.
         """
         if _now() - self._renewed > LEASE:
-            self._renew()
+            with telling("the claim on the sweep cannot be renewed"):
+                self._renew()
         if self._lost:
             raise TrackingError(
                 f"another command has taken this sweep over, as this one gave no sign of life for {EXPIRY:g} s; "

@@ -1,24 +1,15 @@
 """Opening a store, and an experiment in it, which are created where they are not there yet."""
 
-import contextlib
 import hashlib
 import re
+import tempfile
 from pathlib import Path
 
 from src.escaping import masked
-from src.tracking.access import check_answer
-from src.tracking.address import (
-    check_server,
-    database_path,
-    holds_tables,
-    is_empty,
-    prepared_database,
-    remove_database,
-    replace_database,
-    resolve_address,
-)
-from src.tracking.errors import TrackingError, as_sentence, telling
-from src.tracking.moved import ARTIFACTS, follow_move
+from src.tracking.access import check_answer, check_server
+from src.tracking.address import database_path, resolve_address, sqlite_address
+from src.tracking.errors import TrackingError, telling
+from src.tracking.sqlite_file import ARTIFACTS, copy_tables, follow_move, holds_tables, prepared_database
 from src.tracking.store import Store
 from src.words import runnable
 
@@ -38,12 +29,11 @@ def open_store(uri: str | None = None) -> Store:
     address = resolve_address(uri)
     database = database_path(address)
     if database is not None:
-        with prepared_database(database):
-            if is_empty(database):
-                _create_tables(database, address)
+        with telling(f"{masked(address)} cannot be used", of="tracking.uri"), prepared_database(database):
+            if not holds_tables(database):
+                _create_tables(database)
             store = _opened(address)
-            with _usable(address):
-                follow_move(database)
+            follow_move(database)
             return store
     if address.startswith("http"):
         store = Store(address)
@@ -72,7 +62,7 @@ def _opened(address: str) -> Store:
     """Open a database by its tables, or through the client, which creates them on a server and tells what is wrong."""
     from src.tracking.database import known_database
 
-    with _usable(address):
+    with telling(f"{masked(address)} cannot be used", of="tracking.uri"):
         known = known_database(address)
         if known is not None:
             return known
@@ -81,23 +71,17 @@ def _opened(address: str) -> Store:
         return known_database(address) or store
 
 
-def _create_tables(database: Path, address: str) -> None:
-    """Create MLflow's tables beside the database and move them there whole.
+def _create_tables(database: Path) -> None:
+    """Let MLflow create its tables elsewhere and copy them into the database, all at once.
 
     It takes MLflow seconds, and a process that is interrupted in between would leave a store that nobody can use.
     """
-    growing = database.with_name(f"{database.name}.new")
-    remove_database(growing)
-    store = Store(f"{address.partition('?')[0]}.new")
-    with _usable(address):
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder, database.name)
+        store = Store(sqlite_address(made))
         store.experiments()
-    store.client._tracking_client.store.engine.dispose()
-    replace_database(growing, database)
-
-
-def _usable(address: str) -> contextlib.AbstractContextManager[None]:
-    """Say of a database that cannot be used what is wrong with it."""
-    return as_sentence(f"tracking.uri: {masked(address)} cannot be used")
+        store.client._tracking_client.store.engine.dispose()
+        copy_tables(made, database)
 
 
 def experiment_id(store: Store, name: str) -> str:

@@ -2,41 +2,35 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import Any
 
 from src.comparison.held_out import HeldOut
 from src.comparison.jobs import RecordedJob
-from src.config import JobConfig, flatten
-from src.config.schema import ComparisonConfig, TrackingConfig
+from src.config import JobConfig
+from src.config.schema import TrackingConfig
 from src.language import say_number
-from src.tracking import artifacts, provenance
+from src.tracking import provenance
 from src.tracking.access import check_writing
 from src.tracking.address import resolve_address
 from src.tracking.claims import claimed
+from src.tracking.errors import telling
 from src.tracking.opening import experiment_id, open_store
 from src.tracking.patience import Patience, patient
 from src.tracking.processes import repair_dead_sweeps
 from src.tracking.reading import finished_runs, sweeps_of_digest, unfinished_sweep
-from src.tracking.records import SEARCH, NewRun
-from src.tracking.runs import NoSweep, Sweep, list_jobs, log_jobs, no_sweep, reopen_sweep, start_sweep, written_job
+from src.tracking.records import NewRun
+from src.tracking.runs import (
+    AskedSweep,
+    NoSweep,
+    Sweep,
+    list_jobs,
+    log_jobs,
+    no_sweep,
+    reopen_sweep,
+    start_sweep,
+    written_job,
+)
 from src.tracking.sending import TOGETHER, Sender
-from src.tracking.sweeps import OPTIONS, read_held_out, read_job
-
-
-@dataclass(frozen=True)
-class AskedSweep:
-    """A sweep as a command asks for it.
-
-    `digest` identifies it when it is typed again; `jobs` are each job's digest, name and overrides, plain data;
-    `options` is what is asked of them together; `searched` says that a search proposes them.
-    """
-
-    digest: str
-    name: str
-    jobs: Sequence[Mapping[str, Any]]
-    options: ComparisonConfig
-    searched: bool
+from src.tracking.sweeps import read_held_out, read_job
 
 
 class Recorder:
@@ -44,23 +38,17 @@ class Recorder:
 
     Parameters
     ----------
-    tracking
-        The section of the command's settings, which says where the store is.
-    told
-        Takes a sentence for who waits.
+    tracking : the section of the command's settings, which says where the store is.
+    told : takes a sentence for who waits.
 
     Attributes
     ----------
-    store
-        The store; it waits for a server that is gone.
-    place
-        The open sweep, or where a job is recorded that belongs to none; None before either is there.
-    complete
-        The very sweep is recorded and finished: nothing is written.
-    borrowed
-        The runs of reused jobs that belong to other sweeps.
-    held_out
-        What the models of a complete sweep scored on the files `data.test`.
+    store : the store; it waits for a server that is gone.
+    place : the open sweep, or where a job is recorded that belongs to none; None before either is there.
+    complete : the very sweep is recorded and finished: nothing is written.
+    borrowed : the runs of reused jobs that belong to other sweeps.
+    held_out : what the models of a complete sweep scored on the files `data.test`.
+    at_once : how many jobs `write` had best be given together.
 
     Raises
     ------
@@ -74,6 +62,7 @@ class Recorder:
         self.complete = False
         self.borrowed: set[str] = set()
         self.held_out: tuple[HeldOut, ...] = ()
+        self.at_once = TOGETHER
         self._experiment = tracking.experiment
         self._told = told
         self._open = ExitStack()
@@ -95,7 +84,7 @@ class Recorder:
         """Prepare the record of a job that belongs to no sweep."""
         self.place = no_sweep(self.store, self._experiment, provenance.tags())
         self._check_writing(self.place.experiment_id)
-        self._begin_sending(self.place.experiment_id, digest)
+        self._begin_writing(self.place.experiment_id, digest)
 
     def begin(self, asked: AskedSweep, configs: Mapping[str, JobConfig], *, reuse: bool) -> dict[str, RecordedJob]:
         """See to it that there is an open parent run that lists all jobs, unless the whole sweep is there already.
@@ -104,12 +93,9 @@ class Recorder:
 
         Parameters
         ----------
-        asked
-            The sweep; a search's has all jobs that were proposed so far.
-        configs
-            The jobs to come, by digest.
-        reuse
-            Whether what is recorded counts.
+        asked : the sweep; a search's has all jobs that were proposed so far.
+        configs : the jobs to come, by digest.
+        reuse : whether what is recorded counts.
 
         Returns
         -------
@@ -119,7 +105,7 @@ class Recorder:
         identity = experiment_id(self.store, self._experiment)
         if self.place is None:
             repair_dead_sweeps(self.store, identity, held=asked.digest if self._is_claimed else None)
-            self._begin_sending(identity, asked.digest)
+            self._begin_writing(identity, asked.digest)
             earlier = unfinished_sweep(self.store, identity, asked.digest) if reuse else None
             if earlier is not None:
                 self._check_writing(identity)
@@ -146,18 +132,7 @@ class Recorder:
             list_jobs(self.store, self.place, asked.jobs)
             return
         self._check_writing(experiment_id)
-        options = asked.options.model_dump(mode="json")
-        self.place = start_sweep(
-            self.store,
-            experiment=self._experiment,
-            name=asked.name,
-            digest=asked.digest,
-            jobs=asked.jobs,
-            tags={**provenance.tags(), **({SEARCH: "true"} if asked.searched else {})},
-            params=flatten({"comparison": options}),
-            files={OPTIONS: artifacts.yaml_bytes(options)},
-            claimed=self._is_claimed,
-        )
+        self.place = start_sweep(self.store, self._experiment, asked, provenance.tags(), claimed=self._is_claimed)
 
     def _reopen(self, run_id: str) -> None:
         self.place = reopen_sweep(self.store, run_id, provenance.tags(), claimed=self._is_claimed)
@@ -167,14 +142,16 @@ class Recorder:
         return self._patience is not None and self._check is not None
 
     def _check_writing(self, experiment_id: str) -> None:
-        """Ask a server, once, whether runs and artifacts can be added; one that is gone now is not waited for."""
-        if self._patience is not None and not self._may_write:
+        """Ask once whether runs and artifacts can be added; a server that is gone now is not waited for."""
+        if not self._may_write:
             check_writing(self._server, experiment_id, self._told)
             self._may_write = True
 
-    def _begin_sending(self, experiment_id: str, digest: str) -> None:
+    def _begin_writing(self, experiment_id: str, digest: str) -> None:
         """To a server jobs are sent while others are trained: first those that an earlier command could not send."""
         if self._patience is None:
+            with telling("the experiment cannot be read"):
+                self.at_once = self.store.runs_at_once(experiment_id)
             return
         self._sender = Sender(self._server, self._patience, experiment_id, digest, self._check)
         self._open.callback(self._sender.close)
@@ -204,11 +181,6 @@ class Recorder:
     def uri(self) -> str | None:
         """The store's address, password and all; None where it is the one that a command means which is not told."""
         return None if self.store.address == resolve_address(None) else self.store.address
-
-    @property
-    def at_once(self) -> int:
-        """How many jobs `write` had best be given together."""
-        return TOGETHER if self._sender is not None else self.store.runs_at_once(self.experiment_id)
 
     @property
     def waiting(self) -> int:

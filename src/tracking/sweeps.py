@@ -26,7 +26,6 @@ from src.tracking.records import RunRow
 from src.tracking.store import Store
 from src.words import near, runnable
 
-OPTIONS = "comparison.yaml"  # a sweep's artifact: what it was asked
 # Metrics of a fold or an epoch, which the job's tables hold, and of the model fitted on all rows, which comes later.
 _NOT_OF_JOB = ("fold/", "curve/", "fitted/", "held_out/")
 
@@ -113,7 +112,9 @@ def read_held_out(store: Store, run: RunRow) -> tuple[HeldOut, ...]:
 def sweep_options(store: Store, sweep: RunRow) -> ComparisonConfig:
     """What a sweep was asked; of one that an older version recorded, its metric and its question."""
     if records.SWEEP_DIGEST in sweep.tags and "comparison.metric" in sweep.params:
-        return recorded({"comparison": artifacts.read_yaml(reading.artifact(store, sweep, OPTIONS))}).comparison
+        return recorded(
+            {"comparison": artifacts.read_yaml(reading.artifact(store, sweep, artifacts.OPTIONS))}
+        ).comparison
     known = {"metric": sweep.params.get("sweep.metric"), "question": sweep.params.get("tracking.question")}
     return recorded({"comparison": {key: text for key, text in known.items() if text not in (None, "null")}}).comparison
 

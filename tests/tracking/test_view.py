@@ -4,7 +4,7 @@ import random
 import zlib
 
 from src.tracking.pages import local_address
-from src.tracking.runs import no_sweep, start_sweep
+from src.tracking.runs import AskedSweep, no_sweep, start_sweep
 from src.tracking.view import TAG, address, prepare_view, view_state
 from tests.tracking.conftest import logged
 
@@ -58,7 +58,7 @@ def test_the_description_leads_to_the_latest_comparison_unless_a_person_wrote_on
 
 def test_the_filter_of_the_view_finds_the_jobs(store, sweep, make_job):
     run_id = logged(store, sweep, make_job())
-    other = start_sweep(store, experiment="bp", name="other", digest="o", jobs=[], tags={})
+    other = start_sweep(store, "bp", AskedSweep("o", "other", []), {})
     logged(store, other, make_job())
     found = store.client.search_runs(
         [sweep.experiment_id], view_state(sweep.run_id, [], ["test/accuracy"])["searchFilter"]
