@@ -10,7 +10,6 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import sqlalchemy
@@ -19,10 +18,8 @@ from src.escaping import masked
 from src.language import say
 from src.tracking.artifacts import local_folder
 from src.tracking.errors import TrackingError, first_line
+from src.tracking.store import Store, repository
 from src.words import not_installed, runnable
-
-if TYPE_CHECKING:
-    from src.tracking.store import Store
 
 REACH_SECONDS = 5  # how long a server may take to answer the first question
 DRIVER = "psycopg"  # of PostgreSQL, which requirements.lock holds
@@ -72,7 +69,7 @@ def _hasty() -> Iterator[None]:
         os.environ.update(before)
 
 
-def check_answer(store: "Store") -> None:
+def check_answer(store: Store) -> None:
     """Ask a server one thing.
 
     Raises
@@ -107,7 +104,7 @@ def check_server(address: str) -> None:
         raise TrackingError(f"tracking.uri: cannot connect to {masked(address)}: {first_line(error)}.") from error
 
 
-def check_writing(store: "Store", experiment_id: str, told: Callable[[str], None]) -> None:
+def check_writing(store: Store, experiment_id: str, told: Callable[[str], None]) -> None:
     """Check that runs and artifacts can be added to an experiment; nothing is left behind.
 
     But for an empty file, where an account may add artifacts and not delete them. A folder on this machine is not
@@ -157,7 +154,7 @@ def _check_privilege(address: str) -> None:
         raise PermissionError("permission denied")
 
 
-def _check_permission(store: "Store", experiment_id: str) -> None:
+def _check_permission(store: Store, experiment_id: str) -> None:
     """Ask for what whoever may add runs may do, and what changes nothing: to delete a tag that is not there."""
     from mlflow.exceptions import MlflowException
 
@@ -177,9 +174,7 @@ def check_artifacts(what: str, location: str, address: str) -> None:
         If that fails; the sentence begins with `what`. `address` is the store's.
     """
     with _told(f"{what}: no artifact can be added at {masked(location)}", address), _hasty():
-        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-        place: Any = get_artifact_repository(location, tracking_uri=address)
+        place = repository(location, address)
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, PROBE)
             file.touch()

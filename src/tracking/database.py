@@ -16,19 +16,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import sqlalchemy as sa
 
+from src.tracking import records
 from src.tracking.artifacts import local_folder
-from src.tracking.records import (
-    DATASET_CONTEXT,
-    JOB_DIGEST,
-    MODEL_TYPE,
-    NAME_LENGTH,
-    RUN_NAME,
-    USER,
-    DatasetRow,
-    NewRun,
-    RunRow,
-    Status,
-)
+from src.tracking.records import DatasetRow, NewRun, RunRow, Status
 from src.tracking.store import Store
 from src.tracking.tables import COLUMNS, DATASET, NEW_RUN, RUN, known_tables
 
@@ -73,7 +63,7 @@ class Database(Store):
 
     def create_experiment(self, name: str, location: str | None) -> None:
         """Create an experiment whose artifacts go to `location`, unless there is one of this name."""
-        if location is None or not name or len(name) > NAME_LENGTH:
+        if location is None or not name or len(name) > records.NAME_LENGTH:
             super().create_experiment(name, location)  # which knows where a server keeps artifacts, and what is allowed
             return
         now = int(time.time() * 1000)
@@ -132,7 +122,7 @@ class Database(Store):
                 written.append(there)
                 continue
             run_id = uuid.uuid4().hex
-            tags = {**new.run.tags, RUN_NAME: new.run.name}
+            tags = {**new.run.tags, records.RUN_NAME: new.run.name}
             run = replace(new.run, run_id=run_id, tags=tags, artifact_uri=_below(location, run_id, "artifacts"))
             self.put(run, new.files)
             written.append(run)
@@ -161,7 +151,7 @@ class Database(Store):
         known = sa.select(table.dataset_uuid).where(*(table[key] == value for key, value in identity.items()))
         dataset_id = connection.execute(known).scalar_one()
         links = [_link("DATASET", dataset_id, "RUN", run_id) for run_id in run_ids]
-        context = {"name": "mlflow.data.context", "value": DATASET_CONTEXT}
+        context = {"name": "mlflow.data.context", "value": records.DATASET_CONTEXT}
         connection.execute(self._insert("inputs"), links)
         connection.execute(
             self._insert("input_tags"), [{"input_uuid": each["input_uuid"], **context} for each in links]
@@ -240,7 +230,7 @@ class Database(Store):
         query = (
             sa.select(tagged.value, runs.run_uuid)
             .join_from(self.tables["tags"], self.tables["runs"], tagged.run_uuid == runs.run_uuid)
-            .where(runs.lifecycle_stage == "active", runs.status == "FINISHED", tagged.key == JOB_DIGEST)
+            .where(runs.lifecycle_stage == "active", runs.status == "FINISHED", tagged.key == records.JOB_DIGEST)
             .where(runs.experiment_id == int(experiment_id))
             .order_by(runs.start_time)
         )
@@ -284,7 +274,7 @@ class Database(Store):
         model = {
             **{"model_id": model_id, "experiment_id": int(run.experiment_id), "name": name, "artifact_location": place},
             **{"creation_timestamp_ms": now, "last_updated_timestamp_ms": now, "status": MODEL_READY},
-            **{"lifecycle_stage": "active", "model_type": MODEL_TYPE, "source_run_id": run.run_id},
+            **{"lifecycle_stage": "active", "model_type": records.MODEL_TYPE, "source_run_id": run.run_id},
         }
         with self.engine.begin() as connection:
             connection.execute(self._insert("logged_models"), model)
@@ -303,7 +293,7 @@ def _below(location: str, *folders: str) -> str:
 def _rows_of(run: RunRow, new: NewRun) -> dict[str, list[dict[str, Any]]]:
     """The rows of a new run in each table, that of runs first."""
     own = {column: getattr(run, name) for column, name in RUN.items()}
-    own |= {**NEW_RUN, "experiment_id": int(run.experiment_id), "user_id": run.tags.get(USER, "unknown")}
+    own |= {**NEW_RUN, "experiment_id": int(run.experiment_id), "user_id": run.tags.get(records.USER, "unknown")}
     tags, params = (
         [{"key": key, "value": value, "run_uuid": run.run_id} for key, value in texts.items()]
         for texts in (run.tags, run.params)

@@ -85,12 +85,9 @@ class KeptModel:
 
     Attributes
     ----------
-    pipeline
-        Takes rows of its columns.
-    columns
-        Their names, and whether each holds numbers, else text.
-    class_names
-        In the order in which the answer's columns are to stand.
+    pipeline : takes rows of its columns.
+    columns : their names, and whether each holds numbers, else text.
+    class_names : in the order in which the answer's columns are to stand.
     """
 
     pipeline: Any
@@ -103,13 +100,10 @@ def find_model(store: Store, named: str, allow: Collection[str] = ()) -> KeptMod
 
     Parameters
     ----------
-    store
-        Where runs and addresses are looked up.
-    named
-        The id of a job's run, or of a sweep's, which stands for its best; ``models:/ID``, ``models:/NAME/VERSION`` or
-        ``models:/NAME@ALIAS``; a folder that holds a file MLmodel.
-    allow
-        Modules beside scikit-learn that it may hold objects of; their code is run.
+    store : where runs and addresses are looked up.
+    named : the id of a job's run, or of a sweep's, which stands for its best; ``models:/ID``, ``models:/NAME/VERSION``
+        or ``models:/NAME@ALIAS``; a folder that holds a file MLmodel.
+    allow : modules beside scikit-learn that it may hold objects of; their code is run.
 
     Raises
     ------

@@ -44,12 +44,9 @@ class Patience:
 
     Parameters
     ----------
-    address
-        The server's.
-    seconds
-        How long it may be gone.
-    told
-        Takes the sentence that it is gone, and the one that it is back.
+    address : the server's.
+    seconds : how long it may be gone.
+    told : takes the sentence that it is gone, and the one that it is back.
     """
 
     def __init__(self, address: str, seconds: float, told: Callable[[str], None]) -> None:

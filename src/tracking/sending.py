@@ -60,12 +60,9 @@ class Sender:
 
     Parameters
     ----------
-    store, patience
-        The server, and how long it may be gone.
-    experiment_id, digest
-        Identify the sweep; what earlier commands of it could not send is sent first.
-    check
-        None, or raises TrackingError where this command may no longer write, as another has taken the sweep over.
+    store, patience : the server, and how long it may be gone.
+    experiment_id, digest : identify the sweep; what earlier commands of it could not send is sent first.
+    check : none, or raises TrackingError where this command may no longer write, as another has taken the sweep over.
 
     Raises
     ------
