@@ -17,6 +17,7 @@ from src.comparison.record import RecordedDataset
 from src.config import JobConfig, check, recorded
 from src.evaluation.metrics import METRICS, higher_is_better
 from src.evaluation.results import Curve, Failure, FoldResult, JobResult
+from src.tracking.opening import experiment_id
 from src.tracking.records import NewRun
 from src.tracking.runs import AskedSweep, NoSweep, Sweep, finish_sweep, job_run, log_jobs, start_sweep
 from src.tracking.store import Store
@@ -174,7 +175,12 @@ def record_sweep(
         options=options.comparison,
         searched=search,
     )
-    sweep = start_sweep(store, experiment, asked, {"command": "python -m src.run experiments=study", **(tags or {})})
+    sweep = start_sweep(
+        store,
+        experiment_id(store, experiment),
+        asked,
+        {"command": "python -m src.run experiments=study", **(tags or {})},
+    )
     for job in jobs:
         if job.fate != "absent":
             ended_of(job).log(store, sweep)

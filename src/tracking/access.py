@@ -72,10 +72,7 @@ def _hasty() -> Iterator[None]:
 def check_answer(store: Store) -> None:
     """Ask a server one thing.
 
-    Raises
-    ------
-    TrackingError
-        If it does not answer, is no MLflow server or lets this account not in.
+    Raises TrackingError if it does not answer, is no MLflow server or lets this account not in.
     """
     with _told(f"tracking.uri: {masked(store.address)} cannot be used", store.address), _hasty():
         store.client.search_experiments(max_results=1)
@@ -84,10 +81,7 @@ def check_answer(store: Store) -> None:
 def check_server(address: str) -> None:
     """Check that a database server accepts a connection; MLflow would try ten times, for minutes.
 
-    Raises
-    ------
-    TrackingError
-        If the driver is not installed, or the server refuses or does not answer.
+    Raises TrackingError if the driver is not installed, or the server refuses or does not answer.
     """
     logging.getLogger("psycopg").setLevel(logging.CRITICAL)  # of a server that goes away our own sentence tells
     try:
@@ -110,10 +104,7 @@ def check_writing(store: Store, experiment_id: str, told: Callable[[str], None])
     But for an empty file, where an account may add artifacts and not delete them. A folder on this machine is not
     tried; where it is not beside the database that leaves the artifacts to it, that is said with `told`.
 
-    Raises
-    ------
-    TrackingError
-        If either is refused.
+    Raises TrackingError if either is refused.
     """
     what = f"tracking.uri: {masked(store.address)} cannot be written to"
     with _told(f"{what}: no run can be added to the experiment", store.address), _hasty():
@@ -168,10 +159,7 @@ def _check_permission(store: Store, experiment_id: str) -> None:
 def check_artifacts(what: str, location: str, address: str) -> None:
     """Add an empty file to a folder, a bucket or a server's place for artifacts, and remove it.
 
-    Raises
-    ------
-    TrackingError
-        If that fails; the sentence begins with `what`. `address` is the store's.
+    Raises TrackingError if that fails; the sentence begins with `what`. `address` is the store's.
     """
     with _told(f"{what}: no artifact can be added at {masked(location)}", address), _hasty():
         place = repository(location, address)

@@ -18,10 +18,7 @@ def resolve_address(uri: str | None) -> str:
 
     The address of an SQLite file is made absolute; a relative one means the working directory.
 
-    Raises
-    ------
-    TrackingError
-        If the address is of no kind that MLflow writes to.
+    Raises TrackingError if the address is of no kind that MLflow writes to.
     """
     if uri is None:
         origin, uri = VARIABLE, os.environ.get(VARIABLE) or sqlite_address(own_folder() / "mlflow.db")

@@ -97,10 +97,7 @@ class Claim:
     def take(self, told: Callable[[str], None]) -> None:
         """Wait until nobody who came before is left; say with `told` who is at it.
 
-        Raises
-        ------
-        TrackingError
-            If this command gave no sign of life for so long that another left it out of account.
+        Raises TrackingError if this command gave no sign of life for so long that another left it out of account.
         """
         self._write()
         self._write(number=1 + max((other["number"] for other in self._others().values()), default=0))
@@ -147,10 +144,7 @@ class Claim:
     def check(self) -> None:
         """See to it that this command may still write.
 
-        Raises
-        ------
-        TrackingError
-            If another has taken the sweep over.
+        Raises TrackingError if another has taken the sweep over.
         """
         if _now() - self._renewed > LEASE:
             with telling("the claim on the sweep cannot be renewed"):

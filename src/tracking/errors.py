@@ -15,10 +15,7 @@ class TrackingError(UserError):
 def telling(what: str, of: str = "MLflow") -> Iterator[None]:
     """Turn a failure of the store into one sentence that begins with `of` and `what`.
 
-    Raises
-    ------
-    TrackingError
-        For an error of MLflow, its database or its files.
+    Raises TrackingError for an error of MLflow, its database or its files.
     """
     try:
         yield

@@ -105,10 +105,8 @@ def find_model(store: Store, named: str, allow: Collection[str] = ()) -> KeptMod
         or ``models:/NAME@ALIAS``; a folder that holds a file MLmodel.
     allow : modules beside scikit-learn that it may hold objects of; their code is run.
 
-    Raises
-    ------
-    TrackingError
-        There is no such model, it is none of this program's, or its file holds what no such model is made of.
+    Raises TrackingError if there is no such model, it is none of this program's, or its file holds what no such model
+    is made of.
     """
     with telling(f"the model {named!r} cannot be read"):
         there = artifacts.local_folder(named)

@@ -20,11 +20,8 @@ def open_store(uri: str | None = None) -> Store:
     The default is mlflow.db in the repository's root. An SQLite file that does not exist is created; processes that
     start at once wait for each other.
 
-    Raises
-    ------
-    TrackingError
-        In one sentence and within seconds: a wrong address, a missing folder, a file that is no database or cannot
-        be written, a server that does not answer.
+    Raises TrackingError in one sentence and within seconds: a wrong address, a missing folder, a file that is no
+    database or cannot be written, a server that does not answer.
     """
     address = resolve_address(uri)
     database = database_path(address)
@@ -46,10 +43,7 @@ def open_store(uri: str | None = None) -> Store:
 def existing_store(uri: str | None = None) -> Store | None:
     """Open the store as `open_store` does, but only to read: None where there is no file yet, and none is created.
 
-    Raises
-    ------
-    TrackingError
-        As `open_store` does, but for a file that cannot be written.
+    Raises TrackingError as `open_store` does, but for a file that cannot be written.
     """
     address = resolve_address(uri)
     database = database_path(address)
@@ -89,10 +83,7 @@ def experiment_id(store: Store, name: str) -> str:
 
     Beside an SQLite file artifacts go to ``mlartifacts/NAME``; a server has its own place.
 
-    Raises
-    ------
-    TrackingError
-        If an experiment of that name was deleted, or the name is refused.
+    Raises TrackingError if an experiment of that name was deleted, or the name is refused.
     """
     with telling("the experiment cannot be opened"):
         known = store.experiments()

@@ -43,10 +43,7 @@ def serve(uri: str | None, port: int | None, told: Callable[[str], None]) -> int
 
     Where they are open already, or the store is a server itself, there is nothing to do but to say so.
 
-    Raises
-    ------
-    TrackingError
-        If the store cannot be used, or something else answers on the port.
+    Raises TrackingError if the store cannot be used, or something else answers on the port.
     """
     store = open_store(uri)
     if store.address.startswith("http"):

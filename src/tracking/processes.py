@@ -60,10 +60,7 @@ def repair_dead_sweeps(store: Store, *experiment_ids: str, held: str | None = No
 
     Returns the runs of these sweeps, as they were.
 
-    Raises
-    ------
-    TrackingError
-        If the store fails.
+    Raises TrackingError if the store fails.
     """
 
     def left(run: RunRow) -> bool:

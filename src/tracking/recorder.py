@@ -8,7 +8,7 @@ from src.comparison.jobs import RecordedJob
 from src.config import JobConfig
 from src.config.schema import TrackingConfig
 from src.language import say_number
-from src.tracking import provenance
+from src.tracking import provenance, runs
 from src.tracking.access import check_writing
 from src.tracking.address import resolve_address
 from src.tracking.claims import claimed
@@ -18,17 +18,7 @@ from src.tracking.patience import Patience, patient
 from src.tracking.processes import repair_dead_sweeps
 from src.tracking.reading import finished_runs, sweeps_of_digest, unfinished_sweep
 from src.tracking.records import NewRun
-from src.tracking.runs import (
-    AskedSweep,
-    NoSweep,
-    Sweep,
-    list_jobs,
-    log_jobs,
-    no_sweep,
-    reopen_sweep,
-    start_sweep,
-    written_job,
-)
+from src.tracking.runs import AskedSweep, NoSweep, Sweep
 from src.tracking.sending import TOGETHER, Sender
 from src.tracking.sweeps import read_held_out, read_job
 
@@ -48,12 +38,10 @@ class Recorder:
     complete : the very sweep is recorded and finished: nothing is written.
     borrowed : the runs of reused jobs that belong to other sweeps.
     held_out : what the models of a complete sweep scored on the files `data.test`.
+    experiment_id : the experiment it records in.
     at_once : how many jobs `write` had best be given together.
 
-    Raises
-    ------
-    TrackingError
-        As every method: if the store cannot be used.
+    Raises TrackingError as every method: if the store cannot be used.
     """
 
     def __init__(self, tracking: TrackingConfig, told: Callable[[str], None]) -> None:
@@ -63,28 +51,25 @@ class Recorder:
         self.borrowed: set[str] = set()
         self.held_out: tuple[HeldOut, ...] = ()
         self.at_once = TOGETHER
-        self._experiment = tracking.experiment
         self._told = told
         self._open = ExitStack()
         self._patience: Patience | None = None  # with a server
-        self._may_write = False
         self._sender: Sender | None = None
         self._check: Callable[[], None] | None = None  # that the sweep is held, which another may have taken over
         if self.store.database is None:
             self._patience = Patience(self.store.address, 60 * tracking.patience, told)
             self.store = patient(self._server, self._patience)
+        self.experiment_id = experiment_id(self.store, tracking.experiment)
+        check_writing(self._server, self.experiment_id, told)  # a server that is gone now is not waited for
 
     def hold(self, digest: str) -> None:
         """Hold the sweep of this digest, so that no other command runs it too; wait for the end of one that does."""
-        identity = experiment_id(self.store, self._experiment)
-        self._check_writing(identity)
-        self._check = self._open.enter_context(claimed(self.store, identity, digest, self._told))
+        self._check = self._open.enter_context(claimed(self.store, self.experiment_id, digest, self._told))
 
     def begin_alone(self, digest: str) -> None:
         """Prepare the record of a job that belongs to no sweep."""
-        self.place = no_sweep(self.store, self._experiment, provenance.tags())
-        self._check_writing(self.place.experiment_id)
-        self._begin_writing(self.place.experiment_id, digest)
+        self.place = NoSweep(self.experiment_id, provenance.tags())
+        self._begin_writing(digest)
 
     def begin(self, asked: AskedSweep, configs: Mapping[str, JobConfig], *, reuse: bool) -> dict[str, RecordedJob]:
         """See to it that there is an open parent run that lists all jobs, unless the whole sweep is there already.
@@ -102,13 +87,12 @@ class Recorder:
         dict
             Those of the jobs to come that are recorded as finished, by digest.
         """
-        identity = experiment_id(self.store, self._experiment)
+        identity = self.experiment_id
         if self.place is None:
             repair_dead_sweeps(self.store, identity, held=asked.digest if self._is_claimed else None)
-            self._begin_writing(identity, asked.digest)
+            self._begin_writing(asked.digest)
             earlier = unfinished_sweep(self.store, identity, asked.digest) if reuse else None
             if earlier is not None:
-                self._check_writing(identity)
                 self._reopen(earlier.run_id)
         # Only now: another process may have ended the sweep that has just been opened again.
         finished = finished_runs(self.store, identity, set(configs)) if reuse else {}
@@ -120,40 +104,34 @@ class Recorder:
         if all_finished and self.complete:
             self.held_out = read_held_out(self.store, self.sweep.run)
         else:
-            self._open_sweep(asked, identity)
+            self._open_sweep(asked)
         self.borrowed |= {run.run_id for run in finished.values() if run.parent_id != self.sweep.run_id}
         return {digest: read_job(self.store, run, configs[digest]) for digest, run in finished.items()}
 
-    def _open_sweep(self, asked: AskedSweep, experiment_id: str) -> None:
+    def _open_sweep(self, asked: AskedSweep) -> None:
         if self.complete:  # a search that goes further than the recorded one
             self._reopen(self.sweep.run_id)
             self.complete = False
         if isinstance(self.place, Sweep):
-            list_jobs(self.store, self.place, asked.jobs)
-            return
-        self._check_writing(experiment_id)
-        self.place = start_sweep(self.store, self._experiment, asked, provenance.tags(), claimed=self._is_claimed)
+            runs.list_jobs(self.store, self.place, asked.jobs)
+        else:
+            tags = provenance.tags()
+            self.place = runs.start_sweep(self.store, self.experiment_id, asked, tags, claimed=self._is_claimed)
 
     def _reopen(self, run_id: str) -> None:
-        self.place = reopen_sweep(self.store, run_id, provenance.tags(), claimed=self._is_claimed)
+        self.place = runs.reopen_sweep(self.store, run_id, provenance.tags(), claimed=self._is_claimed)
 
     @property
     def _is_claimed(self) -> bool:
         return self._patience is not None and self._check is not None
 
-    def _check_writing(self, experiment_id: str) -> None:
-        """Ask once whether runs and artifacts can be added; a server that is gone now is not waited for."""
-        if not self._may_write:
-            check_writing(self._server, experiment_id, self._told)
-            self._may_write = True
-
-    def _begin_writing(self, experiment_id: str, digest: str) -> None:
+    def _begin_writing(self, digest: str) -> None:
         """To a server jobs are sent while others are trained: first those that an earlier command could not send."""
         if self._patience is None:
             with telling("the experiment cannot be read"):
-                self.at_once = self.store.runs_at_once(experiment_id)
+                self.at_once = self.store.runs_at_once(self.experiment_id)
             return
-        self._sender = Sender(self._server, self._patience, experiment_id, digest, self._check)
+        self._sender = Sender(self._server, self._patience, self.experiment_id, digest, self._check)
         self._open.callback(self._sender.close)
         if waiting := self._sender.count:
             self._sender.sent()
@@ -172,12 +150,6 @@ class Recorder:
         return self.place
 
     @property
-    def experiment_id(self) -> str:
-        """The experiment it records in."""
-        assert self.place is not None
-        return self.place.experiment_id
-
-    @property
     def uri(self) -> str | None:
         """The store's address, password and all; None where it is the one that a command means which is not told."""
         return None if self.store.address == resolve_address(None) else self.store.address
@@ -192,10 +164,10 @@ class Recorder:
 
         Those for a server are sent from here on, outlive this process, and get their ids by `written`.
         """
-        jobs, runs = [job for job, _ in ended], [run for _, run in ended]
+        jobs, new = [job for job, _ in ended], [run for _, run in ended]
         if self._sender is None:
-            return log_jobs(self.store, jobs, runs)
-        self._sender.send(runs)
+            return runs.log_jobs(self.store, jobs, new)
+        self._sender.send(new)
         return jobs
 
     def written(self, jobs: Mapping[str, RecordedJob], *, patiently: bool = True) -> dict[str, RecordedJob]:
@@ -208,7 +180,7 @@ class Recorder:
         if not patiently:
             self._patience.end()
         sent = self._sender.sent()
-        return {digest: written_job(jobs[digest], run) for digest, run in sent.items() if digest in jobs}
+        return {digest: runs.written_job(jobs[digest], run) for digest, run in sent.items() if digest in jobs}
 
     def check_held(self) -> None:
         """Raise TrackingError if another command has taken the sweep over."""

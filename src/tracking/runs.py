@@ -18,7 +18,6 @@ from src.escaping import json_text, masked
 from src.evaluation.results import Failure, JobResult
 from src.tracking import artifacts, provenance, records
 from src.tracking.errors import telling
-from src.tracking.opening import experiment_id
 from src.tracking.processes import PROCESS_CLAIM, is_dead, process_tags
 from src.tracking.reading import get_run
 from src.tracking.records import NewRun, RunRow, Status
@@ -70,19 +69,13 @@ class NoSweep:
     files: Mapping[str, bytes] = field(default_factory=provenance.files)
 
 
-def no_sweep(store: Store, experiment: str, tags: Mapping[str, str]) -> NoSweep:
-    """Prepare the record of a job that belongs to no sweep; `tags` are its provenance."""
-    return NoSweep(experiment_id(store, experiment), tags)
-
-
 def start_sweep(
-    store: Store, experiment: str, asked: AskedSweep, tags: Mapping[str, str], *, claimed: bool = False
+    store: Store, experiment_id: str, asked: AskedSweep, tags: Mapping[str, str], *, claimed: bool = False
 ) -> Sweep:
     """Open a sweep's parent run, with the frozen list of its jobs, before anything is trained.
 
     Parameters
     ----------
-    experiment : the MLflow experiment's name, created if there is none.
     asked : the sweep; its jobs become jobs.json, its options comparison.yaml and params.
     tags : provenance (`src.tracking.provenance`); every job's run gets them too.
     claimed : this process holds a claim on the sweep (`src.tracking.claims`).
@@ -91,7 +84,7 @@ def start_sweep(
     searched = {records.SEARCH: "true"} if asked.searched else {}
     options = asked.options.model_dump(mode="json")
     run = RunRow(
-        experiment_id=experiment_id(store, experiment),
+        experiment_id=experiment_id,
         name=asked.name,
         status="RUNNING",
         started=int(time.time() * 1000),
@@ -200,10 +193,7 @@ def job_run(
 def log_jobs(store: Store, jobs: Sequence[RecordedJob], runs: Sequence[NewRun]) -> list[RecordedJob]:
     """Write the runs of ended jobs; return each job with its run's id.
 
-    Raises
-    ------
-    TrackingError
-        If the store fails; no run that claims to be finished then lacks anything.
+    Raises TrackingError if the store fails; no run that claims to be finished then lacks anything.
     """
     with telling(f"the run {jobs[0].name!r} cannot be written"):
         written = store.add_runs(runs)

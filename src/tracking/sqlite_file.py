@@ -39,10 +39,7 @@ def lock_of(database: Path) -> FileLock:
 def prepared_database(database: Path) -> Iterator[None]:
     """Check that an SQLite file can be written, and hold its lock while the caller lets MLflow create its tables.
 
-    Raises
-    ------
-    TrackingError
-        If the folder is missing, the file is no database, or either is read-only.
+    Raises TrackingError if the folder is missing, the file is no database, or either is read-only.
     """
     folder = database.parent
     try:
@@ -99,10 +96,7 @@ def _check_writing(database: Path) -> None:
 def holds_tables(database: Path) -> bool:
     """Say whether there is an SQLite file with tables; nothing is created.
 
-    Raises
-    ------
-    TrackingError
-        For a file of any other kind.
+    Raises TrackingError for a file of any other kind.
     """
     try:
         _check_file(database)

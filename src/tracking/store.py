@@ -118,8 +118,7 @@ class Store:
         if there is not None and there.status == run.status != "RUNNING":
             return there
         if there is None:
-            given = {"start_time": run.started, "tags": run.tags, "run_name": run.name}
-            there = _row(self.client.create_run(run.experiment_id, **given))
+            there = _row(self.client.create_run(run.experiment_id, run.started, run.tags, run.name))
         run = replace(run, run_id=there.run_id, artifact_uri=there.artifact_uri)
         time = run.started if run.ended is None else run.ended
         metrics = [Metric(name, value, time, step) for name, value, step in new.points]
@@ -127,9 +126,8 @@ class Store:
             params = [Param(key, value) for key, value in run.params.items()]
             self.client.log_batch(run.run_id, metrics=metrics, params=params)
         if new.dataset is not None:
-            used = [
-                DatasetInput(Dataset(**vars(new.dataset)), [InputTag("mlflow.data.context", records.DATASET_CONTEXT)])
-            ]
+            context = [InputTag("mlflow.data.context", records.DATASET_CONTEXT)]
+            used = [DatasetInput(Dataset(**vars(new.dataset)), context)]
             try:
                 self.client.log_inputs(run.run_id, used)
             except MlflowException as error:
@@ -210,10 +208,9 @@ class Store:
 
     def finished_runs(self, experiment_id: str, digests: Collection[str]) -> dict[str, RunRow]:
         """Return the runs of those jobs that are finished, by job digest; the newest where there are several."""
-        runs = self.find_runs([experiment_id], status="FINISHED")
-        return {
-            run.tags[records.JOB_DIGEST]: run for run in reversed(runs) if run.tags.get(records.JOB_DIGEST) in digests
-        }
+        runs = reversed(self.find_runs([experiment_id], status="FINISHED"))
+        newest = {run.tags.get(records.JOB_DIGEST): run for run in runs}
+        return {digest: newest[digest] for digest in digests if digest in newest}
 
     def dataset(self, run_id: str) -> DatasetRow | None:
         """Return the data that a run was on, None if it says nothing of it."""

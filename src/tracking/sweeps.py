@@ -36,18 +36,15 @@ def find_sweeps(store: Store, experiments: Sequence[str] = (), run_ids: Sequence
     Where a single run is newer than an experiment's sweeps, its single runs on the same folds as that one are meant.
     A sweep whose process has died is set right first, so that the statuses are true.
 
-    Raises
-    ------
-    TrackingError
-        If an experiment holds nothing to compare, a run is one job of a sweep or has no result, or a sweep is still
-        running.
+    Raises TrackingError if an experiment holds nothing to compare, a run is one job of a sweep or has no result, or a
+    sweep is still running.
     """
     repair_dead_sweeps(store, *reading.experiment_ids(store).values())
     found = [_parent(store, run_id) for run_id in run_ids]
     for name in experiments:
         found += _latest(store, name)
     if not found:
-        found = reading.sweeps(store)[:1] or _newest_single(store)
+        found = reading.sweeps(store)[:1] or _latest(store, _of_newest_single(store))
     for sweep in found:
         if sweep.status == "RUNNING":
             running = f"the sweep {sweep.name} ({sweep.run_id}) is still running"
@@ -122,10 +119,7 @@ def sweep_options(store: Store, sweep: RunRow) -> ComparisonConfig:
 def read_job(store: Store, run: RunRow, config: JobConfig) -> RecordedJob:
     """Read what is recorded of a job of this `config`.
 
-    Raises
-    ------
-    ConfigError
-        If an older version recorded it without the sizes of its folds, and they are not to be had.
+    Raises ConfigError if an older version recorded it without the sizes of its folds, and they are not to be had.
     """
     folds = reading.fold_scores(store, run) if run.status == "FINISHED" else {}
     if folds and "n_test" not in folds:
@@ -189,15 +183,14 @@ def _latest(store: Store, experiment: str) -> list[RunRow]:
     raise TrackingError(f"the experiment {experiment!r} holds no finished run to compare{hint}.")
 
 
-def _newest_single(store: Store) -> list[RunRow]:
-    """The newest of all single runs, and those that compare with it."""
+def _of_newest_single(store: Store) -> str:
+    """The experiment of the newest of all single runs."""
     ids = reading.experiment_ids(store)
     every = _finished_singles(store, list(ids))
     if not every:
         typed = runnable("python -m src.run experiments=homework5")
         raise TrackingError(f"the store holds no finished run to compare; run a sweep: {typed}.")
-    ((name, newest),) = [known for known in ids.items() if known[1] == every[0].experiment_id]
-    return _comparable(name, [run for run in every if run.experiment_id == newest])
+    return next(name for name, identity in ids.items() if identity == every[0].experiment_id)
 
 
 def _finished_singles(store: Store, experiments: Sequence[str]) -> list[RunRow]:

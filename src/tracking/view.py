@@ -59,10 +59,7 @@ def prepare_view(
     str
         The address that opens it.
 
-    Raises
-    ------
-    TrackingError
-        If the store fails.
+    Raises TrackingError if the store fails.
     """
     key = sweep_id or SINGLE_RUNS
     state = json.dumps(view_state(sweep_id, varying[:MOST_COLUMNS], metrics))

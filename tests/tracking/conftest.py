@@ -16,7 +16,7 @@ from src.comparison.record import RecordedDataset
 from src.config import check
 from src.evaluation.metrics import METRICS, score
 from src.evaluation.results import Curve, Failure, FoldResult, JobResult
-from src.tracking.opening import open_store
+from src.tracking.opening import experiment_id, open_store
 from src.tracking.records import JOB_DIGEST, SWEEP_DIGEST
 from src.tracking.runs import AskedSweep, NoSweep, Sweep, start_sweep
 from src.tracking.store import Store
@@ -135,4 +135,9 @@ def finished(store: Store, experiment_id: str) -> dict[str, str]:
 
 @pytest.fixture
 def sweep(store: Store) -> Sweep:
-    return start_sweep(store, "bp", AskedSweep("s" * 64, "sweep", [{"digest": "a"}, {"digest": "b"}]), {"git": "x"})
+    return start_sweep(
+        store,
+        experiment_id(store, "bp"),
+        AskedSweep("s" * 64, "sweep", [{"digest": "a"}, {"digest": "b"}]),
+        {"git": "x"},
+    )

@@ -13,6 +13,7 @@ from src.evaluation.metrics import METRICS
 from src.evaluation.results import Failure, JobResult
 from src.tracking import artifacts, reading
 from src.tracking.artifacts import config_bytes, read_config
+from src.tracking.opening import experiment_id
 from src.tracking.records import HELD_OUT, PARENT
 from src.tracking.runs import AskedSweep, finish_sweep, set_held_out, start_sweep
 from src.tracking.store import Store
@@ -82,7 +83,7 @@ def what_is_written_is_read_back(store, make_job, make_result):
     }
     jobs = [{"digest": name} for name in [*fates, "never run"]]
     sweep = AskedSweep("r" * 64, "sweep", jobs, asked, searched=True)
-    place = start_sweep(store, "read back", sweep, {"code_version": "c" * 64})
+    place = start_sweep(store, experiment_id(store, "read back"), sweep, {"code_version": "c" * 64})
     written = []
     for name, changes in fates.items():
         written.append(make_job(name=name, digest=name, **changes).log(store, place))
@@ -125,7 +126,7 @@ def test_the_facts_of_the_rows_are_read_back(store, sweep, make_job):
 def test_a_job_that_was_cut_off_while_it_was_written_is_missing(store, make_job):
     """Over the network a run is RUNNING until it is whole; what a killed process leaves has no files."""
     jobs = [{"digest": "whole"}, {"digest": "cut off"}]
-    place = start_sweep(store, "bp", AskedSweep("k" * 64, "s", jobs), {})
+    place = start_sweep(store, experiment_id(store, "bp"), AskedSweep("k" * 64, "s", jobs), {})
     make_job(digest="whole").log(store, place)
     tags = {PARENT: place.run_id, "job_digest": "cut off"}
     started = store.client.create_run(place.experiment_id, tags=tags, run_name="cut off")

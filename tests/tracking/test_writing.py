@@ -21,12 +21,12 @@ from src.tracking.processes import repair_dead_sweeps
 from src.tracking.records import JOB_DIGEST, DatasetRow, NewRun, RunRow
 from src.tracking.runs import (
     AskedSweep,
+    NoSweep,
     Sweep,
     add_files,
     add_metrics,
     finish_sweep,
     list_jobs,
-    no_sweep,
     reopen_sweep,
     start_sweep,
 )
@@ -61,7 +61,7 @@ def rows(store):
 
 def a_sweep(store, **changes):
     given = {"name": "sweep", "digest": "s" * 64, "jobs": [{"digest": "a"}]}
-    return start_sweep(store, "bp", AskedSweep(**{**given, **changes}), {"git": "x"})
+    return start_sweep(store, experiment_id(store, "bp"), AskedSweep(**{**given, **changes}), {"git": "x"})
 
 
 def an_experiment(store, make_job):
@@ -106,7 +106,7 @@ def jobs_in_and_out_of_a_sweep(store, make_job):
     logged(store, sweep, make_job(digest="d", outcome=result(diverged=True)))
     logged(store, sweep, make_job(digest="f", outcome=Failure("ValueError", "x" * 9000, "trace")))
     logged(store, sweep, make_job(digest="n", outcome=result(curve=False), overrides=["a=1", "b=[2,3]"]))
-    logged(store, no_sweep(store, "alone", {"git": "z"}), make_job())
+    logged(store, NoSweep(experiment_id(store, "alone"), {"git": "z"}), make_job())
 
 
 def odd_metrics(store, make_job):
@@ -171,13 +171,13 @@ def test_a_database_is_written_and_read_without_importing_mlflow(store):
     program = """
 import sys
 from src.tracking.reading import children, get_run
-from src.tracking.runs import AskedSweep, finish_sweep, no_sweep, start_sweep
-from src.tracking.opening import open_store
+from src.tracking.runs import AskedSweep, finish_sweep, NoSweep, start_sweep
+from src.tracking.opening import experiment_id, open_store
 from src.tracking.view import prepare_view
 sys.path.insert(0, "tests")  # another package has a module of this name
 from sweeps import ended_of, model
 store = open_store(sys.argv[1])
-sweep = start_sweep(store, "new", AskedSweep("d", "s", []), {})
+sweep = start_sweep(store, experiment_id(store, "new"), AskedSweep("d", "s", []), {})
 job = ended_of(model("bp", (0.5, 0.75))).log(store, sweep)
 prepare_view(store, sweep.experiment_id, sweep.run_id, [], ["test/accuracy"])
 finish_sweep(store, sweep, "FINISHED", metrics={"test/accuracy": 0.5}, files={"a.txt": b"a"})
