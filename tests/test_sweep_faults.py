@@ -360,6 +360,7 @@ def test_a_store_that_becomes_read_only_in_the_middle(store: Store, uninterrupte
 @pytest.mark.slow
 def test_a_store_that_fails_at_any_moment_is_told_in_a_sentence(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Its file may turn read-only between any two looks at it: each of them fails once, and all that follow."""
+    empty_store(tmp_path)  # so that MLflow's tables are there to be copied
     sound = opened = 0
 
     def connecting(*_: object) -> None:

@@ -46,8 +46,7 @@ def claimed(store: Store, experiment_id: str, digest: str, told: Callable[[str],
 
     Returns
     -------
-    callable
-        Raises TrackingError if the sweep is held no longer; to be called before something is written.
+    callable : raises TrackingError if the sweep is held no longer; to be called before something is written.
     """
     if store.database is None:
         claim = Claim(store, experiment_id, digest)

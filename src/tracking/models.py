@@ -40,8 +40,7 @@ def log_model(
 
     Returns
     -------
-    str
-        The model's address, ``models:/ID``.
+    str : the model's address, ``models:/ID``.
     """
     with telling(f"the model of run {run_id} cannot be kept"):
         run = get_run(store, run_id)

@@ -20,12 +20,13 @@ PROCESS_CLAIM = "process_claim"  # "true" where a claim says whether it still li
 SECONDS_APART = 1.0  # start times are read from a clock that may be set while the process lives
 
 
-def process_tags() -> dict[str, str]:
-    """Identify this process, so that another can tell later whether it still lives."""
+def process_tags(*, claimed: bool = False) -> dict[str, str]:
+    """Identify this process, so that another can tell later whether it still lives: by its claim, if it has one."""
     return {
         PROCESS_ID: str(os.getpid()),
         PROCESS_HOST: socket.gethostname(),
         PROCESS_STARTED: repr(psutil.Process().create_time()),
+        **({PROCESS_CLAIM: "true"} if claimed else {}),
     }
 
 

@@ -50,7 +50,6 @@ class Recorder:
         self.complete = False
         self.borrowed: set[str] = set()
         self.held_out: tuple[HeldOut, ...] = ()
-        self.at_once = TOGETHER
         self._told = told
         self._open = ExitStack()
         self._patience: Patience | None = None  # with a server
@@ -61,6 +60,8 @@ class Recorder:
             self.store = patient(self._server, self._patience)
         self.experiment_id = experiment_id(self.store, tracking.experiment)
         check_writing(self._server, self.experiment_id, told)  # a server that is gone now is not waited for
+        with telling("the experiment cannot be read"):
+            self.at_once = self.store.runs_at_once(self.experiment_id) if self._patience is None else TOGETHER
 
     def hold(self, digest: str) -> None:
         """Hold the sweep of this digest, so that no other command runs it too; wait for the end of one that does."""
@@ -69,7 +70,7 @@ class Recorder:
     def begin_alone(self, digest: str) -> None:
         """Prepare the record of a job that belongs to no sweep."""
         self.place = NoSweep(self.experiment_id, provenance.tags())
-        self._begin_writing(digest)
+        self._begin_sending(digest)
 
     def begin(self, asked: AskedSweep, configs: Mapping[str, JobConfig], *, reuse: bool) -> dict[str, RecordedJob]:
         """See to it that there is an open parent run that lists all jobs, unless the whole sweep is there already.
@@ -84,13 +85,12 @@ class Recorder:
 
         Returns
         -------
-        dict
-            Those of the jobs to come that are recorded as finished, by digest.
+        dict : those of the jobs to come that are recorded as finished, by digest.
         """
         identity = self.experiment_id
         if self.place is None:
             repair_dead_sweeps(self.store, identity, held=asked.digest if self._is_claimed else None)
-            self._begin_writing(asked.digest)
+            self._begin_sending(asked.digest)
             earlier = unfinished_sweep(self.store, identity, asked.digest) if reuse else None
             if earlier is not None:
                 self._reopen(earlier.run_id)
@@ -125,11 +125,9 @@ class Recorder:
     def _is_claimed(self) -> bool:
         return self._patience is not None and self._check is not None
 
-    def _begin_writing(self, digest: str) -> None:
+    def _begin_sending(self, digest: str) -> None:
         """To a server jobs are sent while others are trained: first those that an earlier command could not send."""
         if self._patience is None:
-            with telling("the experiment cannot be read"):
-                self.at_once = self.store.runs_at_once(self.experiment_id)
             return
         self._sender = Sender(self._server, self._patience, self.experiment_id, digest, self._check)
         self._open.callback(self._sender.close)

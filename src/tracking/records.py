@@ -165,9 +165,8 @@ def metric_points(metrics: Mapping[str, float], result: JobResult, curve_points:
 
     Returns
     -------
-    list
-        Summaries over folds at step 0 (``test/...``, ``train/...``, ``std/...``, ``time/...``), ``fold/...`` with the
-        fold as the step, ``curve/train_loss`` and ``curve/test_loss`` with the epoch as the step (at most
+    list : summaries over folds at step 0 (``test/...``, ``train/...``, ``std/...``, ``time/...``), ``fold/...`` with
+        the fold as the step, ``curve/train_loss`` and ``curve/test_loss`` with the epoch as the step (at most
         `curve_points` of them). Each (name, step) once. NaN is kept; MLflow stores an infinity as the largest float.
     """
     points = [(name, value, 0) for name, value in metrics.items()] + result.fold_metrics()

@@ -18,7 +18,7 @@ from src.escaping import json_text, masked
 from src.evaluation.results import Failure, JobResult
 from src.tracking import artifacts, provenance, records
 from src.tracking.errors import telling
-from src.tracking.processes import PROCESS_CLAIM, is_dead, process_tags
+from src.tracking.processes import is_dead, process_tags
 from src.tracking.reading import get_run
 from src.tracking.records import NewRun, RunRow, Status
 from src.tracking.sqlite_file import lock_of
@@ -88,17 +88,13 @@ def start_sweep(
         name=asked.name,
         status="RUNNING",
         started=int(time.time() * 1000),
-        tags=records.tag_values({**shared, COUNT: str(len(asked.jobs)), **searched, **_process(claimed)}),
+        tags=records.tag_values({**shared, COUNT: str(len(asked.jobs)), **searched, **process_tags(claimed=claimed)}),
         params=records.param_values(flatten({"comparison": options})),
     )
     files = {**_listing(asked.jobs), artifacts.OPTIONS: artifacts.yaml_bytes(options), **provenance.files()}
     with telling("the sweep cannot be opened"):
         (run,) = store.add_runs([NewRun(run, files=files)])
     return Sweep(run, shared)
-
-
-def _process(claimed: bool) -> dict[str, str]:
-    return {**process_tags(), **({PROCESS_CLAIM: "true"} if claimed else {})}
 
 
 def list_jobs(store: Store, sweep: Sweep, jobs: Sequence[Mapping[str, Any]]) -> None:
@@ -127,7 +123,7 @@ def reopen_sweep(store: Store, run_id: str, tags: Mapping[str, str], *, claimed:
         folder = artifacts.local_folder(run.artifact_uri)
         if ended_by and folder is not None:
             (folder / artifacts.TRACEBACK).unlink(missing_ok=True)
-        store.change_run(run_id, tags=_process(claimed), without=ended_by, status="RUNNING")
+        store.change_run(run_id, tags=process_tags(claimed=claimed), without=ended_by, status="RUNNING")
     return Sweep(run, {records.SWEEP_DIGEST: run.tags[records.SWEEP_DIGEST], **tags})
 
 

@@ -56,8 +56,7 @@ def prepare_view(
 
     Returns
     -------
-    str
-        The address that opens it.
+    str : the address that opens it.
 
     Raises TrackingError if the store fails.
     """
