@@ -5,7 +5,6 @@ What is written is what MLflow's client writes, row for row (tests compare every
 
 import itertools
 import math
-import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -66,7 +65,7 @@ class Database(Store):
         if location is None or not name or len(name) > records.NAME_LENGTH:
             super().create_experiment(name, location)  # which knows where a server keeps artifacts, and what is allowed
             return
-        now = int(time.time() * 1000)
+        now = records.now()
         row = {
             **{"name": name, "workspace": WORKSPACE, "artifact_location": location, "lifecycle_stage": "active"},
             **{"creation_time": now, "last_update_time": now},
@@ -165,15 +164,14 @@ class Database(Store):
         without: Sequence[str] = (),
         metrics: Mapping[str, float] | None = None,
         status: Status | None = None,
-        now: int = 0,
     ) -> None:
-        """Set tags, remove others that it has, add metrics (at step 0, the time is `now`), and last set its status."""
+        """Set tags, remove others that it has, add metrics (now, at step 0), and last set its status."""
         runs, tagged = self.tables["runs"], self.tables["tags"]
-        points = [_metric(run_id, now, name, value, 0) for name, value in (metrics or {}).items()]
+        points = [_metric(run_id, records.now(), name, value, 0) for name, value in (metrics or {}).items()]
         texts = [{"key": key, "value": value, "run_uuid": run_id} for key, value in (tags or {}).items()]
         with self.engine.begin() as connection:
             if status is not None:
-                changed = {"status": status, **({"end_time": now} if status != "RUNNING" else {})}
+                changed = {"status": status, **({"end_time": records.now()} if status != "RUNNING" else {})}
                 connection.execute(sa.update(runs).where(runs.c.run_uuid == run_id).values(changed))
             if without:
                 connection.execute(sa.delete(tagged).where(tagged.c.run_uuid == run_id, tagged.c.key.in_(without)))
@@ -254,14 +252,14 @@ class Database(Store):
             return model_id, location
         return None
 
-    def add_model(self, run: RunRow, name: str, write: Callable[[str, Path], None]) -> str:
+    def add_model(self, run: RunRow, write: Callable[[str, Path], None]) -> str:
         """Keep a classifier as a model of a run; return its id. `write` is given the id and the folder to make.
 
         The files first, as in `add_runs`.
         """
         location = self._local_artifacts(run.experiment_id)
         if location is None:
-            return super().add_model(run, name, write)
+            return super().add_model(run, write)
         if kept := self.logged_model(run.run_id):  # by an earlier try, whose answer was lost
             return kept[0]
         model_id = f"m-{uuid.uuid4().hex}"
@@ -270,9 +268,14 @@ class Database(Store):
         assert folder is not None, "a folder in a folder"
         folder.parent.mkdir(parents=True)
         write(model_id, folder)
-        now = int(time.time() * 1000)
+        now = records.now()
         model = {
-            **{"model_id": model_id, "experiment_id": int(run.experiment_id), "name": name, "artifact_location": place},
+            **{
+                "model_id": model_id,
+                "experiment_id": int(run.experiment_id),
+                "name": records.MODEL_NAME,
+                "artifact_location": place,
+            },
             **{"creation_timestamp_ms": now, "last_updated_timestamp_ms": now, "status": MODEL_READY},
             **{"lifecycle_stage": "active", "model_type": records.MODEL_TYPE, "source_run_id": run.run_id},
         }

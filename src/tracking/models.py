@@ -22,7 +22,6 @@ from src.tracking.records import BEST_RUN
 from src.tracking.store import Store
 from src.words import first_of
 
-NAME = "model"
 EXAMPLE = "model_example.csv"  # the input example with what the model answers beside it
 
 
@@ -50,7 +49,6 @@ def log_model(
         store.put(run, {EXAMPLE: artifacts.table(list(map(str, table)), table.itertuples(index=False, name=None))})
         model_id = store.add_model(
             run,
-            NAME,
             lambda model_id, folder: save_model(
                 folder, pipeline, features, class_names, modules=modules, run_id=run_id, model_id=model_id
             ),

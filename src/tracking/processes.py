@@ -3,7 +3,6 @@
 import getpass
 import os
 import socket
-import time
 from collections.abc import Mapping
 
 import psutil
@@ -71,5 +70,5 @@ def repair_dead_sweeps(store: Store, *experiment_ids: str, held: str | None = No
         running = store.find_runs(experiment_ids, status="RUNNING")
         dead = {run.run_id: run for run in running if run.parent_id is None and (is_dead(run.tags) or left(run))}
         for run in [*(run for run in running if run.parent_id in dead), *dead.values()]:
-            store.change_run(run.run_id, status="KILLED", now=int(time.time() * 1000))
+            store.change_run(run.run_id, status="KILLED")
         return tuple(dead.values())

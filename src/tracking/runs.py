@@ -4,7 +4,6 @@ Every function raises TrackingError if the store fails, or holds no such run.
 """
 
 import contextlib
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -87,7 +86,7 @@ def start_sweep(
         experiment_id=experiment_id,
         name=asked.name,
         status="RUNNING",
-        started=int(time.time() * 1000),
+        started=records.now(),
         tags=records.tag_values({**shared, COUNT: str(len(asked.jobs)), **searched, **process_tags(claimed=claimed)}),
         params=records.param_values(flatten({"comparison": options})),
     )
@@ -229,10 +228,9 @@ def finish_sweep(
         **(records.failure_tags(failure) if failure else {}),
     }
     trace = {artifacts.TRACEBACK: masked(failure.traceback).encode()} if failure else {}
-    now = int(time.time() * 1000)
     with telling(f"the sweep {sweep.run.name!r} cannot be ended"):
         store.put(sweep.run, {**(files or {}), **trace})
-        store.change_run(sweep.run_id, tags=records.tag_values(all_tags), metrics=metrics, status=status, now=now)
+        store.change_run(sweep.run_id, tags=records.tag_values(all_tags), metrics=metrics, status=status)
 
 
 def add_files(store: Store, run_id: str, files: Mapping[str, bytes]) -> None:
@@ -252,11 +250,11 @@ def add_metrics(store: Store, run_id: str, metrics: Mapping[str, float]) -> None
     with telling(f"metrics cannot be added to run {run_id}"):
         there = get_run(store, run_id).metrics
         lacking = {name: value for name, value in metrics.items() if name not in there}
-        store.change_run(run_id, metrics=lacking, now=int(time.time() * 1000))
+        store.change_run(run_id, metrics=lacking)
 
 
 def set_held_out(store: Store, run_id: str, digest: str, scores: Mapping[str, float]) -> None:
     """Write scores on a file that was held out as ``held_out/METRIC``, and its digest; those on another give way."""
     with telling(f"metrics cannot be added to run {run_id}"):
         metrics = {f"held_out/{name}": value for name, value in scores.items()}
-        store.change_run(run_id, tags={records.HELD_OUT: digest}, metrics=metrics, now=int(time.time() * 1000))
+        store.change_run(run_id, tags={records.HELD_OUT: digest}, metrics=metrics)

@@ -159,22 +159,21 @@ class Store:
         without: Sequence[str] = (),
         metrics: Mapping[str, float] | None = None,
         status: Status | None = None,
-        now: int = 0,
     ) -> None:
-        """Set tags, remove others that it has, add metrics (at step 0, the time is `now`), and last set its status."""
+        """Set tags, remove others that it has, add metrics (now, at step 0), and last set its status."""
         from mlflow.entities import Metric, RunTag
 
         for key in without:
             with _unless("RESOURCE_DOES_NOT_EXIST"):
                 self.client.delete_tag(run_id, key)
-        points = [Metric(name, value, now, 0) for name, value in (metrics or {}).items()]
+        points = [Metric(name, value, records.now(), 0) for name, value in (metrics or {}).items()]
         if points or tags:
             texts = [RunTag(key, value) for key, value in (tags or {}).items()]
             self.client.log_batch(run_id, metrics=points, tags=texts)
         if status == "RUNNING":
             self.client.update_run(run_id, status=status)
         elif status is not None:
-            self.client.set_terminated(run_id, status, now)
+            self.client.set_terminated(run_id, status, records.now())
 
     def find_runs(
         self, experiment_ids: Sequence[str], tags: Mapping[str, str | None] | None = None, status: Status | None = None
@@ -228,17 +227,20 @@ class Store:
         model_id = str(outputs.model_outputs[0].model_id)
         return model_id, str(self.client.get_logged_model(model_id).artifact_location)
 
-    def add_model(self, run: RunRow, name: str, write: Callable[[str, Path], None]) -> str:
+    def add_model(self, run: RunRow, write: Callable[[str, Path], None]) -> str:
         """Keep a classifier as a model of a run; return its id. `write` is given the id and the folder to make."""
         from mlflow.entities import LoggedModelOutput
 
         if kept := self.logged_model(run.run_id):  # by an earlier try, whose answer was lost
             return kept[0]
-        model = self.client.create_logged_model(run.experiment_id, name, run.run_id, model_type=records.MODEL_TYPE)
+        model = self.client.create_logged_model(
+            run.experiment_id, records.MODEL_NAME, run.run_id, model_type=records.MODEL_TYPE
+        )
         try:
             with tempfile.TemporaryDirectory() as temporary:
-                write(model.model_id, Path(temporary) / name)
-                self.client.log_model_artifacts(model.model_id, str(Path(temporary) / name))
+                folder = Path(temporary, records.MODEL_NAME)
+                write(model.model_id, folder)
+                self.client.log_model_artifacts(model.model_id, str(folder))
         except BaseException:
             self.client.finalize_logged_model(model.model_id, "FAILED")
             raise

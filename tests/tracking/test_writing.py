@@ -129,7 +129,7 @@ def a_model(store, make_job):
         (folder / "data" / "weights").write_bytes(b"1")
 
     run = reading.get_run(store, logged(store, a_sweep(store), make_job()))
-    model_id = store.add_model(run, "model", write)
+    model_id = store.add_model(run, write)
     kept, location = store.logged_model(run.run_id)
     assert kept == model_id
     assert location.endswith(f"/models/{model_id}/artifacts")
