@@ -2,14 +2,16 @@
 
 import hashlib
 import re
+import sqlite3
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 from src.escaping import masked
 from src.tracking.access import check_answer, check_server
 from src.tracking.address import database_path, resolve_address, sqlite_address
 from src.tracking.errors import TrackingError, telling
-from src.tracking.sqlite_file import ARTIFACTS, copy_tables, follow_move, holds_tables, prepared_database
+from src.tracking.sqlite_file import ARTIFACTS, follow_move, holds_tables, prepared_database
 from src.tracking.store import Store
 from src.words import runnable
 
@@ -66,7 +68,7 @@ def _opened(address: str) -> Store:
 
 
 def _create_tables(database: Path) -> None:
-    """Let MLflow create its tables elsewhere and copy them into the database, all at once.
+    """Let MLflow create its tables elsewhere, and copy them into the database in one transaction.
 
     It takes MLflow seconds, and a process that is interrupted in between would leave a store that nobody can use.
     """
@@ -75,7 +77,8 @@ def _create_tables(database: Path) -> None:
         store = Store(sqlite_address(made))
         store.experiments()
         store.client._tracking_client.store.engine.dispose()
-        copy_tables(made, database)
+        with closing(sqlite3.connect(made)) as source, closing(sqlite3.connect(database)) as target:
+            source.backup(target)
 
 
 def experiment_id(store: Store, name: str) -> str:

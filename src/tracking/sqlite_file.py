@@ -109,18 +109,6 @@ def holds_tables(database: Path) -> bool:
     return int(tables) > 0
 
 
-def copy_tables(made: Path, database: Path) -> None:
-    """Copy what an SQLite file holds into an empty one, in one transaction; the caller holds the lock of the second.
-
-    Raises
-    ------
-    sqlite3.Error
-        If it cannot be written.
-    """
-    with contextlib.closing(sqlite3.connect(made)) as source, contextlib.closing(sqlite3.connect(database)) as target:
-        source.backup(target)
-
-
 def follow_move(database: Path) -> None:
     """Let an SQLite file name the artifacts beside it where it names those of a folder that it was moved from.
 
