@@ -79,15 +79,15 @@ def start_sweep(
     tags : provenance (`src.tracking.provenance`); every job's run gets them too.
     claimed : this process holds a claim on the sweep (`src.tracking.claims`).
     """
-    shared = {**tags, records.SWEEP_DIGEST: asked.digest}
     searched = {records.SEARCH: "true"} if asked.searched else {}
+    shared = {**tags, **searched, records.SWEEP_DIGEST: asked.digest}
     options = asked.options.model_dump(mode="json")
     run = RunRow(
         experiment_id=experiment_id,
         name=asked.name,
         status="RUNNING",
         started=records.now(),
-        tags=records.tag_values({**shared, COUNT: str(len(asked.jobs)), **searched, **process_tags(claimed=claimed)}),
+        tags=records.tag_values({**shared, COUNT: str(len(asked.jobs)), **process_tags(claimed=claimed)}),
         params=records.param_values(flatten({"comparison": options})),
     )
     files = {**_listing(asked.jobs), artifacts.OPTIONS: artifacts.yaml_bytes(options), **provenance.files()}
