@@ -13,14 +13,13 @@ from src.comparison.jobs import RecordedJob
 from src.comparison.naming import data_name
 from src.comparison.outcome import Outcome, compare_jobs
 from src.comparison.record import RecordedDataset
-from src.config import JobConfig, check, flatten, recorded
+from src.config import JobConfig, check, recorded
 from src.evaluation.metrics import METRICS, higher_is_better
 from src.evaluation.results import Curve, Failure, FoldResult, JobResult
-from src.tracking import artifacts
-from src.tracking.records import SEARCH, NewRun
-from src.tracking.runs import NoSweep, Sweep, finish_sweep, job_run, log_jobs, start_sweep
+from src.tracking.opening import experiment_id
+from src.tracking.records import NewRun
+from src.tracking.runs import AskedSweep, NoSweep, Sweep, finish_sweep, job_run, log_jobs, start_sweep
 from src.tracking.store import Store
-from src.tracking.sweeps import OPTIONS
 
 BUNDLED = ("ex4", "iris", "wine", "breast_cancer", "digits")
 CLASSES = ("no", "yes")
@@ -168,20 +167,18 @@ def record_sweep(
     """
     everything = [*jobs, *reused]
     options = check({"comparison": {"metric": metric, "question": question, "baselines": baselines, **asked_too}})
-    asked = options.comparison.model_dump(mode="json")
+    asked = AskedSweep(
+        digest=hashlib.sha256("".join(job.digest for job in everything).encode()).hexdigest(),
+        name=name,
+        jobs=[{"name": "job", "digest": job.digest, "overrides": []} for job in everything],
+        options=options.comparison,
+        searched=search,
+    )
     sweep = start_sweep(
         store,
-        experiment=experiment,
-        name=name,
-        digest=hashlib.sha256("".join(job.digest for job in everything).encode()).hexdigest(),
-        jobs=[{"name": "job", "digest": job.digest, "overrides": []} for job in everything],
-        tags={
-            "command": "python -m src.run experiments=study",
-            **({SEARCH: "true"} if search else {}),
-            **(tags or {}),
-        },
-        params=flatten({"comparison": asked}),
-        files={OPTIONS: artifacts.yaml_bytes(asked)},
+        experiment_id(store, experiment),
+        asked,
+        {"command": "python -m src.run experiments=study", **(tags or {})},
     )
     for job in jobs:
         if job.fate != "absent":

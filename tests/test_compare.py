@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from src.tracking import reading
-from src.tracking.opening import open_store
+from src.tracking.opening import experiment_id, open_store
 from src.tracking.records import ANSWER, NOTE
-from src.tracking.runs import no_sweep
+from src.tracking.runs import NoSweep
 from src.tracking.store import Store
 from tests.commandline import Ended, command
 from tests.stores import Homework, empty_store, leave_figures_empty
@@ -148,7 +148,9 @@ def test_an_empty_store_is_told(store: Store) -> None:
 
 def test_single_runs_are_compared_and_the_page_says_how_to_make_each_again(store: Store, tmp_path: Path) -> None:
     for given in (Given({"model.name": "bp"}, BP), Given({"model.name": "logistic"}, LOGISTIC)):
-        place = no_sweep(store, "bp", {"command": f"python -m src.run model={given.params['model.name']}"})
+        place = NoSweep(
+            experiment_id(store, "bp"), {"command": f"python -m src.run model={given.params['model.name']}"}
+        )
         ended_of(given).log(store, place)
     ended = compare("bp", "--output", "made")
     assert ended.status == 0, ended.err

@@ -4,8 +4,10 @@ The commands are processes of their own. When a fault strikes is decided by what
 it strikes in the middle on any machine.
 """
 
+import itertools
 import json
 import random
+import re
 import signal
 import sqlite3
 import time
@@ -17,6 +19,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import sqlalchemy
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
@@ -352,6 +355,33 @@ def test_a_store_that_becomes_read_only_in_the_middle(store: Store, uninterrupte
     for file in files:
         file.chmod(0o755)
     whole_again(store, uninterrupted)
+
+
+@pytest.mark.slow
+def test_a_store_that_fails_at_any_moment_is_told_in_a_sentence(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """Its file may turn read-only between any two looks at it: each of them fails once, and all that follow."""
+    empty_store(tmp_path)  # so that MLflow's tables are there to be copied
+    sound = opened = 0
+
+    def connecting(*_: object) -> None:
+        nonlocal opened
+        opened += 1
+        if opened > sound:
+            raise sqlite3.OperationalError("attempt to write a readonly database")
+
+    sqlalchemy.event.listen(sqlalchemy.Engine, "do_connect", connecting)
+    request.addfinalizer(lambda: sqlalchemy.event.remove(sqlalchemy.Engine, "do_connect", connecting))
+    for sound in itertools.count():
+        folder, opened = tmp_path / str(sound), 0
+        folder.mkdir()
+        ended = Record.empty(folder).sweep("model=logistic", "seed=0,1", "cv.folds=2", "sweep.max_stack_memory=1KB")
+        if opened <= sound:
+            break
+        told = [line for line in ended.err.splitlines() if line.startswith("error: ")]
+        assert len(told) == 1
+        assert re.match(r"error: (MLflow|tracking\.uri): .*: attempt to write a readonly database\.", told[0]), told[0]
+    assert (ended.status, ended.err.count("error")) == (0, 0)
+    assert sound > 10
 
 
 def test_data_that_vanish_between_plan_and_run(store: Store) -> None:

@@ -12,7 +12,7 @@ from src.config import JobConfig
 from src.config.identity import sweep_digest
 from src.language import say
 from src.sweep.jobs import Job
-from src.tracking.recorder import AskedSweep
+from src.tracking.runs import AskedSweep
 
 
 @dataclass(eq=False)

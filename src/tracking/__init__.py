@@ -1,25 +1,14 @@
 """What MLflow holds: the only room that imports mlflow.
 
-- ``address``: where the record lives, and whether it can be written there, checked before anything is trained.
-- ``store``: the opened store, and what can be done there through MLflow's client.
-- ``opening``: opening it, and an experiment in it.
-- ``moved``: a store that was copied from elsewhere with its artifacts.
-- ``tables``: which of a database's tables are used, and whether they are those that are known.
-- ``database``: an opened store that is a database, by its tables, without importing MLflow.
-- ``records``: a run as MLflow stores it, and how a job becomes one.
-- ``runs``: a sweep's parent run and its jobs' runs, from start to true status.
-- ``processes``: whether the process that wrote a run still lives; setting right what a dead one left.
-- ``claims``: which of several commands at once runs a sweep.
-- ``recorder``: one command's place in the store, what is there of its jobs, and the way new runs take.
-- ``sending``: runs on their way to a server, which wait on disk until they are written there.
-- ``patience``: a server that is gone for a while.
-- ``reading``: runs, configurations, scores, tables back out of the store, as the report asks for them.
-- ``sweeps``: which sweeps are asked for, and their jobs, typed; what is written of a job is read back equal.
-- ``artifacts``: the files of a run.
-- ``provenance``: which code, libraries, command and machine gave a result.
-- ``models``: fitted pipelines that can be loaded and served.
-- ``workers``: how MLflow's server for a team works.
-- ``view``: addresses of MLflow's pages, and the prepared view of a sweep.
+- ``address``, ``sqlite_file``, ``access``, ``opening``: which store is meant, whether it can be written, its opening.
+- ``store``; ``tables``, ``database``: what can be done there, through MLflow's client or by a database's tables.
+- ``records``, ``artifacts``, ``provenance``: a job as a run's rows, as its files, and who made it where with what.
+- ``runs``; ``reading``, ``sweeps``: a sweep and its jobs, written from start to true status, and read back equal.
+- ``processes``, ``claims``: which command runs a sweep, and what a dead one left.
+- ``recorder``; ``sending``, ``patience``: one command's way into the store, a server that is slow or gone.
+- ``models``, ``pyfunc``, ``served``: fitted pipelines that can be loaded and served.
+- ``pages``, ``view``, ``workers``: MLflow's pages, a prepared view of a sweep, and the server of a team.
+- ``errors``: what becomes a sentence.
 
 Importing this package sets, before mlflow is imported, what mlflow reads only then.
 """

@@ -4,25 +4,25 @@ MLflow itself retries for minutes, and what it then tells holds addresses, count
 """
 
 import contextlib
+import logging
 import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import sqlalchemy
 
 from src.escaping import masked
 from src.language import say
-from src.tracking.address import REACH_SECONDS
 from src.tracking.artifacts import local_folder
 from src.tracking.errors import TrackingError, first_line
+from src.tracking.store import Store, repository
+from src.words import not_installed, runnable
 
-if TYPE_CHECKING:
-    from src.tracking.store import Store
-
+REACH_SECONDS = 5  # how long a server may take to answer the first question
+DRIVER = "psycopg"  # of PostgreSQL, which requirements.lock holds
 PROBE = "may-be-written"  # an empty file, and a tag that no experiment has
 ACCOUNT = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
 CERTIFICATE = "MLFLOW_TRACKING_SERVER_CERT_PATH names the file of one that is to be trusted"
@@ -59,58 +59,62 @@ _REASONS = (
 @contextlib.contextmanager
 def _hasty() -> Iterator[None]:
     """Ask once and for a short time only."""
-    before = {name: os.environ.get(name) for name in _LIMITS}
+    before = {name: os.environ[name] for name in _LIMITS if name in os.environ}
     os.environ.update(_LIMITS)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        for name in _LIMITS:
+            del os.environ[name]
+        os.environ.update(before)
 
 
-def check_answer(store: "Store") -> None:
+def check_answer(store: Store) -> None:
     """Ask a server one thing.
 
-    Raises
-    ------
-    TrackingError
-        If it does not answer, is no MLflow server or lets this account not in.
+    Raises TrackingError if it does not answer, is no MLflow server or lets this account not in.
     """
-    from mlflow.exceptions import MlflowException
+    with _told(f"tracking.uri: {masked(store.address)} cannot be used", store.address), _hasty():
+        store.client.search_experiments(max_results=1)
 
+
+def check_server(address: str) -> None:
+    """Check that a database server accepts a connection; MLflow would try ten times, for minutes.
+
+    Raises TrackingError if the driver is not installed, or the server refuses or does not answer.
+    """
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)  # of a server that goes away our own sentence tells
     try:
-        with _hasty():
-            store.client.search_experiments(max_results=1)
-    except MlflowException as error:
-        raise TrackingError(
-            f"tracking.uri: {masked(store.address)} cannot be used: {_reason(error, store.address)}."
-        ) from error
+        engine = sqlalchemy.create_engine(address, connect_args={"connect_timeout": REACH_SECONDS})
+        with engine.connect():
+            pass
+        engine.dispose()
+    except ModuleNotFoundError as error:
+        driver = str(error.name)
+        other = f"{driver} is not installed: {runnable(f'python -m pip install {driver}')}"
+        how = not_installed(driver) if driver == DRIVER else other
+        raise TrackingError(f"tracking.uri: {masked(address)} needs its driver; {how}.") from error
+    except (sqlalchemy.exc.SQLAlchemyError, OSError, ValueError, TypeError) as error:
+        raise TrackingError(f"tracking.uri: cannot connect to {masked(address)}: {first_line(error)}.") from error
 
 
-def check_writing(store: "Store", experiment_id: str, told: Callable[[str], None]) -> None:
+def check_writing(store: Store, experiment_id: str, told: Callable[[str], None]) -> None:
     """Check that runs and artifacts can be added to an experiment; nothing is left behind.
 
     But for an empty file, where an account may add artifacts and not delete them. A folder on this machine is not
-    tried; where a database leaves the artifacts to it, that is said with `told`.
+    tried; where it is not beside the database that leaves the artifacts to it, that is said with `told`.
 
-    Raises
-    ------
-    TrackingError
-        If either is refused.
+    Raises TrackingError if either is refused.
     """
-    if store.database is not None:  # `prepared_database` has tried it
-        return
     what = f"tracking.uri: {masked(store.address)} cannot be written to"
     with _told(f"{what}: no run can be added to the experiment", store.address), _hasty():
         if store.address.startswith("postgresql"):
             _check_privilege(store.address)
-        else:
+        elif store.database is None:  # a file was tried by `prepared_database`
             _check_permission(store, experiment_id)
         location = store.artifact_location(experiment_id)
-    if local_folder(location) is None:
+    folder, database = local_folder(location), store.database
+    if folder is None:
         check_artifacts(what, location, store.address)
     elif store.address.startswith("postgresql"):
         told(
@@ -119,6 +123,15 @@ def check_writing(store: "Store", experiment_id: str, told: Callable[[str], None
                 "machines may not have (SERVER.md).",
                 store=masked(store.address),
                 folder=location,
+            )
+        )
+    elif database is not None and not folder.resolve().is_relative_to(database.parent.resolve()):
+        told(
+            say(
+                "caution: the artifacts of this experiment are kept in {folder}, not beside {database}. Whoever copies "
+                "mlflow.db copies mlartifacts, which lies beside it, too.",
+                folder=folder,
+                database=database,
             )
         )
 
@@ -132,7 +145,7 @@ def _check_privilege(address: str) -> None:
         raise PermissionError("permission denied")
 
 
-def _check_permission(store: "Store", experiment_id: str) -> None:
+def _check_permission(store: Store, experiment_id: str) -> None:
     """Ask for what whoever may add runs may do, and what changes nothing: to delete a tag that is not there."""
     from mlflow.exceptions import MlflowException
 
@@ -146,15 +159,10 @@ def _check_permission(store: "Store", experiment_id: str) -> None:
 def check_artifacts(what: str, location: str, address: str) -> None:
     """Add an empty file to a folder, a bucket or a server's place for artifacts, and remove it.
 
-    Raises
-    ------
-    TrackingError
-        If that fails; the sentence begins with `what`. `address` is the store's.
+    Raises TrackingError if that fails; the sentence begins with `what`. `address` is the store's.
     """
     with _told(f"{what}: no artifact can be added at {masked(location)}", address), _hasty():
-        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-        place: Any = get_artifact_repository(location, tracking_uri=address)
+        place = repository(location, address)
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, PROBE)
             file.touch()

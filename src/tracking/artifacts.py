@@ -24,6 +24,7 @@ from src.escaping import csv_cell, json_text, masked, visible
 from src.evaluation.results import Failure, JobResult
 
 JOBS = "jobs.json"
+OPTIONS = "comparison.yaml"  # what a sweep was asked
 CONFIG = "config.yaml"
 OVERRIDES = "overrides.yaml"
 FOLD_SCORES = "fold_scores.csv"
@@ -52,8 +53,7 @@ def job_files(
 
     Returns
     -------
-    dict
-        Contents by path: config.yaml and overrides.yaml; for a job with a result fold_scores.csv, class_scores.csv,
+    dict : contents by path: config.yaml and overrides.yaml; for a job with a result fold_scores.csv, class_scores.csv,
         predictions.csv and, if it was trained epoch by epoch, curves.csv; for a failed one traceback.txt.
     """
     files = {CONFIG: config_bytes(config), OVERRIDES: yaml_bytes(list(overrides))}

@@ -46,8 +46,7 @@ def claimed(store: Store, experiment_id: str, digest: str, told: Callable[[str],
 
     Returns
     -------
-    callable
-        Raises TrackingError if the sweep is held no longer; to be called before something is written.
+    callable : raises TrackingError if the sweep is held no longer; to be called before something is written.
     """
     if store.database is None:
         claim = Claim(store, experiment_id, digest)
@@ -97,10 +96,7 @@ class Claim:
     def take(self, told: Callable[[str], None]) -> None:
         """Wait until nobody who came before is left; say with `told` who is at it.
 
-        Raises
-        ------
-        TrackingError
-            If this command gave no sign of life for so long that another left it out of account.
+        Raises TrackingError if this command gave no sign of life for so long that another left it out of account.
         """
         self._write()
         self._write(number=1 + max((other["number"] for other in self._others().values()), default=0))
@@ -147,13 +143,11 @@ class Claim:
     def check(self) -> None:
         """See to it that this command may still write.
 
-        Raises
-        ------
-        TrackingError
-            If another has taken the sweep over.
+        Raises TrackingError if another has taken the sweep over.
         """
         if _now() - self._renewed > LEASE:
-            self._renew()
+            with telling("the claim on the sweep cannot be renewed"):
+                self._renew()
         if self._lost:
             raise TrackingError(
                 f"another command has taken this sweep over, as this one gave no sign of life for {EXPIRY:g} s; "

@@ -5,7 +5,6 @@ What is written is what MLflow's client writes, row for row (tests compare every
 
 import itertools
 import math
-import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -16,19 +15,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import sqlalchemy as sa
 
+from src.tracking import records
 from src.tracking.artifacts import local_folder
-from src.tracking.records import (
-    DATASET_CONTEXT,
-    JOB_DIGEST,
-    MODEL_TYPE,
-    NAME_LENGTH,
-    RUN_NAME,
-    USER,
-    DatasetRow,
-    NewRun,
-    RunRow,
-    Status,
-)
+from src.tracking.records import DatasetRow, NewRun, RunRow, Status
 from src.tracking.store import Store
 from src.tracking.tables import COLUMNS, DATASET, NEW_RUN, RUN, known_tables
 
@@ -73,10 +62,10 @@ class Database(Store):
 
     def create_experiment(self, name: str, location: str | None) -> None:
         """Create an experiment whose artifacts go to `location`, unless there is one of this name."""
-        if location is None or not name or len(name) > NAME_LENGTH:
+        if location is None or not name or len(name) > records.NAME_LENGTH:
             super().create_experiment(name, location)  # which knows where a server keeps artifacts, and what is allowed
             return
-        now = int(time.time() * 1000)
+        now = records.now()
         row = {
             **{"name": name, "workspace": WORKSPACE, "artifact_location": location, "lifecycle_stage": "active"},
             **{"creation_time": now, "last_update_time": now},
@@ -132,7 +121,7 @@ class Database(Store):
                 written.append(there)
                 continue
             run_id = uuid.uuid4().hex
-            tags = {**new.run.tags, RUN_NAME: new.run.name}
+            tags = {**new.run.tags, records.RUN_NAME: new.run.name}
             run = replace(new.run, run_id=run_id, tags=tags, artifact_uri=_below(location, run_id, "artifacts"))
             self.put(run, new.files)
             written.append(run)
@@ -161,7 +150,7 @@ class Database(Store):
         known = sa.select(table.dataset_uuid).where(*(table[key] == value for key, value in identity.items()))
         dataset_id = connection.execute(known).scalar_one()
         links = [_link("DATASET", dataset_id, "RUN", run_id) for run_id in run_ids]
-        context = {"name": "mlflow.data.context", "value": DATASET_CONTEXT}
+        context = {"name": "mlflow.data.context", "value": records.DATASET_CONTEXT}
         connection.execute(self._insert("inputs"), links)
         connection.execute(
             self._insert("input_tags"), [{"input_uuid": each["input_uuid"], **context} for each in links]
@@ -175,15 +164,14 @@ class Database(Store):
         without: Sequence[str] = (),
         metrics: Mapping[str, float] | None = None,
         status: Status | None = None,
-        now: int = 0,
     ) -> None:
-        """Set tags, remove others that it has, add metrics (at step 0, the time is `now`), and last set its status."""
+        """Set tags, remove others that it has, add metrics (now, at step 0), and last set its status."""
         runs, tagged = self.tables["runs"], self.tables["tags"]
-        points = [_metric(run_id, now, name, value, 0) for name, value in (metrics or {}).items()]
+        points = [_metric(run_id, records.now(), name, value, 0) for name, value in (metrics or {}).items()]
         texts = [{"key": key, "value": value, "run_uuid": run_id} for key, value in (tags or {}).items()]
         with self.engine.begin() as connection:
             if status is not None:
-                changed = {"status": status, **({"end_time": now} if status != "RUNNING" else {})}
+                changed = {"status": status, **({"end_time": records.now()} if status != "RUNNING" else {})}
                 connection.execute(sa.update(runs).where(runs.c.run_uuid == run_id).values(changed))
             if without:
                 connection.execute(sa.delete(tagged).where(tagged.c.run_uuid == run_id, tagged.c.key.in_(without)))
@@ -240,7 +228,7 @@ class Database(Store):
         query = (
             sa.select(tagged.value, runs.run_uuid)
             .join_from(self.tables["tags"], self.tables["runs"], tagged.run_uuid == runs.run_uuid)
-            .where(runs.lifecycle_stage == "active", runs.status == "FINISHED", tagged.key == JOB_DIGEST)
+            .where(runs.lifecycle_stage == "active", runs.status == "FINISHED", tagged.key == records.JOB_DIGEST)
             .where(runs.experiment_id == int(experiment_id))
             .order_by(runs.start_time)
         )
@@ -264,14 +252,14 @@ class Database(Store):
             return model_id, location
         return None
 
-    def add_model(self, run: RunRow, name: str, write: Callable[[str, Path], None]) -> str:
+    def add_model(self, run: RunRow, write: Callable[[str, Path], None]) -> str:
         """Keep a classifier as a model of a run; return its id. `write` is given the id and the folder to make.
 
         The files first, as in `add_runs`.
         """
         location = self._local_artifacts(run.experiment_id)
         if location is None:
-            return super().add_model(run, name, write)
+            return super().add_model(run, write)
         if kept := self.logged_model(run.run_id):  # by an earlier try, whose answer was lost
             return kept[0]
         model_id = f"m-{uuid.uuid4().hex}"
@@ -280,11 +268,16 @@ class Database(Store):
         assert folder is not None, "a folder in a folder"
         folder.parent.mkdir(parents=True)
         write(model_id, folder)
-        now = int(time.time() * 1000)
+        now = records.now()
         model = {
-            **{"model_id": model_id, "experiment_id": int(run.experiment_id), "name": name, "artifact_location": place},
+            **{
+                "model_id": model_id,
+                "experiment_id": int(run.experiment_id),
+                "name": records.MODEL_NAME,
+                "artifact_location": place,
+            },
             **{"creation_timestamp_ms": now, "last_updated_timestamp_ms": now, "status": MODEL_READY},
-            **{"lifecycle_stage": "active", "model_type": MODEL_TYPE, "source_run_id": run.run_id},
+            **{"lifecycle_stage": "active", "model_type": records.MODEL_TYPE, "source_run_id": run.run_id},
         }
         with self.engine.begin() as connection:
             connection.execute(self._insert("logged_models"), model)
@@ -303,7 +296,7 @@ def _below(location: str, *folders: str) -> str:
 def _rows_of(run: RunRow, new: NewRun) -> dict[str, list[dict[str, Any]]]:
     """The rows of a new run in each table, that of runs first."""
     own = {column: getattr(run, name) for column, name in RUN.items()}
-    own |= {**NEW_RUN, "experiment_id": int(run.experiment_id), "user_id": run.tags.get(USER, "unknown")}
+    own |= {**NEW_RUN, "experiment_id": int(run.experiment_id), "user_id": run.tags.get(records.USER, "unknown")}
     tags, params = (
         [{"key": key, "value": value, "run_uuid": run.run_id} for key, value in texts.items()]
         for texts in (run.tags, run.params)

@@ -11,20 +11,12 @@ class TrackingError(UserError):
     """A store that cannot be reached, read or written, or a run, sweep or experiment that is not in it."""
 
 
-def telling(what: str) -> contextlib.AbstractContextManager[None]:
-    """Turn a failure of the store into one sentence that begins with `what`.
-
-    Raises
-    ------
-    TrackingError
-        For an error of MLflow, its database or its files.
-    """
-    return as_sentence(f"MLflow: {what}")
-
-
 @contextlib.contextmanager
-def as_sentence(beginning: str) -> Iterator[None]:
-    """Turn a failure of the store into one sentence; see `telling`."""
+def telling(what: str, of: str = "MLflow") -> Iterator[None]:
+    """Turn a failure of the store into one sentence that begins with `of` and `what`.
+
+    Raises TrackingError for an error of MLflow, its database or its files.
+    """
     try:
         yield
     except Exception as error:
@@ -33,7 +25,7 @@ def as_sentence(beginning: str) -> Iterator[None]:
         of_store = rooms & {"mlflow", "sqlalchemy", "boto3", "botocore"} or isinstance(error, sqlite3.Error | OSError)
         if not of_store:
             raise
-        raise TrackingError(f"{beginning}: {first_line(error)}.") from error
+        raise TrackingError(f"{of}: {what}: {first_line(error)}.") from error
 
 
 def first_line(error: BaseException) -> str:

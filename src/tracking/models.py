@@ -22,7 +22,6 @@ from src.tracking.records import BEST_RUN
 from src.tracking.store import Store
 from src.words import first_of
 
-NAME = "model"
 EXAMPLE = "model_example.csv"  # the input example with what the model answers beside it
 
 
@@ -40,8 +39,7 @@ def log_model(
 
     Returns
     -------
-    str
-        The model's address, ``models:/ID``.
+    str : the model's address, ``models:/ID``.
     """
     with telling(f"the model of run {run_id} cannot be kept"):
         run = get_run(store, run_id)
@@ -51,7 +49,6 @@ def log_model(
         store.put(run, {EXAMPLE: artifacts.table(list(map(str, table)), table.itertuples(index=False, name=None))})
         model_id = store.add_model(
             run,
-            NAME,
             lambda model_id, folder: save_model(
                 folder, pipeline, features, class_names, modules=modules, run_id=run_id, model_id=model_id
             ),
@@ -85,12 +82,9 @@ class KeptModel:
 
     Attributes
     ----------
-    pipeline
-        Takes rows of its columns.
-    columns
-        Their names, and whether each holds numbers, else text.
-    class_names
-        In the order in which the answer's columns are to stand.
+    pipeline : takes rows of its columns.
+    columns : their names, and whether each holds numbers, else text.
+    class_names : in the order in which the answer's columns are to stand.
     """
 
     pipeline: Any
@@ -103,18 +97,13 @@ def find_model(store: Store, named: str, allow: Collection[str] = ()) -> KeptMod
 
     Parameters
     ----------
-    store
-        Where runs and addresses are looked up.
-    named
-        The id of a job's run, or of a sweep's, which stands for its best; ``models:/ID``, ``models:/NAME/VERSION`` or
-        ``models:/NAME@ALIAS``; a folder that holds a file MLmodel.
-    allow
-        Modules beside scikit-learn that it may hold objects of; their code is run.
+    store : where runs and addresses are looked up.
+    named : the id of a job's run, or of a sweep's, which stands for its best; ``models:/ID``, ``models:/NAME/VERSION``
+        or ``models:/NAME@ALIAS``; a folder that holds a file MLmodel.
+    allow : modules beside scikit-learn that it may hold objects of; their code is run.
 
-    Raises
-    ------
-    TrackingError
-        There is no such model, it is none of this program's, or its file holds what no such model is made of.
+    Raises TrackingError if there is no such model, it is none of this program's, or its file holds what no such model
+    is made of.
     """
     with telling(f"the model {named!r} cannot be read"):
         there = artifacts.local_folder(named)

@@ -1,24 +1,17 @@
 """Opening a store, and an experiment in it, which are created where they are not there yet."""
 
-import contextlib
 import hashlib
 import re
+import sqlite3
+import tempfile
+from contextlib import closing
 from pathlib import Path
 
 from src.escaping import masked
-from src.tracking.access import check_answer
-from src.tracking.address import (
-    check_server,
-    database_path,
-    holds_tables,
-    is_empty,
-    prepared_database,
-    remove_database,
-    replace_database,
-    resolve_address,
-)
-from src.tracking.errors import TrackingError, as_sentence, telling
-from src.tracking.moved import ARTIFACTS, follow_move
+from src.tracking.access import check_answer, check_server
+from src.tracking.address import database_path, resolve_address, sqlite_address
+from src.tracking.errors import TrackingError, telling
+from src.tracking.sqlite_file import ARTIFACTS, follow_move, holds_tables, prepared_database
 from src.tracking.store import Store
 from src.words import runnable
 
@@ -29,21 +22,17 @@ def open_store(uri: str | None = None) -> Store:
     The default is mlflow.db in the repository's root. An SQLite file that does not exist is created; processes that
     start at once wait for each other.
 
-    Raises
-    ------
-    TrackingError
-        In one sentence and within seconds: a wrong address, a missing folder, a file that is no database or cannot
-        be written, a server that does not answer.
+    Raises TrackingError in one sentence and within seconds: a wrong address, a missing folder, a file that is no
+    database or cannot be written, a server that does not answer.
     """
     address = resolve_address(uri)
     database = database_path(address)
     if database is not None:
-        with prepared_database(database):
-            if is_empty(database):
-                _create_tables(database, address)
+        with telling(f"{masked(address)} cannot be used", of="tracking.uri"), prepared_database(database):
+            if not holds_tables(database):
+                _create_tables(database)
             store = _opened(address)
-            with _usable(address):
-                follow_move(database)
+            follow_move(database)
             return store
     if address.startswith("http"):
         store = Store(address)
@@ -56,10 +45,7 @@ def open_store(uri: str | None = None) -> Store:
 def existing_store(uri: str | None = None) -> Store | None:
     """Open the store as `open_store` does, but only to read: None where there is no file yet, and none is created.
 
-    Raises
-    ------
-    TrackingError
-        As `open_store` does, but for a file that cannot be written.
+    Raises TrackingError as `open_store` does, but for a file that cannot be written.
     """
     address = resolve_address(uri)
     database = database_path(address)
@@ -72,7 +58,7 @@ def _opened(address: str) -> Store:
     """Open a database by its tables, or through the client, which creates them on a server and tells what is wrong."""
     from src.tracking.database import known_database
 
-    with _usable(address):
+    with telling(f"{masked(address)} cannot be used", of="tracking.uri"):
         known = known_database(address)
         if known is not None:
             return known
@@ -81,23 +67,18 @@ def _opened(address: str) -> Store:
         return known_database(address) or store
 
 
-def _create_tables(database: Path, address: str) -> None:
-    """Create MLflow's tables beside the database and move them there whole.
+def _create_tables(database: Path) -> None:
+    """Let MLflow create its tables elsewhere, and copy them into the database in one transaction.
 
     It takes MLflow seconds, and a process that is interrupted in between would leave a store that nobody can use.
     """
-    growing = database.with_name(f"{database.name}.new")
-    remove_database(growing)
-    store = Store(f"{address.partition('?')[0]}.new")
-    with _usable(address):
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder, database.name)
+        store = Store(sqlite_address(made))
         store.experiments()
-    store.client._tracking_client.store.engine.dispose()
-    replace_database(growing, database)
-
-
-def _usable(address: str) -> contextlib.AbstractContextManager[None]:
-    """Say of a database that cannot be used what is wrong with it."""
-    return as_sentence(f"tracking.uri: {masked(address)} cannot be used")
+        store.client._tracking_client.store.engine.dispose()
+        with closing(sqlite3.connect(made)) as source, closing(sqlite3.connect(database)) as target:
+            source.backup(target)
 
 
 def experiment_id(store: Store, name: str) -> str:
@@ -105,10 +86,7 @@ def experiment_id(store: Store, name: str) -> str:
 
     Beside an SQLite file artifacts go to ``mlartifacts/NAME``; a server has its own place.
 
-    Raises
-    ------
-    TrackingError
-        If an experiment of that name was deleted, or the name is refused.
+    Raises TrackingError if an experiment of that name was deleted, or the name is refused.
     """
     with telling("the experiment cannot be opened"):
         known = store.experiments()

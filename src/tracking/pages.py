@@ -21,9 +21,9 @@ from src.escaping import masked
 from src.folders import own_folder
 from src.language import say
 from src.tracking.errors import TrackingError
-from src.tracking.moved import ARTIFACTS
 from src.tracking.opening import open_store
 from src.tracking.processes import PROCESS_HOST, PROCESS_ID, is_dead, process_tags
+from src.tracking.sqlite_file import ARTIFACTS
 from src.tracking.store import Store
 
 HOST = "127.0.0.1"
@@ -43,10 +43,7 @@ def serve(uri: str | None, port: int | None, told: Callable[[str], None]) -> int
 
     Where they are open already, or the store is a server itself, there is nothing to do but to say so.
 
-    Raises
-    ------
-    TrackingError
-        If the store cannot be used, or something else answers on the port.
+    Raises TrackingError if the store cannot be used, or something else answers on the port.
     """
     store = open_store(uri)
     if store.address.startswith("http"):

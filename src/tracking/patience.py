@@ -4,7 +4,6 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from src.escaping import masked
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 PAUSE = 1.0  # seconds between two tries
+NOT_TWICE = ("add_runs", "register_model")  # methods of a store that are told that they were tried before
 
 # What MLflow's client, a proxy before the server, the driver of PostgreSQL and that of S3 say of a server that is not
 # there, or no longer, or not yet; 408, 429 and 5xx are what MLflow's client itself would ask again after.
@@ -44,12 +44,9 @@ class Patience:
 
     Parameters
     ----------
-    address
-        The server's.
-    seconds
-        How long it may be gone.
-    told
-        Takes the sentence that it is gone, and the one that it is back.
+    address : the server's.
+    seconds : how long it may be gone.
+    told : takes the sentence that it is gone, and the one that it is back.
     """
 
     def __init__(self, address: str, seconds: float, told: Callable[[str], None]) -> None:
@@ -66,10 +63,7 @@ class Patience:
     def trying(self, ask: Callable[[bool], Answer]) -> Answer:
         """Return what `ask` returns; it is told whether it may have been heard before, its answer being lost.
 
-        Raises
-        ------
-        GoneError
-            If the server does not come back in time.
+        Raises GoneError if the server does not come back in time.
         """
         again = False
         while True:
@@ -125,19 +119,13 @@ class _Patient:
         if not callable(found):
             return found
 
-        @wraps(found)
         def trying(*given: Any, **named: Any) -> Any:
-            return self.patience.trying(lambda _: found(*given, **named))
+            def ask(again: bool) -> Any:
+                return found(*given, **named, **({"again": True} if again and name in NOT_TWICE else {}))
+
+            return self.patience.trying(ask)
 
         return trying
-
-    def add_runs(self, runs: Any, again: bool = False) -> Any:
-        return self.patience.trying(lambda repeated: self._store.add_runs(runs, again or repeated))
-
-    def register_model(self, name: str, model_id: str, run_id: str, note: str | None) -> int:
-        return self.patience.trying(
-            lambda repeated: self._store.register_model(name, model_id, run_id, note, again=repeated)
-        )
 
 
 def patient(store: "Store", patience: Patience) -> "Store":

@@ -3,7 +3,6 @@
 import getpass
 import os
 import socket
-import time
 from collections.abc import Mapping
 
 import psutil
@@ -20,12 +19,13 @@ PROCESS_CLAIM = "process_claim"  # "true" where a claim says whether it still li
 SECONDS_APART = 1.0  # start times are read from a clock that may be set while the process lives
 
 
-def process_tags() -> dict[str, str]:
-    """Identify this process, so that another can tell later whether it still lives."""
+def process_tags(*, claimed: bool = False) -> dict[str, str]:
+    """Identify this process, so that another can tell later whether it still lives: by its claim, if it has one."""
     return {
         PROCESS_ID: str(os.getpid()),
         PROCESS_HOST: socket.gethostname(),
         PROCESS_STARTED: repr(psutil.Process().create_time()),
+        **({PROCESS_CLAIM: "true"} if claimed else {}),
     }
 
 
@@ -60,10 +60,7 @@ def repair_dead_sweeps(store: Store, *experiment_ids: str, held: str | None = No
 
     Returns the runs of these sweeps, as they were.
 
-    Raises
-    ------
-    TrackingError
-        If the store fails.
+    Raises TrackingError if the store fails.
     """
 
     def left(run: RunRow) -> bool:
@@ -73,5 +70,5 @@ def repair_dead_sweeps(store: Store, *experiment_ids: str, held: str | None = No
         running = store.find_runs(experiment_ids, status="RUNNING")
         dead = {run.run_id: run for run in running if run.parent_id is None and (is_dead(run.tags) or left(run))}
         for run in [*(run for run in running if run.parent_id in dead), *dead.values()]:
-            store.change_run(run.run_id, status="KILLED", now=int(time.time() * 1000))
+            store.change_run(run.run_id, status="KILLED")
         return tuple(dead.values())

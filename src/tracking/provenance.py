@@ -29,16 +29,8 @@ CHANGED = "changed_files.txt"
 CODE = ("src", "conf", "experiments", "hydra_plugins")  # folders whose files decide what is run
 GIT_SECONDS = 20
 LIBRARIES = (
-    "numpy",
-    "scipy",
-    "scikit-learn",
-    "pandas",
-    "joblib",
-    "hydra-core",
-    "omegaconf",
-    "pydantic",
-    "mlflow",
-    "dask",
+    *("numpy", "scipy", "scikit-learn", "pandas", "joblib"),
+    *("hydra-core", "omegaconf", "pydantic", "mlflow", "dask"),
 )
 
 _typed: ContextVar[Sequence[str] | None] = ContextVar("typed", default=None)
@@ -115,20 +107,16 @@ def _state() -> GitState:
     return git_state()
 
 
-def command_line() -> str:
-    """Return the command as it can be typed again in the repository's root; passwords are masked."""
-    return masked(shlex.join(["python", *_arguments()]))
-
-
 def tags() -> Mapping[str, str]:
     """Return the provenance of what this process computes, as tags of a run.
 
-    ``git_dirty`` is ``true``, ``false`` or, outside a checkout, ``unknown``: not known is not clean. ``versions`` are
-    of the libraries that are installed.
+    ``command`` can be typed again in the repository's root; passwords are masked. ``git_dirty`` is ``true``, ``false``
+    or, outside a checkout, ``unknown``: not known is not clean. ``versions`` are of the libraries that are installed.
     """
     arguments = _arguments()
+    command = masked(shlex.join(["python", *arguments]))
     program = arguments[arguments.index("-m") + 1] if "-m" in arguments[:-1] else Path(sys.argv[0]).name or "python"
-    return {"mlflow.source.name": program, "command": command_line(), **of_process()}
+    return {"mlflow.source.name": program, "command": command, **of_process()}
 
 
 @functools.cache

@@ -49,18 +49,12 @@ def save_model(
 
     Parameters
     ----------
-    folder
-        Where; it is made, or holds nothing yet.
-    pipeline
-        Fitted; takes rows of `features`, knows its classes by name.
-    features
-        The data set's features; the first rows become the input example.
-    class_names
-        In the order in which the answer's columns are to stand.
-    modules
-        What it is made of beside scikit-learn: packages are required, source files go with it.
-    run_id, model_id
-        The run that it belongs to, and its own id, where it has them.
+    folder : where; it is made, or holds nothing yet.
+    pipeline : fitted; takes rows of `features`, knows its classes by name.
+    features : the data set's features; the first rows become the input example.
+    class_names : in the order in which the answer's columns are to stand.
+    modules : what it is made of beside scikit-learn: packages are required, source files go with it.
+    run_id, model_id : the run that it belongs to, and its own id, where it has them.
     """
     (folder / PIPELINE).parent.mkdir(parents=True)
     write_pipeline(pipeline, folder / PIPELINE)

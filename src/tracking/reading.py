@@ -125,9 +125,8 @@ def predictions(store: Store, run: RunRow) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame
-        repeat, fold, row (int); target, predicted (text; predicted is empty where a network diverged); a float column
-        ``probability CLASS`` for each class, to the last bit.
+    DataFrame : repeat, fold, row (int); target, predicted (text; predicted is empty where a network diverged); a float
+        column ``probability CLASS`` for each class, to the last bit.
     """
     return _numbers(store, run, artifacts.PREDICTIONS, ["repeat", "fold", "row"], labels=["target", "predicted"])
 
@@ -185,8 +184,8 @@ class StoredRecord:
 
         Returns
         -------
-        DataFrame or None
-            class (text), precision, recall, f1 (NaN if a network diverged), support (rows); None for an old record.
+        DataFrame or None : class (text), precision, recall, f1 (NaN if a network diverged), support (rows); None for an
+            old record.
         """
         run = get_run(self.store, run_id)
         # A record without a Brier score is older than class_scores.csv.

@@ -2,41 +2,25 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import Any
 
 from src.comparison.held_out import HeldOut
 from src.comparison.jobs import RecordedJob
-from src.config import JobConfig, flatten
-from src.config.schema import ComparisonConfig, TrackingConfig
+from src.config import JobConfig
+from src.config.schema import TrackingConfig
 from src.language import say_number
-from src.tracking import artifacts, provenance
+from src.tracking import provenance, runs
 from src.tracking.access import check_writing
 from src.tracking.address import resolve_address
 from src.tracking.claims import claimed
+from src.tracking.errors import telling
 from src.tracking.opening import experiment_id, open_store
 from src.tracking.patience import Patience, patient
 from src.tracking.processes import repair_dead_sweeps
 from src.tracking.reading import finished_runs, sweeps_of_digest, unfinished_sweep
-from src.tracking.records import SEARCH, NewRun
-from src.tracking.runs import NoSweep, Sweep, list_jobs, log_jobs, no_sweep, reopen_sweep, start_sweep, written_job
+from src.tracking.records import NewRun
+from src.tracking.runs import AskedSweep, NoSweep, Sweep
 from src.tracking.sending import TOGETHER, Sender
-from src.tracking.sweeps import OPTIONS, read_held_out, read_job
-
-
-@dataclass(frozen=True)
-class AskedSweep:
-    """A sweep as a command asks for it.
-
-    `digest` identifies it when it is typed again; `jobs` are each job's digest, name and overrides, plain data;
-    `options` is what is asked of them together; `searched` says that a search proposes them.
-    """
-
-    digest: str
-    name: str
-    jobs: Sequence[Mapping[str, Any]]
-    options: ComparisonConfig
-    searched: bool
+from src.tracking.sweeps import read_held_out, read_job
 
 
 class Recorder:
@@ -44,28 +28,20 @@ class Recorder:
 
     Parameters
     ----------
-    tracking
-        The section of the command's settings, which says where the store is.
-    told
-        Takes a sentence for who waits.
+    tracking : the section of the command's settings, which says where the store is.
+    told : takes a sentence for who waits.
 
     Attributes
     ----------
-    store
-        The store; it waits for a server that is gone.
-    place
-        The open sweep, or where a job is recorded that belongs to none; None before either is there.
-    complete
-        The very sweep is recorded and finished: nothing is written.
-    borrowed
-        The runs of reused jobs that belong to other sweeps.
-    held_out
-        What the models of a complete sweep scored on the files `data.test`.
+    store : the store; it waits for a server that is gone.
+    place : the open sweep, or where a job is recorded that belongs to none; None before either is there.
+    complete : the very sweep is recorded and finished: nothing is written.
+    borrowed : the runs of reused jobs that belong to other sweeps.
+    held_out : what the models of a complete sweep scored on the files `data.test`.
+    experiment_id : the experiment it records in.
+    at_once : how many jobs `write` had best be given together.
 
-    Raises
-    ------
-    TrackingError
-        As every method: if the store cannot be used.
+    Raises TrackingError as every method: if the store cannot be used.
     """
 
     def __init__(self, tracking: TrackingConfig, told: Callable[[str], None]) -> None:
@@ -74,28 +50,27 @@ class Recorder:
         self.complete = False
         self.borrowed: set[str] = set()
         self.held_out: tuple[HeldOut, ...] = ()
-        self._experiment = tracking.experiment
         self._told = told
         self._open = ExitStack()
         self._patience: Patience | None = None  # with a server
-        self._may_write = False
         self._sender: Sender | None = None
         self._check: Callable[[], None] | None = None  # that the sweep is held, which another may have taken over
         if self.store.database is None:
             self._patience = Patience(self.store.address, 60 * tracking.patience, told)
             self.store = patient(self._server, self._patience)
+        self.experiment_id = experiment_id(self.store, tracking.experiment)
+        check_writing(self._server, self.experiment_id, told)  # a server that is gone now is not waited for
+        with telling("the experiment cannot be read"):
+            self.at_once = self.store.runs_at_once(self.experiment_id) if self._patience is None else TOGETHER
 
     def hold(self, digest: str) -> None:
         """Hold the sweep of this digest, so that no other command runs it too; wait for the end of one that does."""
-        identity = experiment_id(self.store, self._experiment)
-        self._check_writing(identity)
-        self._check = self._open.enter_context(claimed(self.store, identity, digest, self._told))
+        self._check = self._open.enter_context(claimed(self.store, self.experiment_id, digest, self._told))
 
     def begin_alone(self, digest: str) -> None:
         """Prepare the record of a job that belongs to no sweep."""
-        self.place = no_sweep(self.store, self._experiment, provenance.tags())
-        self._check_writing(self.place.experiment_id)
-        self._begin_sending(self.place.experiment_id, digest)
+        self.place = NoSweep(self.experiment_id, provenance.tags())
+        self._begin_sending(digest)
 
     def begin(self, asked: AskedSweep, configs: Mapping[str, JobConfig], *, reuse: bool) -> dict[str, RecordedJob]:
         """See to it that there is an open parent run that lists all jobs, unless the whole sweep is there already.
@@ -104,25 +79,20 @@ class Recorder:
 
         Parameters
         ----------
-        asked
-            The sweep; a search's has all jobs that were proposed so far.
-        configs
-            The jobs to come, by digest.
-        reuse
-            Whether what is recorded counts.
+        asked : the sweep; a search's has all jobs that were proposed so far.
+        configs : the jobs to come, by digest.
+        reuse : whether what is recorded counts.
 
         Returns
         -------
-        dict
-            Those of the jobs to come that are recorded as finished, by digest.
+        dict : those of the jobs to come that are recorded as finished, by digest.
         """
-        identity = experiment_id(self.store, self._experiment)
+        identity = self.experiment_id
         if self.place is None:
             repair_dead_sweeps(self.store, identity, held=asked.digest if self._is_claimed else None)
-            self._begin_sending(identity, asked.digest)
+            self._begin_sending(asked.digest)
             earlier = unfinished_sweep(self.store, identity, asked.digest) if reuse else None
             if earlier is not None:
-                self._check_writing(identity)
                 self._reopen(earlier.run_id)
         # Only now: another process may have ended the sweep that has just been opened again.
         finished = finished_runs(self.store, identity, set(configs)) if reuse else {}
@@ -134,49 +104,32 @@ class Recorder:
         if all_finished and self.complete:
             self.held_out = read_held_out(self.store, self.sweep.run)
         else:
-            self._open_sweep(asked, identity)
+            self._open_sweep(asked)
         self.borrowed |= {run.run_id for run in finished.values() if run.parent_id != self.sweep.run_id}
         return {digest: read_job(self.store, run, configs[digest]) for digest, run in finished.items()}
 
-    def _open_sweep(self, asked: AskedSweep, experiment_id: str) -> None:
+    def _open_sweep(self, asked: AskedSweep) -> None:
         if self.complete:  # a search that goes further than the recorded one
             self._reopen(self.sweep.run_id)
             self.complete = False
         if isinstance(self.place, Sweep):
-            list_jobs(self.store, self.place, asked.jobs)
-            return
-        self._check_writing(experiment_id)
-        options = asked.options.model_dump(mode="json")
-        self.place = start_sweep(
-            self.store,
-            experiment=self._experiment,
-            name=asked.name,
-            digest=asked.digest,
-            jobs=asked.jobs,
-            tags={**provenance.tags(), **({SEARCH: "true"} if asked.searched else {})},
-            params=flatten({"comparison": options}),
-            files={OPTIONS: artifacts.yaml_bytes(options)},
-            claimed=self._is_claimed,
-        )
+            runs.list_jobs(self.store, self.place, asked.jobs)
+        else:
+            tags = provenance.tags()
+            self.place = runs.start_sweep(self.store, self.experiment_id, asked, tags, claimed=self._is_claimed)
 
     def _reopen(self, run_id: str) -> None:
-        self.place = reopen_sweep(self.store, run_id, provenance.tags(), claimed=self._is_claimed)
+        self.place = runs.reopen_sweep(self.store, run_id, provenance.tags(), claimed=self._is_claimed)
 
     @property
     def _is_claimed(self) -> bool:
         return self._patience is not None and self._check is not None
 
-    def _check_writing(self, experiment_id: str) -> None:
-        """Ask a server, once, whether runs and artifacts can be added; one that is gone now is not waited for."""
-        if self._patience is not None and not self._may_write:
-            check_writing(self._server, experiment_id, self._told)
-            self._may_write = True
-
-    def _begin_sending(self, experiment_id: str, digest: str) -> None:
+    def _begin_sending(self, digest: str) -> None:
         """To a server jobs are sent while others are trained: first those that an earlier command could not send."""
         if self._patience is None:
             return
-        self._sender = Sender(self._server, self._patience, experiment_id, digest, self._check)
+        self._sender = Sender(self._server, self._patience, self.experiment_id, digest, self._check)
         self._open.callback(self._sender.close)
         if waiting := self._sender.count:
             self._sender.sent()
@@ -195,20 +148,9 @@ class Recorder:
         return self.place
 
     @property
-    def experiment_id(self) -> str:
-        """The experiment it records in."""
-        assert self.place is not None
-        return self.place.experiment_id
-
-    @property
     def uri(self) -> str | None:
         """The store's address, password and all; None where it is the one that a command means which is not told."""
         return None if self.store.address == resolve_address(None) else self.store.address
-
-    @property
-    def at_once(self) -> int:
-        """How many jobs `write` had best be given together."""
-        return TOGETHER if self._sender is not None else self.store.runs_at_once(self.experiment_id)
 
     @property
     def waiting(self) -> int:
@@ -220,10 +162,10 @@ class Recorder:
 
         Those for a server are sent from here on, outlive this process, and get their ids by `written`.
         """
-        jobs, runs = [job for job, _ in ended], [run for _, run in ended]
+        jobs, new = [job for job, _ in ended], [run for _, run in ended]
         if self._sender is None:
-            return log_jobs(self.store, jobs, runs)
-        self._sender.send(runs)
+            return runs.log_jobs(self.store, jobs, new)
+        self._sender.send(new)
         return jobs
 
     def written(self, jobs: Mapping[str, RecordedJob], *, patiently: bool = True) -> dict[str, RecordedJob]:
@@ -236,7 +178,7 @@ class Recorder:
         if not patiently:
             self._patience.end()
         sent = self._sender.sent()
-        return {digest: written_job(jobs[digest], run) for digest, run in sent.items() if digest in jobs}
+        return {digest: runs.written_job(jobs[digest], run) for digest, run in sent.items() if digest in jobs}
 
     def check_held(self) -> None:
         """Raise TrackingError if another command has taken the sweep over."""

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -48,6 +49,7 @@ ANSWER = "answer"  # a sweep's answer in a sentence or two
 BEST_RUN = "best_run"  # on a sweep: the run of the best setting's first seed
 SEARCH = "search"  # "true" on a sweep whose jobs a search proposed
 MOST_IDENTIFIERS = 5  # columns that a data set's profile names
+MODEL_NAME = "model"
 MODEL_TYPE = "classifier"  # as MLflow's page shows it
 DATASET_CONTEXT = "training"  # what the data was used for, as MLflow's page shows it
 
@@ -105,6 +107,11 @@ class DatasetRow:
     source: str
     schema: str
     profile: str
+
+
+def now() -> int:
+    """The time of day in milliseconds since 1970."""
+    return int(time.time() * 1000)
 
 
 def cut(text: str, length: int) -> str:
@@ -165,9 +172,8 @@ def metric_points(metrics: Mapping[str, float], result: JobResult, curve_points:
 
     Returns
     -------
-    list
-        Summaries over folds at step 0 (``test/...``, ``train/...``, ``std/...``, ``time/...``), ``fold/...`` with the
-        fold as the step, ``curve/train_loss`` and ``curve/test_loss`` with the epoch as the step (at most
+    list : summaries over folds at step 0 (``test/...``, ``train/...``, ``std/...``, ``time/...``), ``fold/...`` with
+        the fold as the step, ``curve/train_loss`` and ``curve/test_loss`` with the epoch as the step (at most
         `curve_points` of them). Each (name, step) once. NaN is kept; MLflow stores an infinity as the largest float.
     """
     points = [(name, value, 0) for name, value in metrics.items()]

@@ -4,48 +4,41 @@ Every function raises TrackingError if the store fails, or holds no such run.
 """
 
 import contextlib
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from src.comparison.jobs import RecordedJob
 from src.comparison.record import RecordedDataset
+from src.config import flatten
 from src.config.identity import modules_of
+from src.config.schema import ComparisonConfig
 from src.escaping import json_text, masked
 from src.evaluation.results import Failure, JobResult
-from src.tracking import provenance
-from src.tracking.address import lock_of
-from src.tracking.artifacts import JOBS, TRACEBACK, job_files, local_folder
+from src.tracking import artifacts, provenance, records
 from src.tracking.errors import telling
-from src.tracking.opening import experiment_id
-from src.tracking.processes import PROCESS_CLAIM, is_dead, process_tags
+from src.tracking.processes import is_dead, process_tags
 from src.tracking.reading import get_run
-from src.tracking.records import (
-    CODE_VERSION,
-    DATA_DIGEST,
-    ERROR,
-    FOLDS_DIGEST,
-    HELD_OUT,
-    JOB_DIGEST,
-    MODULES,
-    NOTE,
-    PARENT,
-    SWEEP_DIGEST,
-    NewRun,
-    RunRow,
-    Status,
-    dataset_row,
-    failure_tags,
-    job_params,
-    metric_points,
-    param_values,
-    tag_values,
-    warning_tags,
-)
+from src.tracking.records import NewRun, RunRow, Status
+from src.tracking.sqlite_file import lock_of
 from src.tracking.store import Store
 
 COUNT = "jobs"  # the tag that says how many there are
+
+
+@dataclass(frozen=True)
+class AskedSweep:
+    """A sweep as a command asks for it.
+
+    `digest` identifies it when it is typed again; `jobs` are each job's digest, name and overrides, plain data;
+    `options` is what is asked of them together; `searched` says that a search proposes them.
+    """
+
+    digest: str
+    name: str
+    jobs: Sequence[Mapping[str, Any]]
+    options: ComparisonConfig = field(default_factory=ComparisonConfig)
+    searched: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,58 +68,32 @@ class NoSweep:
     files: Mapping[str, bytes] = field(default_factory=provenance.files)
 
 
-def no_sweep(store: Store, experiment: str, tags: Mapping[str, str]) -> NoSweep:
-    """Prepare the record of a job that belongs to no sweep; `tags` are its provenance."""
-    return NoSweep(experiment_id(store, experiment), tags)
-
-
 def start_sweep(
-    store: Store,
-    *,
-    experiment: str,
-    name: str,
-    digest: str,
-    jobs: Sequence[Mapping[str, Any]],
-    tags: Mapping[str, str],
-    params: Mapping[str, Any] | None = None,
-    files: Mapping[str, bytes] | None = None,
-    claimed: bool = False,
+    store: Store, experiment_id: str, asked: AskedSweep, tags: Mapping[str, str], *, claimed: bool = False
 ) -> Sweep:
     """Open a sweep's parent run, with the frozen list of its jobs, before anything is trained.
 
     Parameters
     ----------
-    experiment, name
-        The MLflow experiment's name, created if there is none, and the run's.
-    digest
-        Identifies the same sweep when it is typed again.
-    jobs
-        Each job's digest, name and overrides, as plain data; becomes jobs.json.
-    tags
-        Provenance (`src.tracking.provenance`); every job's run gets them too.
-    params
-        What holds for the whole sweep, with dotted keys.
-    files
-        More artifacts by path.
-    claimed
-        This process has claimed it (`src.tracking.claims`).
+    asked : the sweep; its jobs become jobs.json, its options comparison.yaml and params.
+    tags : provenance (`src.tracking.provenance`); every job's run gets them too.
+    claimed : this process holds a claim on the sweep (`src.tracking.claims`).
     """
-    shared = {**tags, SWEEP_DIGEST: digest}
+    searched = {records.SEARCH: "true"} if asked.searched else {}
+    shared = {**tags, **searched, records.SWEEP_DIGEST: asked.digest}
+    options = asked.options.model_dump(mode="json")
     run = RunRow(
-        experiment_id=experiment_id(store, experiment),
-        name=name,
+        experiment_id=experiment_id,
+        name=asked.name,
         status="RUNNING",
-        started=int(time.time() * 1000),
-        tags=tag_values({**shared, **_process(claimed), COUNT: str(len(jobs))}),
-        params=param_values(params or {}),
+        started=records.now(),
+        tags=records.tag_values({**shared, COUNT: str(len(asked.jobs)), **process_tags(claimed=claimed)}),
+        params=records.param_values(flatten({"comparison": options})),
     )
+    files = {**_listing(asked.jobs), artifacts.OPTIONS: artifacts.yaml_bytes(options), **provenance.files()}
     with telling("the sweep cannot be opened"):
-        (run,) = store.add_runs([NewRun(run, files={**_listing(jobs), **provenance.files(), **(files or {})})])
+        (run,) = store.add_runs([NewRun(run, files=files)])
     return Sweep(run, shared)
-
-
-def _process(claimed: bool) -> dict[str, str]:
-    return {**process_tags(), **({PROCESS_CLAIM: "true"} if claimed else {})}
 
 
 def list_jobs(store: Store, sweep: Sweep, jobs: Sequence[Mapping[str, Any]]) -> None:
@@ -137,7 +104,7 @@ def list_jobs(store: Store, sweep: Sweep, jobs: Sequence[Mapping[str, Any]]) -> 
 
 
 def _listing(jobs: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
-    return {JOBS: masked(json_text(list(jobs))).encode()}
+    return {artifacts.JOBS: masked(json_text(list(jobs))).encode()}
 
 
 def reopen_sweep(store: Store, run_id: str, tags: Mapping[str, str], *, claimed: bool = False) -> Sweep | None:
@@ -151,12 +118,12 @@ def reopen_sweep(store: Store, run_id: str, tags: Mapping[str, str], *, claimed:
         run = get_run(store, run_id)
         if run.status == "RUNNING" and not is_dead(run.tags):
             return None
-        ended_by = [key for key in ("error_type", ERROR) if key in run.tags]
-        folder = local_folder(run.artifact_uri)
+        ended_by = [key for key in ("error_type", records.ERROR) if key in run.tags]
+        folder = artifacts.local_folder(run.artifact_uri)
         if ended_by and folder is not None:
-            (folder / TRACEBACK).unlink(missing_ok=True)
-        store.change_run(run_id, tags=_process(claimed), without=ended_by, status="RUNNING")
-    return Sweep(run, {SWEEP_DIGEST: run.tags[SWEEP_DIGEST], **tags})
+            (folder / artifacts.TRACEBACK).unlink(missing_ok=True)
+        store.change_run(run_id, tags=process_tags(claimed=claimed), without=ended_by, status="RUNNING")
+    return Sweep(run, {records.SWEEP_DIGEST: run.tags[records.SWEEP_DIGEST], **tags})
 
 
 def job_run(
@@ -186,21 +153,21 @@ def job_run(
     tags = {
         **place.tags,
         **(tags or {}),
-        **({PARENT: place.run_id} if isinstance(place, Sweep) else {}),
-        JOB_DIGEST: job.digest,
-        DATA_DIGEST: job.data_digest,
-        FOLDS_DIGEST: job.folds_digest,
-        CODE_VERSION: job.code_version,
+        **({records.PARENT: place.run_id} if isinstance(place, Sweep) else {}),
+        records.JOB_DIGEST: job.digest,
+        records.DATA_DIGEST: job.data_digest,
+        records.FOLDS_DIGEST: job.folds_digest,
+        records.CODE_VERSION: job.code_version,
         "seed": str(job.config.seed),
     }
     if modules := modules_of(job.config):
-        tags[MODULES] = ", ".join(module.code for module in modules)
+        tags[records.MODULES] = ", ".join(module.code for module in modules)
     points = []
     if isinstance(outcome, Failure):
-        tags |= failure_tags(outcome)
+        tags |= records.failure_tags(outcome)
     else:
-        tags |= warning_tags(job.warnings)
-        points = metric_points(job.metrics, outcome, job.config.tracking.curve_points)
+        tags |= records.warning_tags(job.warnings)
+        points = records.metric_points(job.metrics, outcome, job.config.tracking.curve_points)
         if epochs := [fold.diverged_epoch for fold in outcome.folds if fold.diverged_epoch is not None]:
             tags |= {"diverged": "true", "diverged_epoch": str(min(epochs))}
     run = RunRow(
@@ -209,22 +176,19 @@ def job_run(
         status=job.status,
         started=int(started * 1000),
         ended=int(ended * 1000),
-        tags=tag_values(tags),
-        params=job_params(job.config),
+        tags=records.tag_values(tags),
+        params=records.job_params(job.config),
     )
-    files = job_files(job.config, overrides, outcome, job.folds, class_names)
+    files = artifacts.job_files(job.config, overrides, outcome, job.folds, class_names)
     if isinstance(place, NoSweep):
         files |= place.files
-    return NewRun(run, points, dataset_row(dataset, job.data_digest), files)
+    return NewRun(run, points, records.dataset_row(dataset, job.data_digest), files)
 
 
 def log_jobs(store: Store, jobs: Sequence[RecordedJob], runs: Sequence[NewRun]) -> list[RecordedJob]:
     """Write the runs of ended jobs; return each job with its run's id.
 
-    Raises
-    ------
-    TrackingError
-        If the store fails; no run that claims to be finished then lacks anything.
+    Raises TrackingError if the store fails; no run that claims to be finished then lacks anything.
     """
     with telling(f"the run {jobs[0].name!r} cannot be written"):
         written = store.add_runs(runs)
@@ -233,7 +197,7 @@ def log_jobs(store: Store, jobs: Sequence[RecordedJob], runs: Sequence[NewRun]) 
 
 def written_job(job: RecordedJob, run: RunRow) -> RecordedJob:
     """Return a job with what its run, which is written, knows better."""
-    return replace(job, run_id=run.run_id, error=run.tags.get(ERROR))
+    return replace(job, run_id=run.run_id, error=run.tags.get(records.ERROR))
 
 
 def finish_sweep(
@@ -251,25 +215,22 @@ def finish_sweep(
 
     Parameters
     ----------
-    status
-        FINISHED if all its jobs are, FAILED if one failed, KILLED if it was interrupted.
-    metrics
-        The headline metrics of its best job.
-    files
-        Leaderboard, figures, report, by path.
-    tags
-        More tags, such as the best job's run id.
-    note
-        The run's description (Markdown), where the answer stands.
-    failure
-        What ended the sweep itself, beyond its jobs.
+    status : FINISHED if all its jobs are, FAILED if one failed, KILLED if it was interrupted.
+    metrics : the headline metrics of its best job.
+    files : leaderboard, figures, report, by path.
+    tags : more tags, such as the best job's run id.
+    note : the run's description (Markdown), where the answer stands.
+    failure : what ended the sweep itself, beyond its jobs.
     """
-    all_tags = {**(tags or {}), **({NOTE: note} if note else {}), **(failure_tags(failure) if failure else {})}
-    trace = {TRACEBACK: masked(failure.traceback).encode()} if failure else {}
-    now = int(time.time() * 1000)
+    all_tags = {
+        **(tags or {}),
+        **({records.NOTE: note} if note else {}),
+        **(records.failure_tags(failure) if failure else {}),
+    }
+    trace = {artifacts.TRACEBACK: masked(failure.traceback).encode()} if failure else {}
     with telling(f"the sweep {sweep.run.name!r} cannot be ended"):
         store.put(sweep.run, {**(files or {}), **trace})
-        store.change_run(sweep.run_id, tags=tag_values(all_tags), metrics=metrics, status=status, now=now)
+        store.change_run(sweep.run_id, tags=records.tag_values(all_tags), metrics=metrics, status=status)
 
 
 def add_files(store: Store, run_id: str, files: Mapping[str, bytes]) -> None:
@@ -289,11 +250,11 @@ def add_metrics(store: Store, run_id: str, metrics: Mapping[str, float]) -> None
     with telling(f"metrics cannot be added to run {run_id}"):
         there = get_run(store, run_id).metrics
         lacking = {name: value for name, value in metrics.items() if name not in there}
-        store.change_run(run_id, metrics=lacking, now=int(time.time() * 1000))
+        store.change_run(run_id, metrics=lacking)
 
 
 def set_held_out(store: Store, run_id: str, digest: str, scores: Mapping[str, float]) -> None:
     """Write scores on a file that was held out as ``held_out/METRIC``, and its digest; those on another give way."""
     with telling(f"metrics cannot be added to run {run_id}"):
         metrics = {f"held_out/{name}": value for name, value in scores.items()}
-        store.change_run(run_id, tags={HELD_OUT: digest}, metrics=metrics, now=int(time.time() * 1000))
+        store.change_run(run_id, tags={records.HELD_OUT: digest}, metrics=metrics)

@@ -60,17 +60,11 @@ class Sender:
 
     Parameters
     ----------
-    store, patience
-        The server, and how long it may be gone.
-    experiment_id, digest
-        Identify the sweep; what earlier commands of it could not send is sent first.
-    check
-        None, or raises TrackingError where this command may no longer write, as another has taken the sweep over.
+    store, patience : the server, and how long it may be gone.
+    experiment_id, digest : identify the sweep; what earlier commands of it could not send is sent first.
+    check : None, or raises TrackingError where this command may no longer write, as another has taken the sweep over.
 
-    Raises
-    ------
-    TrackingError
-        If nothing can be kept on disk.
+    Raises TrackingError if nothing can be kept on disk.
     """
 
     def __init__(
@@ -119,10 +113,7 @@ class Sender:
     def send(self, runs: Sequence[NewRun]) -> None:
         """Take in runs to be written; when this returns they outlive this process.
 
-        Raises
-        ------
-        TrackingError
-            If the disk cannot hold them, or an earlier run could not be written.
+        Raises TrackingError if the disk cannot hold them, or an earlier run could not be written.
         """
         for run in runs:
             if self._error is not None:
@@ -137,10 +128,7 @@ class Sender:
     def sent(self) -> dict[str, RunRow]:
         """Wait until all runs are written; return those that were since the last call, by their jobs' digests.
 
-        Raises
-        ------
-        TrackingError
-            If one cannot be written; it and those after it stay on disk.
+        Raises TrackingError if one cannot be written; it and those after it stay on disk.
         """
         with self._changed:
             while self._waiting and self._error is None:

@@ -15,21 +15,11 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src.tracking import artifacts
+from src.tracking import artifacts, records
 from src.tracking.address import database_path
 from src.tracking.errors import TrackingError, first_line
 from src.tracking.patience import is_gone
-from src.tracking.records import (
-    DATASET_CONTEXT,
-    JOB_DIGEST,
-    MODEL_TYPE,
-    PARENT,
-    SWEEP_DIGEST,
-    DatasetRow,
-    NewRun,
-    RunRow,
-    Status,
-)
+from src.tracking.records import DatasetRow, NewRun, RunRow, Status
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -46,10 +36,8 @@ class Store:
 
     Attributes
     ----------
-    address
-        Its absolute address.
-    database
-        The SQLite file, None for a server.
+    address : its absolute address.
+    database : the SQLite file, None for a server.
     """
 
     def __init__(self, address: str) -> None:
@@ -130,17 +118,16 @@ class Store:
         if there is not None and there.status == run.status != "RUNNING":
             return there
         if there is None:
-            made = self.client.create_run(run.experiment_id, start_time=run.started, tags=run.tags, run_name=run.name)
-            run = replace(run, run_id=made.info.run_id, artifact_uri=made.info.artifact_uri)
-        else:
-            run = replace(run, run_id=there.run_id, artifact_uri=there.artifact_uri)
+            there = _row(self.client.create_run(run.experiment_id, run.started, run.tags, run.name))
+        run = replace(run, run_id=there.run_id, artifact_uri=there.artifact_uri)
         time = run.started if run.ended is None else run.ended
         metrics = [Metric(name, value, time, step) for name, value, step in new.points]
         if metrics or run.params:
             params = [Param(key, value) for key, value in run.params.items()]
             self.client.log_batch(run.run_id, metrics=metrics, params=params)
         if new.dataset is not None:
-            used = [DatasetInput(Dataset(**vars(new.dataset)), [InputTag("mlflow.data.context", DATASET_CONTEXT)])]
+            context = [InputTag("mlflow.data.context", records.DATASET_CONTEXT)]
+            used = [DatasetInput(Dataset(**vars(new.dataset)), context)]
             try:
                 self.client.log_inputs(run.run_id, used)
             except MlflowException as error:
@@ -158,7 +145,7 @@ class Store:
 
         A job of a sweep that has finished there counts as this one, even if another command has trained it.
         """
-        known = {key: run.tags.get(key) for key in (SWEEP_DIGEST, JOB_DIGEST, PARENT)}
+        known = {key: run.tags.get(key) for key in (records.SWEEP_DIGEST, records.JOB_DIGEST, records.PARENT)}
         found = self.find_runs([run.experiment_id], known)
         done = (each for each in found if run.parent_id and each.status == run.status == "FINISHED")
         tried = (each for each in found if each.started == run.started and each.name == run.name)
@@ -172,22 +159,21 @@ class Store:
         without: Sequence[str] = (),
         metrics: Mapping[str, float] | None = None,
         status: Status | None = None,
-        now: int = 0,
     ) -> None:
-        """Set tags, remove others that it has, add metrics (at step 0, the time is `now`), and last set its status."""
+        """Set tags, remove others that it has, add metrics (now, at step 0), and last set its status."""
         from mlflow.entities import Metric, RunTag
 
         for key in without:
             with _unless("RESOURCE_DOES_NOT_EXIST"):
                 self.client.delete_tag(run_id, key)
-        points = [Metric(name, value, now, 0) for name, value in (metrics or {}).items()]
+        points = [Metric(name, value, records.now(), 0) for name, value in (metrics or {}).items()]
         if points or tags:
             texts = [RunTag(key, value) for key, value in (tags or {}).items()]
             self.client.log_batch(run_id, metrics=points, tags=texts)
         if status == "RUNNING":
             self.client.update_run(run_id, status=status)
         elif status is not None:
-            self.client.set_terminated(run_id, status, now)
+            self.client.set_terminated(run_id, status, records.now())
 
     def find_runs(
         self, experiment_ids: Sequence[str], tags: Mapping[str, str | None] | None = None, status: Status | None = None
@@ -221,8 +207,9 @@ class Store:
 
     def finished_runs(self, experiment_id: str, digests: Collection[str]) -> dict[str, RunRow]:
         """Return the runs of those jobs that are finished, by job digest; the newest where there are several."""
-        runs = self.find_runs([experiment_id], status="FINISHED")
-        return {run.tags[JOB_DIGEST]: run for run in reversed(runs) if run.tags.get(JOB_DIGEST) in digests}
+        runs = reversed(self.find_runs([experiment_id], status="FINISHED"))
+        newest = {run.tags.get(records.JOB_DIGEST): run for run in runs}
+        return {digest: newest[digest] for digest in digests if digest in newest}
 
     def dataset(self, run_id: str) -> DatasetRow | None:
         """Return the data that a run was on, None if it says nothing of it."""
@@ -240,17 +227,20 @@ class Store:
         model_id = str(outputs.model_outputs[0].model_id)
         return model_id, str(self.client.get_logged_model(model_id).artifact_location)
 
-    def add_model(self, run: RunRow, name: str, write: Callable[[str, Path], None]) -> str:
+    def add_model(self, run: RunRow, write: Callable[[str, Path], None]) -> str:
         """Keep a classifier as a model of a run; return its id. `write` is given the id and the folder to make."""
         from mlflow.entities import LoggedModelOutput
 
         if kept := self.logged_model(run.run_id):  # by an earlier try, whose answer was lost
             return kept[0]
-        model = self.client.create_logged_model(run.experiment_id, name, run.run_id, model_type=MODEL_TYPE)
+        model = self.client.create_logged_model(
+            run.experiment_id, records.MODEL_NAME, run.run_id, model_type=records.MODEL_TYPE
+        )
         try:
             with tempfile.TemporaryDirectory() as temporary:
-                write(model.model_id, Path(temporary) / name)
-                self.client.log_model_artifacts(model.model_id, str(Path(temporary) / name))
+                folder = Path(temporary, records.MODEL_NAME)
+                write(model.model_id, folder)
+                self.client.log_model_artifacts(model.model_id, str(folder))
         except BaseException:
             self.client.finalize_logged_model(model.model_id, "FAILED")
             raise
@@ -295,9 +285,7 @@ class Store:
         if folder is not None:
             artifacts.write_files(folder, files)
         elif files:
-            from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-            place = get_artifact_repository(run.artifact_uri, tracking_uri=self.address)
+            place = repository(run.artifact_uri, self.address)
             with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(FILES_AT_ONCE) as threads:
                 artifacts.write_files(Path(temporary), files)
                 local = [str(Path(temporary, path)) for path in files]
@@ -308,14 +296,11 @@ class Store:
         folder = artifacts.local_folder(place)
         if folder is not None:
             return (folder / path).read_bytes()
-        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
         with tempfile.TemporaryDirectory() as temporary:
             file = Path(temporary, "file")
             # What every kind of repository has to offer, in one request. `download_artifacts` would ask three things
             # first: where the run keeps its files, which models it has, and whether the path is a folder.
-            repository: Any = get_artifact_repository(place, tracking_uri=self.address)
-            repository._download_file(path, str(file))
+            repository(place, self.address)._download_file(path, str(file))
             return file.read_bytes()
 
     def reads_at_once(self) -> int:
@@ -328,6 +313,13 @@ class Store:
         if place is not None:
             return (place / path).is_file()
         return any(file.path == path for file in self.client.list_artifacts(run.run_id, path.rpartition("/")[0]))
+
+
+def repository(place: str, address: str) -> Any:
+    """Return MLflow's way to artifacts that are not in a folder; `address` is the store's."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    return get_artifact_repository(place, tracking_uri=address)
 
 
 @contextlib.contextmanager

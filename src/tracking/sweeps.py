@@ -26,7 +26,6 @@ from src.tracking.records import RunRow
 from src.tracking.store import Store
 from src.words import near, runnable
 
-OPTIONS = "comparison.yaml"  # a sweep's artifact: what it was asked
 # Metrics of a fold or an epoch, which the job's tables hold, and of the model fitted on all rows, which comes later.
 _NOT_OF_JOB = ("fold/", "curve/", "fitted/", "held_out/")
 
@@ -37,18 +36,22 @@ def find_sweeps(store: Store, experiments: Sequence[str] = (), run_ids: Sequence
     Where a single run is newer than an experiment's sweeps, its single runs on the same folds as that one are meant.
     A sweep whose process has died is set right first, so that the statuses are true.
 
-    Raises
-    ------
-    TrackingError
-        If an experiment holds nothing to compare, a run is one job of a sweep or has no result, or a sweep is still
-        running.
+    Raises TrackingError if an experiment holds nothing to compare, a run is one job of a sweep or has no result, or a
+    sweep is still running.
     """
     repair_dead_sweeps(store, *reading.experiment_ids(store).values())
     found = [_parent(store, run_id) for run_id in run_ids]
     for name in experiments:
         found += _latest(store, name)
     if not found:
-        found = reading.sweeps(store)[:1] or _newest_single(store)
+        runs = _comparable_runs(store)
+        if not runs:
+            typed = runnable("python -m src.run experiments=homework5")
+            raise TrackingError(f"the store holds no finished run to compare; run a sweep: {typed}.")
+        found = list(filter(_is_sweep, runs))[:1]
+        if not found:
+            ids = reading.experiment_ids(store)
+            found = _latest(store, next(name for name in ids if ids[name] == runs[0].experiment_id))
     for sweep in found:
         if sweep.status == "RUNNING":
             running = f"the sweep {sweep.name} ({sweep.run_id}) is still running"
@@ -61,7 +64,7 @@ def read_sweep(store: Store, sweep: RunRow) -> RecordedSweep:
 
     Where a job was run several times, because the sweep was taken up again, its finished run counts.
     """
-    single = records.SWEEP_DIGEST not in sweep.tags
+    single = not _is_sweep(sweep)
     listed = [] if single else [str(job["digest"]) for job in reading.recorded_jobs(store, sweep)]
     own: dict[str, RunRow] = {}
     # Any other status is that of a run whose writing was cut off, so that it may lack all its files.
@@ -112,8 +115,10 @@ def read_held_out(store: Store, run: RunRow) -> tuple[HeldOut, ...]:
 
 def sweep_options(store: Store, sweep: RunRow) -> ComparisonConfig:
     """What a sweep was asked; of one that an older version recorded, its metric and its question."""
-    if records.SWEEP_DIGEST in sweep.tags and "comparison.metric" in sweep.params:
-        return recorded({"comparison": artifacts.read_yaml(reading.artifact(store, sweep, OPTIONS))}).comparison
+    if _is_sweep(sweep) and "comparison.metric" in sweep.params:
+        return recorded(
+            {"comparison": artifacts.read_yaml(reading.artifact(store, sweep, artifacts.OPTIONS))}
+        ).comparison
     known = {"metric": sweep.params.get("sweep.metric"), "question": sweep.params.get("tracking.question")}
     return recorded({"comparison": {key: text for key, text in known.items() if text not in (None, "null")}}).comparison
 
@@ -121,10 +126,7 @@ def sweep_options(store: Store, sweep: RunRow) -> ComparisonConfig:
 def read_job(store: Store, run: RunRow, config: JobConfig) -> RecordedJob:
     """Read what is recorded of a job of this `config`.
 
-    Raises
-    ------
-    ConfigError
-        If an older version recorded it without the sizes of its folds, and they are not to be had.
+    Raises ConfigError if an older version recorded it without the sizes of its folds, and they are not to be had.
     """
     folds = reading.fold_scores(store, run) if run.status == "FINISHED" else {}
     if folds and "n_test" not in folds:
@@ -165,7 +167,7 @@ def _parent(store: Store, run_id: str) -> RunRow:
         raise TrackingError(f"{error} Did you mean {close[0]} ({known[close[0]].name})?") from None
     if run.parent_id is not None:
         raise TrackingError(f"the run {run_id} is one job of a sweep; give the sweep: --sweep {run.parent_id}.")
-    if records.SWEEP_DIGEST in run.tags or (records.JOB_DIGEST in run.tags and run.status == "FINISHED"):
+    if _is_sweep(run) or (records.JOB_DIGEST in run.tags and run.status == "FINISHED"):
         return run
     why = f"is {run.status}: it has no result" if records.JOB_DIGEST in run.tags else "was not recorded by this program"
     raise TrackingError(f"the run {run_id} {why}, and cannot be compared.")
@@ -173,38 +175,29 @@ def _parent(store: Store, run_id: str) -> RunRow:
 
 def _latest(store: Store, experiment: str) -> list[RunRow]:
     """The newest sweep of an experiment or, if it is newer, the newest single run and those that compare with it."""
-    newest = reading.sweeps(store, [experiment])[:1]
-    single = _finished_singles(store, [experiment])
-    if single and (not newest or single[0].started > newest[0].started):
-        return _comparable(experiment, single)
-    if newest:
-        return newest
-    others = [
-        name
-        for name in reading.experiment_ids(store)
-        if reading.sweeps(store, [name]) or _finished_singles(store, [name])
-    ]
-    hint = f"; others do: {', '.join(others)}" if others else ", nor does any other"
-    raise TrackingError(f"the experiment {experiment!r} holds no finished run to compare{hint}.")
+    runs = _comparable_runs(store, [experiment])
+    if not runs:
+        known = {run.experiment_id for run in _comparable_runs(store)}
+        others = [name for name, identity in reading.experiment_ids(store).items() if identity in known]
+        hint = f"; others do: {', '.join(others)}" if others else ", nor does any other"
+        raise TrackingError(f"the experiment {experiment!r} holds no finished run to compare{hint}.")
+    if _is_sweep(runs[0]):
+        return runs[:1]
+    return _on_same_folds(experiment, [run for run in runs if not _is_sweep(run)])
 
 
-def _newest_single(store: Store) -> list[RunRow]:
-    """The newest of all single runs, and those that compare with it."""
-    ids = reading.experiment_ids(store)
-    every = _finished_singles(store, list(ids))
-    if not every:
-        typed = runnable("python -m src.run experiments=homework5")
-        raise TrackingError(f"the store holds no finished run to compare; run a sweep: {typed}.")
-    ((name, newest),) = [known for known in ids.items() if known[1] == every[0].experiment_id]
-    return _comparable(name, [run for run in every if run.experiment_id == newest])
+def _comparable_runs(store: Store, experiments: Sequence[str] | None = None) -> list[RunRow]:
+    """The experiments' sweeps, and those of their single runs that are finished, the newest first."""
+    ids = list(reading.experiment_ids(store, experiments).values())
+    runs = reading.find_runs(store, ids, {records.PARENT: None})
+    return [run for run in runs if _is_sweep(run) or (records.JOB_DIGEST in run.tags and run.status == "FINISHED")]
 
 
-def _finished_singles(store: Store, experiments: Sequence[str]) -> list[RunRow]:
-    runs = reading.single_runs(store, list(reading.experiment_ids(store, experiments).values()))
-    return [run for run in runs if run.status == "FINISHED"]
+def _is_sweep(run: RunRow) -> bool:
+    return records.SWEEP_DIGEST in run.tags
 
 
-def _comparable(experiment: str, single: Sequence[RunRow]) -> list[RunRow]:
+def _on_same_folds(experiment: str, single: Sequence[RunRow]) -> list[RunRow]:
     """The newest of single runs, and each other job scored on its folds by its code; the name says how many."""
     same = (records.DATA_DIGEST, records.FOLDS_DIGEST, records.CODE_VERSION)
     alike = [run for run in single if all(run.tags.get(tag) == single[0].tags.get(tag) for tag in same)]

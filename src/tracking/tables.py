@@ -14,9 +14,8 @@ import sqlalchemy as sa
 
 from src.escaping import masked
 from src.tracking.errors import TrackingError
+from src.tracking.sqlite_file import BUSY_SECONDS
 from src.words import runnable
-
-BUSY_SECONDS = 20  # how long another writer is waited for
 
 # A row of the table runs: where each field of a `RunRow` stands, and what is the same for every new run.
 RUN = {

@@ -49,22 +49,16 @@ def prepare_view(
 
     Parameters
     ----------
-    sweep_id
-        The sweep's own run; None for the experiment's single runs, of which there is one view, made anew by each.
-    varying
-        The params in which the jobs differ, the most telling first; each becomes a column (the first 30).
-    metrics
-        The headline metrics, the one the table is sorted by first; each becomes a column and a chart.
+    sweep_id : the sweep's own run; None for the experiment's single runs, of which there is one view, made anew by
+        each.
+    varying : the params in which the jobs differ, the most telling first; each becomes a column (the first 30).
+    metrics : the headline metrics, the one the table is sorted by first; each becomes a column and a chart.
 
     Returns
     -------
-    str
-        The address that opens it.
+    str : the address that opens it.
 
-    Raises
-    ------
-    TrackingError
-        If the store fails.
+    Raises TrackingError if the store fails.
     """
     key = sweep_id or SINGLE_RUNS
     state = json.dumps(view_state(sweep_id, varying[:MOST_COLUMNS], metrics))

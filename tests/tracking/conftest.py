@@ -15,9 +15,9 @@ from src.comparison.record import RecordedDataset
 from src.config import check
 from src.evaluation.metrics import METRICS, score
 from src.evaluation.results import Curve, Failure, FoldResult, JobResult
-from src.tracking.opening import open_store
+from src.tracking.opening import experiment_id, open_store
 from src.tracking.records import JOB_DIGEST, SWEEP_DIGEST
-from src.tracking.runs import NoSweep, Sweep, start_sweep
+from src.tracking.runs import AskedSweep, NoSweep, Sweep, start_sweep
 from src.tracking.store import Store
 from tests.processes import Commands
 from tests.servers import Server
@@ -136,9 +136,7 @@ def finished(store: Store, experiment_id: str) -> dict[str, str]:
 def sweep(store: Store) -> Sweep:
     return start_sweep(
         store,
-        experiment="bp",
-        name="sweep",
-        digest="s" * 64,
-        jobs=[{"digest": "a"}, {"digest": "b"}],
-        tags={"git": "x"},
+        experiment_id(store, "bp"),
+        AskedSweep("s" * 64, "sweep", [{"digest": "a"}, {"digest": "b"}]),
+        {"git": "x"},
     )

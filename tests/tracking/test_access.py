@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from src.tracking.access import PROBE, check_writing
 from src.tracking.errors import TrackingError
-from src.tracking.opening import open_store
-from src.tracking.runs import start_sweep
+from src.tracking.opening import experiment_id, open_store
+from src.tracking.runs import AskedSweep, start_sweep
 from tests.commandline import command
 from tests.servers import Server, keys, running_bucket
 from tests.tracking.conftest import logged
@@ -150,7 +150,7 @@ def test_a_sweep_is_recorded_with_its_artifacts_in_s3(server, bucket, make_job):
     identity = store.client.create_experiment("in S3", artifact_location="s3://runs/direct")
     check_writing(store, identity, print)
     assert keys(bucket) == [], "the check leaves nothing behind"
-    sweep = start_sweep(store, experiment="in S3", name="s", digest="d", jobs=[], tags={})
+    sweep = start_sweep(store, experiment_id(store, "in S3"), AskedSweep("d", "s", []), {})
     run_id = logged(store, sweep, make_job())
     assert f"direct/{run_id}/artifacts/fold_scores.csv" in keys(bucket)
     assert store.read(store.runs([run_id])[0].artifact_uri, "fold_scores.csv").startswith(b"repeat,fold")
@@ -170,7 +170,7 @@ def test_a_bucket_that_goes_later_is_told_in_a_sentence(server, bucket, make_job
     s3.create_bucket(Bucket="short")
     store = open_store(server)
     store.client.create_experiment("short", artifact_location="s3://short/runs")
-    sweep = start_sweep(store, experiment="short", name="s", digest="d", jobs=[], tags={})
+    sweep = start_sweep(store, experiment_id(store, "short"), AskedSweep("d", "s", []), {})
     for key in s3.list_objects_v2(Bucket="short")["Contents"]:
         s3.delete_object(Bucket="short", Key=key["Key"])
     s3.delete_bucket(Bucket="short")

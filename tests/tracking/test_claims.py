@@ -1,5 +1,6 @@
 """Commands on one sweep in a store that only the network joins: one at a time, and the next when one has died."""
 
+import sqlite3
 import threading
 import time
 
@@ -82,6 +83,19 @@ def test_a_claim_without_a_sign_of_life_expires_and_is_held_no_longer(make_claim
     with pytest.raises(TrackingError, match="another command has taken this sweep over"):
         dead.check()
     assert len(tags(store, sweep)) == 1
+
+
+def test_a_store_that_fails_while_a_sweep_is_held_is_told_in_a_sentence(make_claim, store, monkeypatch):
+    def refuse(*_):
+        raise sqlite3.OperationalError("attempt to write a readonly database")
+
+    claim = make_claim()
+    claim.take(print)
+    with monkeypatch.context() as patch:
+        patch.setattr(claims, "LEASE", 0.0)
+        patch.setattr(store, "tag_experiment", refuse)
+        with pytest.raises(TrackingError, match=r"^MLflow: the claim on the sweep cannot be renewed: attempt to write"):
+            claim.check()
 
 
 def test_a_claim_that_gives_signs_of_life_does_not_expire(make_claim, monkeypatch):

@@ -8,9 +8,9 @@ import pytest
 
 from src.evaluation.results import Curve, JobResult
 from src.report.pictures import job_figures
-from src.tracking.opening import open_store
+from src.tracking.opening import experiment_id, open_store
 from src.tracking.reading import StoredRecord
-from src.tracking.runs import no_sweep
+from src.tracking.runs import NoSweep
 from src.tracking.store import Store
 from tests.stores import empty_store
 from tests.sweeps import Given, ended_of, result_of
@@ -37,7 +37,7 @@ def with_random_numbers(made: JobResult) -> JobResult:
 
 def test_curves_and_predictions_come_back_to_the_last_bit(store: Store) -> None:
     made = with_random_numbers(result_of(GIVEN))
-    job = replace(ended_of(GIVEN), outcome=made).log(store, no_sweep(store, "study", {}))
+    job = replace(ended_of(GIVEN), outcome=made).log(store, NoSweep(experiment_id(store, "study"), {}))
     record = StoredRecord(store)
 
     back = record.predictions(job.run_id)
@@ -60,7 +60,7 @@ def test_curves_and_predictions_come_back_to_the_last_bit(store: Store) -> None:
 
 
 def test_a_job_keeps_figures_of_its_own(store: Store) -> None:
-    job = ended_of(GIVEN).log(store, no_sweep(store, "study", {}))
+    job = ended_of(GIVEN).log(store, NoSweep(experiment_id(store, "study"), {}))
     record = StoredRecord(store)
     drawn = job_figures("bp", record.predictions(job.run_id), record.curves(job.run_id))
     assert set(drawn) == {f"figures/{name}.png" for name in ("confusion_matrix", "roc_curve", "learning_curve")}

@@ -9,8 +9,9 @@ import pytest
 from src.errors import UserError
 from src.tracking import reading
 from src.tracking.errors import TrackingError
+from src.tracking.opening import experiment_id
 from src.tracking.processes import PROCESS_ID
-from src.tracking.runs import no_sweep
+from src.tracking.runs import NoSweep
 from src.tracking.store import Store
 from src.tracking.sweeps import find_sweeps, read_sweep
 from tests.sweeps import ended_of, model, record_sweep
@@ -41,7 +42,7 @@ def test_sweeps_that_do_not_exist_are_told_with_what_was_likely_meant(store: Sto
         find_sweeps(store, run_ids=["zzz"])
     with pytest.raises(TrackingError, match=f"one job of a sweep; give the sweep: --sweep {sweep}"):
         find_sweeps(store, run_ids=[child.run_id])
-    failed = ended_of(model("bp", BP, fate="FAILED")).log(store, no_sweep(store, "single", {}))
+    failed = ended_of(model("bp", BP, fate="FAILED")).log(store, NoSweep(experiment_id(store, "single"), {}))
     with pytest.raises(TrackingError, match=f"the run {failed.run_id} is FAILED: it has no result"):
         find_sweeps(store, run_ids=[failed.run_id])
     with pytest.raises(TrackingError, match="'single' holds no finished run to compare; others do: study"):
@@ -54,7 +55,7 @@ def test_sweeps_that_do_not_exist_are_told_with_what_was_likely_meant(store: Sto
 def single_run(store: Store, name: str, **more: Any) -> str:
     time.sleep(0.002)  # the record counts milliseconds
     ended = replace(ended_of(model(name, BP, **more)), started=time.time())
-    return ended.log(store, no_sweep(store, "study", {})).run_id
+    return ended.log(store, NoSweep(experiment_id(store, "study"), {})).run_id
 
 
 def test_single_runs_on_the_folds_of_the_latest_are_meant_where_one_is_newer_than_the_sweep(store: Store) -> None:

@@ -115,3 +115,31 @@ def test_a_database_that_was_copied_alone_is_told_what_it_lacks(moved: Record) -
         assert "there is no folder " in told.err
         assert told.err.endswith("Whoever copies mlflow.db copies mlartifacts, which lies beside it, too.\n")
         assert told.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_database_that_was_copied_alone_says_where_its_artifacts_go(
+    original: Record, tmp_path: Path, lang: str
+) -> None:
+    """The checkout that it is from still stands: its artifacts are read there, and new ones go there too."""
+    copy = Record(tmp_path)
+    with closing(sqlite3.connect(original.folder / "mlflow.db")) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    shutil.copy(original.folder / "mlflow.db", copy.folder)
+    ended = copy.single("training.epochs=2", "model=softmax", "tracking.experiment=abc", "seed=2", f"lang={lang}")
+    assert ended.status == 0, ended.err
+    there = original.folder / "mlartifacts" / "abc"
+    told = {
+        "en": f"caution: the artifacts of this experiment are kept in {there}, not beside {tmp_path}/mlflow.db. "
+        "Whoever copies mlflow.db copies mlartifacts, which lies beside it, too.",
+        "zh": f"注意：该实验的产物存放在 {there}，而不在 {tmp_path}/mlflow.db 旁边。"
+        "复制 mlflow.db 时，要把它旁边的 mlartifacts 一起复制。",
+    }
+    assert told[lang] in ended.out.splitlines()
+    written = copy.runs("abc")[-1].info.artifact_uri
+    assert Path(written.removeprefix("file://")).is_relative_to(there)
+
+    shutil.copytree(original.folder / "mlartifacts", copy.folder / "mlartifacts")  # as it is told
+    again = copy.single("training.epochs=2", "model=softmax", "tracking.experiment=abc", "seed=3", f"lang={lang}")
+    assert told[lang] not in again.out
+    assert all(place.startswith((tmp_path / "mlartifacts").as_uri()) for place in places(copy))

@@ -8,16 +8,17 @@ import psutil
 
 from src.tracking import reading
 from src.tracking.claims import claimed
+from src.tracking.opening import experiment_id
 from src.tracking.processes import is_dead, process_tags, repair_dead_sweeps
-from src.tracking.runs import finish_sweep, reopen_sweep, start_sweep
+from src.tracking.runs import AskedSweep, finish_sweep, reopen_sweep, start_sweep
 from tests.tracking.conftest import logged
 
 PROGRAM = """
 import sys, time
-from src.tracking.runs import start_sweep
-from src.tracking.opening import open_store
+from src.tracking.runs import AskedSweep, start_sweep
+from src.tracking.opening import experiment_id, open_store
 store = open_store(sys.argv[1])
-sweep = start_sweep(store, experiment="bp", name="doomed", digest="d", jobs=[], tags={})
+sweep = start_sweep(store, experiment_id(store, "bp"), AskedSweep("d", "doomed", []), {})
 store.client.create_run(sweep.experiment_id, tags={"mlflow.parentRunId": sweep.run_id}, run_name="cut off")
 print(sweep.run_id, flush=True)
 time.sleep(600)
@@ -73,7 +74,7 @@ def test_the_process_is_this_one():
 
 
 def test_two_sweeps_of_one_digest_do_not_share_a_parent_while_both_run(store, sweep):
-    other = start_sweep(store, experiment="bp", name="again", digest="s" * 64, jobs=[], tags={})
+    other = start_sweep(store, experiment_id(store, "bp"), AskedSweep("s" * 64, "again", []), {})
     assert other.run_id != sweep.run_id
     found = reading.sweeps_of_digest(store, sweep.experiment_id, "s" * 64)
     assert {run.run_id for run in found} == {sweep.run_id, other.run_id}

@@ -9,9 +9,10 @@ import pytest
 from src.config.identity import code_version
 from src.folders import ROOT
 from src.tracking import provenance, reading
+from src.tracking.opening import experiment_id
 from src.tracking.provenance import git_state, parse_versions
 from src.tracking.reading import find_runs
-from src.tracking.runs import no_sweep, start_sweep
+from src.tracking.runs import AskedSweep, NoSweep, start_sweep
 from tests.tracking.conftest import logged
 
 
@@ -117,7 +118,7 @@ def test_who_ran_it_where_and_in_which_slurm_job_stands_on_sweep_and_runs(store,
     monkeypatch.undo()
     provenance.of_process.cache_clear()
     assert "slurm_job_id" not in provenance.tags()
-    sweep = start_sweep(store, experiment="bp", name="s", digest="d", jobs=[], tags=tags)
+    sweep = start_sweep(store, experiment_id(store, "bp"), AskedSweep("d", "s", []), tags)
     run_id = logged(store, sweep, make_job())
     expected = {"mlflow.user": "anna", "host": platform.node(), "slurm_job_id": "4711"}
     for recorded in (sweep.run_id, run_id):
@@ -147,7 +148,7 @@ def dirty(monkeypatch):
 
 
 def test_the_changed_files_are_an_artifact_of_the_sweep_and_not_of_each_job(store, make_job, dirty):
-    sweep = start_sweep(store, experiment="bp", name="s", digest="d", jobs=[], tags={})
+    sweep = start_sweep(store, experiment_id(store, "bp"), AskedSweep("d", "s", []), {})
     parent = reading.get_run(store, sweep.run_id)
     assert reading.artifact(store, parent, "changed_files.txt") == b"1 0 a.py\n"
     child = reading.get_run(store, logged(store, sweep, make_job()))
@@ -155,7 +156,7 @@ def test_the_changed_files_are_an_artifact_of_the_sweep_and_not_of_each_job(stor
 
 
 def test_a_job_alone_has_no_parent_and_carries_them_itself(store, make_job, dirty):
-    alone = no_sweep(store, "bp", {"command": "python -m src.run"})
+    alone = NoSweep(experiment_id(store, "bp"), {"command": "python -m src.run"})
     run = reading.get_run(store, logged(store, alone, make_job()))
     assert run.parent_id is None
     assert run.tags["command"] == "python -m src.run"

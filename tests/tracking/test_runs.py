@@ -14,7 +14,8 @@ from src.evaluation.results import Failure
 from src.tracking import reading
 from src.tracking.artifacts import local_folder
 from src.tracking.errors import TrackingError
-from src.tracking.runs import add_metrics, finish_sweep, log_jobs, reopen_sweep, start_sweep
+from src.tracking.opening import experiment_id
+from src.tracking.runs import AskedSweep, add_metrics, finish_sweep, log_jobs, reopen_sweep, start_sweep
 from tests.tracking.conftest import finished, logged
 
 
@@ -270,7 +271,7 @@ def test_a_sweep_that_runs_elsewhere_is_not_taken_up(store, sweep):
 def test_a_deleted_experiment_is_told(store, sweep):
     store.client.delete_experiment(sweep.experiment_id)
     with pytest.raises(TrackingError, match="'bp' was deleted; choose another name, or restore it"):
-        start_sweep(store, experiment="bp", name="s", digest="d", jobs=[], tags={})
+        start_sweep(store, experiment_id(store, "bp"), AskedSweep("d", "s", []), {})
 
 
 def test_files_that_cannot_be_written_are_told_and_leave_no_run(store, sweep, make_job, tmp_path):
@@ -292,8 +293,9 @@ def test_a_write_that_fails_half_way_leaves_nothing_of_the_run(store, sweep, mak
         logged(store, sweep, make_job())
     with sqlite3.connect(store.database) as connection:
         connection.execute("DROP TRIGGER full")
-        for table in ("params", "metrics", "inputs"):
+        for table in ("metrics", "inputs"):
             assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+        assert connection.execute("SELECT DISTINCT run_uuid FROM params").fetchall() == [(sweep.run_id,)]
     assert reading.children(store, reading.get_run(store, sweep.run_id)) == []
     logged(store, sweep, make_job())
 

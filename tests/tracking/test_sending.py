@@ -81,7 +81,7 @@ def test_a_model_is_registered_once_whichever_answer_is_lost(
     request_, heard, client_store, sweep, make_job, monkeypatch
 ):
     (run,) = client_store.add_runs([make_job().run(sweep)])
-    model = client_store.add_model(run, "model", lambda _, folder: artifacts.write_files(folder, {"MLmodel": b"{}"}))
+    model = client_store.add_model(run, lambda _, folder: artifacts.write_files(folder, {"MLmodel": b"{}"}))
     lose = losing(getattr(client_store.client, request_), heard)
     monkeypatch.setattr(client_store.client, request_, lose)
     waits = patient(client_store, Patience("http://h", 60, print))

@@ -4,9 +4,9 @@ import pytest
 import requests
 
 from src.tracking import models, reading
-from src.tracking.opening import open_store
+from src.tracking.opening import experiment_id, open_store
 from src.tracking.processes import repair_dead_sweeps
-from src.tracking.runs import finish_sweep, reopen_sweep, start_sweep
+from src.tracking.runs import AskedSweep, finish_sweep, reopen_sweep, start_sweep
 from src.tracking.view import prepare_view
 from tests.tracking.conftest import logged
 from tests.tracking.test_sweeps import what_is_written_is_read_back
@@ -28,9 +28,7 @@ def requests_made(monkeypatch):
 
 def test_a_sweep_over_the_network_is_the_same_record(server, make_job, make_result):
     store = open_store(server)
-    sweep = start_sweep(
-        store, experiment="bp", name="s", digest="d" * 64, jobs=[{"digest": "a"}], tags={}, params={"seed": 0}
-    )
+    sweep = start_sweep(store, experiment_id(store, "bp"), AskedSweep("d" * 64, "s", [{"digest": "a"}]), {})
     done = make_job(digest="a")
     run_id = logged(store, sweep, done)
     logged(store, sweep, make_job(digest="b", outcome=make_result(diverged=True)))
@@ -56,7 +54,7 @@ def test_a_sweep_over_the_network_is_the_same_record(server, make_job, make_resu
 
 def test_a_job_is_four_requests_and_one_for_each_file(server, make_job, requests_made):
     store = open_store(server)
-    sweep = start_sweep(store, experiment="counted", name="s", digest="c" * 64, jobs=[], tags={})
+    sweep = start_sweep(store, experiment_id(store, "counted"), AskedSweep("c" * 64, "s", []), {})
     for number in range(2):
         job = make_job(digest=str(number))
         requests_made.clear()
@@ -78,7 +76,7 @@ def test_a_model_is_kept_and_registered_over_the_network(server, make_job):
     from src.models import BPClassifier
 
     store = open_store(server)
-    sweep = start_sweep(store, experiment="models", name="s", digest="m", jobs=[], tags={})
+    sweep = start_sweep(store, experiment_id(store, "models"), AskedSweep("m", "s", []), {})
     run_id = logged(store, sweep, make_job())
     data = load("ex4")
     steps = [("preprocess", make_preprocessor(data, "standard", "refuse")), ("model", BPClassifier(epochs=5))]
@@ -100,7 +98,7 @@ def test_a_model_is_kept_and_registered_over_the_network(server, make_job):
 def test_the_view_is_prepared_over_the_network(server, make_job):
     """tests/test_browser.py looks at the page itself."""
     store = open_store(server)
-    sweep = start_sweep(store, experiment="view", name="s", digest="v", jobs=[], tags={})
+    sweep = start_sweep(store, experiment_id(store, "view"), AskedSweep("v", "s", []), {})
     logged(store, sweep, make_job())
     shown = prepare_view(store, sweep.experiment_id, sweep.run_id, ["training.learning_rate"], ["test/accuracy"])
     assert shown.startswith(f"{server}/#/experiments/{sweep.experiment_id}/runs?")

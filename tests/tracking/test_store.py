@@ -230,13 +230,19 @@ def test_the_errors_are_for_the_user():
 
 
 def test_a_creation_that_was_killed_leaves_nothing_in_the_way(tmp_path, commands):
-    address = f"sqlite:///{tmp_path}/mlflow.db"
-    program = f"from src.tracking.opening import open_store; open_store('{address}')"
+    address, temporary = f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "temporary"
+    temporary.mkdir()
+    program = (
+        f"import tempfile; from src.tracking.opening import open_store; tempfile.tempdir = {str(temporary)!r}\n"
+        f"open_store({address!r})"
+    )
     creating = commands.start(tmp_path, program=program)
-    while not (tmp_path / "mlflow.db.new").exists():
+    while not list(temporary.glob("*/mlflow.db")):  # where the tables are made
+        assert not creating.ended(), creating.err
         time.sleep(0.001)
     creating.send(signal.SIGKILL)
     assert creating.wait() == -signal.SIGKILL
-    assert (tmp_path / "mlflow.db.new").exists()
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection:
+        assert connection.execute("SELECT * FROM sqlite_master").fetchall() == []
     assert experiment_id(open_store(address), "after") == "1"
-    assert not (tmp_path / "mlflow.db.new").exists()
+    assert {file.name for file in tmp_path.glob("mlflow*")} <= {"mlflow.db", "mlflow.db.lock"}

@@ -7,15 +7,16 @@ import pytest
 import yaml
 
 from src.comparison.held_out import HeldOut, held_out_models
-from src.config import check, flatten
+from src.config import check
 from src.evaluation.metrics import METRICS
 from src.evaluation.results import Failure, JobResult
 from src.tracking import artifacts, reading, records
-from src.tracking.artifacts import config_bytes, read_config, yaml_bytes
-from src.tracking.records import HELD_OUT, PARENT, SEARCH
-from src.tracking.runs import finish_sweep, set_held_out, start_sweep
+from src.tracking.artifacts import config_bytes, read_config
+from src.tracking.opening import experiment_id
+from src.tracking.records import HELD_OUT, PARENT
+from src.tracking.runs import AskedSweep, finish_sweep, set_held_out, start_sweep
 from src.tracking.store import Store
-from src.tracking.sweeps import OPTIONS, read_sweep
+from src.tracking.sweeps import read_sweep
 
 ODD = {
     "data": {"name": "csv", "path": "~/some where/優.csv", "separator": "\t", "target": -1, "categorical": ["null", 3]},
@@ -79,16 +80,9 @@ def what_is_written_is_read_back(store, make_job, make_result):
         "failed without a word": {"outcome": Failure("StopIteration", "", "T")},
         "failed at length": {"outcome": Failure("ValueError", "x" * 9000, "T")},
     }
-    place = start_sweep(
-        store,
-        experiment="read back",
-        name="sweep",
-        digest="r" * 64,
-        jobs=[{"digest": name} for name in [*fates, "never run"]],
-        tags={"code_version": "c" * 64, SEARCH: "true"},
-        params=flatten({"comparison": asked.model_dump(mode="json")}),
-        files={OPTIONS: yaml_bytes(asked.model_dump(mode="json"))},
-    )
+    jobs = [{"digest": name} for name in [*fates, "never run"]]
+    sweep = AskedSweep("r" * 64, "sweep", jobs, asked, searched=True)
+    place = start_sweep(store, experiment_id(store, "read back"), sweep, {"code_version": "c" * 64})
     written = []
     for name, changes in fates.items():
         written.append(make_job(name=name, digest=name, **changes).log(store, place))
@@ -137,7 +131,7 @@ def test_rows_that_an_older_version_counted_with_their_originals_are_counted_wit
 def test_a_job_that_was_cut_off_while_it_was_written_is_missing(store, make_job):
     """Over the network a run is RUNNING until it is whole; what a killed process leaves has no files."""
     jobs = [{"digest": "whole"}, {"digest": "cut off"}]
-    place = start_sweep(store, experiment="bp", name="s", digest="k" * 64, jobs=jobs, tags={})
+    place = start_sweep(store, experiment_id(store, "bp"), AskedSweep("k" * 64, "s", jobs), {})
     make_job(digest="whole").log(store, place)
     tags = {PARENT: place.run_id, "job_digest": "cut off"}
     started = store.client.create_run(place.experiment_id, tags=tags, run_name="cut off")

@@ -3,8 +3,9 @@ import json
 import random
 import zlib
 
+from src.tracking.opening import experiment_id
 from src.tracking.pages import local_address
-from src.tracking.runs import no_sweep, start_sweep
+from src.tracking.runs import AskedSweep, NoSweep, start_sweep
 from src.tracking.view import TAG, address, prepare_view, view_state
 from tests.tracking.conftest import logged
 
@@ -58,7 +59,7 @@ def test_the_description_leads_to_the_latest_comparison_unless_a_person_wrote_on
 
 def test_the_filter_of_the_view_finds_the_jobs(store, sweep, make_job):
     run_id = logged(store, sweep, make_job())
-    other = start_sweep(store, experiment="bp", name="other", digest="o", jobs=[], tags={})
+    other = start_sweep(store, experiment_id(store, "bp"), AskedSweep("o", "other", []), {})
     logged(store, other, make_job())
     found = store.client.search_runs(
         [sweep.experiment_id], view_state(sweep.run_id, [], ["test/accuracy"])["searchFilter"]
@@ -68,7 +69,7 @@ def test_the_filter_of_the_view_finds_the_jobs(store, sweep, make_job):
 
 def test_single_runs_share_one_view_that_finds_them_and_no_job_of_a_sweep(store, sweep, make_job):
     logged(store, sweep, make_job())
-    single = [logged(store, no_sweep(store, "bp", {}), make_job(digest=digest * 64)) for digest in "ab"]
+    single = [logged(store, NoSweep(experiment_id(store, "bp"), {}), make_job(digest=digest * 64)) for digest in "ab"]
     prepare_view(store, sweep.experiment_id, None, [], ["test/accuracy"])
     shown = prepare_view(store, sweep.experiment_id, None, ["training.l2"], ["test/accuracy"])
     tags = store.client.get_experiment(sweep.experiment_id).tags

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from mlflow.store.artifact.s3_artifact_repo import S3ArtifactRepository
 
+from src.config.schema import ComparisonConfig
 from src.evaluation.results import Failure
 from src.folders import ROOT
 from src.tracking import reading, tables
@@ -19,12 +20,13 @@ from src.tracking.opening import experiment_id, open_store
 from src.tracking.processes import repair_dead_sweeps
 from src.tracking.records import JOB_DIGEST, DatasetRow, NewRun, RunRow
 from src.tracking.runs import (
+    AskedSweep,
+    NoSweep,
     Sweep,
     add_files,
     add_metrics,
     finish_sweep,
     list_jobs,
-    no_sweep,
     reopen_sweep,
     start_sweep,
 )
@@ -58,8 +60,8 @@ def rows(store):
 
 
 def a_sweep(store, **changes):
-    given = {"experiment": "bp", "name": "sweep", "digest": "s" * 64, "jobs": [{"digest": "a"}], "tags": {"git": "x"}}
-    return start_sweep(store, **{**given, **changes})
+    given = {"name": "sweep", "digest": "s" * 64, "jobs": [{"digest": "a"}]}
+    return start_sweep(store, experiment_id(store, "bp"), AskedSweep(**{**given, **changes}), {"git": "x"})
 
 
 def an_experiment(store, make_job):
@@ -72,7 +74,7 @@ def an_experiment(store, make_job):
 
 
 def a_sweep_that_ends_and_goes_on(store, make_job):
-    sweep = a_sweep(store, params={"comparison.metric": "accuracy", "x y": [1, None]}, files={"a/b.txt": b"1"})
+    sweep = a_sweep(store, options=ComparisonConfig(question=None, baselines=["a", "b é"]), searched=True)
     list_jobs(store, sweep, [{"digest": "a"}, {"digest": "b"}])
     failure = Failure("ValueError", "no luck", "Trace")
     finish_sweep(store, sweep, "FAILED", metrics={"test/accuracy": 0.5}, tags={"best_run": "r"}, failure=failure)
@@ -104,7 +106,7 @@ def jobs_in_and_out_of_a_sweep(store, make_job):
     logged(store, sweep, make_job(digest="d", outcome=result(diverged=True)))
     logged(store, sweep, make_job(digest="f", outcome=Failure("ValueError", "x" * 9000, "trace")))
     logged(store, sweep, make_job(digest="n", outcome=result(curve=False), overrides=["a=1", "b=[2,3]"]))
-    logged(store, no_sweep(store, "alone", {"git": "z"}), make_job())
+    logged(store, NoSweep(experiment_id(store, "alone"), {"git": "z"}), make_job())
 
 
 def odd_metrics(store, make_job):
@@ -127,7 +129,7 @@ def a_model(store, make_job):
         (folder / "data" / "weights").write_bytes(b"1")
 
     run = reading.get_run(store, logged(store, a_sweep(store), make_job()))
-    model_id = store.add_model(run, "model", write)
+    model_id = store.add_model(run, write)
     kept, location = store.logged_model(run.run_id)
     assert kept == model_id
     assert location.endswith(f"/models/{model_id}/artifacts")
@@ -169,13 +171,13 @@ def test_a_database_is_written_and_read_without_importing_mlflow(store):
     program = """
 import sys
 from src.tracking.reading import children, get_run
-from src.tracking.runs import finish_sweep, no_sweep, start_sweep
-from src.tracking.opening import open_store
+from src.tracking.runs import AskedSweep, finish_sweep, NoSweep, start_sweep
+from src.tracking.opening import experiment_id, open_store
 from src.tracking.view import prepare_view
 sys.path.insert(0, "tests")  # another package has a module of this name
 from sweeps import ended_of, model
 store = open_store(sys.argv[1])
-sweep = start_sweep(store, experiment="new", name="s", digest="d", jobs=[], tags={})
+sweep = start_sweep(store, experiment_id(store, "new"), AskedSweep("d", "s", []), {})
 job = ended_of(model("bp", (0.5, 0.75))).log(store, sweep)
 prepare_view(store, sweep.experiment_id, sweep.run_id, [], ["test/accuracy"])
 finish_sweep(store, sweep, "FINISHED", metrics={"test/accuracy": 0.5}, files={"a.txt": b"a"})
