@@ -24,10 +24,7 @@ def build_report(
 
     Without figures unless `drawn`.
 
-    Raises
-    ------
-    TrackingError
-        If the store fails.
+    Raises TrackingError if the store fails.
     """
     jobs = outcome.jobs
     datasets = described_data(record, jobs)

@@ -33,10 +33,8 @@ class Material:
 
     Attributes
     ----------
-    curves
-        Of each fold; none for a model that was not trained epoch by epoch.
-    predictions
-        Out of fold, of the best candidates, the network among them.
+    curves : of each fold; none for a model that was not trained epoch by epoch.
+    predictions : out of fold, of the best candidates, the network among them.
     """
 
     outcome: Outcome
@@ -81,10 +79,7 @@ def best(candidates: Sequence[Candidate], count: int = MOST_PANELS) -> Sequence[
 def read_material(record: Record, outcome: Outcome) -> Material:
     """Read what the figures of a comparison on one data set are drawn from.
 
-    Raises
-    ------
-    TrackingError
-        If the store fails.
+    Raises TrackingError if the store fails.
     """
     return Material(
         outcome,
@@ -96,10 +91,7 @@ def read_material(record: Record, outcome: Outcome) -> Material:
 def read_fitted(record: Record, outcome: Outcome, described: RecordedDataset) -> Plane | HiddenUnits | None:
     """Ask the fitted models, where the runs keep them, what they decide over a plane of two features, or look at.
 
-    Raises
-    ------
-    TrackingError
-        If the store fails.
+    Raises TrackingError if the store fails.
     """
     image = IMAGES.get(described.name)
     is_plane = len(described.columns) == 2 and set(described.columns.values()) == {"double"}

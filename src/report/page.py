@@ -38,12 +38,9 @@ class Picture:
 
     Attributes
     ----------
-    name
-        File name without its ending, letters, digits and dashes: ``learning-curves``.
-    title
-        What it shows, in a few words.
-    description
-        For those who cannot see it, and as the caption: what is drawn and what to look for.
+    name : file name without its ending, letters, digits and dashes: ``learning-curves``.
+    title : what it shows, in a few words.
+    description : for those who cannot see it, and as the caption: what is drawn and what to look for.
     """
 
     name: str
@@ -83,24 +80,15 @@ class ComparisonReport:
 
     Attributes
     ----------
-    title
-        The study's name.
-    figure_note
-        What is to be known of the figures.
-    class_scores
-        The best candidates' scores by class.
-    published
-        Scores that others have published, beside ours.
-    held_out
-        What the kept models score on the file `data.test` of each data set that has one.
-    method
-        How it was done, as terms and their descriptions: data, folds, grid, versions, ...
-    commands
-        What to type to do it again.
-    notes
-        What a reader has to know besides: jobs left out, rows that stand twice.
-    reused
-        The number of jobs that were recorded already.
+    title : the study's name.
+    figure_note : what is to be known of the figures.
+    class_scores : the best candidates' scores by class.
+    published : scores that others have published, beside ours.
+    held_out : what the kept models score on the file `data.test` of each data set that has one.
+    method : how it was done, as terms and their descriptions: data, folds, grid, versions, ...
+    commands : what to type to do it again.
+    notes : what a reader has to know besides: jobs left out, rows that stand twice.
+    reused : the number of jobs that were recorded already.
     """
 
     title: str

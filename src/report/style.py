@@ -15,9 +15,11 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ParamSpec
 
 import matplotlib
+import matplotlib.style
 import numpy as np
 from matplotlib import font_manager
 from matplotlib.axes import Axes
@@ -39,9 +41,8 @@ Arguments = ParamSpec("Arguments")
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES: tuple[Any, ...] = ("-", (0, (5, 1.6)), (0, (6, 1.6, 1.2, 1.6)), (0, (1.3, 1.3)), (0, (3, 1, 1, 1, 1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
-INK = "#222222"
-FAINT = "#6B6B6B"
-RULE = "#D9D9D9"
+_STYLE = matplotlib.rc_params_from_file(Path(__file__).with_suffix(".mplstyle"), use_default_template=False)
+INK, FAINT, RULE = _STYLE["text.color"], _STYLE["axes.edgecolor"], _STYLE["grid.color"]
 WIDTH = 7.2  # inches: the text width of a page; 1080 pixels in MLflow's artifact viewer
 DPI = 150
 
@@ -53,19 +54,13 @@ _WIDE_FONTS = (
 )
 _PLAIN_FONT = "DejaVu Sans"  # comes with matplotlib
 
-# The groups of settings that change how a figure looks; the others choose windows, keys and time zones.
-_LOOKS = (
-    *("axes", "contour", "errorbar", "figure", "font", "grid", "hatch", "image", "legend", "lines", "markers"),
-    *("mathtext", "patch", "path", "pcolor", "savefig", "scatter", "svg", "text", "xaxis", "xtick", "yaxis", "ytick"),
-)
-
 _LOCK = threading.RLock()
 
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Hold matplotlib for this thread, with this room's settings."""
-    with _LOCK, matplotlib.rc_context(_settings()):
+    """Hold matplotlib for this thread, with its own defaults and this room's style, whatever matplotlibrc says."""
+    with _LOCK, matplotlib.style.context(["default", _STYLE, {"font.family": _fonts()}]):
         yield
 
 
@@ -200,46 +195,6 @@ def to_svg(drawn: Figure) -> str:
         canvas: Any = FigureCanvasSVG(drawn)
         canvas.print_svg(page, metadata=metadata)
     return page.getvalue()
-
-
-@functools.cache
-def _settings() -> dict[Any, Any]:
-    """Matplotlib's own defaults, whatever the user's matplotlibrc says, with this room's style on top."""
-    defaults: dict[Any, Any] = dict(matplotlib.rcParamsDefault)
-    return {key: value for key, value in defaults.items() if key.split(".")[0] in _LOOKS} | {
-        "font.family": _fonts(),
-        "font.size": 9.5,
-        "text.color": INK,
-        "text.parse_math": False,  # a class may be called '$5 to $10'
-        "axes.titlesize": 10.5,
-        "axes.titleweight": "bold",
-        "axes.titlelocation": "left",
-        "axes.labelsize": 9.5,
-        "axes.labelcolor": INK,
-        "axes.edgecolor": FAINT,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.axisbelow": True,
-        "axes.grid": True,
-        "axes.xmargin": 0.02,
-        "grid.color": RULE,
-        "grid.linewidth": 0.6,
-        "xtick.color": FAINT,
-        "ytick.color": FAINT,
-        "xtick.labelcolor": INK,
-        "ytick.labelcolor": INK,
-        "xtick.labelsize": 8.5,
-        "ytick.labelsize": 8.5,
-        "legend.frameon": False,
-        "legend.fontsize": 8.5,
-        "lines.linewidth": 1.7,
-        "lines.markersize": 5.0,
-        "hatch.linewidth": 0.6,
-        "hatch.color": FAINT,
-        "figure.titlesize": 11,
-        "svg.fonttype": "none",
-        "svg.hashsalt": "bp-experiments",
-    }
 
 
 @functools.cache

@@ -26,23 +26,15 @@ class Cells:
 
     Attributes
     ----------
-    headers, rows
-        Texts; every row as long as the headers.
-    numeric
-        Which columns are aligned right.
-    best
-        The row to mark.
-    notes, warnings
-        Lines that belong under the table: how to read it, and what is wrong.
-    narrower
-        What a terminal shows for which it is too wide, the widest first. Of the last, columns are left out from the
-        right, so what is dispensable stands there.
-    explains
-        By header, the one of the notes that says how to read the column: it goes where its columns go.
-    left_out
-        Headers of the columns that it is without.
-    file
-        The result's file that holds the columns left out.
+    headers, rows : texts; every row as long as the headers.
+    numeric : which columns are aligned right.
+    best : the row to mark.
+    notes, warnings : lines that belong under the table: how to read it, and what is wrong.
+    narrower : what a terminal shows for which it is too wide, the widest first. Of the last, columns are left out from
+        the right, so what is dispensable stands there.
+    explains : by header, the one of the notes that says how to read the column: it goes where its columns go.
+    left_out : headers of the columns that it is without.
+    file : the result's file that holds the columns left out.
     """
 
     headers: tuple[str, ...]

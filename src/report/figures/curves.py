@@ -21,11 +21,10 @@ def learning_curve(curves: Mapping[str, Sequence[Curve]], loss: str | Mapping[st
 
     Parameters
     ----------
-    curves
-        Each model's fold curves by its name, as `ended_curve` has them; at least one model with at least one curve.
-    loss
-        Label of the vertical axis, e.g. ``cross_entropy``, or each model's own: different losses share no axis. It is
-        logarithmic where the losses span more than two powers of ten.
+    curves : each model's fold curves by its name, as `ended_curve` has them; at least one model with at least one
+        curve.
+    loss : label of the vertical axis, e.g. ``cross_entropy``, or each model's own: different losses share no axis. It
+        is logarithmic where the losses span more than two powers of ten.
     """
     losses = {name: loss if isinstance(loss, str) else loss[name] for name in curves}
     alike = len(set(losses.values())) == 1

@@ -53,12 +53,9 @@ def decision_regions(
 
     Parameters
     ----------
-    grid
-        From `src.report.material.decision_grid`.
-    probabilities
-        What each model predicts for ``grid.rows``, shape (rows, C).
-    features, target
-        The data, shapes (n, 2) and (n,).
+    grid : from `src.report.material.decision_grid`.
+    probabilities : what each model predicts for ``grid.rows``, shape (rows, C).
+    features, target : the data, shapes (n, 2) and (n,).
     """
     columns = panel_columns(len(probabilities))
     width = WIDTH if columns > 1 else 5.4
