@@ -176,10 +176,10 @@ def to_markdown(report: ComparisonReport) -> str:
         *(f"> {markdown(caveat)}" for caveat in report.caveats),
     ]
     for heading, _, cells in report.tables():
-        parts += [f"## {heading}", cells_markdown(cells).rstrip()]
+        parts += [f"## {heading}", cells_markdown(cells)]
     parts += [
         f"## {say('Leaderboard')}",
-        cells_markdown(leaderboard_cells(report.outcome, report.reused)).rstrip(),
+        cells_markdown(leaderboard_cells(report.outcome, report.reused)),
         markdown(best_line(report.outcome)),
     ]
     if report.pictures:

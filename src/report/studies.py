@@ -77,7 +77,7 @@ def _section(study: Study) -> list[str]:
         parts += [f"![{markdown(picture.description)}](figures/{study.name}.png)", markdown(picture.description)]
     # Without the tables' notes, which stand once at the top of the page.
     tables = [replace(cells, notes=()) for _, _, cells in report.tables() if cells is not report.class_scores]
-    parts += [cells_markdown(cells).rstrip() for cells in tables]
+    parts += [cells_markdown(cells) for cells in tables]
     facts = [f"{term}: {report.method[term]}" for term in ("Folds", "Varied") if term in report.method]
     if study.sweep.seconds is not None and not study.sweep.reused:
         facts.append(f"Time: {duration(study.sweep.seconds)} for {counted(len(report.outcome.jobs), 'job')}")

@@ -41,7 +41,7 @@ Arguments = ParamSpec("Arguments")
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES: tuple[Any, ...] = ("-", (0, (5, 1.6)), (0, (6, 1.6, 1.2, 1.6)), (0, (1.3, 1.3)), (0, (3, 1, 1, 1, 1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
-_STYLE = matplotlib.rc_params_from_file(Path(__file__).with_suffix(".mplstyle"), use_default_template=False)
+_STYLE: Any = matplotlib.rc_params_from_file(Path(__file__).with_suffix(".mplstyle"), use_default_template=False)
 INK, FAINT, RULE = _STYLE["text.color"], _STYLE["axes.edgecolor"], _STYLE["grid.color"]
 WIDTH = 7.2  # inches: the text width of a page; 1080 pixels in MLflow's artifact viewer
 DPI = 150

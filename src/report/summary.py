@@ -3,6 +3,7 @@
 import shlex
 import shutil
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -18,7 +19,7 @@ from src.report.held_out import held_out_cells
 from src.report.method import RUN_BY
 from src.report.page import ComparisonReport
 from src.report.tables import SCREENFUL, best_line, leaderboard
-from src.report.terminal import Cells, FittedTable, paragraph
+from src.report.terminal import Cells, paragraph
 from src.words import runnable
 
 _CHECK = "check/gradient_error"
@@ -39,7 +40,7 @@ def print_summary(
     A job alone has no `report`; what is to be known of its rows is in `cautions`. Whose sweep it was is told where jobs
     were `reused`, as it may have been another's.
     """
-    console.print(leaderboard(outcome, reused, title, SCREENFUL))
+    console.print(leaderboard(outcome, reused, title or "", SCREENFUL))
     if reused and report is not None:
         _say_whose(console, report)
     console.print()
@@ -87,7 +88,7 @@ def print_end(
     for place, found in enumerate(held_out):
         if not place:
             console.print()
-        console.print(FittedTable(held_out_cells(found), say("Held out: {file}", file=found.file)))
+        console.print(replace(held_out_cells(found), title=say("Held out: {file}", file=found.file)))
         console.print()
     if note is not None:
         _print(console, note, "yellow")
@@ -126,7 +127,7 @@ def print_report(console: Console, report: ComparisonReport, folder: Path) -> No
 def _print_tables(console: Console, tables: Iterable[Cells | None]) -> None:
     for cells in tables:
         if cells is not None:
-            console.print(FittedTable(cells))
+            console.print(cells)
             console.print()
 
 

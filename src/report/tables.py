@@ -23,7 +23,7 @@ from src.comparison.outcome import Outcome
 from src.escaping import csv_cell
 from src.evaluation.warned import alike
 from src.language import say, say_number, sentences
-from src.report.terminal import Cells, FittedTable
+from src.report.terminal import Cells
 from src.report.words import MISSING, duration, mean_and_spread, metric_label, number, percent, plain, short_name
 
 SCREENFUL = 30  # rows of a table that are still read on a terminal
@@ -71,7 +71,7 @@ def leaderboard_cells(outcome: Outcome, reused: int = 0, *, join_settings: bool 
     )
 
 
-def leaderboard(outcome: Outcome, reused: int = 0, title: str | None = None, limit: int | None = None) -> FittedTable:
+def leaderboard(outcome: Outcome, reused: int = 0, title: str = "", limit: int | None = None) -> Cells:
     """The leaderboard for the terminal: `console.print(leaderboard(outcome))`.
 
     Of more than `limit` rows the best are shown; where there are several data sets, equally many of each.
@@ -82,9 +82,9 @@ def leaderboard(outcome: Outcome, reused: int = 0, title: str | None = None, lim
     cells = leaderboard_cells(outcome, reused)
     joined = leaderboard_cells(outcome, reused, join_settings=True)
     others = [metric_label(name) for name in SHOWN_METRICS if name != short_name(outcome.metric)]
-    narrower = (joined, joined.without(*others), joined.without(*others, say("time")))
-    shown = replace(_first_rows(cells, limit), narrower=tuple(_first_rows(each, limit) for each in narrower))
-    return FittedTable(shown, title, len(cells.rows) - len(shown.rows))
+    narrower = joined, joined.without(*others), joined.without(*others, say("time"))
+    shown, *spared = (_first_rows(each, limit) for each in (cells, *narrower))
+    return replace(shown, title=title, more=len(cells.rows) - len(shown.rows), narrower=tuple(spared))
 
 
 def setting_rows(outcome: Outcome) -> list[dict[str, Any]]:

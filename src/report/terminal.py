@@ -1,7 +1,7 @@
 """Tables of texts, and how the terminal shows them: laid out for its width, in letters its encoding has."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from rich import box
@@ -32,6 +32,8 @@ class Cells:
     notes, warnings : lines that belong under the table: how to read it, and what is wrong.
     narrower : what a terminal shows for which it is too wide, the widest first. Of the last, columns are left out from
         the right, so what is dispensable stands there.
+    title : a line to stand above it on a terminal.
+    more : how many rows the terminal is not shown.
     explains : by header, the one of the notes that says how to read the column: it goes where its columns go.
     left_out : headers of the columns that it is without.
     file : the result's file that holds the columns left out.
@@ -44,6 +46,8 @@ class Cells:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     narrower: tuple["Cells", ...] = ()
+    title: str = ""
+    more: int = 0
     explains: Mapping[str, str] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
     file: str = "comparison.html"
@@ -68,40 +72,32 @@ class Cells:
             left_out=(*self.left_out, *(each for place, each in enumerate(self.headers) if place not in keep)),
         )
 
-
-class FittedTable:
-    """A table that rich prints in the first of its layouts that fits the console."""
-
-    def __init__(self, cells: Cells, title: str | None = None, left_out: int = 0) -> None:
-        """Keep the table, a line to stand above it, and how many of its rows were left out."""
-        self.cells, self.title, self.left_out = cells, title, left_out
-
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Lay the table out for the console's width."""
+        """Lay the table out for the console, in the first of its layouts that fits the width."""
         if self.title:
             yield Text(encodable(plain(self.title), options), style="bold")
-        *_, last = layouts = list(_layouts(self.cells, options))
+        *_, last = layouts = list(_layouts(self, options))
         fitting = (one for one in layouts if _least_width(one[1], console) <= options.max_width)
         shown, table = next(fitting, last)
         yield _fitted(table, console, options.max_width)
-        if self.left_out:
-            yield Text(say("and {count} more, in the full table", count=self.left_out), style="dim")
+        if self.more:
+            yield Text(say("and {count} more, in the full table", count=self.more), style="dim")
         yield from (paragraph(note, options, "dim") for note in shown.notes)
-        if missing := shown.left_out[len(self.cells.left_out) :]:
+        if missing := shown.left_out[len(self.left_out) :]:
             told = say("No room here, but in {file}: {columns}.", file=shown.file, columns=listed(map(plain, missing)))
             yield paragraph(told, options, "dim")
         yield from (paragraph(warning, options, "red") for warning in shown.warnings)
 
 
-def cells_markdown(cells: Cells) -> str:
+def cells_markdown(cells: Cells, escaped: Callable[[str], str] = markdown) -> str:
     """A Markdown table (GitHub's form), the best row in bold; its notes as paragraphs below."""
     rule = ["---:" if right else ":---" for right in cells.numeric]
-    rows = [[markdown(text) for text in row] for row in cells.rows]
+    rows = [list(map(escaped, row)) for row in cells.rows]
     if cells.best is not None:
         rows[cells.best] = [f"**{text}**" if text else text for text in rows[cells.best]]
-    lines = [[markdown(header) for header in cells.headers], rule, *rows]
+    lines = [map(escaped, cells.headers), rule, *rows]
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    return "\n\n".join([table, *(markdown(note) for note in (*cells.notes, *cells.warnings))]) + "\n"
+    return "\n\n".join([table, *map(markdown, (*cells.notes, *cells.warnings))])
 
 
 def encodable(text: str, options: ConsoleOptions) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -10,8 +11,8 @@ from rich.console import Console
 from rich.text import Text
 
 from src.report.html import filled
-from src.report.terminal import Cells, FittedTable, encodable, paragraph
-from src.report.trace.blocks import Formula, Heading, Line, Table, blocks_of
+from src.report.terminal import Cells, cells_markdown, encodable, paragraph
+from src.report.trace.blocks import Formula, Heading, Line, blocks_of
 from src.report.trace.formula import is_formula, terms, to_latex, to_markup, to_text
 from src.report.trace.terms import TracedUpdate
 from src.report.words import markdown, plain
@@ -35,10 +36,11 @@ def print_trace(console: Console, shown: TracedUpdate) -> None:
                     console.print(Text(encodable(plain(block.label), console.options), style="dim"))
                 for formula in block.formulas:
                     console.print(Text(_folded(_formula(formula, console), console.width)))
-            case Table():
-                rows = tuple(tuple(_letters(cell, console) for cell in row) for row in block.rows)
-                headers = tuple(_letters(header, console) for header in block.headers)
-                console.print(FittedTable(Cells(headers, _numeric(block), rows), title=block.caption))
+            case Cells():
+                headers, *rows = (
+                    tuple(_letters(cell, console) for cell in row) for row in (block.headers, *block.rows)
+                )
+                console.print(replace(block, headers=headers, rows=tuple(rows)))
 
 
 def _letters(text: str, console: Console) -> str:
@@ -62,10 +64,6 @@ def _folded(formula: str, width: int) -> str:
     return "\n".join(map(str.rstrip, lines))
 
 
-def _numeric(table: Table) -> tuple[bool, ...]:
-    return tuple(column >= table.numbers for column in range(len(table.headers)))
-
-
 def to_markdown(shown: TracedUpdate) -> str:
     """The update in Markdown, its formulas in LaTeX between dollars."""
 
@@ -82,10 +80,8 @@ def to_markdown(shown: TracedUpdate) -> str:
             case Formula():
                 parts += [f"*{markdown(block.label)}*"] if block.label else []
                 parts += [to_latex(formula) for formula in block.formulas]
-            case Table():
-                rule = ["---:" if right else ":---" for right in _numeric(block)]
-                rows = [map(cell, block.headers), rule, *(map(cell, row) for row in block.rows)]
-                parts += [f"**{markdown(block.caption)}**", "\n".join(f"| {' | '.join(row)} |" for row in rows)]
+            case Cells():
+                parts += [f"**{markdown(block.title)}**", cells_markdown(block, cell)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -95,6 +91,5 @@ def to_html(shown: TracedUpdate) -> str:
     filters: dict[str, Callable[..., Any]] = {
         "formula": to_markup,
         "cell": lambda text: to_markup(text) if is_formula(text) else plain(text),
-        "numeric": _numeric,
     }
     return filled("trace.html", filters, title=title, blocks=[(type(block).__name__, block) for block in blocks])

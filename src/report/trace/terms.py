@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from src.network.derivation import ACTIVATIONS, Pass
 from src.network.tracing import Place, Trace
-from src.report.trace.notation import Notation
+from src.report.trace.notation import Notation, output_error
 
 
 @dataclass(frozen=True)
@@ -100,16 +100,6 @@ def sum_of_inputs(shown: TracedUpdate, one: Pass) -> Written:
     return _written(shown, one, " + ".join([*terms, n.parameter(Place(layer, unit, None))]), one.z[layer][unit])
 
 
-def output_error_of(pair: tuple[str, str], a: str, difference: str) -> str | None:
-    """Write the error of an output `a` of a pair of output and loss; None where that is not known, or takes others."""
-    return {
-        **dict.fromkeys([("softmax", "cross_entropy"), ("sigmoid", "cross_entropy")], difference),
-        ("identity", "squared_error"): difference,
-        ("sigmoid", "squared_error"): f"{a} (1 − {a}) {difference}",
-        ("tanh", "squared_error"): f"(1 − {a}²) {difference}",
-    }.get(pair)
-
-
 def _output_error(shown: TracedUpdate, unit: int) -> str:
     """Write the error of an output as its pair's mathematics says; as itself where that is not known here."""
     n, pair = shown.notation, (shown.trace.before.output, shown.trace.before.loss)
@@ -118,7 +108,7 @@ def _output_error(shown: TracedUpdate, unit: int) -> str:
     if pair == ("softmax", "squared_error"):
         each = enumerate(zip(differences, outputs, strict=True))
         return " + ".join(f"{difference} {a} ({int(k == unit)} − {outputs[unit]})" for k, (difference, a) in each)
-    return output_error_of(pair, outputs[unit], differences[unit]) or n.delta(n.last, unit)
+    return output_error(*pair, outputs[unit], differences[unit]) or n.delta(n.last, unit)
 
 
 def error_of_unit(shown: TracedUpdate, one: Pass) -> Written:
