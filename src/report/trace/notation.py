@@ -199,7 +199,7 @@ class LeadingAway(Notation):
             "hidden error": "δ_{j}^{(l)} = f′(z_{j}^{(l)}) Σ_{k} δ_{k}^{(l+1)} W_{jk}^{(l)}",
             "gradient": "∂J_{s}/∂W_{ij}^{(l)} = δ_{j}^{(l+1)} a_{i}^{(l)},  ∂J_{s}/∂b_{j}^{(l)} = δ_{j}^{(l+1)}",
             "batch and penalty": "(1/m) Σ_{k} ∂J(x^{(k)}, y^{(k)})/∂W_{ij}^{(l)} + λ W_{ij}^{(l)}",
-            "step": "W_{ij}^{(l)} ← W_{ij}^{(l)} − α ∂J/∂W_{ij}^{(l)}",
+            "step": "W_{ij}^{(l)} ← W_{ij}^{(l)} − α ∂J/∂W_{ij}^{(l)},  b_{i}^{(l)} ← b_{i}^{(l)} − α ∂J/∂b_{i}^{(l)}",
         }
 
 
@@ -243,7 +243,7 @@ class Lettered(Notation):
             "hidden error": "δ_{i}^{(l)} = g′(z_{i}^{(l)}) Σ_{j} W_{ij}^{(l+1)} δ_{j}^{(l+1)}",
             "gradient": "∂J_{s}/∂W_{ij}^{(l)} = a_{i}^{(l−1)} δ_{j}^{(l)},  ∂J_{s}/∂b_{j}^{(l)} = δ_{j}^{(l)}",
             "batch and penalty": "(1/m) Σ_{k} a_{i}^{(l−1)} δ_{j}^{(l)} + λ W_{ij}^{(l)}",
-            "step": "W_{ij}^{(l)} ← W_{ij}^{(l)} − α ∂J/∂W_{ij}^{(l)}",
+            "step": "W_{ij}^{(l)} ← W_{ij}^{(l)} − α ∂J/∂W_{ij}^{(l)},  b_{j}^{(l)} ← b_{j}^{(l)} − α ∂J/∂b_{j}^{(l)}",
         }
 
 
