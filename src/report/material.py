@@ -137,12 +137,12 @@ def _recorded_data(job: RecordedJob) -> Dataset | None:
 def class_cells(record: Record, outcome: Outcome) -> Cells | None:
     """Precision, recall and F1 of each class for the best candidates at their best settings, on one data set."""
     tables = {one.name: record.class_scores(one.best.first.run_id) for one in best(outcome.candidates)}
-    rows = tuple(
+    rows = [
         (plain(name), plain(row["class"], 40), *map(number, row[["precision", "recall", "f1"]]), f"{row['support']:g}")
         for name, table in tables.items()
         if table is not None  # recorded by an older version
         for _, row in table.iterrows()
-    )
+    ]
     if not rows:
         return None
     headers = (say("model"), say("class"), say("precision"), say("recall"), "F1", say("rows"))
@@ -151,4 +151,4 @@ def class_cells(record: Record, outcome: Outcome) -> Cells | None:
     ]
     if any(setting.first.config.cv.repeats > 1 for setting in outcome.settings):
         notes.append(say("Scores are over all repeats together; rows are the class's own, which every repeat tests."))
-    return Cells(headers, (False, False, True, True, True, True), rows, None, tuple(notes))
+    return Cells.of_rows(headers, rows, numbers=range(2, len(headers)), about=tuple(notes))

@@ -1,7 +1,7 @@
 """The page of all studies in experiments/, from what they recorded; nothing on it is typed by hand."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from src.comparison.record import RecordedSweep
@@ -76,8 +76,8 @@ def _section(study: Study) -> list[str]:
     if picture is not None:
         parts += [f"![{markdown(picture.description)}](figures/{study.name}.png)", markdown(picture.description)]
     # Without the tables' notes, which stand once at the top of the page.
-    tables = [replace(cells, notes=()) for _, _, cells in report.tables() if cells is not report.class_scores]
-    parts += [cells_markdown(cells) for cells in tables]
+    tables = [cells for _, _, cells in report.tables() if cells is not report.class_scores]
+    parts += [cells_markdown(cells, with_notes=False) for cells in tables]
     facts = [f"{term}: {report.method[term]}" for term in ("Folds", "Varied") if term in report.method]
     if study.sweep.seconds is not None and not study.sweep.reused:
         facts.append(f"Time: {duration(study.sweep.seconds)} for {counted(len(report.outcome.jobs), 'job')}")

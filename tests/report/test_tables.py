@@ -348,7 +348,7 @@ def test_what_several_data_sets_say_and_what_others_published_stand_on_the_termi
         for data in ("iris", "wine", "zoo")
         for name, gain in (("bp", 0.1), ("softmax", 0.0))
     ]
-    published = Cells(("data", "here"), (False, True), (("iris", "0.987"),), None, ("Reproduced.",))
+    published = Cells.of_rows(("data", "here"), [("iris", "0.987")], numbers=[1], about=("Reproduced.",))
     report = ComparisonReport("study", "Who?", outcome_of(jobs), published=published, notes=("Mind this.",))
     page = io.StringIO()
     console = Console(file=page, width=width, legacy_windows=False)
@@ -400,7 +400,7 @@ def test_of_many_data_sets_a_column_is_shown_whole_or_named_as_left_out(count: i
             column = [row[place] for row in cells.rows]
             if header in missing:
                 continue
-            if cells.numeric[place]:
+            if cells.columns[place].numeric:
                 assert all(below.count(value) >= column.count(value) for value in column)
             letters = iter("".join(table.split()))
             assert all(letter in letters for letter in "".join(header.split()))

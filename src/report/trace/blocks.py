@@ -51,8 +51,7 @@ Block = Heading | Line | Formula | Cells
 
 def _table(title: str, headers: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> Cells:
     """A table of formulas, words and numbers: all columns but the first ones, of `words`, are numbers."""
-    numeric = tuple(place >= words for place in range(len(headers)))
-    return Cells(tuple(headers), numeric, tuple(map(tuple, rows)), title=title)
+    return Cells.of_rows(headers, rows, numbers=range(words, len(headers)), title=title)
 
 
 def blocks_of(shown: TracedUpdate) -> Iterator[Block]:

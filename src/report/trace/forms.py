@@ -22,6 +22,13 @@ _BETWEEN_FACTORS = re.compile(r"(?<![·−+*=←])(?<![ <]-) (?![=← ]|<-)")  #
 
 def print_trace(console: Console, shown: TracedUpdate) -> None:
     """Print the update for the width and the letters of the console."""
+
+    def written(formula: str) -> str:
+        return encodable(to_text(formula, ascii_only=console.options.ascii_only), console.options)
+
+    def letters(text: str) -> str:
+        return written(text) if is_formula(text) else encodable(plain(text), console.options)
+
     for before, block in pairwise([None, *blocks_of(shown)]):
         are_sentences = isinstance(before, Line) and isinstance(block, Line)
         if not (before is None or isinstance(before, Heading) or are_sentences):
@@ -35,20 +42,13 @@ def print_trace(console: Console, shown: TracedUpdate) -> None:
                 if block.label:
                     console.print(Text(encodable(plain(block.label), console.options), style="dim"))
                 for formula in block.formulas:
-                    console.print(Text(_folded(_formula(formula, console), console.width)))
+                    console.print(Text(_folded(written(formula), console.width)))
             case Cells():
-                headers, *rows = (
-                    tuple(_letters(cell, console) for cell in row) for row in (block.headers, *block.rows)
+                columns = (
+                    replace(each, header=letters(each.header), texts=tuple(map(letters, each.texts)))
+                    for each in block.columns
                 )
-                console.print(replace(block, headers=headers, rows=tuple(rows)))
-
-
-def _letters(text: str, console: Console) -> str:
-    return _formula(text, console) if is_formula(text) else encodable(plain(text), console.options)
-
-
-def _formula(formula: str, console: Console) -> str:
-    return encodable(to_text(formula, ascii_only=console.options.ascii_only), console.options)
+                console.print(replace(block, columns=tuple(columns)))
 
 
 def _folded(formula: str, width: int) -> str:
