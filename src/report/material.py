@@ -53,11 +53,20 @@ class Grid:
 
 @dataclass(frozen=True, eq=False)
 class Plane:
-    """Data with two features, and what each fitted model, by its name, predicts over their plane: (rows, C)."""
+    """Data with two features, and what each fitted model decides over their plane.
+
+    Attributes
+    ----------
+    predicted : what each model, by its name, predicts for ``grid.rows``, shape (rows, C).
+    features, target : the data, shapes (n, 2) and (n,).
+    """
 
     grid: Grid
     predicted: Mapping[str, FloatArray]
-    data: Dataset
+    features: FloatArray
+    target: NDArray[np.int64]
+    feature_names: Sequence[str]
+    class_names: Sequence[str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,13 +117,14 @@ def read_fitted(record: Record, outcome: Outcome, described: RecordedDataset) ->
     data = _recorded_data(outcome.candidates[0].best.first) if pipelines else None
     if data is None:
         return None
-    grid = decision_grid(data.features.to_numpy(dtype=float))
+    features = data.features.to_numpy(dtype=float)
+    grid = decision_grid(features)
     points = pd.DataFrame(grid.rows, columns=list(data.feature_names))
     predicted = {}
     for candidate, pipeline in pipelines.items():
         order = [list(pipeline.classes_).index(name) for name in data.class_names]
         predicted[candidate.name] = pipeline.predict_proba(points)[:, order]
-    return Plane(grid, predicted, data)
+    return Plane(grid, predicted, features, data.target, data.feature_names, data.class_names)
 
 
 def decision_grid(features: FloatArray, points: int = 201) -> Grid:

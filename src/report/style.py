@@ -13,7 +13,7 @@ import re
 import textwrap
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ParamSpec
@@ -103,24 +103,29 @@ def panels(
     return made, axes[:count]
 
 
-def panel_columns(count: int, most: int = 3) -> int:
-    """How many of `count` panels stand side by side: at most `most`, and four as two by two."""
-    return 2 if count == 4 else min(most, count)
-
-
-def model_panels(names: Iterable[str], columns: int, ylabel: str, **how: Any) -> tuple[Figure, list[Axes]]:
+def model_panels(
+    names: Collection[str], ylabel: str, sizes: Mapping[int, tuple[float, float]], most: int = 3, **how: Any
+) -> tuple[Figure, list[Axes]]:
     """A panel for each model under its name, the vertical axes labeled once a row; `how` as for `panels`.
 
-    A name takes up to two lines: names that begin alike have to be told apart.
+    At most `most` stand side by side, and four as two by two; `sizes` are the figure's width and a row's height for so
+    many columns. A name takes up to two lines: names that begin alike have to be told apart.
     """
+    columns = 2 if len(names) == 4 else min(most, len(names))
+    width, height = sizes[columns]
     titles = [_in_two_lines(plain(name), 62 // columns) for name in names]
-    made, axes = panels(len(titles), columns=columns, **how)
+    made, axes = panels(len(titles), columns=columns, width=width, height=height, **how)
     for place, (ax, lines) in enumerate(zip(axes, titles, strict=True)):
         ax.set_title("\n".join(lines))
         ax.tick_params(labelbottom=True)
         if place % columns == 0:
             ax.set_ylabel(ylabel)
     return made, axes
+
+
+def columns_of(axes: Sequence[Axes]) -> int:
+    """How many panels stand side by side."""
+    return int(axes[0].get_subplotspec().get_gridspec().ncols)  # type: ignore[union-attr]
 
 
 def _in_two_lines(name: str, width: int) -> list[str]:

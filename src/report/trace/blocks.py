@@ -21,7 +21,7 @@ from src.report.trace.terms import (
     sum_of_inputs,
     term,
 )
-from src.report.words import MISSING
+from src.report.words import MISSING, metric_label
 
 
 @dataclass(frozen=True)
@@ -122,8 +122,8 @@ def _introduction(shown: TracedUpdate) -> Iterator[str]:
             for size, function in zip(trace.layer_sizes[1:], _functions(trace), strict=True)
         ),
     ]
-    losses = {"cross_entropy": say("cross entropy"), "squared_error": say("squared error")}
-    yield say("Its layers: {layers}; its loss: {loss}.", layers=say(", ").join(layers), loss=losses[trace.before.loss])
+    loss = metric_label(trace.before.loss)
+    yield say("Its layers: {layers}; its loss: {loss}.", layers=say(", ").join(layers), loss=loss)
     yield from shown.origin
     yield say(
         "The batch is {samples}; learning rate {rate}, penalty {penalty}. Beside each number of the derivation stands "
