@@ -48,6 +48,11 @@ class Picture:
     description: str
     figure: "Figure"
 
+    @property
+    def data_uri(self) -> str:
+        """The SVG file as an address that holds it."""
+        return f"data:image/svg+xml;base64,{base64.b64encode(self.svg).decode()}"
+
     @cached_property
     def svg(self) -> bytes:
         """The figure as an SVG file, drawn once for all that shows it."""
@@ -144,7 +149,8 @@ def to_html(report: ComparisonReport) -> str:
     """One page that needs no other file and no network: light and dark, printable, for narrow screens too."""
     return filled(
         "comparison.html",
-        {"command": _command, "base64": _base64, "term": term},
+        command=_command,
+        term=term,
         report=report,
         board=leaderboard_cells(report.outcome, report.reused),
         best=best_line(report.outcome),
@@ -163,8 +169,7 @@ def notebook_html(
 
     A table with a heading is folded up under it.
     """
-    given = {"title": title, "answer": answer, "caveats": caveats, "tables": tables, "pictures": pictures}
-    return filled("notebook.html", {"base64": _base64}, **given)
+    return filled("notebook.html", title=title, answer=answer, caveats=caveats, tables=tables, pictures=pictures)
 
 
 def to_markdown(report: ComparisonReport) -> str:
@@ -232,10 +237,6 @@ def files(report: ComparisonReport) -> dict[str, bytes]:
         texts["comparison.csv"] = comparison_csv(report.outcome)
     made = {path: _bytes(text) for path, text in texts.items()}
     return made | {f"figures/{picture.name}.svg": picture.svg for picture in report.pictures}
-
-
-def _base64(svg: bytes) -> str:
-    return base64.b64encode(svg).decode()
 
 
 def _bytes(text: str) -> bytes:

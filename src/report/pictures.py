@@ -9,12 +9,7 @@ from src.comparison.outcome import Outcome
 from src.evaluation.results import Curve, OutOfFold
 from src.language import say, sentences
 from src.report.figures.curves import learning_curve
-from src.report.figures.predictions import (
-    calibration_curves,
-    confusion_matrices,
-    decision_regions,
-    roc_curves,
-)
+from src.report.figures.predictions import calibration_curves, confusion_matrices, decision_regions, roc_curves
 from src.report.figures.scores import critical_differences, differences, intervals
 from src.report.figures.settings import heat_map, metric_along, numeric_places, scattered
 from src.report.figures.weights import hidden_weights

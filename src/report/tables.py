@@ -1,5 +1,6 @@
 """Leaderboard and models as tables: on the terminal, in Markdown, as CSV. What is best was decided before."""
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
@@ -271,17 +272,16 @@ def _trouble(outcome: Outcome) -> list[str]:
 def _fit_warnings(outcome: Outcome) -> list[str]:
     """A line for each thing that a model's fits warned of: in how many of them, and at which settings if not at all."""
     keys = [key for key in varying([job.flat for job in outcome.jobs]) if key not in (MODEL, ESTIMATOR)]
-    settings: dict[str, set[str]] = {}
-    fits: dict[tuple[str, str], dict[str, int]] = {}
+    settings: defaultdict[str, set[str]] = defaultdict(set)
+    fits: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     texts: dict[tuple[str, str], str] = {}
     for job in outcome.jobs:
         model, setting = plain(model_label(job.flat)), plain(setting_text(job.flat, keys))
-        settings.setdefault(model, set()).add(setting)
+        settings[model].add(setting)
         for text, count in job.warnings.items():
             warning = model, alike(text)
             texts.setdefault(warning, text)
-            of_setting = fits.setdefault(warning, {})
-            of_setting[setting] = of_setting.get(setting, 0) + count
+            fits[warning][setting] += count
     lines = []
     for (model, key), counts in fits.items():
         some = [setting for setting in counts if counts.keys() != settings[model]]
@@ -289,7 +289,7 @@ def _fit_warnings(outcome: Outcome) -> list[str]:
         if len(some) > 3:
             more = say_number("{number} more setting", "{number} more settings", len(some) - 3)
             shown = say("{some}; and {more}", some=shown, more=more)
-        fits_told = say_number("{number} fit", "{number} fits", sum(counts.values()))
+        fits_told = say_number("{number} fit", "{number} fits", counts.total())
         who = say("{model} ({settings})", model=model, settings=shown) if some else model
         lines.append(
             say("warned in {fits}: {who}: {warning}", fits=fits_told, who=who, warning=plain(texts[model, key], 200))

@@ -198,12 +198,7 @@ def _parts(word: str, longest: int) -> list[str]:
 
 
 def _rich_table(
-    cells: Cells,
-    options: ConsoleOptions,
-    *,
-    break_headers: bool,
-    most_lines: int = 2,
-    longest: int = _LONGEST_WORDS[0],
+    cells: Cells, options: ConsoleOptions, *, break_headers: bool, most_lines: int = 2, longest: int = _LONGEST_WORDS[0]
 ) -> Table:
     """A table whose columns know the fewest and the most letters they have a use for."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True, header_style="bold")

@@ -1,10 +1,8 @@
 """The three forms of a traced update: on the terminal, in Markdown, and as one HTML page."""
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -88,8 +86,5 @@ def to_markdown(shown: TracedUpdate) -> str:
 def to_html(shown: TracedUpdate) -> str:
     """One page that needs no other file and no network."""
     title, *blocks = blocks_of(shown)
-    filters: dict[str, Callable[..., Any]] = {
-        "formula": to_markup,
-        "cell": lambda text: to_markup(text) if is_formula(text) else plain(text),
-    }
-    return filled("trace.html", filters, title=title, blocks=[(type(block).__name__, block) for block in blocks])
+    named = [(type(block).__name__, block) for block in blocks]
+    return filled("trace.html", title=title, blocks=named, formula=to_markup, is_formula=is_formula)
