@@ -27,7 +27,7 @@ def run_names(jobs: Sequence[Job]) -> list[str]:
 
 
 def sweep_name(jobs: Sequence[Job], *, search: bool = False) -> str:
-    """Name a sweep by its axes, as `9 learning_rates × 3 models`; a sweep of one job by its model.
+    """Name a sweep by its axes, as `9 learning_rate × 3 models`; a sweep of one job by its model.
 
     Jobs that are not all combinations of what varies are counted: `8 jobs: model, learning_rate`. A search has no fixed
     number of values: `search: learning_rate, l2`.
@@ -44,10 +44,12 @@ def sweep_name(jobs: Sequence[Job], *, search: bool = False) -> str:
 
 
 def _several(axis: str) -> str:
-    """The plural of a key's last word, where it has one: `models`, `losses`, `data sets`, but `l2` and `epochs`."""
+    """The plural of a key that is a word: `models`, `losses`, `data sets`; `learning_rate`, `l2`, `C` stay."""
     if axis == "data":
         return "data sets"
-    return axis + ("es" if axis.endswith("ss") else "" if axis[-1] in "sy0123456789" else "s")
+    if not axis.isalpha() or len(axis) == 1:
+        return axis
+    return axis + ("es" if axis.endswith("ss") else "" if axis.endswith("s") else "s")
 
 
 def varying_values(flat: Sequence[Mapping[str, Any]]) -> dict[str, int]:

@@ -150,9 +150,8 @@ def categories(axes: Axes, labels: Sequence[str], which: str = "x", limit: int =
     """Name the places 0, 1, 2, ... of an axis; names that need more than `room` letters along the x axis are turned."""
     texts = [plain(label, limit) for label in labels]
     axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_major_locator(FixedLocator(range(len(texts))))
-    axis.set_major_formatter(FixedFormatter(texts))
-    axis.set_minor_locator(NullLocator())
+    places = FixedLocator(range(len(texts)))
+    axis.set(major_locator=places, major_formatter=FixedFormatter(texts), minor_locator=NullLocator())
     if which == "x" and sum(map(cell_len, texts)) > room:
         axes.tick_params(axis="x", labelrotation=35)
         for label in axes.get_xticklabels():

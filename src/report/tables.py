@@ -41,25 +41,31 @@ def leaderboard_cells(
     What varies stands in one column if `join_settings`. `reused` jobs were recorded already. Of more than `limit` rows
     the best are shown; where there are several data sets, equally many of each.
     """
-    count, boards = len(outcome.settings), outcome.boards
+    boards, ranking = outcome.boards, short_name(outcome.metric)
+    count = len(outcome.settings)
     each = count if limit is None or count <= limit else max(limit // len(boards), 1)
     rows = [(data, setting) for data, board in boards.items() for setting in board[:each]]
-    column, ranking = partial(Column.of, rows), short_name(outcome.metric)
     own = [key for key in _varying_within(outcome) if key not in (DATA, MODEL, ESTIMATOR)]
-    columns = [column(say("data"), lambda row: plain(row[0]))] if len(boards) > 1 else []
-    columns.append(column(say("model"), lambda row: plain(model_label(row[1].flat))))
+    column = partial(Column.of, [setting for _, setting in rows])
+    score = partial(column, numeric=True)
+    columns = [Column.of(rows, say("data"), lambda row: plain(row[0]))] if len(boards) > 1 else []
+    columns.append(column(say("model"), lambda one: plain(model_label(one.flat))))
     if join_settings and own:
-        columns.append(column(say("settings"), lambda row: plain(setting_text(row[1].flat, own)) or MISSING))
+        columns.append(column(say("settings"), lambda one: plain(setting_text(one.flat, own)) or MISSING))
     else:
-        flats = [setting.flat for setting in outcome.settings]
-        for key, name in short_keys(own).items():
-            texts = (plain(value_text(one.flat[key], SHOWN_DIGITS)) if key in one.flat else MISSING for _, one in rows)
-            columns.append(Column(name, tuple(texts), all(map(is_number, distinct(flats, key)))))
-    for name in SHOWN_METRICS if ranking in SHOWN_METRICS else (ranking, *SHOWN_METRICS):
-        texts = (_score(setting, name, ranks=name == ranking) for _, setting in rows)
-        columns.append(Column(metric_label(name), tuple(texts), numeric=True, spared=int(name != ranking)))
-    seconds = (sum(job.value("time/fit") for job in setting.jobs) for _, setting in rows)
-    columns.append(Column(say("time"), tuple(map(duration, seconds)), numeric=True, spared=2))
+        columns += [
+            column(
+                name,
+                lambda one, key=key: plain(value_text(one.flat[key], SHOWN_DIGITS)) if key in one.flat else MISSING,
+                numeric=all(map(is_number, distinct([setting.flat for setting in outcome.settings], key))),
+            )
+            for key, name in short_keys(own).items()
+        ]
+    columns += [
+        score(metric_label(name), lambda one, name=name: _score(one, name, ranking), spared=int(name != ranking))
+        for name in (SHOWN_METRICS if ranking in SHOWN_METRICS else (ranking, *SHOWN_METRICS))
+    ]
+    columns.append(score(say("time"), lambda one: duration(sum(job.value("time/fit") for job in one.jobs)), spared=2))
     folds, label = folds_text(outcome.settings), metric_label(outcome.metric)
     notes = [
         say("Test scores, mean ± standard deviation over {folds}; best {metric} first.", folds=folds, metric=label)
@@ -212,9 +218,9 @@ def _varying_within(outcome: Outcome) -> list[str]:
     return [key for key in varying([setting.flat for setting in outcome.settings]) if key in within]
 
 
-def _score(setting: Setting, name: str, *, ranks: bool) -> str:
+def _score(setting: Setting, name: str, ranking: str) -> str:
     """One score; the accuracy and the metric that ranks come with their spread."""
-    metric = f"test/{name}"
+    metric, ranks = f"test/{name}", name == ranking
     if ranks and not setting.has_result(metric) and (word := trouble_word(setting)):
         return word
     spread = setting.spread(metric) if ranks or name == "accuracy" else None

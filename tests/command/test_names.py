@@ -15,7 +15,7 @@ def test_runs_are_named_by_what_varies_the_most_first() -> None:
     jobs = make_jobs([Composed((), config) for config in configs]).distinct
     assert run_names(jobs)[0] == "0.1 learning_rate, bp"
     assert len(set(run_names(jobs))) == len(jobs)
-    assert sweep_name(jobs) == "3 learning_rates × 2 models"
+    assert sweep_name(jobs) == "3 learning_rate × 2 models"
     assert run_names(jobs[:1]) == ["bp, 0.1 learning_rate"]
 
 
