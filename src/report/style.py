@@ -13,10 +13,10 @@ import re
 import textwrap
 import threading
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any
 
 import matplotlib
 import matplotlib.style
@@ -33,8 +33,6 @@ from rich.cells import cell_len
 
 from src.language import ENGLISH, chosen, letters, speaking
 from src.report.words import plain
-
-Arguments = ParamSpec("Arguments")
 
 # Okabe and Ito's palette (Color Universal Design, 2008) without its yellow, which fades on white; ordered so that
 # neighbors differ in lightness too.
@@ -64,15 +62,14 @@ def styled() -> Iterator[None]:
         yield
 
 
-def figure(function: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
-    """Mark a function that draws a figure: it runs inside `styled()`, in English where no font has other letters."""
+@contextmanager
+def _drawing() -> Iterator[None]:
+    with styled(), speaking(ENGLISH if lacks_letters() else chosen()):
+        yield
 
-    @functools.wraps(function)
-    def draw(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
-        with styled(), speaking(ENGLISH if lacks_letters() else chosen()):
-            return function(*args, **kwargs)
 
-    return draw
+# Marks a function that draws a figure: it runs inside `styled()`, in English where no font has other letters.
+figure = _drawing()
 
 
 def lacks_letters() -> bool:

@@ -46,8 +46,7 @@ def print_summary(
     console.print()
     _print_tables(console, across_tables(outcome))
     _print(console, best_line(outcome), "bold" if report is None else "")
-    checked = [job.metrics[_CHECK] for setting in outcome.settings for job in setting.jobs if _CHECK in job.metrics]
-    if checked:
+    if checked := [job.metrics[_CHECK] for job in outcome.jobs if _CHECK in job.metrics]:
         error = f"{max(checked):.1e}"
         _print(console, say("Gradient check: largest relative error against central differences {error}.", error=error))
     if report is not None:

@@ -46,6 +46,7 @@ def leaderboard_cells(
     each = count if limit is None or count <= limit else max(limit // len(boards), 1)
     rows = [(data, setting) for data, board in boards.items() for setting in board[:each]]
     own = [key for key in _varying_within(outcome) if key not in (DATA, MODEL, ESTIMATOR)]
+    flats = [setting.flat for setting in outcome.settings]
     column = partial(Column.of, [setting for _, setting in rows])
     score = partial(column, numeric=True)
     columns = [Column.of(rows, say("data"), lambda row: plain(row[0]))] if len(boards) > 1 else []
@@ -57,7 +58,7 @@ def leaderboard_cells(
             column(
                 name,
                 lambda one, key=key: plain(value_text(one.flat[key], SHOWN_DIGITS)) if key in one.flat else MISSING,
-                numeric=all(map(is_number, distinct([setting.flat for setting in outcome.settings], key))),
+                numeric=all(map(is_number, distinct(flats, key))),
             )
             for key, name in short_keys(own).items()
         ]

@@ -24,18 +24,12 @@ from src.report.trace.terms import (
 from src.report.words import MISSING, metric_label
 
 
-@dataclass(frozen=True)
-class Heading:
+class Heading(str):
     """A heading; the first is the title."""
 
-    text: str
 
-
-@dataclass(frozen=True)
-class Line:
+class Line(str):
     """A sentence."""
-
-    text: str
 
 
 @dataclass(frozen=True)
@@ -64,7 +58,7 @@ def blocks_of(shown: TracedUpdate) -> Iterator[Block]:
         return Formula((equations[name].formula,), where(n, equations[name]))
 
     yield Heading(say("One update of a {sizes} network", sizes="-".join(map(str, trace.layer_sizes))))
-    yield from (Line(sentence) for sentence in _introduction(shown))
+    yield from map(Line, _introduction(shown))
     yield Heading(say("Samples"))
     yield from _samples(shown)
     yield Heading(say("Forward"))

@@ -33,9 +33,9 @@ def print_trace(console: Console, shown: TracedUpdate) -> None:
             console.print()
         match block:
             case Heading():
-                console.print(Text(encodable(block.text, console.options), style="bold"))
+                console.print(Text(encodable(block, console.options), style="bold"))
             case Line():
-                console.print(paragraph(block.text, console.options))
+                console.print(paragraph(block, console.options))
             case Formula():
                 if block.label:
                     console.print(Text(encodable(plain(block.label), console.options), style="dim"))
@@ -72,9 +72,9 @@ def to_markdown(shown: TracedUpdate) -> str:
     for block in blocks_of(shown):
         match block:
             case Heading():
-                parts.append(f"{'##' if parts else '#'} {markdown(block.text)}")
+                parts.append(f"{'##' if parts else '#'} {markdown(block)}")
             case Line():
-                parts.append(markdown(block.text))
+                parts.append(markdown(block))
             case Formula():
                 parts += [f"*{markdown(block.label)}*"] if block.label else []
                 parts += [to_latex(formula) for formula in block.formulas]
