@@ -79,7 +79,7 @@ class Cells:
         spared: Collection[int] = (),
         **more: Any,
     ) -> "Cells":
-        """A table by its rows, given the places of its numbers and of what can be spared; `more` as for the class."""
+        """A table by its rows, one at least, given the places of numbers and of what can be spared; `more` as above."""
         texts = zip(*rows, strict=True)
         columns = (
             Column(header, each, numeric=place in numbers, spared=int(place in spared))
