@@ -55,11 +55,7 @@ def leaderboard_cells(
         columns.append(column(say("settings"), lambda one: plain(setting_text(one.flat, own)) or MISSING))
     else:
         columns += [
-            column(
-                name,
-                lambda one, key=key: plain(value_text(one.flat[key], SHOWN_DIGITS)) if key in one.flat else MISSING,
-                numeric=all(map(is_number, distinct(flats, key))),
-            )
+            column(name, partial(_value, key=key), numeric=all(map(is_number, distinct(flats, key))))
             for key, name in short_keys(own).items()
         ]
     columns += [
@@ -217,6 +213,10 @@ def _varying_within(outcome: Outcome) -> list[str]:
     """The keys that vary among the settings of some data set."""
     within = {key for board in outcome.boards.values() for key in varying([setting.flat for setting in board])}
     return [key for key in varying([setting.flat for setting in outcome.settings]) if key in within]
+
+
+def _value(setting: Setting, key: str) -> str:
+    return plain(value_text(setting.flat[key], SHOWN_DIGITS)) if key in setting.flat else MISSING
 
 
 def _score(setting: Setting, name: str, ranking: str) -> str:

@@ -141,8 +141,8 @@ def scattered(settings: Sequence[Setting], x: str, y: str, metric: str = "test/a
     scored = np.isfinite(scores)
     drawn, (ax,) = panels(1, height=3.8)
     ax.plot(*at[~scored].T, "x", color=FAINT, linestyle="none", label=say("no score"))
-    look = {"edgecolors": FAINT, "linewidths": 0.6, "zorder": 3, **_colors(scores, metric)}
-    points = ax.scatter(*at[scored].T, c=scores[scored], **look)
+    look: dict[str, Any] = {"c": scores[scored], "edgecolors": FAINT, "linewidths": 0.6, **_colors(scores, metric)}
+    points = ax.scatter(*at[scored].T, zorder=3, **look)
     if scored.any():
         best = np.flatnonzero(scored)[0]
         ax.plot(*at[best], "s", color=COLORS[1], markersize=13, markerfacecolor="none", markeredgewidth=2, zorder=4)
