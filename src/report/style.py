@@ -102,11 +102,11 @@ def panels(
 
 def model_panels(
     names: Collection[str], ylabel: str, sizes: Mapping[int, tuple[float, float]], most: int = 3, **how: Any
-) -> tuple[Figure, list[Axes]]:
-    """A panel for each model under its name, the vertical axes labeled once a row; `how` as for `panels`.
+) -> tuple[Figure, list[Axes], int]:
+    """A panel for each model under its name, the vertical axes labeled once a row, and how many stand side by side.
 
-    At most `most` stand side by side, and four as two by two; `sizes` are the figure's width and a row's height for so
-    many columns. A name takes up to two lines: names that begin alike have to be told apart.
+    These are at most `most`, and four as two by two; `sizes` are the figure's width and a row's height for so many
+    columns, `how` is as for `panels`. A name takes up to two lines: names that begin alike have to be told apart.
     """
     columns = 2 if len(names) == 4 else min(most, len(names))
     width, height = sizes[columns]
@@ -117,12 +117,7 @@ def model_panels(
         ax.tick_params(labelbottom=True)
         if place % columns == 0:
             ax.set_ylabel(ylabel)
-    return made, axes
-
-
-def columns_of(axes: Sequence[Axes]) -> int:
-    """How many panels stand side by side."""
-    return int(axes[0].get_subplotspec().get_gridspec().ncols)  # type: ignore[union-attr]
+    return made, axes, columns
 
 
 def _in_two_lines(name: str, width: int) -> list[str]:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 
-from src.comparison.candidates import Candidate
 from src.comparison.jobs import DATA, ESTIMATOR, MODEL, Setting, status_word
 from src.comparison.naming import (
     SHOWN_DIGITS,
@@ -155,11 +154,12 @@ def candidate_cells(outcome: Outcome) -> Cells:
     """The candidates: score with its interval, best setting with its flattered score, settings tried, how chosen."""
     label, confidence = metric_label(outcome.metric), percent(outcome.options.confidence)
     column, used = partial(Column.of, outcome.candidates), {one.selection for one in outcome.candidates}
+    interval = say("{confidence} interval", confidence=confidence)
     columns = [
         *[column(say("data"), lambda one: plain(one.data))] * (len(outcome.boards) > 1),
         column(say("model"), lambda one: plain(one.name)),
         column(label, lambda one: number(one.mean), numeric=True),
-        column(say("{confidence} interval", confidence=confidence), _interval, numeric=True),
+        column(interval, lambda one: interval_text(number(one.low), number(one.high)), numeric=True),
     ]
     notes = [
         say(
@@ -198,10 +198,6 @@ def candidate_cells(outcome: Outcome) -> Cells:
             ),
         ]
     return Cells(tuple(columns), about=tuple(notes))
-
-
-def _interval(one: Candidate) -> str:
-    return interval_text(number(one.low), number(one.high))
 
 
 def interval_text(low: str, high: str) -> str:

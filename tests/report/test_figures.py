@@ -388,7 +388,7 @@ def test_a_search_over_two_settings_is_points_the_best_framed() -> None:
 def test_panel_titles_break_between_words() -> None:
     names = ["HistGradientBoostingClassifier", "sklearn_logistic with quite a long name", "bp"]
     with styled():
-        _, axes = model_panels(names, "loss", {3: (WIDTH, 3.4)})
+        _, axes, _ = model_panels(names, "loss", {3: (WIDTH, 3.4)})
     assert [ax.get_title(loc="left").split("\n") for ax in axes] == [
         ["HistGradient", "BoostingClassifier"],
         ["sklearn_logistic", "with quite a long …"],

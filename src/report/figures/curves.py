@@ -31,7 +31,7 @@ def learning_curve(curves: Mapping[str, Sequence[Curve]], loss: str | Mapping[st
     alike = len(set(losses.values())) == 1
     sizes = {1: (WIDTH, 3.6), **dict.fromkeys((2, 3), (WIDTH, 3.0))}
     labels = [metric_label(losses[name]) for name in curves]
-    drawn, axes = model_panels(curves, labels[0], sizes, sharex=True, sharey=alike)
+    drawn, axes, _ = model_panels(curves, labels[0], sizes, sharex=True, sharey=alike)
     for ax, folds, label in zip(axes, curves.values(), labels, strict=True):
         _draw_folds(ax, folds)
         ax.set_xlabel(say("epoch"))

@@ -23,7 +23,6 @@ from src.report.style import (
     RULE,
     WIDTH,
     categories,
-    columns_of,
     figure,
     model_panels,
     panels,
@@ -45,7 +44,7 @@ def decision_regions(plane: Plane) -> Figure:
     """
     grid, (x_name, y_name) = plane.grid, plane.feature_names
     sizes = {1: (5.4, 4.6), 2: (WIDTH, 3.9), 3: (WIDTH, 3.2)}
-    drawn, axes = model_panels(plane.predicted, plain(y_name, 30), sizes, sharex=True, sharey=True)
+    drawn, axes, columns = model_panels(plane.predicted, plain(y_name, 30), sizes, sharex=True, sharey=True)
     for ax, predicted in zip(axes, plane.predicted.values(), strict=True):
         _shade(ax, grid, predicted)
         for code, name in enumerate(plane.class_names):
@@ -60,7 +59,7 @@ def decision_regions(plane: Plane) -> Figure:
         ax.set_xlim(grid.x[0], grid.x[-1])
         ax.set_ylim(grid.y[0], grid.y[-1])
         ax.grid(visible=False)
-        ax.set_xlabel(plain(x_name, 72 // columns_of(axes)))
+        ax.set_xlabel(plain(x_name, 72 // columns))
     handles, labels = axes[0].get_legend_handles_labels()
     if len(plane.class_names) == 2:
         handles.append(Line2D([], [], color=INK, linewidth=1.8))
@@ -78,8 +77,7 @@ def confusion_matrices(predictions: Mapping[str, OutOfFold], class_names: Sequen
     few, most = len(class_names) <= 3, 3 if len(class_names) <= 5 else 2
     widths = {1: 3.6 if few else 4.8, 2: 2.6 if few else WIDTH / 2, 3: WIDTH / 3}
     sizes = {columns: (width * columns, min(width + 0.3, 4.6)) for columns, width in widths.items()}
-    drawn, axes = model_panels(predictions, say("true class"), sizes, most=most, square=True)
-    columns = columns_of(axes)
+    drawn, axes, columns = model_panels(predictions, say("true class"), sizes, most=most, square=True)
     width = widths[columns]
     fontsize = float(np.clip(42 * width / 2.4 / len(class_names), 4.5, 11))
     for place, (ax, made) in enumerate(zip(axes, predictions.values(), strict=True)):
@@ -147,7 +145,7 @@ def calibration_curves(predictions: Mapping[str, OutOfFold], class_names: Sequen
     predictions; bars are 95 % Wilson intervals of the share; below, how the probabilities are spread.
     """
     sizes, sharing = {1: (4.8, 4.6), 2: (WIDTH, 3.9), 3: (WIDTH, 2.9)}, {"sharex": True, "sharey": True}
-    drawn, axes = model_panels(predictions, say("share that came true"), sizes, square=True, **sharing)
+    drawn, axes, _ = model_panels(predictions, say("share that came true"), sizes, square=True, **sharing)
     two = len(class_names) == 2
     for ax, made in zip(axes, predictions.values(), strict=True):
         kept, left_out = _finite(made)
