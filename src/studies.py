@@ -11,7 +11,7 @@ from src.arguments import Arguments, entry
 from src.comparison.outcome import compare_sweeps
 from src.language import ENGLISH, choose
 from src.report.comparison import build_report
-from src.report.studies import Study, figures, page, study_names
+from src.report.studies import figures, page, study_names
 from src.tracking.opening import open_store
 from src.tracking.reading import StoredRecord
 from src.tracking.sweeps import find_sweeps, read_sweep
@@ -27,11 +27,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = Arguments("src.studies", (__doc__ or "").partition("\n")[0])
     parser.add_store()
     store = open_store(parser.parse_args(arguments).uri)
-    studies = []
+    studies = {}
     for name in study_names(FOLDER):
         (run,) = find_sweeps(store, [name])
         sweep = read_sweep(store, run)
-        studies.append(Study(name, sweep, build_report(StoredRecord(store), [sweep], compare_sweeps([sweep]))))
+        studies[name] = sweep, build_report(StoredRecord(store), [sweep], compare_sweeps([sweep]))
     (FOLDER / "figures").mkdir(exist_ok=True)
     for name, content in figures(studies).items():
         (FOLDER / "figures" / name).write_bytes(content)

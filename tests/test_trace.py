@@ -36,6 +36,11 @@ def traced(*overrides: str) -> str:
     return ended.out
 
 
+def traces() -> list[Path]:
+    """The folders that traces were written to, where none was named."""
+    return [page.parent for page in Path("outputs/trace").rglob("trace.html")]
+
+
 def plain(text: str) -> str:
     """Raised and lowered letters as ordinary ones: w₄₁ is w41, b₁⁽²⁾ is b1(2)."""
     return text.translate(str.maketrans("₀₁₂₃₄₅₆₇₈₉⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾ₛ−", "01234567890123456789()s-")).replace("_", "")
@@ -252,7 +257,7 @@ def test_a_formula_breaks_before_a_sign_and_not_beside_an_equals_sign(lang, monk
 
 def test_the_files_need_nothing_else():
     traced("trace=derivation_4")
-    page, text = (Path("outputs/trace", f"trace.{ending}").read_text() for ending in ("html", "md"))
+    ((page, text),) = ([(folder / f"trace.{ending}").read_text() for ending in ("html", "md")] for folder in traces())
 
     class Links(HTMLParser):
         links: list[str] = []  # noqa: RUF012 - filled by one parser
@@ -274,6 +279,23 @@ def test_the_files_need_nothing_else():
     assert r"$\partial J/\partial v_{43} = \delta_{3}^{(1)} x_{4}$" in text
     assert "| $v_{43}$ |" in text
     assert "_{" not in re.sub(r"\$[^$\n]*\$", "", text)
+
+
+def test_a_trace_replaces_no_other():
+    told = [traced("trace.derivation=2"), traced("trace.derivation=4")]
+    assert len(traces()) == 2
+    for out in told:
+        (folder,) = (folder for folder in traces() if f"{folder}/trace.html" in "".join(out.split()))
+        number = re.search(r"are those of derivation (\d)", out)[1]
+        assert f"those of derivation {number}" in (folder / "trace.md").read_text()
+
+
+@pytest.mark.parametrize("derivation, unit", [(3, "i"), (4, "j")])
+def test_the_step_of_a_derivation_names_the_biases_as_it_does(derivation, unit):
+    traced(f"trace=derivation_{derivation}", "trace.output=here")
+    step = Path("here/trace.md").read_text().partition("## Step")[2]
+    b = f"b_{{{unit}}}^{{(l)}}"
+    assert rf"{b} \leftarrow  {b} - \alpha \partial J/\partial {b}" in step
 
 
 def test_ascii_terminals_get_ascii(monkeypatch):
@@ -355,10 +377,9 @@ def test_a_record_never_knows_the_keys_of_trace():
     }
     told = command("trace.rows=[0]")
     assert (told.status, "error: trace: there is no such key." in told.err) == (2, True)
-    assert (
-        validated({"trace": yaml.safe_load((ROOT / "conf" / "trace.yaml").read_text())}, TracedConfig).trace
-        == TracedConfig().trace
-    )
+    given = yaml.safe_load((ROOT / "conf" / "trace.yaml").read_text())
+    assert given.pop("output").startswith(f"{TracedConfig().trace.output}/$")
+    assert validated({"trace": given}, TracedConfig).trace == TracedConfig().trace
 
 
 def test_the_table_of_equations_names_functions_that_exist():

@@ -27,7 +27,7 @@ def run_names(jobs: Sequence[Job]) -> list[str]:
 
 
 def sweep_name(jobs: Sequence[Job], *, search: bool = False) -> str:
-    """Name a sweep by its axes, as `9 learning_rate × 3 model`; a sweep of one job by its model.
+    """Name a sweep by its axes, as `9 learning_rate × 3 models`; a sweep of one job by its model.
 
     Jobs that are not all combinations of what varies are counted: `8 jobs: model, learning_rate`. A search has no fixed
     number of values: `search: learning_rate, l2`.
@@ -39,7 +39,16 @@ def sweep_name(jobs: Sequence[Job], *, search: bool = False) -> str:
         return "search: " + (", ".join(axes) or model)
     if axes and math.prod(counts.values()) != len(jobs):
         return f"{len(jobs)} jobs: " + ", ".join(axes)
-    return " × ".join(f"{count} {axis}" for count, axis in zip(counts.values(), axes, strict=True)) or model
+    return " × ".join(f"{count} {_several(axis)}" for count, axis in zip(counts.values(), axes, strict=True)) or model
+
+
+def _several(axis: str) -> str:
+    """The plural of a key that is a word: `models`, `losses`, `data sets`; `learning_rate`, `l2`, `C` stay."""
+    if axis == "data":
+        return "data sets"
+    if not axis.isalpha() or len(axis) == 1:
+        return axis
+    return axis + ("es" if axis.endswith("ss") else "" if axis.endswith("s") else "s")
 
 
 def _counts(flats: Sequence[Mapping[str, Any]]) -> dict[str, int]:

@@ -32,11 +32,8 @@ MOST_PARAMETERS = 1000
 def traced_update(config: Mapping[str, Any]) -> TracedUpdate:
     """Follow the update that a composed configuration, nested plain data, asks for.
 
-    Raises
-    ------
-    UserError
-        For a model that is no network, or one too large to be read; for another step than gradient descent; for rows,
-        weights or a file that are not there or do not fit.
+    Raises UserError for a model that is no network, or one too large to be read; for another step than gradient
+    descent; for rows, weights or a file that are not there or do not fit.
     """
     asked = validated(config, TracedConfig)
     choose(asked.lang)
@@ -64,10 +61,7 @@ def traced_update(config: Mapping[str, Any]) -> TracedUpdate:
 def write(shown: TracedUpdate, folder: Path) -> list[Path]:
     """Write the page and the Markdown, and return their paths.
 
-    Raises
-    ------
-    ConfigError
-        If the folder cannot be written.
+    Raises ConfigError if the folder cannot be written.
     """
     files = {folder / "trace.html": to_html(shown), folder / "trace.md": to_markdown(shown)}
     try:

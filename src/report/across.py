@@ -1,13 +1,13 @@
 """What several data sets say together: in one sentence, and as two tables."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+from functools import partial
 
 from src.comparison.across import ALPHA, AcrossData
 from src.comparison.outcome import Outcome
 from src.language import listed, say, say_number, sentences
-from src.report.terminal import Cells
-from src.report.words import MISSING, metric_label, number, p_in_column, p_value, percent, plain, with_sign
+from src.report.terminal import Cells, Column
+from src.report.words import metric_label, number, p_in_column, p_value, percent, plain, with_sign
 
 TOLD_IN_FULL = 3
 _NAME_LENGTH = 60
@@ -21,10 +21,10 @@ def across_tables(outcome: Outcome) -> tuple[Cells, ...]:
 
 def across_cells(found: AcrossData, outcome: Outcome) -> Cells:
     """The candidates over all data sets: mean rank, score on each data set."""
-    rows = tuple(
+    rows = [
         (plain(name), f"{rank:.2f}", *(number(score) for score in scores))
         for name, rank, scores in zip(found.names, found.ranks, found.scores, strict=True)
-    )
+    ]
     notes = [
         say(
             "Mean rank over {count} data sets, 1 for the best; then the mean test {metric} on each.",
@@ -38,43 +38,38 @@ def across_cells(found: AcrossData, outcome: Outcome) -> Cells:
     if found.left_out:
         notes.append(say("Not on every data set, and left out here: {models}.", models=plain(listed(found.left_out))))
     headers = (say("model"), say("mean rank"), *map(plain, found.data))
-    return Cells(headers, (False, *(True,) * (len(headers) - 1)), rows, None, tuple(notes))
+    return Cells.of_rows(headers, rows, numbers=range(1, len(headers)), about=tuple(notes))
 
 
 def pair_cells(found: AcrossData, outcome: Outcome) -> Cells:
     """The pairs of candidates over all data sets: mean difference, on how many the one is better, the tests."""
-    rope = outcome.comparisons[0].rope if outcome.comparisons else None
-    columns = probabilities()
-    headers = (
-        *(say("model"), say("baseline"), say("mean difference"), say("wins"), say("losses"), say("p (Holm)")),
-        *columns,
-    )
-    rows = tuple(
-        (
-            *(plain(one.model), plain(one.baseline), with_sign(one.difference)),
-            *(str(one.wins), str(one.losses), MISSING if one.p_holm is None else p_in_column(one.p_holm)),
-            *(MISSING if share is None else percent(share, 1) for share in (one.p_worse, one.p_equal, one.p_better)),
-        )
-        for one in found.pairs
-    )
+    column = partial(Column.of, found.pairs)
+    number = partial(column, numeric=True)
+    columns = [
+        column(say("model"), lambda one: plain(one.model)),
+        column(say("baseline"), lambda one: plain(one.baseline)),
+        number(say("mean difference"), lambda one: with_sign(one.difference)),
+        number(say("wins"), lambda one: str(one.wins), spared=2),
+        number(say("losses"), lambda one: str(one.losses), spared=2),
+    ]
+    if not found.is_tested:
+        return Cells(tuple(columns), about=(_too_few(found),))
     tested = say(
         "p: Wilcoxon's signed-rank test over {count} data sets, with Holm's correction for {pairs} (Demšar 2006).",
         count=len(found.data),
         pairs=_pairs(found),
     )
-    if found.is_tested and not found.can_show:
+    if not found.can_show:
         tested = sentences([tested, sentence([_none_can_show(found)])])
-    shown = say(", ").join(probabilities(rope))
+    chances = probabilities(outcome.comparisons[0].rope if outcome.comparisons else None)
+    shown = say(", ").join(chances.values())
     bayesian = say("{columns}: Bayesian signed-rank test (Benavoli et al. 2014).", columns=shown)
-    notes = (tested, bayesian) if found.is_tested else (_too_few(found),)
-    explains = {say("p (Holm)"): tested, **dict.fromkeys(columns, bayesian)} if found.is_tested else {}
-    cells = Cells(headers, (False, False, *(True,) * 7), rows, None, notes, explains=explains)
-    if rope is None:
-        cells = cells.without(say("P(equal)"))
-    if not found.is_tested:
-        cells = cells.without(say("p (Holm)"), *columns)
-    narrow = cells.without(*columns)
-    return replace(cells, narrower=(narrow, narrow.without(say("wins"), say("losses"))))
+    columns.append(number(say("p (Holm)"), lambda one: p_in_column(one.p_holm), note=tested))
+    columns += [
+        number(header, lambda one, name=name: percent(getattr(one, name), 1), note=bayesian, spared=1)
+        for name, header in chances.items()
+    ]
+    return Cells(tuple(columns))
 
 
 def across_sentence(found: AcrossData) -> str:
@@ -150,9 +145,10 @@ def _too_few(found: AcrossData) -> str:
     )
 
 
-def probabilities(rope: float | None = 0) -> tuple[str, ...]:
-    """The columns of the Bayesian tests; without a region of equivalence there is no probability of it."""
-    return say("P(worse)"), *([] if rope is None else [say("P(equal)")]), say("P(better)")
+def probabilities(rope: float | None = 0) -> dict[str, str]:
+    """The Bayesian tests' columns by their names in code; without a region of equivalence P(equal) is none of them."""
+    equal = {} if rope is None else {"p_equal": say("P(equal)")}
+    return {"p_worse": say("P(worse)"), **equal, "p_better": say("P(better)")}
 
 
 def sentence(clauses: Iterable[str]) -> str:

@@ -97,12 +97,11 @@ def _flattery(candidates: Sequence[Candidate]) -> list[str]:
 def _of_family(family: Family) -> list[str]:
     """The clauses for one data set."""
     comparisons = family.comparisons
-    told = sorted((one for one in comparisons if one.is_difference), key=lambda one: one.p_holm)
-    equal = [one for one in comparisons if one.verdict in ("equal", "identical")]
-    undecided = [one for one in comparisons if one.verdict == "undecided"]
-    counts = {"undecided": len(undecided), "count": len(comparisons)}
+    told, equal, undecided = _by_verdict(comparisons)
+    told.sort(key=lambda one: one.p_holm)
     if len(comparisons) <= TOLD_IN_FULL:
-        return _clauses([*told, *(one for one in comparisons if one not in told)])
+        return _clauses([*told, *(one for one in comparisons if not one.is_difference)])
+    counts = {"undecided": len(undecided), "count": len(comparisons)}
     clauses = _clauses(told[:TOLD_IN_FULL])
     more = len(told) - TOLD_IN_FULL
     if more > 0:
@@ -110,8 +109,7 @@ def _of_family(family: Family) -> list[str]:
             say_number("{number} more comparison shows a difference", "{number} more comparisons show one", more)
         )
     if undecided and not told:
-        largest = max(undecided, key=lambda one: abs(one.difference))
-        fields = {**counts, "pair": _pair(largest), "evidence": _evidence(largest)}
+        fields = counts | _largest(undecided)
         clauses.append(
             say(
                 "no difference can be told in {undecided} of {count} comparisons; the largest is {pair} ({evidence})",
@@ -128,6 +126,19 @@ def _of_family(family: Family) -> list[str]:
     return clauses
 
 
+def _by_verdict(comparisons: Sequence[Comparison]) -> tuple[list[Comparison], list[Comparison], list[Comparison]]:
+    """Those that show a difference, those that show that there is none, and the others."""
+    kinds = ("better", "worse"), ("equal", "identical"), ("undecided",)
+    told, equal, undecided = ([one for one in comparisons if one.verdict in kind] for kind in kinds)
+    return told, equal, undecided
+
+
+def _largest(comparisons: Sequence[Comparison]) -> dict[str, str]:
+    """What is told of the largest difference."""
+    one = max(comparisons, key=lambda one: abs(one.difference))
+    return {"pair": _pair(one), "data": plain(one.data), "evidence": _evidence(one)}
+
+
 def _clauses(comparisons: Sequence[Comparison]) -> list[str]:
     """A clause for each model and verdict, however many baselines it holds against."""
     groups = grouped(((one.model, one.verdict), one) for one in comparisons)
@@ -137,10 +148,10 @@ def _clauses(comparisons: Sequence[Comparison]) -> list[str]:
 def _by_data(families: Sequence[Family]) -> list[str]:
     """A clause for each data set that shows something, and one for those that do not."""
     groups = {family.data: family.comparisons for family in families if family.comparisons}
-    differing = [data for data, group in groups.items() if any(one.is_difference for one in group)]
-    silent = [data for data, group in groups.items() if all(one.verdict == "undecided" for one in group)]
-    equal = [data for data in groups if data not in (*differing, *silent)]
-    in_full = sum(one.is_difference for group in groups.values() for one in group) <= TOLD_IN_FULL
+    kinds = {data: _by_verdict(group) for data, group in groups.items()}
+    differing = [data for data, (told, _, _) in kinds.items() if told]
+    silent = [data for data, (told, equal, _) in kinds.items() if not told and not equal]
+    in_full = sum(len(told) for told, _, _ in kinds.values()) <= TOLD_IN_FULL
 
     def of_sets(names: Sequence[str]) -> list[str]:
         found = {data: _of_one_set(groups[data], in_full) for data in names}
@@ -150,45 +161,27 @@ def _by_data(families: Sequence[Family]) -> list[str]:
     if silent:
         clauses.append(say("on {data} no difference can be told", data=plain(listed(silent))))
     if silent and not differing:
-        data, largest = max(
-            ((data, one) for data in silent for one in groups[data]), key=lambda pair: abs(pair[1].difference)
-        )
-        clauses.append(
-            say(
-                "the largest is {pair} on {data} ({evidence})",
-                pair=_pair(largest),
-                data=plain(data),
-                evidence=_evidence(largest),
-            )
-        )
-    clauses += of_sets(equal)
+        largest = _largest([one for data in silent for one in groups[data]])
+        clauses.append(say("the largest is {pair} on {data} ({evidence})", **largest))
+    clauses += of_sets([data for data in groups if data not in (*differing, *silent)])
     refused = [family.data for family in families if family.refusal]
     return [*clauses, say("on {data} nothing is compared", data=plain(listed(refused)))] if refused else clauses
 
 
 def _of_one_set(comparisons: Sequence[Comparison], in_full: bool) -> str:
     """What the comparisons on one data set show, with the evidence if it is told in full."""
-    told = [one for one in comparisons if one.is_difference]
-    undecided = sum(one.verdict == "undecided" for one in comparisons)
+    told, equal, undecided = _by_verdict(comparisons)
     groups = grouped(((one.model, one.verdict, one.rope if one.within_rope else None), one) for one in told)
     shortly = [
         better_or_worse(model, verdict == "better", than([one.baseline for one in group], rope=rope))
         for (model, verdict, rope), group in groups.items()
     ]
-    clauses = [
-        *(_clauses(told) if in_full else shortly),
-        *_equal_clauses([one for one in comparisons if one.verdict in ("equal", "identical")]),
-    ]
-    if undecided == 1:
+    clauses = [*(_clauses(told) if in_full else shortly), *_equal_clauses(equal)]
+    counts = {"undecided": len(undecided), "count": len(comparisons)}
+    if len(undecided) == 1:
         clauses.append(say("no difference can be told in the other comparison"))
     elif undecided:
-        clauses.append(
-            say(
-                "no difference can be told in the other {undecided} of {count} comparisons",
-                undecided=undecided,
-                count=len(comparisons),
-            )
-        )
+        clauses.append(say("no difference can be told in the other {undecided} of {count} comparisons", **counts))
     *before, last = clauses
     if len(before) == 1:
         return say("{clause} and {last}", clause=before[0], last=last)

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from src.comparison import cautions, naming
 from src.comparison.jobs import RecordedJob
@@ -24,10 +23,7 @@ def build_report(
 
     Without figures unless `drawn`.
 
-    Raises
-    ------
-    TrackingError
-        If the store fails.
+    Raises TrackingError if the store fails.
     """
     jobs = outcome.jobs
     datasets = described_data(record, jobs)
@@ -87,8 +83,7 @@ def published_cells(record: Record, outcome: Outcome) -> Cells | None:
     note = say(
         "Reproduced: the score here differs from the published one by no more than the rounding it was printed with."
     )
-    cells = Cells(headers, (False,) * 3 + (True, True, False, False), tuple(rows), None, (note,))
-    return replace(cells, narrower=(cells.without(headers[-1]),)) if rows else None
+    return Cells.of_rows(headers, rows, numbers=(3, 4), spared=(6,), about=(note,)) if rows else None
 
 
 def described_data(record: Record, jobs: Sequence[RecordedJob]) -> dict[str, RecordedDataset]:

@@ -86,10 +86,7 @@ def begin_pictures(
     `described` is the data set where there is but one, which the figures of single models are about. The function that
     is returned asks the fitted models, which may be kept in the meantime, draws that too, and waits.
 
-    Raises
-    ------
-    TrackingError
-        If the store fails.
+    Raises TrackingError if the store fails.
     """
     answer = drawer.ask("answer_pictures", outcome)
     if described is None or not outcome.candidates:

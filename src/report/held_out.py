@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from src.comparison.held_out import HeldOut, HeldOutModel
 from src.language import listed, say, say_number, sentences
 from src.report.tables import interval_text
-from src.report.terminal import Cells
+from src.report.terminal import Cells, Column
 from src.report.words import MISSING, metric_label, number, percent, plain, short_name
 
 _METRICS = ("log_loss", "macro_f1", "roc_auc")  # beside the accuracy and the metric that ranks
@@ -49,23 +49,10 @@ def held_out_rows(found: Iterable[HeldOut]) -> Iterator[dict[str, Any]]:
 
 def held_out_cells(found: HeldOut) -> Cells:
     """The chosen model and the others: rows right, accuracy with its interval, other scores, pairs with the chosen."""
-    ranking, others = short_name(found.metric), len(found.models) - 1
-    metrics = [name for name in dict.fromkeys([ranking, *_METRICS]) if name != "accuracy"]
-    interval = say("{confidence} interval", confidence=percent(found.confidence))
-    pairs = say("right alone"), "p"
-    compared = [(MISSING, MISSING)]
-    for model, p in zip(found.models[1:], found.p_values, strict=True):
-        compared.append((f"{model.only_it} : {model.only_chosen}", number(p)))
-    rows = [
-        (
-            say("{model} (chosen)", model=plain(model.name)) if model is found.models[0] else plain(model.name),
-            *(str(model.right), number(model.scores["accuracy"]), _interval(found, model)),
-            *(number(model.scores[name]) for name in metrics),
-            *pair,
-        )
-        for model, pair in zip(found.models, compared, strict=True)
-    ]
-    notes = [
+    ranking, (chosen, *others) = short_name(found.metric), found.models
+    column = partial(Column.of, found.models)
+    score = partial(column, numeric=True)
+    about = [
         say(
             "{file}: {rows}, SHA-256 {digest}. Scored once, after the cross-validation had chosen, by each model as it "
             "is kept: fitted on all rows of {data}. This ranks and chooses nothing.",
@@ -73,37 +60,44 @@ def held_out_cells(found: HeldOut) -> Cells:
             rows=_rows(found.rows),
             digest=found.digest[:16],
             data=plain(found.data),
-        ),
-        say("The interval of the accuracy is Wilson's (1927), for rows drawn independently.")
-        if found.independent
-        else say("Rows of one group are not independent of each other, so neither an interval nor a test is given."),
+        )
     ]
-    if found.independent and others:
+
+    def name(model: HeldOutModel) -> str:
+        return say("{model} (chosen)", model=plain(model.name)) if model is chosen else plain(model.name)
+
+    columns = [
+        column(say("model"), name),
+        score(say("rows right"), lambda model: str(model.right)),
+        score(say("accuracy"), lambda model: number(model.scores["accuracy"])),
+    ]
+    if found.independent:
+        interval = say("{confidence} interval", confidence=percent(found.confidence))
+        wilson = say("The interval of the accuracy is Wilson's (1927), for rows drawn independently.")
+        columns.append(score(interval, lambda model: _interval(found, model), note=wilson, spared=2))
+    columns += [
+        score(metric_label(each), lambda model, each=each: number(model.scores[each]), spared=int(each != ranking))
+        for each in dict.fromkeys([ranking, *_METRICS])
+        if each != "accuracy"
+    ]
+    if not found.independent:
+        about.append(
+            say("Rows of one group are not independent of each other, so neither an interval nor a test is given.")
+        )
+    elif others:
         tested = [
             say(
                 "Right alone: rows that only this model has right, and those that only the chosen one has; p: "
                 "McNemar's exact test of the two."
             )
         ]
-        if others > 1:
-            tested.append(say("p is corrected for {count} comparisons (Holm).", count=others))
-        notes.append(sentences(tested))
-    headers = (say("model"), say("rows right"), say("accuracy"), interval, *map(metric_label, metrics), *pairs)
-    explains = {interval: notes[1], **dict.fromkeys(pairs, notes[-1])} if found.independent and others else {}
-    cells = Cells(
-        headers,
-        (False, *(True,) * (len(headers) - 1)),
-        tuple(rows),
-        None,
-        tuple(notes),
-        tuple(_warnings(found)),
-        explains=explains,
-        file="held_out.json",
-    )
-    cells = cells if found.independent else cells.without(interval)
-    cells = cells if found.independent and others else cells.without(*pairs)
-    narrow = cells.without(*(metric_label(name) for name in metrics if name != ranking))
-    return replace(cells, narrower=(narrow, narrow.without(interval)))
+        if len(others) > 1:
+            tested.append(say("p is corrected for {count} comparisons (Holm).", count=len(others)))
+        alone = [MISSING, *(f"{model.only_it} : {model.only_chosen}" for model in others)]
+        p_values = [MISSING, *map(number, found.p_values)]
+        for header, texts in ((say("right alone"), alone), ("p", p_values)):
+            columns.append(Column(header, tuple(texts), numeric=True, note=sentences(tested)))
+    return Cells(tuple(columns), about=tuple(about), warnings=tuple(_warnings(found)), file="held_out.json")
 
 
 def _warnings(found: HeldOut) -> Iterator[str]:

@@ -1,7 +1,6 @@
 """HTML pages from the files in `templates`, where all text is escaped."""
 
 import functools
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +10,10 @@ from src.language import chosen, say, say_number
 from src.report.words import plain
 
 
-def filled(template: str, filters: dict[str, Callable[..., Any]], **values: Any) -> str:
-    """Return a template filled with values, which reach its `filters` beside `plain`, in the language that is spoken.
-
-    Raises for a value not given.
-    """
-    environment = _environment()
-    environment.filters |= filters
+def filled(template: str, **values: Any) -> str:
+    """Return a template filled with values, in the language that is spoken. Raises for a value not given."""
     lang = {"zh": "zh-CN"}.get(chosen(), chosen())
-    return environment.get_template(template).render(values, lang=lang)
+    return _environment().get_template(template).render(values, lang=lang)
 
 
 @functools.cache
@@ -32,6 +26,6 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"plain": plain}
+    environment.filters["plain"] = plain
     environment.globals |= {"say": say, "say_number": say_number}
     return environment

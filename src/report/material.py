@@ -33,10 +33,8 @@ class Material:
 
     Attributes
     ----------
-    curves
-        Of each fold; none for a model that was not trained epoch by epoch.
-    predictions
-        Out of fold, of the best candidates, the network among them.
+    curves : of each fold; none for a model that was not trained epoch by epoch.
+    predictions : out of fold, of the best candidates, the network among them.
     """
 
     outcome: Outcome
@@ -55,11 +53,20 @@ class Grid:
 
 @dataclass(frozen=True, eq=False)
 class Plane:
-    """Data with two features, and what each fitted model, by its name, predicts over their plane: (rows, C)."""
+    """Data with two features, and what each fitted model decides over their plane.
+
+    Attributes
+    ----------
+    predicted : what each model, by its name, predicts for ``grid.rows``, shape (rows, C).
+    features, target : the data, shapes (n, 2) and (n,).
+    """
 
     grid: Grid
     predicted: Mapping[str, FloatArray]
-    data: Dataset
+    features: FloatArray
+    target: NDArray[np.int64]
+    feature_names: Sequence[str]
+    class_names: Sequence[str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,10 +88,7 @@ def best(candidates: Sequence[Candidate], count: int = MOST_PANELS) -> Sequence[
 def read_material(record: Record, outcome: Outcome) -> Material:
     """Read what the figures of a comparison on one data set are drawn from.
 
-    Raises
-    ------
-    TrackingError
-        If the store fails.
+    Raises TrackingError if the store fails.
     """
     return Material(
         outcome,
@@ -96,10 +100,7 @@ def read_material(record: Record, outcome: Outcome) -> Material:
 def read_fitted(record: Record, outcome: Outcome, described: RecordedDataset) -> Plane | HiddenUnits | None:
     """Ask the fitted models, where the runs keep them, what they decide over a plane of two features, or look at.
 
-    Raises
-    ------
-    TrackingError
-        If the store fails.
+    Raises TrackingError if the store fails.
     """
     image = IMAGES.get(described.name)
     is_plane = len(described.columns) == 2 and set(described.columns.values()) == {"double"}
@@ -116,13 +117,14 @@ def read_fitted(record: Record, outcome: Outcome, described: RecordedDataset) ->
     data = _recorded_data(outcome.candidates[0].best.first) if pipelines else None
     if data is None:
         return None
-    grid = decision_grid(data.features.to_numpy(dtype=float))
+    features = data.features.to_numpy(dtype=float)
+    grid = decision_grid(features)
     points = pd.DataFrame(grid.rows, columns=list(data.feature_names))
     predicted = {}
     for candidate, pipeline in pipelines.items():
         order = [list(pipeline.classes_).index(name) for name in data.class_names]
         predicted[candidate.name] = pipeline.predict_proba(points)[:, order]
-    return Plane(grid, predicted, data)
+    return Plane(grid, predicted, features, data.target, data.feature_names, data.class_names)
 
 
 def decision_grid(features: FloatArray, points: int = 201) -> Grid:
@@ -145,12 +147,12 @@ def _recorded_data(job: RecordedJob) -> Dataset | None:
 def class_cells(record: Record, outcome: Outcome) -> Cells | None:
     """Precision, recall and F1 of each class for the best candidates at their best settings, on one data set."""
     tables = {one.name: record.class_scores(one.best.first.run_id) for one in best(outcome.candidates)}
-    rows = tuple(
+    rows = [
         (plain(name), plain(row["class"], 40), *map(number, row[["precision", "recall", "f1"]]), f"{row['support']:g}")
         for name, table in tables.items()
         if table is not None  # recorded by an older version
         for _, row in table.iterrows()
-    )
+    ]
     if not rows:
         return None
     headers = (say("model"), say("class"), say("precision"), say("recall"), "F1", say("rows"))
@@ -159,4 +161,4 @@ def class_cells(record: Record, outcome: Outcome) -> Cells | None:
     ]
     if any(setting.first.config.cv.repeats > 1 for setting in outcome.settings):
         notes.append(say("Scores are over all repeats together; rows are the class's own, which every repeat tests."))
-    return Cells(headers, (False, False, True, True, True, True), rows, None, tuple(notes))
+    return Cells.of_rows(headers, rows, numbers=range(2, len(headers)), about=tuple(notes))

@@ -38,18 +38,20 @@ class Picture:
 
     Attributes
     ----------
-    name
-        File name without its ending, letters, digits and dashes: ``learning-curves``.
-    title
-        What it shows, in a few words.
-    description
-        For those who cannot see it, and as the caption: what is drawn and what to look for.
+    name : file name without its ending, letters, digits and dashes: ``learning-curves``.
+    title : what it shows, in a few words.
+    description : for those who cannot see it, and as the caption: what is drawn and what to look for.
     """
 
     name: str
     title: str
     description: str
     figure: "Figure"
+
+    @property
+    def data_uri(self) -> str:
+        """The SVG file as an address that holds it."""
+        return f"data:image/svg+xml;base64,{base64.b64encode(self.svg).decode()}"
 
     @cached_property
     def svg(self) -> bytes:
@@ -83,24 +85,15 @@ class ComparisonReport:
 
     Attributes
     ----------
-    title
-        The study's name.
-    figure_note
-        What is to be known of the figures.
-    class_scores
-        The best candidates' scores by class.
-    published
-        Scores that others have published, beside ours.
-    held_out
-        What the kept models score on the file `data.test` of each data set that has one.
-    method
-        How it was done, as terms and their descriptions: data, folds, grid, versions, ...
-    commands
-        What to type to do it again.
-    notes
-        What a reader has to know besides: jobs left out, rows that stand twice.
-    reused
-        The number of jobs that were recorded already.
+    title : the study's name.
+    figure_note : what is to be known of the figures.
+    class_scores : the best candidates' scores by class.
+    published : scores that others have published, beside ours.
+    held_out : what the kept models score on the file `data.test` of each data set that has one.
+    method : how it was done, as terms and their descriptions: data, folds, grid, versions, ...
+    commands : what to type to do it again.
+    notes : what a reader has to know besides: jobs left out, rows that stand twice.
+    reused : the number of jobs that were recorded already.
     """
 
     title: str
@@ -156,7 +149,8 @@ def to_html(report: ComparisonReport) -> str:
     """One page that needs no other file and no network: light and dark, printable, for narrow screens too."""
     return filled(
         "comparison.html",
-        {"command": _command, "base64": _base64, "term": term},
+        command=_command,
+        term=term,
         report=report,
         board=leaderboard_cells(report.outcome, report.reused),
         best=best_line(report.outcome),
@@ -175,8 +169,7 @@ def notebook_html(
 
     A table with a heading is folded up under it.
     """
-    given = {"title": title, "answer": answer, "caveats": caveats, "tables": tables, "pictures": pictures}
-    return filled("notebook.html", {"base64": _base64}, **given)
+    return filled("notebook.html", title=title, answer=answer, caveats=caveats, tables=tables, pictures=pictures)
 
 
 def to_markdown(report: ComparisonReport) -> str:
@@ -188,10 +181,10 @@ def to_markdown(report: ComparisonReport) -> str:
         *(f"> {markdown(caveat)}" for caveat in report.caveats),
     ]
     for heading, _, cells in report.tables():
-        parts += [f"## {heading}", cells_markdown(cells).rstrip()]
+        parts += [f"## {heading}", cells_markdown(cells)]
     parts += [
         f"## {say('Leaderboard')}",
-        cells_markdown(leaderboard_cells(report.outcome, report.reused)).rstrip(),
+        cells_markdown(leaderboard_cells(report.outcome, report.reused)),
         markdown(best_line(report.outcome)),
     ]
     if report.pictures:
@@ -244,10 +237,6 @@ def files(report: ComparisonReport) -> dict[str, bytes]:
         texts["comparison.csv"] = comparison_csv(report.outcome)
     made = {path: _bytes(text) for path, text in texts.items()}
     return made | {f"figures/{picture.name}.svg": picture.svg for picture in report.pictures}
-
-
-def _base64(svg: bytes) -> str:
-    return base64.b64encode(svg).decode()
 
 
 def _bytes(text: str) -> bytes:

@@ -9,12 +9,7 @@ from src.comparison.outcome import Outcome
 from src.evaluation.results import Curve, OutOfFold
 from src.language import say, sentences
 from src.report.figures.curves import learning_curve
-from src.report.figures.predictions import (
-    calibration_curves,
-    confusion_matrices,
-    decision_regions,
-    roc_curves,
-)
+from src.report.figures.predictions import calibration_curves, confusion_matrices, decision_regions, roc_curves
 from src.report.figures.scores import critical_differences, differences, intervals
 from src.report.figures.settings import heat_map, metric_along, numeric_places, scattered
 from src.report.figures.weights import hidden_weights
@@ -42,14 +37,11 @@ def model_pictures(material: Material) -> tuple[Picture, ...]:
 def fitted_pictures(fitted: Plane | HiddenUnits | None) -> tuple[Picture, ...]:
     """Draw what the models, fitted on all rows, decide or look at."""
     if isinstance(fitted, Plane):
-        data = fitted.data
         told = say(
             "The plane of the two features as each model, fitted on all rows, divides it; the rows as points. The "
             "paler the tint, the less sure the model."
         )
-        points = data.features.to_numpy(dtype=float), data.target, data.feature_names, data.class_names
-        drawn = decision_regions(fitted.grid, fitted.predicted, *points)
-        return (Picture("decision-regions", say("What each model decides"), told, drawn),)
+        return (Picture("decision-regions", say("What each model decides"), told, decision_regions(fitted)),)
     if isinstance(fitted, HiddenUnits):
         title = say("What the hidden units of {model} look at", model=plain(fitted.name))
         told = say(

@@ -1,7 +1,6 @@
 """The page of all studies in experiments/, from what they recorded; nothing on it is typed by hand."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from pathlib import Path
 
 from src.comparison.record import RecordedSweep
@@ -29,13 +28,8 @@ READING = (
 FIGURES = ("decision-regions", "heat-map", "differences", "models")
 
 
-@dataclass(frozen=True, eq=False)
-class Study:
-    """A named study's latest sweep and its comparison."""
-
-    name: str
-    sweep: RecordedSweep
-    report: ComparisonReport
+# Each study by its name: its latest sweep, and what that says.
+Studies = Mapping[str, tuple[RecordedSweep, ComparisonReport]]
 
 
 def study_names(folder: Path) -> list[str]:
@@ -43,44 +37,44 @@ def study_names(folder: Path) -> list[str]:
     return sorted((file.stem for file in folder.glob("*.yaml")), key=lambda name: (name != FIRST, name))
 
 
-def page(studies: Sequence[Study]) -> str:
+def page(studies: Studies) -> str:
     """All studies as a page of Markdown: question, command, answer, tables, figure."""
-    first = studies[0].sweep.tags
+    tags = next(iter(studies.values()))[0].tags
     parts = [
         "# Studies",
         "Written by `make experiments`; nothing here is typed by hand. Each study is a file beside this page: what it "
         "asks, what it varies, on which data.",
         READING,
-        markdown(f"Run at commit {first.get('mlflow.source.git.commit', 'unknown')} with {first.get('versions', '')}."),
-        "\n".join(f"- [{study.name}](#{study.name}): {markdown(study.report.question)}" for study in studies),
-        *(text for study in studies for text in _section(study)),
+        markdown(f"Run at commit {tags.get('mlflow.source.git.commit', 'unknown')} with {tags.get('versions', '')}."),
+        "\n".join(f"- [{name}](#{name}): {markdown(report.question)}" for name, (_, report) in studies.items()),
+        *(text for name, (sweep, report) in studies.items() for text in _section(name, sweep, report)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def figures(studies: Sequence[Study]) -> dict[str, bytes]:
+def figures(studies: Studies) -> dict[str, bytes]:
     """Each study's figure as a PNG, by its file's name."""
-    drawn = {study.name: _picture(study.report) for study in studies}
+    drawn = {name: _picture(report) for name, (_, report) in studies.items()}
     return {f"{name}.png": to_png(picture.figure, PAGE_DPI) for name, picture in drawn.items() if picture is not None}
 
 
-def _section(study: Study) -> list[str]:
-    report, picture = study.report, _picture(study.report)
+def _section(name: str, sweep: RecordedSweep, report: ComparisonReport) -> list[str]:
+    picture = _picture(report)
     parts = [
-        f"## {study.name}",
+        f"## {name}",
         markdown(report.question),
-        f"    python -m src.run experiments={study.name}",
+        f"    python -m src.run experiments={name}",
         f"**{markdown(report.answer)}**",
         *(f"> {markdown(caveat)}" for caveat in report.caveats),
     ]
     if picture is not None:
-        parts += [f"![{markdown(picture.description)}](figures/{study.name}.png)", markdown(picture.description)]
+        parts += [f"![{markdown(picture.description)}](figures/{name}.png)", markdown(picture.description)]
     # Without the tables' notes, which stand once at the top of the page.
-    tables = [replace(cells, notes=()) for _, _, cells in report.tables() if cells is not report.class_scores]
-    parts += [cells_markdown(cells).rstrip() for cells in tables]
+    tables = [cells for _, _, cells in report.tables() if cells is not report.class_scores]
+    parts += [cells_markdown(cells, with_notes=False) for cells in tables]
     facts = [f"{term}: {report.method[term]}" for term in ("Folds", "Varied") if term in report.method]
-    if study.sweep.seconds is not None and not study.sweep.reused:
-        facts.append(f"Time: {duration(study.sweep.seconds)} for {counted(len(report.outcome.jobs), 'job')}")
+    if sweep.seconds is not None and not sweep.reused:
+        facts.append(f"Time: {duration(sweep.seconds)} for {counted(len(report.outcome.jobs), 'job')}")
     parts.append("\n".join(f"- {markdown(fact)}" for fact in facts))
     return parts
 

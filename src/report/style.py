@@ -13,11 +13,13 @@ import re
 import textwrap
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, ParamSpec
+from pathlib import Path
+from typing import Any
 
 import matplotlib
+import matplotlib.style
 import numpy as np
 from matplotlib import font_manager
 from matplotlib.axes import Axes
@@ -32,16 +34,13 @@ from rich.cells import cell_len
 from src.language import ENGLISH, chosen, letters, speaking
 from src.report.words import plain
 
-Arguments = ParamSpec("Arguments")
-
 # Okabe and Ito's palette (Color Universal Design, 2008) without its yellow, which fades on white; ordered so that
 # neighbors differ in lightness too.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES: tuple[Any, ...] = ("-", (0, (5, 1.6)), (0, (6, 1.6, 1.2, 1.6)), (0, (1.3, 1.3)), (0, (3, 1, 1, 1, 1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
-INK = "#222222"
-FAINT = "#6B6B6B"
-RULE = "#D9D9D9"
+_STYLE: Any = matplotlib.rc_params_from_file(Path(__file__).with_suffix(".mplstyle"), use_default_template=False)
+INK, FAINT, RULE = _STYLE["text.color"], _STYLE["axes.edgecolor"], _STYLE["grid.color"]
 WIDTH = 7.2  # inches: the text width of a page; 1080 pixels in MLflow's artifact viewer
 DPI = 150
 
@@ -53,31 +52,24 @@ _WIDE_FONTS = (
 )
 _PLAIN_FONT = "DejaVu Sans"  # comes with matplotlib
 
-# The groups of settings that change how a figure looks; the others choose windows, keys and time zones.
-_LOOKS = (
-    *("axes", "contour", "errorbar", "figure", "font", "grid", "hatch", "image", "legend", "lines", "markers"),
-    *("mathtext", "patch", "path", "pcolor", "savefig", "scatter", "svg", "text", "xaxis", "xtick", "yaxis", "ytick"),
-)
-
 _LOCK = threading.RLock()
 
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Hold matplotlib for this thread, with this room's settings."""
-    with _LOCK, matplotlib.rc_context(_settings()):
+    """Hold matplotlib for this thread, with its own defaults and this room's style, whatever matplotlibrc says."""
+    with _LOCK, matplotlib.style.context(["default", _STYLE, {"font.family": _fonts()}]):
         yield
 
 
-def figure(function: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
-    """Mark a function that draws a figure: it runs inside `styled()`, in English where no font has other letters."""
+@contextmanager
+def _drawing() -> Iterator[None]:
+    with styled(), speaking(ENGLISH if lacks_letters() else chosen()):
+        yield
 
-    @functools.wraps(function)
-    def draw(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
-        with styled(), speaking(ENGLISH if lacks_letters() else chosen()):
-            return function(*args, **kwargs)
 
-    return draw
+# Marks a function that draws a figure: it runs inside `styled()`, in English where no font has other letters.
+figure = _drawing()
 
 
 def lacks_letters() -> bool:
@@ -108,24 +100,24 @@ def panels(
     return made, axes[:count]
 
 
-def panel_columns(count: int, most: int = 3) -> int:
-    """How many of `count` panels stand side by side: at most `most`, and four as two by two."""
-    return 2 if count == 4 else min(most, count)
+def model_panels(
+    names: Collection[str], ylabel: str, sizes: Mapping[int, tuple[float, float]], most: int = 3, **how: Any
+) -> tuple[Figure, list[Axes], int]:
+    """A panel for each model under its name, the vertical axes labeled once a row, and how many stand side by side.
 
-
-def model_panels(names: Iterable[str], columns: int, ylabel: str, **how: Any) -> tuple[Figure, list[Axes]]:
-    """A panel for each model under its name, the vertical axes labeled once a row; `how` as for `panels`.
-
-    A name takes up to two lines: names that begin alike have to be told apart.
+    These are at most `most`, and four as two by two; `sizes` are the figure's width and a row's height for so many
+    columns, `how` is as for `panels`. A name takes up to two lines: names that begin alike have to be told apart.
     """
+    columns = 2 if len(names) == 4 else min(most, len(names))
+    width, height = sizes[columns]
     titles = [_in_two_lines(plain(name), 62 // columns) for name in names]
-    made, axes = panels(len(titles), columns=columns, **how)
+    made, axes = panels(len(titles), columns=columns, width=width, height=height, **how)
     for place, (ax, lines) in enumerate(zip(axes, titles, strict=True)):
         ax.set_title("\n".join(lines))
         ax.tick_params(labelbottom=True)
         if place % columns == 0:
             ax.set_ylabel(ylabel)
-    return made, axes
+    return made, axes, columns
 
 
 def _in_two_lines(name: str, width: int) -> list[str]:
@@ -150,9 +142,8 @@ def categories(axes: Axes, labels: Sequence[str], which: str = "x", limit: int =
     """Name the places 0, 1, 2, ... of an axis; names that need more than `room` letters along the x axis are turned."""
     texts = [plain(label, limit) for label in labels]
     axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_major_locator(FixedLocator(range(len(texts))))
-    axis.set_major_formatter(FixedFormatter(texts))
-    axis.set_minor_locator(NullLocator())
+    places = FixedLocator(range(len(texts)))
+    axis.set(major_locator=places, major_formatter=FixedFormatter(texts), minor_locator=NullLocator())
     if which == "x" and sum(map(cell_len, texts)) > room:
         axes.tick_params(axis="x", labelrotation=35)
         for label in axes.get_xticklabels():
@@ -200,46 +191,6 @@ def to_svg(drawn: Figure) -> str:
         canvas: Any = FigureCanvasSVG(drawn)
         canvas.print_svg(page, metadata=metadata)
     return page.getvalue()
-
-
-@functools.cache
-def _settings() -> dict[Any, Any]:
-    """Matplotlib's own defaults, whatever the user's matplotlibrc says, with this room's style on top."""
-    defaults: dict[Any, Any] = dict(matplotlib.rcParamsDefault)
-    return {key: value for key, value in defaults.items() if key.split(".")[0] in _LOOKS} | {
-        "font.family": _fonts(),
-        "font.size": 9.5,
-        "text.color": INK,
-        "text.parse_math": False,  # a class may be called '$5 to $10'
-        "axes.titlesize": 10.5,
-        "axes.titleweight": "bold",
-        "axes.titlelocation": "left",
-        "axes.labelsize": 9.5,
-        "axes.labelcolor": INK,
-        "axes.edgecolor": FAINT,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.axisbelow": True,
-        "axes.grid": True,
-        "axes.xmargin": 0.02,
-        "grid.color": RULE,
-        "grid.linewidth": 0.6,
-        "xtick.color": FAINT,
-        "ytick.color": FAINT,
-        "xtick.labelcolor": INK,
-        "ytick.labelcolor": INK,
-        "xtick.labelsize": 8.5,
-        "ytick.labelsize": 8.5,
-        "legend.frameon": False,
-        "legend.fontsize": 8.5,
-        "lines.linewidth": 1.7,
-        "lines.markersize": 5.0,
-        "hatch.linewidth": 0.6,
-        "hatch.color": FAINT,
-        "figure.titlesize": 11,
-        "svg.fonttype": "none",
-        "svg.hashsalt": "bp-experiments",
-    }
 
 
 @functools.cache

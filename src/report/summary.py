@@ -3,6 +3,7 @@
 import shlex
 import shutil
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -18,7 +19,7 @@ from src.report.held_out import held_out_cells
 from src.report.method import RUN_BY
 from src.report.page import ComparisonReport
 from src.report.tables import SCREENFUL, best_line, leaderboard
-from src.report.terminal import Cells, FittedTable, paragraph
+from src.report.terminal import Cells, paragraph
 from src.words import runnable
 
 _CHECK = "check/gradient_error"
@@ -39,14 +40,13 @@ def print_summary(
     A job alone has no `report`; what is to be known of its rows is in `cautions`. Whose sweep it was is told where jobs
     were `reused`, as it may have been another's.
     """
-    console.print(leaderboard(outcome, reused, title, SCREENFUL))
+    console.print(leaderboard(outcome, reused, title or "", SCREENFUL))
     if reused and report is not None:
         _say_whose(console, report)
     console.print()
     _print_tables(console, across_tables(outcome))
     _print(console, best_line(outcome), "bold" if report is None else "")
-    checked = [job.metrics[_CHECK] for setting in outcome.settings for job in setting.jobs if _CHECK in job.metrics]
-    if checked:
+    if checked := [job.metrics[_CHECK] for job in outcome.jobs if _CHECK in job.metrics]:
         error = f"{max(checked):.1e}"
         _print(console, say("Gradient check: largest relative error against central differences {error}.", error=error))
     if report is not None:
@@ -87,7 +87,7 @@ def print_end(
     for place, found in enumerate(held_out):
         if not place:
             console.print()
-        console.print(FittedTable(held_out_cells(found), say("Held out: {file}", file=found.file)))
+        console.print(replace(held_out_cells(found), title=say("Held out: {file}", file=found.file)))
         console.print()
     if note is not None:
         _print(console, note, "yellow")
@@ -126,7 +126,7 @@ def print_report(console: Console, report: ComparisonReport, folder: Path) -> No
 def _print_tables(console: Console, tables: Iterable[Cells | None]) -> None:
     for cells in tables:
         if cells is not None:
-            console.print(FittedTable(cells))
+            console.print(cells)
             console.print()
 
 

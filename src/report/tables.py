@@ -1,7 +1,9 @@
 """Leaderboard and models as tables: on the terminal, in Markdown, as CSV. What is best was decided before."""
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -10,7 +12,6 @@ from src.comparison.jobs import DATA, ESTIMATOR, MODEL, Setting, status_word
 from src.comparison.naming import (
     SHOWN_DIGITS,
     distinct,
-    grouped,
     is_number,
     job_label,
     model_label,
@@ -23,7 +24,7 @@ from src.comparison.outcome import Outcome
 from src.escaping import csv_cell
 from src.evaluation.warned import alike
 from src.language import say, say_number, sentences
-from src.report.terminal import Cells, FittedTable
+from src.report.terminal import Cells, Column
 from src.report.words import MISSING, duration, mean_and_spread, metric_label, number, percent, plain, short_name
 
 SCREENFUL = 30  # rows of a table that are still read on a terminal
@@ -31,28 +32,36 @@ SHOWN_METRICS = ("accuracy", "log_loss", "macro_f1", "roc_auc")
 _MOST_DIVERGED = 10  # settings that a warning names; a failure is always told
 
 
-def leaderboard_cells(outcome: Outcome, reused: int = 0, *, join_settings: bool = False) -> Cells:
+def leaderboard_cells(
+    outcome: Outcome, reused: int = 0, *, limit: int | None = None, join_settings: bool = False
+) -> Cells:
     """The settings of each data set, best first: data and model, what varies, the scores, the time.
 
-    What varies stands in one column if `join_settings`. `reused` jobs were recorded already.
+    What varies stands in one column if `join_settings`. `reused` jobs were recorded already. Of more than `limit` rows
+    the best are shown; where there are several data sets, equally many of each.
     """
-    rows = [(data, setting) for data, board in outcome.boards.items() for setting in board]
-    flats = [setting.flat for _, setting in rows]
+    boards, ranking = outcome.boards, short_name(outcome.metric)
+    count = len(outcome.settings)
+    each = count if limit is None or count <= limit else max(limit // len(boards), 1)
+    rows = [(data, setting) for data, board in boards.items() for setting in board[:each]]
     own = [key for key in _varying_within(outcome) if key not in (DATA, MODEL, ESTIMATOR)]
-    columns = [(say("data"), False, [plain(data) for data, _ in rows])] if len(outcome.boards) > 1 else []
-    columns.append((say("model"), False, [plain(model_label(flat)) for flat in flats]))
+    flats = [setting.flat for setting in outcome.settings]
+    column = partial(Column.of, [setting for _, setting in rows])
+    score = partial(column, numeric=True)
+    columns = [Column.of(rows, say("data"), lambda row: plain(row[0]))] if len(boards) > 1 else []
+    columns.append(column(say("model"), lambda one: plain(model_label(one.flat))))
     if join_settings and own:
-        columns.append((say("settings"), False, [plain(setting_text(flat, own)) or MISSING for flat in flats]))
+        columns.append(column(say("settings"), lambda one: plain(setting_text(one.flat, own)) or MISSING))
     else:
-        for key, name in short_keys(own).items():
-            texts = [plain(value_text(flat[key], SHOWN_DIGITS)) if key in flat else MISSING for flat in flats]
-            columns.append((name, all(map(is_number, distinct(flats, key))), texts))
-    ranking = short_name(outcome.metric)
-    for name in SHOWN_METRICS if ranking in SHOWN_METRICS else (ranking, *SHOWN_METRICS):
-        texts = [_score(setting, name, ranks=name == ranking) for _, setting in rows]
-        columns.append((metric_label(name), True, texts))
-    columns.append((say("time"), True, [duration(sum(job.value("time/fit") for job in one.jobs)) for _, one in rows]))
-    headers, numeric, cells = zip(*columns, strict=True)
+        columns += [
+            column(name, partial(_value, key=key), numeric=all(map(is_number, distinct(flats, key))))
+            for key, name in short_keys(own).items()
+        ]
+    columns += [
+        score(metric_label(name), lambda one, name=name: _score(one, name, ranking), spared=int(name != ranking))
+        for name in (SHOWN_METRICS if ranking in SHOWN_METRICS else (ranking, *SHOWN_METRICS))
+    ]
+    columns.append(score(say("time"), lambda one: duration(sum(job.value("time/fit") for job in one.jobs)), spared=2))
     folds, label = folds_text(outcome.settings), metric_label(outcome.metric)
     notes = [
         say("Test scores, mean ± standard deviation over {folds}; best {metric} first.", folds=folds, metric=label)
@@ -61,30 +70,23 @@ def leaderboard_cells(outcome: Outcome, reused: int = 0, *, join_settings: bool 
         jobs = say_number("{number} job", "{number} jobs", len(outcome.jobs))
         notes.append(say("Reused from the record: {reused} of {jobs}.", reused=reused, jobs=jobs))
     return Cells(
-        headers=headers,
-        numeric=numeric,
-        rows=tuple(zip(*cells, strict=True)),
+        tuple(columns),
         best=0 if outcome.best is not None else None,
-        notes=tuple(notes),
+        about=tuple(notes),
         warnings=(*_trouble(outcome), *_fit_warnings(outcome)),
+        more=count - len(rows),
         file="leaderboard.csv",
     )
 
 
-def leaderboard(outcome: Outcome, reused: int = 0, title: str | None = None, limit: int | None = None) -> FittedTable:
-    """The leaderboard for the terminal: `console.print(leaderboard(outcome))`.
-
-    Of more than `limit` rows the best are shown; where there are several data sets, equally many of each.
+def leaderboard(outcome: Outcome, reused: int = 0, title: str = "", limit: int | None = None) -> Cells:
+    """The leaderboard for the terminal: `console.print(leaderboard(outcome))`, of at most `limit` rows.
 
     A column for each setting where they fit the console's width, one column of settings where they do not, and in a
     very narrow place the ranking metric alone.
     """
-    cells = leaderboard_cells(outcome, reused)
-    joined = leaderboard_cells(outcome, reused, join_settings=True)
-    others = [metric_label(name) for name in SHOWN_METRICS if name != short_name(outcome.metric)]
-    narrower = (joined, joined.without(*others), joined.without(*others, say("time")))
-    shown = replace(_first_rows(cells, limit), narrower=tuple(_first_rows(each, limit) for each in narrower))
-    return FittedTable(shown, title, len(cells.rows) - len(shown.rows))
+    cells, joined = (leaderboard_cells(outcome, reused, limit=limit, join_settings=each) for each in (False, True))
+    return replace(cells, title=title, joined=joined)
 
 
 def setting_rows(outcome: Outcome) -> list[dict[str, Any]]:
@@ -151,52 +153,51 @@ def best_line(outcome: Outcome) -> str:
 def candidate_cells(outcome: Outcome) -> Cells:
     """The candidates: score with its interval, best setting with its flattered score, settings tried, how chosen."""
     label, confidence = metric_label(outcome.metric), percent(outcome.options.confidence)
+    column, used = partial(Column.of, outcome.candidates), {one.selection for one in outcome.candidates}
     interval = say("{confidence} interval", confidence=confidence)
-    of_settings = say("best setting"), say("on all folds"), say("settings tried"), say("chosen")
-    headers = (say("data"), say("model"), label, interval, *of_settings)
-    selections = {
-        "only": say("the only one"),
-        "other folds": say("by the other folds"),
-        "nested": say("in each training part"),
-        "search": say("by a search that saw all folds"),
-    }
-    rows = [
-        (
-            *(plain(one.data), plain(one.name), number(one.mean), interval_text(number(one.low), number(one.high))),
-            plain(one.best_text) or MISSING,
-            number(one.best.score(outcome.metric)),
-            *(str(len(one.settings)), selections[one.selection]),
-        )
-        for one in outcome.candidates
+    columns = [
+        *[column(say("data"), lambda one: plain(one.data))] * (len(outcome.boards) > 1),
+        column(say("model"), lambda one: plain(one.name)),
+        column(label, lambda one: number(one.mean), numeric=True),
+        column(interval, lambda one: interval_text(number(one.low), number(one.high)), numeric=True),
     ]
-    used = {one.selection for one in outcome.candidates}
-    of_scores = say(
-        "Mean test {metric} over the folds, with its {confidence} confidence interval corrected for training parts "
-        "that overlap (Nadeau and Bengio 2003).",
-        **{"metric": label, "confidence": confidence},
-    )
-    of_choice = say(
-        "Each fold is scored by a setting that was chosen without it; named is the setting that is best over all "
-        "folds, with its score on these folds, which chose it."
-    )
-    notes = [of_scores, *[of_choice] * bool(used - {"only"})]
-    explained = {
-        "other folds": say(
-            "Chosen by the other folds: of the same repeat and seed. Such a score's interval holds the truth somewhat "
-            "less often than it says (experiments/statistics.md)."
-        ),
-        "nested": say("Chosen in each training part: by folds inside it (nested cross-validation)."),
-    }
-    ways = [text for way, text in explained.items() if way in used]
-    explains = {of_settings[-1]: sentences(ways)} if ways else {}
-    numeric = (False, False, True, True, False, True, True, False)
-    cells = Cells(headers, numeric, tuple(rows), None, (*notes, *explains.values()), explains=explains)
-    if not used - {"only"}:
-        cells = cells.without(*of_settings)
-    if len(outcome.boards) < 2:
-        cells = cells.without(say("data"))
-    narrow = cells.without(*of_settings[2:])
-    return replace(cells, narrower=(narrow, narrow.without(*of_settings[:2])))
+    notes = [
+        say(
+            "Mean test {metric} over the folds, with its {confidence} confidence interval corrected for training parts "
+            "that overlap (Nadeau and Bengio 2003).",
+            **{"metric": label, "confidence": confidence},
+        )
+    ]
+    if used - {"only"}:
+        notes.append(
+            say(
+                "Each fold is scored by a setting that was chosen without it; named is the setting that is best over "
+                "all folds, with its score on these folds, which chose it."
+            )
+        )
+        selections = {
+            "only": say("the only one"),
+            "other folds": say("by the other folds"),
+            "nested": say("in each training part"),
+            "search": say("by a search that saw all folds"),
+        }
+        explained = {
+            "other folds": say(
+                "Chosen by the other folds: of the same repeat and seed. Such a score's interval holds the truth "
+                "somewhat less often than it says (experiments/statistics.md)."
+            ),
+            "nested": say("Chosen in each training part: by folds inside it (nested cross-validation)."),
+        }
+        ways = [text for way, text in explained.items() if way in used]
+        columns += [
+            column(say("best setting"), lambda one: plain(one.best_text) or MISSING, spared=2),
+            column(say("on all folds"), lambda one: number(one.best.score(outcome.metric)), numeric=True, spared=2),
+            column(say("settings tried"), lambda one: str(len(one.settings)), numeric=True, spared=1),
+            column(
+                say("chosen"), lambda one: selections[one.selection], spared=1, note=sentences(ways) if ways else ""
+            ),
+        ]
+    return Cells(tuple(columns), about=tuple(notes))
 
 
 def interval_text(low: str, high: str) -> str:
@@ -210,21 +211,17 @@ def _varying_within(outcome: Outcome) -> list[str]:
     return [key for key in varying([setting.flat for setting in outcome.settings]) if key in within]
 
 
-def _score(setting: Setting, name: str, *, ranks: bool) -> str:
+def _value(setting: Setting, key: str) -> str:
+    return plain(value_text(setting.flat[key], SHOWN_DIGITS)) if key in setting.flat else MISSING
+
+
+def _score(setting: Setting, name: str, ranking: str) -> str:
     """One score; the accuracy and the metric that ranks come with their spread."""
-    metric = f"test/{name}"
+    metric, ranks = f"test/{name}", name == ranking
     if ranks and not setting.has_result(metric) and (word := trouble_word(setting)):
         return word
     spread = setting.spread(metric) if ranks or name == "accuracy" else None
     return mean_and_spread(setting.score(metric), spread)
-
-
-def _first_rows(cells: Cells, limit: int | None) -> Cells:
-    if limit is None or len(cells.rows) <= limit:
-        return cells
-    groups = grouped((row[0] if cells.headers[0] == say("data") else "", row) for row in cells.rows)
-    each = max(limit // len(groups), 1)
-    return replace(cells, rows=tuple(row for rows in groups.values() for row in rows[:each]))
 
 
 def folds_text(settings: Iterable[Setting], *, stratified: bool = False) -> str:
@@ -278,17 +275,16 @@ def _trouble(outcome: Outcome) -> list[str]:
 def _fit_warnings(outcome: Outcome) -> list[str]:
     """A line for each thing that a model's fits warned of: in how many of them, and at which settings if not at all."""
     keys = [key for key in varying([job.flat for job in outcome.jobs]) if key not in (MODEL, ESTIMATOR)]
-    settings: dict[str, set[str]] = {}
-    fits: dict[tuple[str, str], dict[str, int]] = {}
+    settings: defaultdict[str, set[str]] = defaultdict(set)
+    fits: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     texts: dict[tuple[str, str], str] = {}
     for job in outcome.jobs:
         model, setting = plain(model_label(job.flat)), plain(setting_text(job.flat, keys))
-        settings.setdefault(model, set()).add(setting)
+        settings[model].add(setting)
         for text, count in job.warnings.items():
             warning = model, alike(text)
             texts.setdefault(warning, text)
-            of_setting = fits.setdefault(warning, {})
-            of_setting[setting] = of_setting.get(setting, 0) + count
+            fits[warning][setting] += count
     lines = []
     for (model, key), counts in fits.items():
         some = [setting for setting in counts if counts.keys() != settings[model]]
@@ -296,7 +292,7 @@ def _fit_warnings(outcome: Outcome) -> list[str]:
         if len(some) > 3:
             more = say_number("{number} more setting", "{number} more settings", len(some) - 3)
             shown = say("{some}; and {more}", some=shown, more=more)
-        fits_told = say_number("{number} fit", "{number} fits", sum(counts.values()))
+        fits_told = say_number("{number} fit", "{number} fits", counts.total())
         who = say("{model} ({settings})", model=model, settings=shown) if some else model
         lines.append(
             say("warned in {fits}: {who}: {warning}", fits=fits_told, who=who, warning=plain(texts[model, key], 200))

@@ -1,11 +1,13 @@
 """Tables of texts, and how the terminal shows them: laid out for its width, in letters its encoding has."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 from rich import box
-from rich.cells import cell_len
+from rich.cells import cell_len, chop_cells
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
@@ -21,95 +23,112 @@ _PIECE = re.compile(rf" *[{_OPENING}]*(?:[{_WIDE}]|[^ {_WIDE}“”]+)?[{_CLOSIN
 
 
 @dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Attributes
+    ----------
+    header, texts : what stands above it, and in each of its rows.
+    numeric : whether it is aligned right.
+    note : how to read it.
+    spared : the step in which a terminal that is too narrow goes without it, 1 for the first; 0 for never.
+    """
+
+    header: str
+    texts: tuple[str, ...]
+    numeric: bool = False
+    note: str = ""
+    spared: int = 0
+
+    @staticmethod
+    def of(items: Iterable[Any], header: str, text: Callable[[Any], str], **how: Any) -> "Column":
+        """A column with a text of each item; `how` are the other attributes."""
+        return Column(header, tuple(map(text, items)), **how)
+
+
+@dataclass(frozen=True)
 class Cells:
     """A table as texts, the common source of its terminal, Markdown and HTML forms.
 
     Attributes
     ----------
-    headers, rows
-        Texts; every row as long as the headers.
-    numeric
-        Which columns are aligned right.
-    best
-        The row to mark.
-    notes, warnings
-        Lines that belong under the table: how to read it, and what is wrong.
-    narrower
-        What a terminal shows for which it is too wide, the widest first. Of the last, columns are left out from the
-        right, so what is dispensable stands there.
-    explains
-        By header, the one of the notes that says how to read the column: it goes where its columns go.
-    left_out
-        Headers of the columns that it is without.
-    file
-        The result's file that holds the columns left out.
+    columns : all with equally many texts. Where a terminal has no room for those that cannot be spared, they are left
+        out from the right.
+    best : the row to mark.
+    about, warnings : lines that belong under the table: how to read it, beside its columns' notes, and what is wrong.
+    title : a line to stand above it on a terminal.
+    more : how many rows there are besides.
+    joined : the same with fewer columns that say more, for a narrow terminal.
+    file : the result's file that holds the columns left out.
     """
 
-    headers: tuple[str, ...]
-    numeric: tuple[bool, ...]
-    rows: tuple[tuple[str, ...], ...]
+    columns: tuple[Column, ...]
     best: int | None = None
-    notes: tuple[str, ...] = ()
+    about: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    narrower: tuple["Cells", ...] = ()
-    explains: Mapping[str, str] = field(default_factory=dict)
-    left_out: tuple[str, ...] = ()
+    title: str = ""
+    more: int = 0
+    joined: "Cells | None" = None
     file: str = "comparison.html"
 
-    def without(self, *headers: str) -> "Cells":
-        """The table without some columns, and without the notes that explain these alone."""
-        return self._of([place for place, header in enumerate(self.headers) if header not in headers])
-
-    def first(self, count: int) -> "Cells":
-        """The table of its first columns."""
-        return self._of(range(count))
-
-    def _of(self, keep: Sequence[int]) -> "Cells":
-        headers = tuple(self.headers[place] for place in keep)
-        useless = set(self.explains.values()) - {self.explains.get(header) for header in headers}
-        return replace(
-            self,
-            headers=headers,
-            numeric=tuple(self.numeric[place] for place in keep),
-            rows=tuple(tuple(row[place] for place in keep) for row in self.rows),
-            notes=tuple(note for note in self.notes if note not in useless),
-            left_out=(*self.left_out, *(each for place, each in enumerate(self.headers) if place not in keep)),
+    @staticmethod
+    def of_rows(
+        headers: Sequence[str],
+        rows: Iterable[Sequence[str]],
+        numbers: Collection[int],
+        spared: Collection[int] = (),
+        **more: Any,
+    ) -> "Cells":
+        """A table by its rows, one at least, given the places of numbers and of what can be spared; `more` as above."""
+        texts = zip(*rows, strict=True)
+        columns = (
+            Column(header, each, numeric=place in numbers, spared=int(place in spared))
+            for place, (header, each) in enumerate(zip(headers, texts, strict=True))
         )
+        return Cells(tuple(columns), **more)
 
+    @cached_property
+    def headers(self) -> tuple[str, ...]:
+        """Those of all columns."""
+        return tuple(column.header for column in self.columns)
 
-class FittedTable:
-    """A table that rich prints in the first of its layouts that fits the console."""
+    @cached_property
+    def rows(self) -> tuple[tuple[str, ...], ...]:
+        """The texts row by row."""
+        return tuple(zip(*(column.texts for column in self.columns), strict=True))
 
-    def __init__(self, cells: Cells, title: str | None = None, left_out: int = 0) -> None:
-        """Keep the table, a line to stand above it, and how many of its rows were left out."""
-        self.cells, self.title, self.left_out = cells, title, left_out
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """How to read the table and its columns, each sentence once."""
+        return (*self.about, *dict.fromkeys(column.note for column in self.columns if column.note))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Lay the table out for the console's width."""
+        """Lay the table out for the console, in the first of its layouts that fits the width."""
         if self.title:
             yield Text(encodable(plain(self.title), options), style="bold")
-        *_, last = layouts = list(_layouts(self.cells, options))
+        *_, last = layouts = list(_layouts(self, options))
         fitting = (one for one in layouts if _least_width(one[1], console) <= options.max_width)
         shown, table = next(fitting, last)
         yield _fitted(table, console, options.max_width)
-        if self.left_out:
-            yield Text(say("and {count} more, in the full table", count=self.left_out), style="dim")
+        if self.more:
+            yield Text(say("and {count} more, in the full table", count=self.more), style="dim")
         yield from (paragraph(note, options, "dim") for note in shown.notes)
-        if missing := shown.left_out[len(self.cells.left_out) :]:
-            told = say("No room here, but in {file}: {columns}.", file=shown.file, columns=listed(map(plain, missing)))
+        whole = self if shown is self else self.joined or self
+        if missing := [plain(header) for header in whole.headers if header not in shown.headers]:
+            told = say("No room here, but in {file}: {columns}.", file=self.file, columns=listed(missing))
             yield paragraph(told, options, "dim")
         yield from (paragraph(warning, options, "red") for warning in shown.warnings)
 
 
-def cells_markdown(cells: Cells) -> str:
+def cells_markdown(cells: Cells, escaped: Callable[[str], str] = markdown, *, with_notes: bool = True) -> str:
     """A Markdown table (GitHub's form), the best row in bold; its notes as paragraphs below."""
-    rule = ["---:" if right else ":---" for right in cells.numeric]
-    rows = [[markdown(text) for text in row] for row in cells.rows]
+    rule = ["---:" if column.numeric else ":---" for column in cells.columns]
+    rows = [list(map(escaped, row)) for row in cells.rows]
     if cells.best is not None:
         rows[cells.best] = [f"**{text}**" if text else text for text in rows[cells.best]]
-    lines = [[markdown(header) for header in cells.headers], rule, *rows]
+    lines = [map(escaped, cells.headers), rule, *rows]
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    return "\n\n".join([table, *(markdown(note) for note in (*cells.notes, *cells.warnings))]) + "\n"
+    return "\n\n".join([table, *map(markdown, (*cells.notes * with_notes, *cells.warnings))])
 
 
 def encodable(text: str, options: ConsoleOptions) -> str:
@@ -138,14 +157,18 @@ def paragraph(text: str, options: ConsoleOptions, style: str = "") -> Text:
 def _layouts(cells: Cells, options: ConsoleOptions) -> Iterator[tuple[Cells, Table]]:
     """The table in ever less room: columns that can be spared go first, then lines fold, then words, then columns."""
     yield cells, _rich_table(cells, options, break_headers=False)
-    layouts = (cells, *cells.narrower)
+    whole = cells.joined or cells
+    layouts = [cells] if whole is cells else [cells, whole]
+    for step in sorted({column.spared for column in whole.columns} - {0}):
+        kept = tuple(column for column in whole.columns if not 0 < column.spared <= step)
+        layouts.append(replace(whole, columns=kept))
     for each in layouts:
         yield each, _rich_table(each, options, break_headers=True)
     for longest in _LONGEST_WORDS:
         for each in layouts[-2:]:
             yield each, _rich_table(each, options, break_headers=True, most_lines=_MANY, longest=longest)
-    for count in range(len(layouts[-1].headers) - 1, 0, -1):
-        fewer = layouts[-1].first(count)
+    for count in range(len(layouts[-1].columns) - 1, 0, -1):
+        fewer = replace(layouts[-1], columns=layouts[-1].columns[:count])
         for longest in _LONGEST_WORDS[1:]:
             yield fewer, _rich_table(fewer, options, break_headers=True, most_lines=_MANY, longest=longest)
 
@@ -167,55 +190,43 @@ def _folded_name(text: str, longest: int) -> str:
     return "\n".join(line.rstrip() for line in lines if line.strip())
 
 
-def _parts(word: str, longest: int) -> Iterator[str]:
-    """A word in parts of at most so many columns of the terminal."""
-    part = ""
-    for letter in word:
-        if cell_len((part + letter).rstrip()) > longest:
-            yield part
-            part = ""
-        part += letter
-    if part:
-        yield part
+def _parts(word: str, longest: int) -> list[str]:
+    """A word in parts of at most so many columns of the terminal, not counting the blank at its end."""
+    letters = word.rstrip()
+    *before, last = chop_cells(letters, longest) or [""]
+    return [*before, last + word[len(letters) :]]
 
 
 def _rich_table(
-    cells: Cells,
-    options: ConsoleOptions,
-    *,
-    break_headers: bool,
-    most_lines: int = 2,
-    longest: int = _LONGEST_WORDS[0],
+    cells: Cells, options: ConsoleOptions, *, break_headers: bool, most_lines: int = 2, longest: int = _LONGEST_WORDS[0]
 ) -> Table:
     """A table whose columns know the fewest and the most letters they have a use for."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True, header_style="bold")
     if cells.best is not None:
         table.add_column("", width=1, max_width=1)
-    columns = [[encodable(row[place], options) for row in cells.rows] for place in range(len(cells.headers))]
-    if longest < _LONGEST_WORDS[0]:
-        columns = [
-            texts if right else [_folded_name(text, longest) for text in texts]
-            for texts, right in zip(columns, cells.numeric, strict=True)
-        ]
-    for place, (header, right) in enumerate(zip(cells.headers, cells.numeric, strict=True)):
-        texts = columns[place]
-        shown = encodable(_broken(header, longest) if break_headers else header, options)
+    columns = []
+    for column in cells.columns:
+        texts = [encodable(text, options) for text in column.texts]
+        if longest < _LONGEST_WORDS[0] and not column.numeric:
+            texts = [_folded_name(text, longest) for text in texts]
+        columns.append(texts)
+        shown = encodable(_broken(column.header, longest) if break_headers else column.header, options)
         heads = max(map(cell_len, shown.split("\n")))
         lines = [line for text in texts for line in text.split("\n")]
-        least = max([heads, *(cell_len(line) if right else _least(line, most_lines) for line in lines)])
+        least = max([heads, *(cell_len(line) if column.numeric else _least(line, most_lines) for line in lines)])
         most = max([heads, *map(cell_len, lines)])
         table.add_column(
             Text(shown),
-            justify="right" if right else "left",
+            justify="right" if column.numeric else "left",
             no_wrap=most <= least,
             overflow="fold",
             width=least,
             max_width=most,
         )
-    for place in range(len(cells.rows)):
+    for place, row in enumerate(zip(*columns, strict=True)):
         best = place == cells.best
         mark = [] if cells.best is None else [encodable("★" if best else "", options)]
-        table.add_row(*map(Text, (*mark, *(texts[place] for texts in columns))), style="bold green" if best else "")
+        table.add_row(*map(Text, (*mark, *row)), style="bold green" if best else "")
     return table
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from functools import partial
 
 import pandas as pd
 
@@ -12,37 +12,40 @@ from src.evaluation.metrics import metric_of
 from src.language import say, sentences
 from src.report.across import probabilities
 from src.report.tables import as_csv, interval_text
-from src.report.terminal import Cells
+from src.report.terminal import Cells, Column
 from src.report.words import MISSING, metric_label, p_in_column, percent, plain, probability, with_sign
 
 
 def comparison_cells(outcome: Outcome) -> Cells:
     """The comparisons as a table of texts, with the notes that say how to read it."""
-    comparisons, options = outcome.comparisons, outcome.options
-    interval = say("{confidence} interval", confidence=percent(options.confidence))
-    detectable, chances = say("could show"), probabilities()
-    headers = (
-        *(say("data"), say("model"), say("baseline"), say("verdict"), say("difference"), interval, say("p (Holm)")),
-        *(detectable, *chances),
+    rope = outcome.comparisons[0].rope if outcome.comparisons else 0
+    column = partial(Column.of, outcome.comparisons)
+    number = partial(column, numeric=True)
+    interval = say("{confidence} interval", confidence=percent(outcome.options.confidence))
+    detectable = say("Could show: the smallest true difference that such folds find with a probability of 80%.")
+    chances = probabilities(rope)
+    bayesian = say("{columns}: probabilities of the Bayesian test.", columns=say(", ").join(chances.values()))
+    columns = (
+        *[column(say("data"), lambda one: plain(one.data))] * (len(outcome.boards) > 1),
+        column(say("model"), lambda one: plain(one.model)),
+        column(say("baseline"), lambda one: plain(one.baseline)),
+        column(say("verdict"), _verdict),
+        number(say("difference"), lambda one: signed(one.difference, one)),
+        number(interval, interval_of, spared=3),
+        number(say("p (Holm)"), lambda one: p_in_column(one.p_holm)),
+        number(say("could show"), _detectable, note=detectable, spared=2),
+        *(
+            number(
+                header, lambda one, name=name: probability(getattr(one, name), one.confidence), note=bayesian, spared=1
+            )
+            for name, header in chances.items()
+        ),
     )
-    rows = tuple(
-        (
-            *(plain(one.data), plain(one.model), plain(one.baseline), _verdict(one)),
-            *(signed(one.difference, one), interval_of(one), p_in_column(one.p_holm)),
-            MISSING if one.is_difference or not one.detectable else told_size(one.detectable, one) or say("none"),
-            *(probability(share, one.confidence) for share in (one.p_worse, one.p_equal, one.p_better)),
-        )
-        for one in comparisons
-    )
-    notes = _notes(outcome)
-    explains = {detectable: notes[-2], **dict.fromkeys(chances, notes[-1])} if notes else {}
-    cells = Cells(headers, (False,) * 4 + (True,) * 7, rows, None, notes, explains=explains)
-    if comparisons and comparisons[0].rope is None:
-        cells = cells.without(say("P(equal)"))
-    if len(outcome.boards) < 2:
-        cells = cells.without(say("data"))
-    narrow = cells.without(*chances)
-    return replace(cells, narrower=(narrow, narrow.without(detectable), narrow.without(detectable, interval)))
+    return Cells(columns, about=_notes(outcome))
+
+
+def _detectable(one: Comparison) -> str:
+    return MISSING if one.is_difference or not one.detectable else told_size(one.detectable, one) or say("none")
 
 
 def comparison_csv(outcome: Outcome) -> str:
@@ -123,8 +126,6 @@ def _notes(outcome: Outcome) -> tuple[str, ...]:
         ),
         sentences(corrected),
         sentences(undecided),
-        say("Could show: the smallest true difference that such folds find with a probability of 80%."),
-        say("{columns}: probabilities of the Bayesian test.", columns=say(", ").join(probabilities(one.rope))),
     )
 
 

@@ -25,7 +25,7 @@ def short_name(metric: str) -> str:
 
 
 def metric_label(metric: str) -> str:
-    """Label of a metric in the field's words: `test/macro_f1` is `macro F1`."""
+    """Label of a metric or a loss in the field's words: `test/macro_f1` is `macro F1`."""
     labels = {
         "accuracy": say("accuracy"),
         "balanced_accuracy": say("balanced accuracy"),
@@ -36,6 +36,9 @@ def metric_label(metric: str) -> str:
         "matthews_corrcoef": say("Matthews correlation"),
         "average_precision": say("average precision"),
         "calibration_error": say("calibration error"),
+        "loss": say("loss"),
+        "cross_entropy": say("cross entropy"),
+        "squared_error": say("squared error"),
     }
     name = short_name(metric)
     return labels.get(name, name.replace("_", " "))

@@ -177,7 +177,7 @@ def test_the_fonts_have_every_letter_of_the_catalogue() -> None:
 def unlisted_fonts(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """As where matplotlib's list of fonts holds its own alone."""
     own = [font for font in font_manager.fontManager.ttflist if matplotlib.get_data_path() in font.fname]
-    caches = style._fonts, style._settings, style._known_characters
+    caches = style._fonts, style._known_characters
     with monkeypatch.context() as patch:
         patch.setattr(font_manager.fontManager, "ttflist", own)
         for cache in caches:

@@ -25,8 +25,8 @@ from src.report.figures.predictions import (
 from src.report.figures.scores import critical_differences, differences, intervals
 from src.report.figures.settings import heat_map, metric_along, scattered
 from src.report.figures.weights import hidden_weights
-from src.report.material import decision_grid
-from src.report.style import model_panels, styled, to_png
+from src.report.material import Plane, decision_grid
+from src.report.style import WIDTH, model_panels, styled, to_png
 from tests.sweeps import Given, model, outcome_of
 
 MakePredictions = Callable[..., OutOfFold]
@@ -388,7 +388,7 @@ def test_a_search_over_two_settings_is_points_the_best_framed() -> None:
 def test_panel_titles_break_between_words() -> None:
     names = ["HistGradientBoostingClassifier", "sklearn_logistic with quite a long name", "bp"]
     with styled():
-        _, axes = model_panels(names, 3, "loss")
+        _, axes, _ = model_panels(names, "loss", {3: (WIDTH, 3.4)})
     assert [ax.get_title(loc="left").split("\n") for ax in axes] == [
         ["HistGradient", "BoostingClassifier"],
         ["sklearn_logistic", "with quite a long …"],
@@ -414,16 +414,8 @@ def test_the_boundary_is_where_both_classes_are_equally_probable() -> None:
     grid = decision_grid(features)
     second = 1 / (1 + np.exp(-5 * (grid.rows[:, 0] + grid.rows[:, 1] - 1)))
     flat = np.full((len(grid.rows), 2), 0.5)
-    drawn = decision_regions(
-        *(
-            grid,
-            {"bp": np.column_stack([1 - second, second]), "flat": flat},
-            features,
-            target,
-            ("a", "b"),
-            ("no", "yes"),
-        )
-    )
+    predicted = {"bp": np.column_stack([1 - second, second]), "flat": flat}
+    drawn = decision_regions(Plane(grid, predicted, features, target, ("a", "b"), ("no", "yes")))
     first, other = drawn.axes
     (boundary,) = [item for item in first.collections if isinstance(item, QuadContourSet)]
     points = np.concatenate([path.vertices for path in boundary.get_paths()])
@@ -442,7 +434,7 @@ def test_three_classes_have_a_region_each() -> None:
     grid = decision_grid(features, points=51)
     distance = ((grid.rows[:, None] - features) ** 2).sum(axis=2)
     probabilities = np.exp(-distance) / np.exp(-distance).sum(axis=1, keepdims=True)
-    drawn = decision_regions(grid, {"bp": probabilities}, features, target, ("a", "b"), ("r", "s", "t"))
+    drawn = decision_regions(Plane(grid, {"bp": probabilities}, features, target, ("a", "b"), ("r", "s", "t")))
     shown = drawn.axes[0].images[0].get_array()
     np.testing.assert_array_equal(np.asarray(shown).ravel(), distance.argmin(axis=1))
     assert legend(drawn) == ["r", "s", "t"]

@@ -24,12 +24,11 @@ from src.report.words import plain
 from tests.sweeps import Given, model, outcome_of
 
 FIVE = (0.78, 0.79, 0.80, 0.81, 0.82)
-PUBLISHED = Cells(
+PUBLISHED = Cells.of_rows(
     ("data", "model", "metric", "published", "here", "verdict", "published where, and how"),
-    (False, False, False, True, True, False, False),
-    (("ex4", "bp", "accuracy", "0.812", "0.812", "reproduced", "a book"),),
-    None,
-    ("Reproduced.",),
+    [("ex4", "bp", "accuracy", "0.812", "0.812", "reproduced", "a book")],
+    numbers=(3, 4),
+    about=("Reproduced.",),
 )
 VOID = {"meta", "img", "br", "link", "hr", "input"}
 

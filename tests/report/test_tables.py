@@ -27,7 +27,7 @@ from src.report.tables import (
     leaderboard_csv,
     setting_rows,
 )
-from src.report.terminal import Cells, FittedTable, cells_markdown
+from src.report.terminal import Cells, cells_markdown
 from src.report.verdicts import comparison_cells
 from src.report.words import plain
 from tests.printed import plain_text
@@ -348,7 +348,7 @@ def test_what_several_data_sets_say_and_what_others_published_stand_on_the_termi
         for data in ("iris", "wine", "zoo")
         for name, gain in (("bp", 0.1), ("softmax", 0.0))
     ]
-    published = Cells(("data", "here"), (False, True), (("iris", "0.987"),), None, ("Reproduced.",))
+    published = Cells.of_rows(("data", "here"), [("iris", "0.987")], numbers=[1], about=("Reproduced.",))
     report = ComparisonReport("study", "Who?", outcome_of(jobs), published=published, notes=("Mind this.",))
     page = io.StringIO()
     console = Console(file=page, width=width, legacy_windows=False)
@@ -389,7 +389,7 @@ def test_of_many_data_sets_a_column_is_shown_whole_or_named_as_left_out(count: i
     made = on_files(count, metric)
     ranks, pairs = across_tables(made)
     for cells in (leaderboard_cells(made), ranks, pairs, comparison_cells(made)):
-        printed = leaderboard(made) if cells.file == "leaderboard.csv" else FittedTable(cells)
+        printed = leaderboard(made) if cells.file == "leaderboard.csv" else cells
         text = plain_text(printed, width)
         assert max(map(len, text.splitlines())) <= width
         table, below = re.split("─+\n", text, maxsplit=1)
@@ -400,7 +400,7 @@ def test_of_many_data_sets_a_column_is_shown_whole_or_named_as_left_out(count: i
             column = [row[place] for row in cells.rows]
             if header in missing:
                 continue
-            if cells.numeric[place]:
+            if cells.columns[place].numeric:
                 assert all(below.count(value) >= column.count(value) for value in column)
             letters = iter("".join(table.split()))
             assert all(letter in letters for letter in "".join(header.split()))
@@ -448,6 +448,6 @@ def test_where_nothing_was_chosen_nothing_is_said_of_it(three_models: Outcome) -
 
 @pytest.mark.parametrize("width", [50, 80, 120])
 def test_the_models_fit_the_terminal(grid: list[Given], width: int) -> None:
-    text = plain_text(FittedTable(candidate_cells(outcome_of([*grid, model("logistic", FIVE)]))), width)
+    text = plain_text(candidate_cells(outcome_of([*grid, model("logistic", FIVE)])), width)
     assert max(map(len, text.splitlines())) <= width
     assert "0.800" in text

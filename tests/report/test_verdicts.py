@@ -14,7 +14,6 @@ from src.comparison.families import Comparison
 from src.comparison.outcome import Outcome
 from src.report.across import across_cells, across_sentence, pair_cells
 from src.report.answer import answer
-from src.report.terminal import FittedTable
 from src.report.verdicts import comparison_cells, comparison_csv, signed
 from tests.printed import plain_text
 from tests.sweeps import Given, model, outcome_of
@@ -286,7 +285,7 @@ def test_csv_holds_every_digit(verdicts: Outcome) -> None:
 
 @pytest.mark.parametrize("width", [60, 80, 100, 120])
 def test_the_table_fits_the_terminal(width: int, verdicts: Outcome) -> None:
-    text = plain_text(FittedTable(comparison_cells(verdicts)), width)
+    text = plain_text(comparison_cells(verdicts), width)
     assert max(map(len, text.splitlines())) <= width
     # Nothing is cut: a verdict folds between its words.
     assert {"equal", "in", "practice", "undecided"} <= set(text.split("Difference:")[0].split())
@@ -302,7 +301,7 @@ def test_nothing_is_cut_off_where_several_columns_have_to_fold(one: Comparison, 
     rows = [replace(one, model="bp on breast_cancer", baseline=name, verdict="equal", p_equal=0.97) for name in names]
     made = tell(rows)
     for width in range(80, 130, 3):
-        lines = plain_text(FittedTable(comparison_cells(made)), width).split("Difference:")[0].splitlines()
+        lines = plain_text(comparison_cells(made), width).split("Difference:")[0].splitlines()
         assert max(map(len, lines)) <= width
         words = " ".join(lines).split()
         assert words.count("practice") == words.count("0.430") == 3

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from src.evaluation.results import Curve
 from src.language import say, say_number
-from src.report.style import COLORS, FAINT, LINES, figure, log_scale, model_panels, panel_columns
+from src.report.style import COLORS, FAINT, LINES, WIDTH, figure, log_scale, model_panels
+from src.report.words import metric_label
 
 
 @figure
@@ -21,18 +22,16 @@ def learning_curve(curves: Mapping[str, Sequence[Curve]], loss: str | Mapping[st
 
     Parameters
     ----------
-    curves
-        Each model's fold curves by its name, as `ended_curve` has them; at least one model with at least one curve.
-    loss
-        Label of the vertical axis, e.g. ``cross_entropy``, or each model's own: different losses share no axis. It is
-        logarithmic where the losses span more than two powers of ten.
+    curves : each model's fold curves by its name, as `ended_curve` has them; at least one model with at least one
+        curve.
+    loss : label of the vertical axis, e.g. ``cross_entropy``, or each model's own: different losses share no axis. It
+        is logarithmic where the losses span more than two powers of ten.
     """
     losses = {name: loss if isinstance(loss, str) else loss[name] for name in curves}
     alike = len(set(losses.values())) == 1
-    columns = panel_columns(len(curves))
-    height = 3.0 if len(curves) > 1 else 3.6
-    labels = [_loss_label(losses[name]) for name in curves]
-    drawn, axes = model_panels(curves, columns, labels[0], height=height, sharex=True, sharey=alike)
+    sizes = {1: (WIDTH, 3.6), **dict.fromkeys((2, 3), (WIDTH, 3.0))}
+    labels = [metric_label(losses[name]) for name in curves]
+    drawn, axes, _ = model_panels(curves, labels[0], sizes, sharex=True, sharey=alike)
     for ax, folds, label in zip(axes, curves.values(), labels, strict=True):
         _draw_folds(ax, folds)
         ax.set_xlabel(say("epoch"))
@@ -47,15 +46,6 @@ def learning_curve(curves: Mapping[str, Sequence[Curve]], loss: str | Mapping[st
         *axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2, title=note, title_fontsize=8.5
     )
     return drawn
-
-
-def _loss_label(loss: str) -> str:
-    words = {
-        "loss": say("loss"),
-        "cross_entropy": say("cross entropy"),
-        "squared_error": say("squared error"),
-    }
-    return words.get(loss, loss.replace("_", " "))
 
 
 def _draw_folds(ax: Axes, folds: Sequence[Curve]) -> None:

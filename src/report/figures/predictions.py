@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from src.evaluation.results import OutOfFold
 from src.evaluation.shares import wilson_interval
 from src.language import say, say_number
-from src.report.material import Grid
+from src.report.material import Grid, Plane
 from src.report.style import (
     COLORS,
     FAINT,
@@ -25,7 +25,6 @@ from src.report.style import (
     categories,
     figure,
     model_panels,
-    panel_columns,
     panels,
     series,
 )
@@ -33,56 +32,38 @@ from src.report.words import mean_and_spread, plain
 
 _NEAR_PERFECT = 0.98  # area under a ROC curve that is hardly told from the square's edges
 
-IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.floating]
 
 
 @figure
-def decision_regions(
-    grid: Grid,
-    probabilities: Mapping[str, FloatArray],
-    features: FloatArray,
-    target: IntArray,
-    feature_names: Sequence[str],
-    class_names: Sequence[str],
-) -> Figure:
+def decision_regions(plane: Plane) -> Figure:
     """The plane of two features as each model divides it, side by side, with the data.
 
     Two classes: shaded by the probability of the second, the line is where it is one half. More: tinted by the most
     probable class.
-
-    Parameters
-    ----------
-    grid
-        From `src.report.material.decision_grid`.
-    probabilities
-        What each model predicts for ``grid.rows``, shape (rows, C).
-    features, target
-        The data, shapes (n, 2) and (n,).
     """
-    columns = panel_columns(len(probabilities))
-    width = WIDTH if columns > 1 else 5.4
-    height = {1: 4.6, 2: 3.9, 3: 3.2}[columns]
-    drawn, axes = model_panels(
-        *(probabilities, columns, plain(feature_names[1], 30)), height=height, width=width, sharex=True, sharey=True
-    )
-    for ax, predicted in zip(axes, probabilities.values(), strict=True):
+    grid, (x_name, y_name) = plane.grid, plane.feature_names
+    sizes = {1: (5.4, 4.6), 2: (WIDTH, 3.9), 3: (WIDTH, 3.2)}
+    drawn, axes, columns = model_panels(plane.predicted, plain(y_name, 30), sizes, sharex=True, sharey=True)
+    for ax, predicted in zip(axes, plane.predicted.values(), strict=True):
         _shade(ax, grid, predicted)
-        for code, name in enumerate(class_names):
+        for code, name in enumerate(plane.class_names):
             color = COLORS[code % len(COLORS)]
             # Full and hollow in turn, for those who see no difference between the colors.
             full = {"markerfacecolor": color, "markeredgecolor": "white", "markeredgewidth": 0.5, "markersize": 5.2}
             hollow = {"markerfacecolor": "white", "markeredgecolor": color, "markeredgewidth": 1.4, "markersize": 4.6}
             look: dict[str, Any] = hollow if code % 2 else full
-            ax.plot(*features[target == code].T, MARKERS[code % len(MARKERS)], label=plain(name, 24), **look)
+            ax.plot(
+                *plane.features[plane.target == code].T, MARKERS[code % len(MARKERS)], label=plain(name, 24), **look
+            )
         ax.set_xlim(grid.x[0], grid.x[-1])
         ax.set_ylim(grid.y[0], grid.y[-1])
         ax.grid(visible=False)
-        ax.set_xlabel(plain(feature_names[0], 72 // columns))
+        ax.set_xlabel(plain(x_name, 72 // columns))
     handles, labels = axes[0].get_legend_handles_labels()
-    if len(class_names) == 2:
+    if len(plane.class_names) == 2:
         handles.append(Line2D([], [], color=INK, linewidth=1.8))
-        labels.append(say("boundary: {probability} = 0.5", probability=f"P({plain(class_names[1], 24)})"))
+        labels.append(say("boundary: {probability} = 0.5", probability=f"P({plain(plane.class_names[1], 24)})"))
     drawn.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5))
     return drawn
 
@@ -93,12 +74,11 @@ def confusion_matrices(predictions: Mapping[str, OutOfFold], class_names: Sequen
 
     The most probable class is the predicted one. Counts are over all test folds, of all repeats.
     """
-    columns = panel_columns(len(predictions), most=3 if len(class_names) <= 5 else 2)
-    few = len(class_names) <= 3
-    width = {1: 3.6 if few else 4.8, 2: 2.6 if few else WIDTH / 2, 3: WIDTH / 3}[columns]
-    drawn, axes = model_panels(
-        *(predictions, columns, say("true class")), height=min(width + 0.3, 4.6), width=width * columns, square=True
-    )
+    few, most = len(class_names) <= 3, 3 if len(class_names) <= 5 else 2
+    widths = {1: 3.6 if few else 4.8, 2: 2.6 if few else WIDTH / 2, 3: WIDTH / 3}
+    sizes = {columns: (width * columns, min(width + 0.3, 4.6)) for columns, width in widths.items()}
+    drawn, axes, columns = model_panels(predictions, say("true class"), sizes, most=most, square=True)
+    width = widths[columns]
     fontsize = float(np.clip(42 * width / 2.4 / len(class_names), 4.5, 11))
     for place, (ax, made) in enumerate(zip(axes, predictions.values(), strict=True)):
         kept, left_out = _finite(made)
@@ -164,10 +144,8 @@ def calibration_curves(predictions: Mapping[str, OutOfFold], class_names: Sequen
     Two classes: the probability of the second. More: that of the most probable class. Bins hold equally many
     predictions; bars are 95 % Wilson intervals of the share; below, how the probabilities are spread.
     """
-    columns = panel_columns(len(predictions))
-    height, width = {1: (4.6, 4.8), 2: (3.9, WIDTH), 3: (2.9, WIDTH)}[columns]
-    size: dict[str, Any] = {"height": height, "width": width, "square": True}
-    drawn, axes = model_panels(predictions, columns, say("share that came true"), sharex=True, sharey=True, **size)
+    sizes, sharing = {1: (4.8, 4.6), 2: (WIDTH, 3.9), 3: (WIDTH, 2.9)}, {"sharex": True, "sharey": True}
+    drawn, axes, _ = model_panels(predictions, say("share that came true"), sizes, square=True, **sharing)
     two = len(class_names) == 2
     for ax, made in zip(axes, predictions.values(), strict=True):
         kept, left_out = _finite(made)

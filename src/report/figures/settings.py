@@ -31,10 +31,8 @@ def heat_map(settings: Sequence[Setting], x: str, y: str, metric: str = "test/ac
 
     Parameters
     ----------
-    settings
-        Best first.
-    x, y
-        Dotted keys, e.g. ``training.learning_rate`` and ``training.l2``.
+    settings : best first.
+    x, y : dotted keys, e.g. ``training.learning_rate`` and ``training.l2``.
     """
     columns, rows = _values(settings, x), _values(settings, y)
     cells = _best_settings(settings, [x, y])
@@ -88,10 +86,8 @@ def metric_along(lines: Mapping[str, Sequence[Setting]], axis: str, metric: str 
 
     Parameters
     ----------
-    lines
-        Settings that have the key, best first, by the line's name.
-    axis
-        Dotted key along the horizontal axis, e.g. ``training.learning_rate``.
+    lines : settings that have the key, best first, by the line's name.
+    axis : dotted key along the horizontal axis, e.g. ``training.learning_rate``.
     """
     every = [setting for settings in lines.values() for setting in settings]
     places, scale = _values(every, axis), numeric_places(every, axis)
@@ -136,10 +132,8 @@ def scattered(settings: Sequence[Setting], x: str, y: str, metric: str = "test/a
 
     Parameters
     ----------
-    settings
-        Best first.
-    x, y
-        Dotted keys whose values are numbers.
+    settings : best first.
+    x, y : dotted keys whose values are numbers.
     """
     having = [setting for setting in settings if x in setting.flat and y in setting.flat]
     at = np.array([[setting.flat[x], setting.flat[y]] for setting in having], dtype=float)
@@ -147,14 +141,8 @@ def scattered(settings: Sequence[Setting], x: str, y: str, metric: str = "test/a
     scored = np.isfinite(scores)
     drawn, (ax,) = panels(1, height=3.8)
     ax.plot(*at[~scored].T, "x", color=FAINT, linestyle="none", label=say("no score"))
-    look: dict[str, Any] = {
-        "c": scores[scored],
-        "edgecolors": FAINT,
-        "linewidths": 0.6,
-        "zorder": 3,
-        **_colors(scores, metric),
-    }
-    points = ax.scatter(*at[scored].T, **look)
+    look: dict[str, Any] = {"c": scores[scored], "edgecolors": FAINT, "linewidths": 0.6, **_colors(scores, metric)}
+    points = ax.scatter(*at[scored].T, zorder=3, **look)
     if scored.any():
         best = np.flatnonzero(scored)[0]
         ax.plot(*at[best], "s", color=COLORS[1], markersize=13, markerfacecolor="none", markeredgewidth=2, zorder=4)

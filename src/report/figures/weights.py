@@ -18,15 +18,10 @@ def hidden_weights(weights: NDArray[np.floating], image_shape: tuple[int, int], 
 
     Parameters
     ----------
-    weights
-        First layer, shape (units, inputs).
-    image_shape
-        Rows and columns of an input image.
+    weights : first layer, shape (units, inputs).
+    image_shape : rows and columns of an input image.
 
-    Raises
-    ------
-    ValueError
-        If the inputs do not fill the image.
+    Raises ValueError if the inputs do not fill the image.
     """
     if weights.ndim != 2 or weights.shape[1] != image_shape[0] * image_shape[1]:
         raise ValueError(f"weights of shape {weights.shape} do not fill images of shape {image_shape}.")

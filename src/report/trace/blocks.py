@@ -3,12 +3,13 @@
 The three forms in `forms` show these blocks. Formulas are written as `formula` reads them.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from src.language import say, say_number
 from src.network.derivation import Pass
 from src.network.tracing import EnginePass, Parameters, Trace
+from src.report.terminal import Cells
 from src.report.trace.notation import Equation, Notation, code
 from src.report.trace.terms import (
     TracedUpdate,
@@ -16,26 +17,19 @@ from src.report.trace.terms import (
     number,
     of_batch,
     of_one_sample,
-    output_error_of,
     step_of,
     sum_of_inputs,
     term,
 )
-from src.report.words import MISSING
+from src.report.words import MISSING, metric_label
 
 
-@dataclass(frozen=True)
-class Heading:
+class Heading(str):
     """A heading; the first is the title."""
 
-    text: str
 
-
-@dataclass(frozen=True)
-class Line:
+class Line(str):
     """A sentence."""
-
-    text: str
 
 
 @dataclass(frozen=True)
@@ -46,30 +40,25 @@ class Formula:
     label: str = ""
 
 
-@dataclass(frozen=True)
-class Table:
-    """A table of formulas, words and numbers; the columns from `numbers` on are numbers, set to the right."""
-
-    caption: str
-    headers: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    numbers: int = 1
+Block = Heading | Line | Formula | Cells
 
 
-Block = Heading | Line | Formula | Table
+def _table(title: str, headers: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> Cells:
+    """A table of formulas, words and numbers: all columns but the first ones, of `words`, are numbers."""
+    return Cells.of_rows(headers, rows, numbers=range(words, len(headers)), title=title)
 
 
 def blocks_of(shown: TracedUpdate) -> Iterator[Block]:
     """Yield everything that is shown, in the order of an update."""
     trace, n = shown.trace, shown.notation
-    equations = all_equations(trace, n)
+    equations = n.equations(trace.before.output, trace.before.loss)
     layers = range(1, n.last + 1)
 
     def equation(name: str) -> Formula:
         return Formula((equations[name].formula,), where(n, equations[name]))
 
     yield Heading(say("One update of a {sizes} network", sizes="-".join(map(str, trace.layer_sizes))))
-    yield from (Line(sentence) for sentence in _introduction(shown))
+    yield from map(Line, _introduction(shown))
     yield Heading(say("Samples"))
     yield from _samples(shown)
     yield Heading(say("Forward"))
@@ -103,11 +92,11 @@ def blocks_of(shown: TracedUpdate) -> Iterator[Block]:
     yield Heading(say("One weight, term by term"))
     yield from _term_by_term(shown, equations)
     yield Heading(say("Where each equation stands"))
-    yield Table(
+    yield _table(
         say("Functions in src/network; derivation.py is there to be read beside the derivations"),
         (say("what"), say("derivation {number}", number=n.number), say("sum by sum"), say("by matrices")),
-        tuple((words, equations[name].where or MISSING, *places) for name, (words, *places) in code().items()),
-        numbers=4,
+        ((words, equations[name].where or MISSING, *places) for name, (words, *places) in code().items()),
+        words=4,
     )
 
 
@@ -116,26 +105,6 @@ def where(n: Notation, equation: Equation) -> str:
     if not equation.where:
         return say("not in derivation {number}", number=n.number)
     return say("derivation {number}, {where}", number=n.number, where=equation.where)
-
-
-def all_equations(trace: Trace, n: Notation) -> dict[str, Equation]:
-    """Return the notation's equations, with the loss and the output's error of the network's pair of the two."""
-    pair = trace.before.output, trace.before.loss
-    a, y = n.output_letters("i")
-    losses = {
-        ("softmax", "cross_entropy"): f"−Σ_{{i}} {y} log {a}",
-        ("sigmoid", "cross_entropy"): f"−Σ_{{i}} [{y} log {a} + (1 − {y}) log(1 − {a})]",
-    }
-    error = output_error_of(pair, a, n.difference(a, y)) or n.difference(a, y)
-    if pair == ("softmax", "squared_error"):
-        a_k, y_k = n.output_letters("k")
-        error = f"Σ_{{k}} {n.difference(a_k, y_k)} {a_k} ([k = i] − {a})"
-    where_loss, where_error = n.where_output().get(pair, ("", ""))
-    return {
-        **n.equations(),
-        "loss": Equation(f"{n.loss} = {losses.get(pair, f'½ Σ_{{i}} {n.difference(a, y)}²')}", where_loss),
-        "output error": Equation(f"{n.output_delta} = {error}", where_error),
-    }
 
 
 def _introduction(shown: TracedUpdate) -> Iterator[str]:
@@ -147,8 +116,8 @@ def _introduction(shown: TracedUpdate) -> Iterator[str]:
             for size, function in zip(trace.layer_sizes[1:], _functions(trace), strict=True)
         ),
     ]
-    losses = {"cross_entropy": say("cross entropy"), "squared_error": say("squared error")}
-    yield say("Its layers: {layers}; its loss: {loss}.", layers=say(", ").join(layers), loss=losses[trace.before.loss])
+    loss = metric_label(trace.before.loss)
+    yield say("Its layers: {layers}; its loss: {loss}.", layers=say(", ").join(layers), loss=loss)
     yield from shown.origin
     yield say(
         "The batch is {samples}; learning rate {rate}, penalty {penalty}. Beside each number of the derivation stands "
@@ -190,17 +159,17 @@ def _samples(shown: TracedUpdate) -> Iterator[Formula]:
 
 def _table_by_unit(
     shown: TracedUpdate, layer: int, headers: Sequence[str], cells: Callable[[Pass, EnginePass, int], Sequence[str]]
-) -> Table:
+) -> Cells:
     """A row for each sample and each unit of a layer, the sample's name first if there are several."""
     passes = zip(shown.labels, shown.trace.update.passes, shown.trace.engine.passes, strict=True)
     units = range(shown.trace.layer_sizes[layer])
     rows = [(label, *cells(one, engine, unit)) for label, one, engine in passes for unit in units]
     first = 0 if len(shown.labels) > 1 else 1
     headers = (say("sample"), *headers)
-    return Table(_caption(shown, layer), headers[first:], tuple(row[first:] for row in rows), 2 - first)
+    return _table(_caption(shown, layer), headers[first:], (row[first:] for row in rows), 2 - first)
 
 
-def _forward(shown: TracedUpdate, layer: int) -> Table:
+def _forward(shown: TracedUpdate, layer: int) -> Cells:
     n = shown.notation
     z, a = (symbol.partition("_")[0] for symbol in (n.z(layer, 0), n.a(layer, 0)))
 
@@ -211,20 +180,20 @@ def _forward(shown: TracedUpdate, layer: int) -> Table:
     return _table_by_unit(shown, layer, (say("unit"), z, a, say("{symbol}, engine", symbol=a)), cells)
 
 
-def _losses(shown: TracedUpdate) -> Table:
+def _losses(shown: TracedUpdate) -> Cells:
     passes = zip(shown.labels, shown.trace.update.passes, shown.trace.engine.passes, strict=True)
     rows = [(label, number(one.loss), number(engine.loss)) for label, one, engine in passes]
-    return Table(say("Loss of each sample"), (say("sample"), say("loss"), say("engine")), tuple(rows))
+    return _table(say("Loss of each sample"), (say("sample"), say("loss"), say("engine")), rows)
 
 
-def _objective(shown: TracedUpdate) -> Table:
+def _objective(shown: TracedUpdate) -> Cells:
     found = shown.trace.update.objective
     values = found.data, found.penalty, found.J, shown.trace.engine.J
     headers = (say("objective"), say("data"), say("penalty"), say("sum"), say("engine"))
-    return Table(say("What is minimized"), headers, ((shown.notation.objective, *map(number, values)),))
+    return _table(say("What is minimized"), headers, [(shown.notation.objective, *map(number, values))])
 
 
-def _backward(shown: TracedUpdate, layer: int) -> Table:
+def _backward(shown: TracedUpdate, layer: int) -> Cells:
     n = shown.notation
 
     def cells(one: Pass, engine: EnginePass, unit: int) -> Sequence[str]:
@@ -233,16 +202,16 @@ def _backward(shown: TracedUpdate, layer: int) -> Table:
     return _table_by_unit(shown, layer, (say("error"), "δ", say("engine")), cells)
 
 
-def _table_by_weight(shown: TracedUpdate, layer: int, columns: dict[str, Parameters]) -> Table:
+def _table_by_weight(shown: TracedUpdate, layer: int, columns: dict[str, Parameters]) -> Cells:
     """A row for each weight and bias of a layer."""
     rows = [
         (shown.notation.parameter(place), *(number(column.at(place)) for column in columns.values()))
         for place in shown.trace.before_update.places(layer)
     ]
-    return Table(_caption(shown, layer), (say("weight"), *columns), tuple(rows))
+    return _table(_caption(shown, layer), (say("weight"), *columns), rows)
 
 
-def _gradient(shown: TracedUpdate, layer: int) -> Table:
+def _gradient(shown: TracedUpdate, layer: int) -> Cells:
     trace, gradient = shown.trace, shown.trace.update.gradient
     parts: dict[str, Parameters] = {}
     if trace.settings.l2 > 0:
@@ -254,7 +223,7 @@ def _gradient(shown: TracedUpdate, layer: int) -> Table:
     return _table_by_weight(shown, layer, {**parts, derivative: trace.gradient, **others})
 
 
-def _step(shown: TracedUpdate, layer: int) -> Table:
+def _step(shown: TracedUpdate, layer: int) -> Cells:
     trace = shown.trace
     both = {say("before"): trace.before_update, say("after"): trace.after_update}
     return _table_by_weight(shown, layer, {**both, say("engine"): trace.engine.after})
@@ -277,6 +246,7 @@ def _term_by_term(shown: TracedUpdate, equations: dict[str, Equation]) -> Iterat
         yield Formula(of_batch(shown).lines(derivative), where(n, equations["batch and penalty"]))
     yield Formula(step_of(shown).lines(name, "←"), where(n, equations["step"]))
     columns = trace.gradient, trace.engine.gradient, trace.differences
-    values = tuple(number(column.at(place)) for column in columns)
     headers = ("", say("sum by sum"), say("engine"), say("differences"))
-    yield Table(say("The same three times"), headers, ((derivative, *values),))
+    yield _table(
+        say("The same three times"), headers, [(derivative, *(number(column.at(place)) for column in columns))]
+    )

@@ -1,17 +1,16 @@
 """The three forms of a traced update: on the terminal, in Markdown, and as one HTML page."""
 
 import re
-from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
 from src.report.html import filled
-from src.report.terminal import Cells, FittedTable, encodable, paragraph
-from src.report.trace.blocks import Formula, Heading, Line, Table, blocks_of
+from src.report.terminal import Cells, cells_markdown, encodable, paragraph
+from src.report.trace.blocks import Formula, Heading, Line, blocks_of
 from src.report.trace.formula import is_formula, terms, to_latex, to_markup, to_text
 from src.report.trace.terms import TracedUpdate
 from src.report.words import markdown, plain
@@ -21,32 +20,33 @@ _BETWEEN_FACTORS = re.compile(r"(?<![·−+*=←])(?<![ <]-) (?![=← ]|<-)")  #
 
 def print_trace(console: Console, shown: TracedUpdate) -> None:
     """Print the update for the width and the letters of the console."""
+
+    def written(formula: str) -> str:
+        return encodable(to_text(formula, ascii_only=console.options.ascii_only), console.options)
+
+    def letters(text: str) -> str:
+        return written(text) if is_formula(text) else encodable(plain(text), console.options)
+
     for before, block in pairwise([None, *blocks_of(shown)]):
         are_sentences = isinstance(before, Line) and isinstance(block, Line)
         if not (before is None or isinstance(before, Heading) or are_sentences):
             console.print()
         match block:
             case Heading():
-                console.print(Text(encodable(block.text, console.options), style="bold"))
+                console.print(Text(encodable(block, console.options), style="bold"))
             case Line():
-                console.print(paragraph(block.text, console.options))
+                console.print(paragraph(block, console.options))
             case Formula():
                 if block.label:
                     console.print(Text(encodable(plain(block.label), console.options), style="dim"))
                 for formula in block.formulas:
-                    console.print(Text(_folded(_formula(formula, console), console.width)))
-            case Table():
-                rows = tuple(tuple(_letters(cell, console) for cell in row) for row in block.rows)
-                headers = tuple(_letters(header, console) for header in block.headers)
-                console.print(FittedTable(Cells(headers, _numeric(block), rows), title=block.caption))
-
-
-def _letters(text: str, console: Console) -> str:
-    return _formula(text, console) if is_formula(text) else encodable(plain(text), console.options)
-
-
-def _formula(formula: str, console: Console) -> str:
-    return encodable(to_text(formula, ascii_only=console.options.ascii_only), console.options)
+                    console.print(Text(_folded(written(formula), console.width)))
+            case Cells():
+                columns = (
+                    replace(each, header=letters(each.header), texts=tuple(map(letters, each.texts)))
+                    for each in block.columns
+                )
+                console.print(replace(block, columns=tuple(columns)))
 
 
 def _folded(formula: str, width: int) -> str:
@@ -62,10 +62,6 @@ def _folded(formula: str, width: int) -> str:
     return "\n".join(map(str.rstrip, lines))
 
 
-def _numeric(table: Table) -> tuple[bool, ...]:
-    return tuple(column >= table.numbers for column in range(len(table.headers)))
-
-
 def to_markdown(shown: TracedUpdate) -> str:
     """The update in Markdown, its formulas in LaTeX between dollars."""
 
@@ -76,25 +72,19 @@ def to_markdown(shown: TracedUpdate) -> str:
     for block in blocks_of(shown):
         match block:
             case Heading():
-                parts.append(f"{'##' if parts else '#'} {markdown(block.text)}")
+                parts.append(f"{'##' if parts else '#'} {markdown(block)}")
             case Line():
-                parts.append(markdown(block.text))
+                parts.append(markdown(block))
             case Formula():
                 parts += [f"*{markdown(block.label)}*"] if block.label else []
                 parts += [to_latex(formula) for formula in block.formulas]
-            case Table():
-                rule = ["---:" if right else ":---" for right in _numeric(block)]
-                rows = [map(cell, block.headers), rule, *(map(cell, row) for row in block.rows)]
-                parts += [f"**{markdown(block.caption)}**", "\n".join(f"| {' | '.join(row)} |" for row in rows)]
+            case Cells():
+                parts += [f"**{markdown(block.title)}**", cells_markdown(block, cell)]
     return "\n\n".join(parts) + "\n"
 
 
 def to_html(shown: TracedUpdate) -> str:
     """One page that needs no other file and no network."""
     title, *blocks = blocks_of(shown)
-    filters: dict[str, Callable[..., Any]] = {
-        "formula": to_markup,
-        "cell": lambda text: to_markup(text) if is_formula(text) else plain(text),
-        "numeric": _numeric,
-    }
-    return filled("trace.html", filters, title=title, blocks=[(type(block).__name__, block) for block in blocks])
+    named = [(type(block).__name__, block) for block in blocks]
+    return filled("trace.html", title=title, blocks=named, formula=to_markup, is_formula=is_formula)

@@ -5,12 +5,10 @@ They differ in how they number layers and nodes, in which index of a weight come
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from src.language import say
 from src.network.tracing import Place
-
-_UNIT_BY_UNIT = (("sigmoid", "squared_error"), ("tanh", "squared_error"), ("identity", "squared_error"))
 
 
 def code() -> Mapping[str, tuple[str, str, str]]:
@@ -27,8 +25,7 @@ def code() -> Mapping[str, tuple[str, str, str]]:
     }
 
 
-@dataclass(frozen=True)
-class Equation:
+class Equation(NamedTuple):
     """A formula with generic indices, and where the derivation has it: "(8), (14)"; empty if it does not."""
 
     formula: str
@@ -43,12 +40,11 @@ class Notation:
 
     number = 2
     source = "Neural Network Back Propagation 公式推导 (2017)"
-    rate, objective, loss, sample, sign = "α", "J", "J_{s}", "s", 1
+    rate, objective, loss, sample, sign, wanted = "α", "J", "J_{s}", "s", 1, "y"
     output_delta = "δ_{i}^{(L)}"
     weight_form = "[layer, i, j]: W_ij leads to unit i of layer l from unit j of the one before"
-    shift = weight_shift = (
-        1  # what its layer numbers are ahead of the code's: of units, of the weights that lead to them
-    )
+    # What its layer numbers are ahead of the code's: of units, of the weights that lead to them.
+    shift = weight_shift = 1
     from_first = False  # whether a weight's first index is the unit it comes from
 
     def __init__(self, layer_sizes: Sequence[int]) -> None:
@@ -79,64 +75,72 @@ class Notation:
 
     def z(self, layer: int, unit: int) -> str:
         """What a unit takes in."""
-        return f"z_{{{unit + 1}}}^{{({layer + self.shift})}}"
+        return self._of_unit("z", layer, unit)
 
     def a(self, layer: int, unit: int) -> str:
         """What a unit puts out; a feature in layer 0."""
-        return f"x_{{{unit + 1}}}" if layer == 0 else f"a_{{{unit + 1}}}^{{({layer + self.shift})}}"
+        return self._of_unit("a", layer, unit) if layer else f"x_{{{unit + 1}}}"
 
     def delta(self, layer: int, unit: int) -> str:
         """A unit's error."""
-        return f"δ_{{{unit + 1}}}^{{({layer + self.shift})}}"
+        return self._of_unit("δ", layer, unit)
+
+    def _of_unit(self, letter: str, layer: int, unit: int) -> str:
+        return f"{letter}_{{{unit + 1}}}^{{({layer + self.shift})}}"
 
     def target(self, unit: int) -> str:
         """What an output should be."""
-        return f"y_{{{unit + 1}}}"
+        return f"{self.wanted}_{{{unit + 1}}}"
+
+    def output(self, index: str) -> str:
+        """An output, with an index that is a letter."""
+        return f"a_{{{index}}}^{{(L)}}"
 
     def difference(self, output: str, target: str) -> str:
         """An output's difference from its target, with the sign that the error has."""
         return f"({output} − {target})" if self.sign > 0 else f"({target} − {output})"
 
-    def equations(self) -> dict[str, Equation]:
-        """The equations that hold for every network; those of the output and its loss are `output_equations`."""
-        return {
-            "forward": Equation(
-                "z_{i}^{(l)} = Σ_{j} W_{ij}^{(l)} a_{j}^{(l−1)} + b_{i}^{(l)},  a_{i}^{(l)} = f(z_{i}^{(l)})",
-                say("section 1, (1)"),
-            ),
-            "objective": Equation(
-                "J = (1/K) Σ_{k} J(x_{k}, y_{k}) + (λ/2) Σ_{lij} (W_{ij}^{(l)})²", say("section 6 (its gradient)")
-            ),
-            "hidden error": Equation(
-                "δ_{i}^{(l)} = f′(z_{i}^{(l)}) Σ_{k} W_{ki}^{(l+1)} δ_{k}^{(l+1)}", _numbered("8", "14", "15")
-            ),
-            "gradient": Equation(
-                "∂J_{s}/∂W_{ij}^{(l)} = δ_{i}^{(l)} a_{j}^{(l−1)},  ∂J_{s}/∂b_{i}^{(l)} = δ_{i}^{(l)}",
-                say("(9) to (12)"),
-            ),
-            "batch and penalty": Equation("(1/K) Δ W^{(l)} + λ W^{(l)},  (1/K) Δ b^{(l)}", say("section 6")),
-            "step": Equation(
-                "W^{(l)} ← W^{(l)} − α [(1/K) Δ W^{(l)} + λ W^{(l)}],  b^{(l)} ← b^{(l)} − α (1/K) Δ b^{(l)}",
-                say("section 6"),
-            ),
+    def equations(self, output: str, loss: str) -> dict[str, Equation]:
+        """All equations by their names in `code`, those of the loss and the output's error for such a pair."""
+        a, y = self.output("i"), f"{self.wanted}_{{i}}"
+        losses = {
+            ("softmax", "cross_entropy"): f"−Σ_{{i}} {y} log {a}",
+            ("sigmoid", "cross_entropy"): f"−Σ_{{i}} [{y} log {a} + (1 − {y}) log(1 − {a})]",
         }
+        error = output_error(output, loss, a, self.difference(a, y)) or self.difference(a, y)
+        if (output, loss) == ("softmax", "squared_error"):
+            a_k = self.output("k")
+            error = f"Σ_{{k}} {self.difference(a_k, f'{self.wanted}_{{k}}')} {a_k} ([k = i] − {a})"
+        of_loss = losses.get((output, loss), f"½ Σ_{{i}} {self.difference(a, y)}²")
+        formulas = {
+            **self.formulas(),
+            "loss": f"{self.loss} = {of_loss}",
+            "output error": f"{self.output_delta} = {error}",
+        }
+        places = _where(self.number, output, loss)
+        return {name: Equation(formula, places[name]) for name, formula in formulas.items()}
 
-    def where_output(self) -> Mapping[tuple[str, str], tuple[str, str]]:
-        """Where the derivation has the loss and the output's error of a pair of output and loss."""
-        of_units = dict.fromkeys(_UNIT_BY_UNIT, ("(3)", "(7)"))
-        return {**of_units, ("softmax", "squared_error"): ("(3)", "(5)")}
-
-    def output_letters(self, index: str) -> tuple[str, str]:
-        """An output and its target, with an index that is a letter."""
-        return f"a_{{{index}}}^{{(L)}}", f"y_{{{index}}}"
+    def formulas(self) -> dict[str, str]:
+        """The formulas that hold for every network."""
+        return {
+            "forward": "z_{i}^{(l)} = Σ_{j} W_{ij}^{(l)} a_{j}^{(l−1)} + b_{i}^{(l)},  a_{i}^{(l)} = f(z_{i}^{(l)})",
+            "objective": "J = (1/K) Σ_{k} J(x_{k}, y_{k}) + (λ/2) Σ_{lij} (W_{ij}^{(l)})²",
+            "hidden error": "δ_{i}^{(l)} = f′(z_{i}^{(l)}) Σ_{k} W_{ki}^{(l+1)} δ_{k}^{(l+1)}",
+            "gradient": "∂J_{s}/∂W_{ij}^{(l)} = δ_{i}^{(l)} a_{j}^{(l−1)},  ∂J_{s}/∂b_{i}^{(l)} = δ_{i}^{(l)}",
+            "batch and penalty": "(1/K) Δ W^{(l)} + λ W^{(l)},  (1/K) Δ b^{(l)}",
+            "step": "W^{(l)} ← W^{(l)} − α [(1/K) Δ W^{(l)} + λ W^{(l)}],  b^{(l)} ← b^{(l)} − α (1/K) Δ b^{(l)}",
+        }
 
 
 class Numbered(Notation):
-    """Derivation 1, which numbers the nodes of the whole network; its delta is the negative of the others'."""
+    """Derivation 1, which numbers the nodes of the whole network; its delta is the negative of the others'.
+
+    Inputs and outputs are counted each by themselves: x and y.
+    """
 
     number = 1
     source = "神经网络和反向传播算法 (2020)"
-    rate, objective, loss, sample, sign = "η", "E", "E_{d}", "d", -1
+    rate, objective, loss, sample, sign, wanted = "η", "E", "E_{d}", "d", -1, "t"
     output_delta = "δ_{i}"
     weight_form = "[j, i]: w_ji leads to node j from node i, the network's nodes numbered through; i may be b"
 
@@ -153,51 +157,27 @@ class Numbered(Notation):
         """A weight or a bias."""
         return f"w_{{{_side_by_side(*self.written(place))}}}"
 
-    def z(self, layer: int, unit: int) -> str:
-        """What a node takes in."""
-        return f"net_{{{self.node(layer, unit)}}}"
+    def _of_unit(self, letter: str, layer: int, unit: int) -> str:
+        if letter == "a" and layer == self.last:
+            return f"y_{{{unit + 1}}}"
+        return f"{'net' if letter == 'z' else letter}_{{{self.node(layer, unit)}}}"
 
-    def a(self, layer: int, unit: int) -> str:
-        """What a node puts out: x of an input, y of an output, each counted by itself, else a."""
-        if layer in (0, self.last):
-            return f"{'y' if layer else 'x'}_{{{unit + 1}}}"
-        return f"a_{{{self.node(layer, unit)}}}"
+    def output(self, index: str) -> str:
+        """An output, with an index that is a letter."""
+        return f"y_{{{index}}}"
 
-    def delta(self, layer: int, unit: int) -> str:
-        """A node's error."""
-        return f"δ_{{{self.node(layer, unit)}}}"
-
-    def target(self, unit: int) -> str:
-        """What an output should be."""
-        return f"t_{{{unit + 1}}}"
-
-    def equations(self) -> dict[str, Equation]:
-        """The equations that hold for every network."""
+    def formulas(self) -> dict[str, str]:
+        """The formulas that hold for every network."""
         replaced = {"derivative": "f′(net_{i})", "factor": "a_{i} (1 − a_{i})"}
         one, otherwise = say("one sample"), say("(sigmoid; else {derivative} for {factor})", **replaced)
         return {
-            "forward": Equation(
-                "net_{j} = Σ_{i} w_{ji} x_{ji} + w_{jb},  a_{j} = f(net_{j})", say("(3.2) to (3.8), (4.11)")
-            ),
-            "objective": Equation("E = (1/m) Σ_{d} E_{d} + (λ/2) Σ_{ji} w_{ji}²", ""),
-            "hidden error": Equation(
-                f"δ_{{i}} = a_{{i}} (1 − a_{{i}}) Σ_{{k}} w_{{ki}} δ_{{k}}  {otherwise}", _numbered("4.3", "4.4")
-            ),
-            "gradient": Equation("∂E_{d}/∂w_{ji} = −δ_{j} x_{ji},  ∂E_{d}/∂w_{jb} = −δ_{j}", "(4.12)"),
-            "batch and penalty": Equation("(1/m) Σ_{d} ∂E_{d}/∂w_{ji} + λ w_{ji}", ""),
-            "step": Equation(
-                f"w_{{ji}} ← w_{{ji}} − η ∂E/∂w_{{ji}};  {one}: w_{{ji}} ← w_{{ji}} + η δ_{{j}} x_{{ji}}",
-                say("(4.5) to (4.8), (4.10)"),
-            ),
+            "forward": "net_{j} = Σ_{i} w_{ji} x_{ji} + w_{jb},  a_{j} = f(net_{j})",
+            "objective": "E = (1/m) Σ_{d} E_{d} + (λ/2) Σ_{ji} w_{ji}²",
+            "hidden error": f"δ_{{i}} = a_{{i}} (1 − a_{{i}}) Σ_{{k}} w_{{ki}} δ_{{k}}  {otherwise}",
+            "gradient": "∂E_{d}/∂w_{ji} = −δ_{j} x_{ji},  ∂E_{d}/∂w_{jb} = −δ_{j}",
+            "batch and penalty": "(1/m) Σ_{d} ∂E_{d}/∂w_{ji} + λ w_{ji}",
+            "step": f"w_{{ji}} ← w_{{ji}} − η ∂E/∂w_{{ji}};  {one}: w_{{ji}} ← w_{{ji}} + η δ_{{j}} x_{{ji}}",
         }
-
-    def where_output(self) -> Mapping[tuple[str, str], tuple[str, str]]:
-        """Where the derivation has the loss and the output's error of a pair of output and loss."""
-        return {("sigmoid", "squared_error"): ("(4.9)", _numbered("4.1", "4.2", "4.17"))}
-
-    def output_letters(self, index: str) -> tuple[str, str]:
-        """An output and its target, with an index that is a letter."""
-        return f"y_{{{index}}}", f"t_{{{index}}}"
 
 
 class LeadingAway(Notation):
@@ -209,29 +189,18 @@ class LeadingAway(Notation):
     weight_shift = 0
     from_first = True
 
-    def equations(self) -> dict[str, Equation]:
-        """The equations that hold for every network; none of them has a number there."""
+    def formulas(self) -> dict[str, str]:
+        """The formulas that hold for every network."""
         return {
-            "forward": Equation(
-                "z_{j}^{(l+1)} = Σ_{i} W_{ij}^{(l)} a_{i}^{(l)} + b_{j}^{(l)},  a_{j}^{(l+1)} = f(z_{j}^{(l+1)})",
-                say("forward pass"),
+            "forward": (
+                "z_{j}^{(l+1)} = Σ_{i} W_{ij}^{(l)} a_{i}^{(l)} + b_{j}^{(l)},  a_{j}^{(l+1)} = f(z_{j}^{(l+1)})"
             ),
-            "objective": Equation(
-                "J = (1/m) Σ_{i} J(x^{(i)}, y^{(i)}) + (λ/2) Σ_{lij} (W_{ij}^{(l)})²", say("objective")
-            ),
-            "hidden error": Equation("δ_{j}^{(l)} = f′(z_{j}^{(l)}) Σ_{k} δ_{k}^{(l+1)} W_{jk}^{(l)}", say("step 4")),
-            "gradient": Equation(
-                "∂J_{s}/∂W_{ij}^{(l)} = δ_{j}^{(l+1)} a_{i}^{(l)},  ∂J_{s}/∂b_{j}^{(l)} = δ_{j}^{(l+1)}", say("step 4")
-            ),
-            "batch and penalty": Equation(
-                "(1/m) Σ_{k} ∂J(x^{(k)}, y^{(k)})/∂W_{ij}^{(l)} + λ W_{ij}^{(l)}", say("objective, differentiated")
-            ),
-            "step": Equation("W_{ij}^{(l)} ← W_{ij}^{(l)} − α ∂J/∂W_{ij}^{(l)}", say("gradient descent")),
+            "objective": "J = (1/m) Σ_{i} J(x^{(i)}, y^{(i)}) + (λ/2) Σ_{lij} (W_{ij}^{(l)})²",
+            "hidden error": "δ_{j}^{(l)} = f′(z_{j}^{(l)}) Σ_{k} δ_{k}^{(l+1)} W_{jk}^{(l)}",
+            "gradient": "∂J_{s}/∂W_{ij}^{(l)} = δ_{j}^{(l+1)} a_{i}^{(l)},  ∂J_{s}/∂b_{j}^{(l)} = δ_{j}^{(l+1)}",
+            "batch and penalty": "(1/m) Σ_{k} ∂J(x^{(k)}, y^{(k)})/∂W_{ij}^{(l)} + λ W_{ij}^{(l)}",
+            "step": "W_{ij}^{(l)} ← W_{ij}^{(l)} − α ∂J/∂W_{ij}^{(l)},  b_{i}^{(l)} ← b_{i}^{(l)} − α ∂J/∂b_{i}^{(l)}",
         }
-
-    def where_output(self) -> Mapping[tuple[str, str], tuple[str, str]]:
-        """Where the derivation has the loss and the output's error of a pair of output and loss."""
-        return dict.fromkeys(_UNIT_BY_UNIT, (say("loss of one sample"), say("step 4")))
 
 
 class Lettered(Notation):
@@ -256,55 +225,66 @@ class Lettered(Notation):
             return super().parameter(place)
         return f"{'vw'[place.layer - 1]}_{{{_side_by_side(*self.written(place)[1:])}}}"
 
-    def z(self, layer: int, unit: int) -> str:
-        """What a unit takes in."""
-        return f"{'po'[layer - 1]}_{{{unit + 1}}}" if self._is_example else super().z(layer, unit)
+    def _of_unit(self, letter: str, layer: int, unit: int) -> str:
+        letters = {"z": "po", "a": "hŷ"} if self._is_example else {}
+        if letter not in letters:
+            return super()._of_unit(letter, layer, unit)
+        return f"{letters[letter][layer - 1]}_{{{unit + 1}}}"
 
-    def a(self, layer: int, unit: int) -> str:
-        """What a unit puts out; a feature in layer 0."""
-        return f"{'xhŷ'[layer]}_{{{unit + 1}}}" if self._is_example else super().a(layer, unit)
+    def output(self, index: str) -> str:
+        """An output, with an index that is a letter."""
+        return f"ŷ_{{{index}}}" if self._is_example else super().output(index)
 
-    def equations(self) -> dict[str, Equation]:
-        """The equations that hold for every network; none of them has a number there."""
+    def formulas(self) -> dict[str, str]:
+        """The formulas that hold for every network."""
         return {
-            "forward": Equation(
-                "z_{j}^{(l)} = Σ_{i} W_{ij}^{(l)} a_{i}^{(l−1)} + b_{j}^{(l)},  a_{j}^{(l)} = g(z_{j}^{(l)})",
-                say("propagation rule"),
-            ),
-            "objective": Equation(
-                "J = (1/m) Σ_{i} J(h(x^{(i)}), y^{(i)}) + (λ/2) Σ_{lij} (W_{ij}^{(l)})²",
-                say("loss; the part with λ is added here"),
-            ),
-            "hidden error": Equation(
-                "δ_{i}^{(l)} = g′(z_{i}^{(l)}) Σ_{j} W_{ij}^{(l+1)} δ_{j}^{(l+1)}", say("back-propagation, step 1")
-            ),
-            "gradient": Equation(
-                "∂J_{s}/∂W_{ij}^{(l)} = a_{i}^{(l−1)} δ_{j}^{(l)},  ∂J_{s}/∂b_{j}^{(l)} = δ_{j}^{(l)}",
-                say("back-propagation, step 2"),
-            ),
-            "batch and penalty": Equation(
-                "(1/m) Σ_{k} a_{i}^{(l−1)} δ_{j}^{(l)} + λ W_{ij}^{(l)}",
-                say("loss, differentiated; the part with λ is added here"),
-            ),
-            "step": Equation("W_{ij}^{(l)} ← W_{ij}^{(l)} − α ∂J/∂W_{ij}^{(l)}", say("back-propagation, step 3")),
+            "forward": "z_{j}^{(l)} = Σ_{i} W_{ij}^{(l)} a_{i}^{(l−1)} + b_{j}^{(l)},  a_{j}^{(l)} = g(z_{j}^{(l)})",
+            "objective": "J = (1/m) Σ_{i} J(h(x^{(i)}), y^{(i)}) + (λ/2) Σ_{lij} (W_{ij}^{(l)})²",
+            "hidden error": "δ_{i}^{(l)} = g′(z_{i}^{(l)}) Σ_{j} W_{ij}^{(l+1)} δ_{j}^{(l+1)}",
+            "gradient": "∂J_{s}/∂W_{ij}^{(l)} = a_{i}^{(l−1)} δ_{j}^{(l)},  ∂J_{s}/∂b_{j}^{(l)} = δ_{j}^{(l)}",
+            "batch and penalty": "(1/m) Σ_{k} a_{i}^{(l−1)} δ_{j}^{(l)} + λ W_{ij}^{(l)}",
+            "step": "W_{ij}^{(l)} ← W_{ij}^{(l)} − α ∂J/∂W_{ij}^{(l)},  b_{j}^{(l)} ← b_{j}^{(l)} − α ∂J/∂b_{j}^{(l)}",
         }
-
-    def where_output(self) -> Mapping[tuple[str, str], tuple[str, str]]:
-        """Where the derivation has the loss and the output's error of a pair of output and loss."""
-        return {
-            ("softmax", "cross_entropy"): (say("cross-entropy of a softmax"), say("cross-entropy of a softmax")),
-            ("sigmoid", "squared_error"): (say("squared error"), say("squared error")),
-        }
-
-    def output_letters(self, index: str) -> tuple[str, str]:
-        """An output and its target, with an index that is a letter."""
-        return (f"ŷ_{{{index}}}" if self._is_example else f"a_{{{index}}}^{{(L)}}"), f"y_{{{index}}}"
 
 
 NOTATIONS: Mapping[int, type[Notation]] = {each.number: each for each in (Numbered, Notation, LeadingAway, Lettered)}
 
 
-def _numbered(*numbers: str) -> str:
+def output_error(output: str, loss: str, a: str, difference: str) -> str | None:
+    """The error of an output `a` of such a pair; None where that is not known, or takes other outputs."""
+    return {
+        **dict.fromkeys([("softmax", "cross_entropy"), ("sigmoid", "cross_entropy")], difference),
+        ("identity", "squared_error"): difference,
+        ("sigmoid", "squared_error"): f"{a} (1 − {a}) {difference}",
+        ("tanh", "squared_error"): f"(1 − {a}²) {difference}",
+    }.get((output, loss))
+
+
+def _where(number: int, output: str, loss: str) -> dict[str, str]:
+    """Where a derivation has each equation, the loss's and the output error's for such a pair; empty if nowhere."""
+    batch, delta, softmax = say("section 6"), say("step 4"), say("cross-entropy of a softmax")
+    of_all = say("loss; the part with λ is added here")
+    of_all_differentiated = say("loss, differentiated; the part with λ is added here")
+    places = {
+        "forward": (say("(3.2) to (3.8), (4.11)"), say("section 1, (1)"), say("forward pass"), say("propagation rule")),
+        "objective": ("", say("section 6 (its gradient)"), say("objective"), of_all),
+        "hidden error": (_numbered(4.3, 4.4), _numbered(8, 14, 15), delta, say("back-propagation, step 1")),
+        "gradient": ("(4.12)", say("(9) to (12)"), delta, say("back-propagation, step 2")),
+        "batch and penalty": ("", batch, say("objective, differentiated"), of_all_differentiated),
+        "step": (say("(4.5) to (4.8), (4.10)"), batch, say("gradient descent"), say("back-propagation, step 3")),
+    }
+    unit_by_unit = [(function, "squared_error") for function in ("sigmoid", "tanh", "identity")]
+    of_pairs: dict[int, dict[tuple[str, str], tuple[str, str]]] = {
+        1: {("sigmoid", "squared_error"): ("(4.9)", _numbered(4.1, 4.2, 4.17))},
+        2: {**dict.fromkeys(unit_by_unit, ("(3)", "(7)")), ("softmax", "squared_error"): ("(3)", "(5)")},
+        3: dict.fromkeys(unit_by_unit, (say("loss of one sample"), delta)),
+        4: {("softmax", "cross_entropy"): (softmax,) * 2, ("sigmoid", "squared_error"): (say("squared error"),) * 2},
+    }
+    of_loss, of_error = of_pairs[number].get((output, loss), ("", ""))
+    return {name: each[number - 1] for name, each in places.items()} | {"loss": of_loss, "output error": of_error}
+
+
+def _numbered(*numbers: float) -> str:
     """Equations by their numbers: (8), (14)."""
     return say(", ").join(f"({number})" for number in numbers)
 

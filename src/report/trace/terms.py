@@ -1,10 +1,11 @@
 """The derivative by one weight written out term by term, with the symbols of a derivation and with the numbers."""
 
+import re
 from dataclasses import dataclass
 
 from src.network.derivation import ACTIVATIONS, Pass
 from src.network.tracing import Place, Trace
-from src.report.trace.notation import Notation
+from src.report.trace.notation import Notation, output_error
 
 
 @dataclass(frozen=True)
@@ -60,103 +61,80 @@ class Written:
         return (f"{name} {sign} {self.symbols}", f"= {self.numbers}", f"= {term(self.value)}")
 
 
+def _values(shown: TracedUpdate, one: Pass) -> dict[str, float]:
+    """The number that each symbol stands for in one sample's pass, and in the step."""
+    trace, n = shown.trace, shown.notation
+    values = {n.target(unit): y for unit, y in enumerate(one.sample.y)}
+    for layer, size in enumerate(trace.layer_sizes):
+        values |= {n.a(layer, unit): one.a[layer][unit] for unit in range(size)}
+        if layer:
+            values |= {n.delta(layer, unit): n.sign * one.delta[layer][unit] for unit in range(size)}
+            values |= {n.parameter(place): trace.before_update.at(place) for place in trace.before_update.places(layer)}
+        if 0 < layer < n.last:
+            slope = ACTIVATIONS[trace.before.activations[layer - 1]].slope
+            values |= {f"f′({n.z(layer, unit)})": slope(one.z[layer][unit]) for unit in range(size)}
+    derivative = f"∂{n.objective}/∂{n.parameter(shown.place)}"
+    return {**values, n.rate: trace.learning_rate, derivative: trace.gradient.at(shown.place)}
+
+
+def _written(shown: TracedUpdate, one: Pass, symbols: str, value: float) -> Written:
+    """Write a formula, and the same with the numbers that its symbols stand for."""
+    values = _values(shown, one)
+
+    def in_numbers(symbol: re.Match[str]) -> str:
+        begins = re.search(r"(^|\()$", symbol.string[: symbol.start()]) and symbol.string[symbol.end() :][:2] in (
+            " +",
+            " −",
+        )
+        return (term if begins else factor)(values[symbol[0]])
+
+    known = "|".join(map(re.escape, sorted(values, key=len, reverse=True)))
+    return Written(symbols, re.sub(known, in_numbers, re.sub("(?<![+−]) (?![+−])", " · ", symbols)), value)
+
+
 def sum_of_inputs(shown: TracedUpdate, one: Pass) -> Written:
     """Write z of the weight's unit as the sum of what comes in."""
-    trace, n, place = shown.trace, shown.notation, shown.place
-    below = place.layer - 1
-    symbols, numbers = [], []
-    for source, a in enumerate(one.a[below]):
-        weight = Place(place.layer, place.unit, source)
-        symbols.append(f"{n.parameter(weight)} {n.a(below, source)}")
-        numbers.append(f"{factor(trace.before_update.at(weight))} · {factor(a)}")
-    bias = Place(place.layer, place.unit, None)
-    return Written(
-        " + ".join([*symbols, n.parameter(bias)]),
-        " + ".join([*numbers, factor(trace.before_update.at(bias))]),
-        one.z[place.layer][place.unit],
-    )
+    n, layer, unit = shown.notation, shown.place.layer, shown.place.unit
+    sources = range(len(one.a[layer - 1]))
+    terms = [f"{n.parameter(Place(layer, unit, source))} {n.a(layer - 1, source)}" for source in sources]
+    return _written(shown, one, " + ".join([*terms, n.parameter(Place(layer, unit, None))]), one.z[layer][unit])
 
 
-def output_error_of(pair: tuple[str, str], a: str, difference: str, times: str = " ") -> str | None:
-    """Write the error of an output `a` of a pair of output and loss; None where that is not known, or takes others."""
-    return {
-        **dict.fromkeys([("softmax", "cross_entropy"), ("sigmoid", "cross_entropy")], difference),
-        ("identity", "squared_error"): difference,
-        ("sigmoid", "squared_error"): f"{a}{times}(1 − {a}){times}{difference}",
-        ("tanh", "squared_error"): f"(1 − {a}²){times}{difference}",
-    }.get(pair)
-
-
-def output_error(shown: TracedUpdate, one: Pass, unit: int) -> Written:
+def _output_error(shown: TracedUpdate, unit: int) -> str:
     """Write the error of an output as its pair's mathematics says; as itself where that is not known here."""
-    n, outputs = shown.notation, one.a[shown.notation.last]
-    pair = shown.trace.before.output, shown.trace.before.loss
-    value = n.sign * one.delta[n.last][unit]
-    a, shown_a = n.a(n.last, unit), factor(outputs[unit])
-
-    def difference(k: int) -> tuple[str, str]:
-        first, second = (outputs[k], one.sample.y[k])[:: n.sign]
-        return n.difference(n.a(n.last, k), n.target(k)), f"({term(first)} − {factor(second)})"
-
+    n, pair = shown.notation, (shown.trace.before.output, shown.trace.before.loss)
+    outputs = [n.a(n.last, k) for k in range(shown.trace.layer_sizes[-1])]
+    differences = [n.difference(a, n.target(k)) for k, a in enumerate(outputs)]
     if pair == ("softmax", "squared_error"):
-        terms = [(difference(k), n.a(n.last, k), factor(outputs[k]), int(k == unit)) for k in range(len(outputs))]
-        return Written(
-            " + ".join(f"{symbols} {a_k} ({same} − {a})" for (symbols, _), a_k, _, same in terms),
-            " + ".join(f"{numbers} · {value_k} · ({same} − {shown_a})" for (_, numbers), _, value_k, same in terms),
-            value,
-        )
-    symbols, numbers = difference(unit)
-    return Written(
-        output_error_of(pair, a, symbols) or n.delta(n.last, unit),
-        output_error_of(pair, shown_a, numbers, " · ") or factor(value),
-        value,
-    )
+        each = enumerate(zip(differences, outputs, strict=True))
+        return " + ".join(f"{difference} {a} ({int(k == unit)} − {outputs[unit]})" for k, (difference, a) in each)
+    return output_error(*pair, outputs[unit], differences[unit]) or n.delta(n.last, unit)
 
 
 def error_of_unit(shown: TracedUpdate, one: Pass) -> Written:
     """Write the error of the weight's unit: by the errors of the units it leads to, or as an output's."""
-    trace, n, place = shown.trace, shown.notation, shown.place
-    layer, unit = place.layer, place.unit
-    if layer == n.last:
-        return output_error(shown, one, unit)
-    symbols, numbers = [], []
-    for k in range(trace.layer_sizes[layer + 1]):
-        weight = Place(layer + 1, k, unit)
-        error = Written(n.delta(layer + 1, k), factor(n.sign * one.delta[layer + 1][k]), 0.0)
-        if layer + 1 == n.last and trace.before.loss == "cross_entropy":  # derivation 4 writes its example so
-            error = output_error(shown, one, k)
-        symbols.append(f"{n.parameter(weight)} {error.symbols}")
-        numbers.append(f"{factor(trace.before_update.at(weight))} · {error.numbers}")
-    slope, slope_in_numbers = _slope(shown, one)
-    return Written(
-        f"{slope} ({' + '.join(symbols)})",
-        f"{slope_in_numbers} · ({' + '.join(numbers)})",
-        n.sign * one.delta[layer][unit],
-    )
-
-
-def _slope(shown: TracedUpdate, one: Pass) -> tuple[str, str]:
-    """Write f'(z) of the weight's unit, by its output where that is how it is derived."""
-    n, layer, unit = shown.notation, shown.place.layer, shown.place.unit
-    name = shown.trace.before.activations[layer - 1]
-    a, value = n.a(layer, unit), factor(one.a[layer][unit])
-    if name == "sigmoid":
-        return f"{a} (1 − {a})", f"{value} · (1 − {value})"
-    if name == "tanh":
-        return f"(1 − {a}²)", f"(1 − {value}²)"
-    return f"f′({n.z(layer, unit)})", factor(ACTIVATIONS[name].slope(one.z[layer][unit]))
+    trace, n, layer, unit = shown.trace, shown.notation, shown.place.layer, shown.place.unit
+    symbols = _output_error(shown, unit) if layer == n.last else ""
+    if layer < n.last:
+        # Derivation 4 writes its example so.
+        in_full = layer + 1 == n.last and trace.before.loss == "cross_entropy"
+        above = range(trace.layer_sizes[layer + 1])
+        errors = [_output_error(shown, k) if in_full else n.delta(layer + 1, k) for k in above]
+        terms = [f"{n.parameter(Place(layer + 1, k, unit))} {error}" for k, error in zip(above, errors, strict=True)]
+        a = n.a(layer, unit)
+        by_output = {"sigmoid": f"{a} (1 − {a})", "tanh": f"(1 − {a}²)"}  # as they are derived
+        slope = by_output.get(trace.before.activations[layer - 1], f"f′({n.z(layer, unit)})")
+        symbols = f"{slope} ({' + '.join(terms)})"
+    return _written(shown, one, symbols, n.sign * one.delta[layer][unit])
 
 
 def of_one_sample(shown: TracedUpdate, one: Pass) -> Written:
     """Write the derivative of one sample's loss: the unit's error times what comes in."""
     n, place = shown.notation, shown.place
-    delta = n.sign * one.delta[place.layer][place.unit]
-    minus = "−" if n.sign < 0 else ""
-    symbols, numbers = [n.delta(place.layer, place.unit)], [factor(delta)]
+    symbols = ("−" if n.sign < 0 else "") + n.delta(place.layer, place.unit)
     if place.source is not None:
-        symbols.append(n.a(place.layer - 1, place.source))
-        numbers.append(factor(one.a[place.layer - 1][place.source]))
-    return Written(minus + " ".join(symbols), minus + " · ".join(numbers), _derivative(one, place))
+        symbols += f" {n.a(place.layer - 1, place.source)}"
+    return _written(shown, one, symbols, _derivative(one, place))
 
 
 def _derivative(one: Pass, place: Place) -> float:
@@ -171,9 +149,8 @@ def of_batch(shown: TracedUpdate) -> Written:
     weighted = any(one.sample.weight != 1 for one in passes)
     terms = [(f"{term(one.sample.weight)} · " if weighted else "") + factor(_derivative(one, place)) for one in passes]
     weight = f"weight_{{{n.sample}}} " if weighted else ""
-    count = len(passes)
-    symbols = f"(1/{count}) Σ_{{{n.sample}}} {weight}∂{n.loss}/∂{n.parameter(place)}"
-    numbers = f"(1/{count}) · ({' + '.join(terms)})"
+    symbols = f"(1/{len(passes)}) Σ_{{{n.sample}}} {weight}∂{n.loss}/∂{n.parameter(place)}"
+    numbers = f"(1/{len(passes)}) · ({' + '.join(terms)})"
     if place.source is not None and trace.settings.l2 > 0:
         symbols += f" + λ {n.parameter(place)}"
         numbers += f" + {term(trace.settings.l2)} · {factor(trace.before_update.at(place))}"
@@ -182,12 +159,8 @@ def of_batch(shown: TracedUpdate) -> Written:
 
 def step_of(shown: TracedUpdate) -> Written:
     """Write the weight after the step; derivation 1, whose error is the negative, adds."""
-    trace, n, place = shown.trace, shown.notation, shown.place
-    name, before, rate = n.parameter(place), term(trace.before_update.at(place)), term(trace.learning_rate)
-    after = trace.after_update.at(place)
+    n, name, one = shown.notation, shown.notation.parameter(shown.place), shown.trace.update.passes[0]
+    descent = f"− {n.rate} ∂{n.objective}/∂{name}"
     if n.sign < 0 and shown.is_one_sample:
-        descent = of_one_sample(shown, trace.update.passes[0])
-        symbols, numbers = descent.symbols.removeprefix("−"), descent.numbers.removeprefix("−")
-        return Written(f"{name} + {n.rate} {symbols}", f"{before} + {rate} · {numbers}", after)
-    derivative, value = f"∂{n.objective}/∂{name}", factor(trace.gradient.at(place))
-    return Written(f"{name} − {n.rate} {derivative}", f"{before} − {rate} · {value}", after)
+        descent = f"+ {n.rate} {of_one_sample(shown, one).symbols.removeprefix('−')}"
+    return _written(shown, one, f"{name} {descent}", shown.trace.after_update.at(shown.place))
