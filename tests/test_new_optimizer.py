@@ -58,7 +58,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program with the optimizer: three files have changed."""
     folder = tmp_path_factory.mktemp("damped")
     for room in ("src", "conf", "hydra_plugins"):
-        shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / room, folder / room)
     (folder / "src/network/optimizers.py").open("a").write(FUNCTION)
     (folder / "conf/training/default.yaml").open("a").write(LINE)
     settings = folder / "src/network/settings.py"
