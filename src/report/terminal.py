@@ -88,9 +88,10 @@ class FittedTable:
         """Lay the table out for the console's width."""
         if self.title:
             yield Text(encodable(plain(self.title), options), style="bold")
-        *_, last = layouts = list(_layouts(self.cells, options))
-        fitting = (one for one in layouts if _least_width(one[1], console) <= options.max_width)
-        shown, table = next(fitting, last)
+        for layout in _layouts(self.cells, options):  # the last is shown where none fits
+            if _least_width(layout[1], console) <= options.max_width:
+                break
+        shown, table = layout
         yield _fitted(table, console, options.max_width)
         if self.left_out:
             yield Text(say("and {count} more, in the full table", count=self.left_out), style="dim")
