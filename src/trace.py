@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from src.arguments import Arguments, entry
-from src.errors import deaf_to_closed_pipes, tell
+from src.errors import tell
 from src.escaping import masked, readable
 from src.language import say
 from src.run import ROOT, explain, offer_experiments, quick_parser
@@ -72,5 +72,4 @@ def _offer_traces() -> None:
 
 
 if __name__ == "__main__":
-    deaf_to_closed_pipes()
     sys.exit(main())

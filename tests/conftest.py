@@ -64,10 +64,20 @@ def refuse_own_store(event: str, args: tuple[object, ...]) -> None:
 sys.addaudithook(refuse_own_store)
 
 
+def of_all_workers(factory: pytest.TempPathFactory) -> Path:
+    """The temporary folder of the session, which with xdist its workers share."""
+    own = factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _store_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Name a store of this session (with xdist: of this worker) as the default, for child processes too."""
+    """Name a store of this session (with xdist: of this worker) as the default, for child processes too.
+
+    And where all workers find an empty one to copy.
+    """
     os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db"
+    os.environ["EMPTY_STORE"] = f"{of_all_workers(tmp_path_factory)}/empty.db"
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -103,8 +113,7 @@ def homework(tmp_path_factory: pytest.TempPathFactory) -> "Homework":
     """The homework's study, run once for all workers' tests, which only read what it left."""
     from tests.stores import Homework  # imports MLflow, which most tests do without
 
-    of_session = tmp_path_factory.getbasetemp()
-    folder = (of_session.parent if "PYTEST_XDIST_WORKER" in os.environ else of_session) / "homework"
+    folder = of_all_workers(tmp_path_factory) / "homework"
     with FileLock(f"{folder}.lock"):
         return Homework.in_folder(folder)
 

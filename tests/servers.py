@@ -13,9 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from tests.processes import Commands, Running
 from tests.stores import empty_store
@@ -125,6 +123,9 @@ def running_bucket() -> Iterator[str]:
 
     The environment names it, as MLflow and boto3 read it.
     """
+    import boto3  # late: most processes collect the tests over S3 and run none
+    from moto.server import ThreadedMotoServer
+
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     address = "http://{}:{}".format(*server.get_host_and_port())
@@ -144,5 +145,7 @@ def running_bucket() -> Iterator[str]:
 
 def keys(bucket: str) -> list[str]:
     """What is in the bucket of a `running_bucket`."""
+    import boto3
+
     found = boto3.client("s3", endpoint_url=bucket).list_objects_v2(Bucket="runs")
     return [each["Key"] for each in found.get("Contents", [])]

@@ -1,75 +1,85 @@
 """Stores of the tests' own: the tables are made once and copied; what a command wrote is read by MLflow's client."""
 
-import functools
 import json
+import os
+import shutil
 import sqlite3
 import tempfile
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from src.report import pictures
 from src.tracking.opening import open_store
 from tests.commandline import Ended, command
 
 
-@functools.cache
-def _empty_database() -> sqlite3.Connection:
-    """MLflow's tables without a row, made once for each process: that takes a second."""
-    kept = sqlite3.connect(":memory:", check_same_thread=False)
-    with tempfile.TemporaryDirectory() as folder:
-        store = open_store(f"sqlite:///{folder}/mlflow.db")
-        assert store.database is not None
-        with closing(sqlite3.connect(store.database)) as made:
-            made.backup(kept)
-    return kept
-
-
 def empty_store(folder: Path, name: str = "mlflow.db") -> str:
-    """Make an empty store in a folder and return its address."""
-    with closing(sqlite3.connect(folder / name)) as copy:
-        _empty_database().backup(copy)
+    """Make an empty store in a folder and return its address.
+
+    It is a copy: to make MLflow's tables takes two seconds, which one process of the session takes.
+    """
+    made = Path(os.environ["EMPTY_STORE"])
+    with FileLock(f"{made}.lock"):
+        if not made.exists():
+            with tempfile.TemporaryDirectory() as gone:  # a copy of a store whose folder is gone is one that was moved
+                store = open_store(f"sqlite:///{gone}/mlflow.db")
+                assert store.database is not None
+                with closing(sqlite3.connect(store.database)) as tables, closing(sqlite3.connect(f"{made}.new")) as new:
+                    tables.backup(new)
+            Path(f"{made}.new").rename(made)
+    shutil.copyfile(made, folder / name)
     return f"sqlite:///{folder / name}"
 
 
-def leave_figures_empty(patch: pytest.MonkeyPatch) -> None:
-    """Draw nothing on the figures that are made, which would take longer than a small sweep."""
+def leave_figures_empty(patch: pytest.MonkeyPatch, *, with_figures: bool = False) -> None:
+    """Draw nothing on figures, which would take longer than a small sweep, and unless `with_figures` make empty ones.
+
+    To make them, axes with ticks and lines, takes a third of a small sweep.
+    """
     patch.setattr(Figure, "draw", lambda *_: None)
+    for name, function in vars(pictures).items():
+        if not with_figures and hasattr(function, "__wrapped__"):  # by `src.report.style.figure`
+            patch.setattr(pictures, name, lambda *_, **__: Figure())
 
 
 @dataclass(frozen=True)
 class Record:
-    """A store, and the command line that writes to it."""
+    """A store, and the command line that writes to it.
+
+    Its commands' figures are empty, unless `with_figures`, where outcomes are odd: then they are made, and not drawn.
+    `Homework` has them all.
+    """
 
     folder: Path
+    with_figures: bool = False
 
     @property
     def uri(self) -> str:
         return f"sqlite:///{self.folder}/mlflow.db"
 
     @classmethod
-    def empty(cls, folder: Path) -> "Record":
+    def empty(cls, folder: Path, *, with_figures: bool = False) -> "Record":
         empty_store(folder)
-        return cls(folder)
+        return cls(folder, with_figures)
 
     @cached_property
     def client(self) -> MlflowClient:
         return MlflowClient(self.uri, registry_uri=self.uri)
 
     def run(self, *arguments: str, module: str = "src.run") -> Ended:
-        """Run a command in this process and in the store's folder.
-
-        Its figures stay empty: `Homework` has them all.
-        """
+        """Run a command in this process and in the store's folder."""
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(self.folder)
             patch.setenv("MLFLOW_TRACKING_URI", self.uri)
-            leave_figures_empty(patch)
+            leave_figures_empty(patch, with_figures=self.with_figures)
             return command(*arguments, module=module)
 
     def sweep(self, *arguments: str) -> Ended:
@@ -116,14 +126,14 @@ def same(metrics: dict[str, float], others: dict[str, float]) -> bool:
 class Homework(Record):
     """The homework's study as `experiments/homework5.yaml` has it, in a store of its own, and how its command ended."""
 
-    ended: Ended
+    ended: Ended = field(kw_only=True)
 
     @classmethod
     def in_folder(cls, folder: Path) -> "Homework":
         """Run it, unless another worker has run it there."""
         how = folder / "ended.json"
         if how.exists():
-            return cls(folder, Ended(**json.loads(how.read_text())))
+            return cls(folder, ended=Ended(**json.loads(how.read_text())))
         folder.mkdir()
         address = empty_store(folder)
         with pytest.MonkeyPatch.context() as patch:
@@ -132,4 +142,4 @@ class Homework(Record):
             ended = command("experiments=homework5")
         assert ended.status == 0, ended.err
         how.write_text(json.dumps(vars(ended)))
-        return cls(folder, ended)
+        return cls(folder, ended=ended)

@@ -1,26 +1,59 @@
 """``experiments/tour.ipynb``, run from top to bottom as Jupyter runs it: in its own folder, cell by cell."""
 
 import json
-import sys
+import signal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
-from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell
 
+from tests.processes import Commands, Running
 from tests.stores import Record
 
 FILE = Path(__file__).parents[1] / "experiments" / "tour.ipynb"
 
 
-class ThisPython(AsyncKernelManager):
-    """Starts the interpreter of the tests, whatever kernels this machine knows."""
+# A kernel as `python -m ipykernel_launcher` starts it in the notebook's folder, without the 5 s of imports: what it
+# forks from knows where `src` lies, which the notebook has to find.
+KERNEL = """
+import os, sys
+from ipykernel.kernelapp import IPKernelApp
+folder, connection = sys.argv[1:]
+os.chdir(folder)
+sys.path[:] = ["", *(place for place in sys.path[1:] if place != os.environ["PYTHONPATH"])]
+del sys.modules["src"]
+IPKernelApp.launch_instance(argv=["-f", connection])
+"""
 
-    kernel_spec = KernelSpec(argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"])
+
+class Forked(AsyncKernelManager):
+    """Starts kernels as forks of a process that has imported what a notebook does."""
+
+    def __init__(self, commands: Commands, folder: Path, environment: dict[str, str]) -> None:
+        super().__init__()
+        self._start = partial(commands.start, folder, program=KERNEL, environment=environment)
+        self._running: Running | None = None
+
+    @property
+    def has_kernel(self) -> bool:
+        return self._running is not None
+
+    async def start_kernel(self, *, cwd: str, **_: Any) -> None:
+        self.write_connection_file()
+        self._running = self._start(cwd, self.connection_file)
+
+    async def is_alive(self) -> bool:
+        return self._running is not None and not self._running.ended()
+
+    async def shutdown_kernel(self, **_: Any) -> None:
+        assert self._running is not None
+        self._running.send(signal.SIGKILL, to_all=True)
+        self._running.wait()
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +66,19 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     )
     first = next(place for place, cell in enumerate(notebook.cells) if cell.cell_type == "code")
     notebook.cells.insert(first + 1, here)
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("MLFLOW_TRACKING_URI", Record.empty(folder).uri)
-        environment.setenv("IPYTHONDIR", str(folder / "ipython"))
-        environment.setenv("JUPYTER_RUNTIME_DIR", str(folder / "runtime"))
-        manager = ThisPython()
-        NotebookClient(notebook, km=manager, timeout=250, resources={"metadata": {"path": str(FILE.parent)}}).execute()
+    environment = {
+        "MLFLOW_TRACKING_URI": Record.empty(folder).uri,
+        "IPYTHONDIR": str(folder / "ipython"),
+        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+    }
+    with Commands() as commands, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUPYTER_RUNTIME_DIR", environment["JUPYTER_RUNTIME_DIR"])
+        manager = Forked(commands, folder, environment)
+        client = NotebookClient(notebook, km=manager, timeout=250, resources={"metadata": {"path": str(FILE.parent)}})
+        try:
+            client.execute()
+        finally:
+            client._cleanup_kernel()
     return {cell.source.splitlines()[-1]: cell.outputs for cell in notebook.cells if cell.cell_type == "code"}
 
 

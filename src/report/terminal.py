@@ -106,9 +106,10 @@ class Cells:
         """Lay the table out for the console, in the first of its layouts that fits the width."""
         if self.title:
             yield Text(encodable(plain(self.title), options), style="bold")
-        *_, last = layouts = list(_layouts(self, options))
-        fitting = (one for one in layouts if _least_width(one[1], console) <= options.max_width)
-        shown, table = next(fitting, last)
+        for layout in _layouts(self, options):  # the last is shown where none fits
+            if _least_width(layout[1], console) <= options.max_width:
+                break
+        shown, table = layout
         yield _fitted(table, console, options.max_width)
         if self.more:
             yield Text(say("and {count} more, in the full table", count=self.more), style="dim")

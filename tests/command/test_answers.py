@@ -18,6 +18,12 @@ from tests.stores import Record
 SAME_ROWS = "Models that are compared were trained and tested on the same rows."
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Record:
+    """A store that the tests share, whose figures are made: the outcomes are odd."""
+    return Record.empty(tmp_path_factory.mktemp("shared"), with_figures=True)
+
+
 def words(text: str) -> str:
     """What was printed, whatever the lines it was folded into."""
     return " ".join(text.split())

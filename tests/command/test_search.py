@@ -18,6 +18,12 @@ SPACE = ("training.learning_rate=tag(log,interval(0.001,10))", "training.l2=inte
 FEW = ("hydra/sweeper=optuna", "hydra.sweeper.n_trials=6", "hydra.sweeper.n_jobs=3", "training.epochs=20", "cv.folds=3")
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Record:
+    """A store that the tests share, whose figures are made: the outcomes are odd."""
+    return Record.empty(tmp_path_factory.mktemp("shared"), with_figures=True)
+
+
 def test_hydras_own_launcher_runs_each_job_alone(shared: Record) -> None:
     ended = shared.run("-m", "seed=0,1", "hydra/launcher=basic", "training.epochs=2", "tracking.models=none")
     assert ended.status == 0, ended.err

@@ -1,6 +1,7 @@
 """Whole commands with the user's own splits: groups, given folds, leave-one-out."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,8 +19,9 @@ YES = np.random.default_rng(3).integers(0, 2, ROWS)
 
 
 @pytest.fixture
-def table(record: Record) -> Record:
+def table(tmp_path: Path) -> Record:
     """A store of the test's own, with my.csv beside it."""
+    record = Record.empty(tmp_path, with_figures=True)
     random = np.random.default_rng(0)
     columns = {
         "a": (random.normal(size=ROWS) + YES).round(3),

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
-import boto3
 import pytest
 import requests
 from cryptography import x509
@@ -166,6 +165,8 @@ def test_a_bucket_that_is_not_there_is_told_before_training(server, bucket):
 
 
 def test_a_bucket_that_goes_later_is_told_in_a_sentence(server, bucket, make_job):
+    import boto3
+
     s3 = boto3.client("s3", endpoint_url=bucket)
     s3.create_bucket(Bucket="short")
     store = open_store(server)

@@ -96,7 +96,7 @@ def test_a_model_is_kept_and_registered_over_the_network(server, make_job):
 
 
 def test_the_view_is_prepared_over_the_network(server, make_job):
-    """tests/test_browser.py looks at the page itself."""
+    """tests/report/test_browser.py looks at the page itself."""
     store = open_store(server)
     sweep = start_sweep(store, experiment_id(store, "view"), AskedSweep("v", "s", []), {})
     logged(store, sweep, make_job())

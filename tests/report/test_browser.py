@@ -1,12 +1,19 @@
 """What a person sees in a browser after a sweep: the comparison's page, and MLflow's page as prepared for it."""
 
+import re
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from src.comparison.outcome import Outcome
+from src.evaluation.results import Curve
+from src.report.figures.curves import learning_curve
+from src.report.figures.scores import intervals
+from src.report.page import ComparisonReport, Picture, to_html
 from src.tracking import reading
 from src.tracking.artifacts import local_folder
 from src.tracking.opening import open_store
@@ -85,6 +92,9 @@ def on(server: str, printed: str) -> str:
     return server + printed[printed.index("/#/") :]
 
 
+# A test opens its page from that of another one, where one was opened: what it waits for stands on its own page only.
+
+
 def test_the_printed_address_opens_the_sweeps_jobs_with_what_varies_and_the_headline_metrics(
     ended: Ended, server: str, window: Browser
 ) -> None:
@@ -101,19 +111,24 @@ def test_the_printed_address_opens_the_sweeps_jobs_with_what_varies_and_the_head
 
 def test_the_comparison_is_one_click_from_the_printed_address(ended: Ended, server: str, window: Browser) -> None:
     window.show(width=1800)
-    window.open("about:blank")
     window.open(on(server, ended.address))
-    window.text_with("The answer of the latest sweep")
+    window.text_with("3 matching runs", "The answer of the latest sweep")
     link = "[...document.querySelectorAll('a')].find(a => a.textContent.startsWith('The answer of the latest')).href"
     window.open(window.run(f"return {link}"))
     window.text_with("comparison.html", "Path:", ended.sweep.run_id)
+
+
+def test_the_sweeps_own_page_says_the_answer(ended: Ended, server: str, window: Browser) -> None:
+    window.show(width=1400)
+    window.open(f"{server}/#/experiments/{ended.sweep.experiment_id}/runs/{ended.sweep.run_id}")
+    answer = ended.sweep.tags["answer"]
+    window.text_with("homework5", answer.split(" (")[0], "Finished", "Registered models")
 
 
 def test_the_address_that_a_single_run_prints_opens_the_single_runs_with_what_varies_and_the_scores(
     single: str, server: str, window: Browser
 ) -> None:
     window.show(width=1800)
-    window.open("about:blank")
     window.open(on(server, single))
     text = window.text_with("2 matching runs", "Run Name", "cv.folds", "test/accuracy", "test/log_loss", "bp, 2 folds")
     assert "Sort: test/accuracy" in text.splitlines()
@@ -121,47 +136,66 @@ def test_the_address_that_a_single_run_prints_opens_the_single_runs_with_what_va
 
 def test_the_charts_begin_with_the_headline_metrics(ended: Ended, server: str, window: Browser) -> None:
     window.show(width=1800, height=1400)
-    window.open("about:blank")  # a change behind the # alone would not load the page anew
     window.open(f"{on(server, ended.address)}&compareRunsMode=CHART")
     lines = window.text_with("Headline", "Learning curves").splitlines()
     assert lines.index("Headline") < lines.index("Learning curves")
 
 
-def test_the_sweeps_own_page_says_the_answer(ended: Ended, server: str, window: Browser) -> None:
-    window.show(width=1400)
-    window.open("about:blank")
-    window.open(f"{server}/#/experiments/{ended.sweep.experiment_id}/runs/{ended.sweep.run_id}")
-    answer = ended.sweep.tags["answer"]
-    window.text_with("homework5", answer.split(" (")[0], "Finished")
-
-
-@pytest.fixture
-def page(ended: Ended, window: Browser) -> Browser:
+@pytest.fixture(scope="module")
+def homeworks_page(ended: Ended) -> Path:
     folder = local_folder(ended.sweep.artifact_uri)
     assert folder is not None
-    window.open((folder / "comparison.html").as_uri())
-    return window
+    return folder / "comparison.html"
+
+
+@pytest.fixture(scope="module")
+def page_of_long_names(verdicts: Outcome, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    curve = Curve(np.arange(1, 9), np.linspace(2, 1, 8), np.linspace(2, 1.5, 8))
+    pictures = (
+        Picture("leaderboard", "Accuracy", "Of every job.", intervals(verdicts.candidates, verdicts.metric, 0.95)),
+        Picture("curves", "Loss", "By epoch.", learning_curve({"a very_long_name_of_a_model " * 3: [curve] * 2})),
+    )
+    words = {"digest": "0123456789abcdef" * 8, "grid": "learning_rate = " + ", ".join("0.1" for _ in range(60))}
+    report = ComparisonReport(
+        "homework5", "Does it?", verdicts, pictures=pictures, method=words, commands=("x" * 300,), notes=("y" * 300,)
+    )
+    page = tmp_path_factory.mktemp("page") / "comparison.html"
+    page.write_text(to_html(report), encoding="utf-8")
+    return page
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [340, 768, 1280])
-def test_the_comparison_fits_every_width_in_light_and_dark(page: Browser, width: int, dark: bool) -> None:
-    page.show(width=width, dark=dark)
-    text = page.text_with("homework5", "Models", "Comparisons", "Leaderboard", "Figures", "How it was done")
-    assert "Does the back-propagation network beat logistic and softmax regression" in text
-    wide = page.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
+@pytest.mark.parametrize("name, images", [("homeworks_page", 7), ("page_of_long_names", 2)])
+def test_the_comparison_fits_every_width_in_light_and_dark(
+    request: pytest.FixtureRequest, window: Browser, name: str, images: int, width: int, dark: bool
+) -> None:
+    window.open(request.getfixturevalue(name).as_uri())
+    window.show(width=width, dark=dark)
+    window.text_with("homework5", "Models", "Comparisons", "Figures", "How it was done")
+    wide = window.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wide <= 0
-    assert page.run("return [...document.images].every(image => image.complete && image.naturalWidth > 0)")
-    assert page.run("return document.images.length") == 7
-    background = page.run("return getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
-    assert (sum(background[:3]) < 300) == dark
-    assert (
-        page.run("return performance.getEntriesByType('resource').filter(e => !e.name.startsWith('data:')).length") == 0
-    )
+    assert window.run("return [...document.images].every(image => image.complete && image.naturalWidth > 0)")
+    assert window.run("return document.images.length") == images
+    requests = window.run("return performance.getEntriesByType('resource').map(entry => entry.name.slice(0, 30))")
+    assert [each for each in requests if not each.startswith("data:")] == []
+    background, ink = brightness(window, "body")
+    answer, _ = brightness(window, ".answer")
+    assert ink > 600 > 200 > max(background, answer) if dark else ink < 200 < 600 < min(background, answer)
 
 
-def test_the_comparison_has_a_row_for_each_model_and_each_comparison(page: Browser) -> None:
-    rows = page.run("return [...document.querySelectorAll('table')].map(t => t.querySelectorAll('tbody tr').length)")
+def brightness(window: Browser, selector: str) -> list[int]:
+    """Of an element's background and of its letters, from 0 to 765."""
+    style = f"getComputedStyle(document.querySelector('{selector}'))"
+    colors = window.run(f"const style = {style}; return [style.backgroundColor, style.color]")
+    return [sum(int(part) for part in re.findall(r"\d+", color)[:3]) for color in colors]
+
+
+def test_the_comparison_has_a_row_for_each_model_and_each_comparison(homeworks_page: Path, window: Browser) -> None:
+    window.open(homeworks_page.as_uri())
+    text = window.text_with("Leaderboard")
+    assert "Does the back-propagation network beat logistic and softmax regression" in text
+    rows = window.run("return [...document.querySelectorAll('table')].map(t => t.querySelectorAll('tbody tr').length)")
     assert rows == [3, 2, 3 * 2, 3]
-    headings = page.run("return [...document.querySelectorAll('h1, h2')].map(heading => heading.innerText)")
+    headings = window.run("return [...document.querySelectorAll('h1, h2')].map(heading => heading.innerText)")
     assert headings == ["homework5", "Models", "Comparisons", "Classes", "Leaderboard", "Figures", "How it was done"]
