@@ -319,6 +319,7 @@ def _run(
     if fork_workers:
         fork_from_now_on()
     sys.argv = [module, *arguments]
+    sys.orig_argv = [sys.executable, *(["-m", module] if program is None else ["-c", program]), *arguments]
     sys.modules.pop(module, None)
     try:
         with contextlib.nullcontext() if powers else without_root_powers():
