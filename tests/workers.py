@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import util
@@ -27,7 +28,7 @@ from unittest import mock
 from joblib.externals.loky.backend import fork_exec
 
 ROOT = Path(__file__).resolve().parents[1]
-IMPORTED = ("src.sweep.stacks", "src.models.references", "sklearn.preprocessing", "distributed.nanny")
+IMPORTED = ("src.sweep.stacks", "src.models.references", "sklearn.preprocessing", "src.sweep.cluster")
 CLONE = {"x86_64": 56, "aarch64": 220}.get(platform.machine())
 CLONE_PARENT = 0x00008000  # of linux/sched.h: the new process is a child of this one's parent
 MOST_FILES = 64  # that a worker is given
@@ -83,7 +84,9 @@ def _asking(connection: socket.socket) -> Iterator[None]:
             connection.sendall(len(message).to_bytes(4, "big"))
             socket.send_fds(connection, [message[:1]], numbers)
             connection.sendall(message[1:])
-            return int.from_bytes(connection.recv(4, socket.MSG_WAITALL), "big")
+            answer = connection.recv(4, socket.MSG_WAITALL)
+        assert answer, "the process that workers are forked from has ended"
+        return int.from_bytes(answer, "big")
 
     with mock.patch.object(fork_exec, "fork_exec", of_loky), mock.patch.object(util, "spawnv_passfds", of_dask):
         yield
@@ -145,6 +148,8 @@ def _work(
             exec(command[where], {"__name__": "__main__"})
     except SystemExit as ended:
         status = ended.code
+    except BaseException:
+        traceback.print_exc()
     from tests.processes import end
 
     end(int(status or 0))
