@@ -35,7 +35,7 @@ LARGE = (
     *("-m", "data=digits", "model.hidden_layer_sizes=[64]", "training.learning_rate=0.1,0.2,0.3,0.4"),
     *("cv.folds=3", "tracking.models=none"),
 )
-SLOW = (*LARGE, "training.epochs=20")
+SLOW = (*LARGE, "training.epochs=100")
 ENDLESS = (*LARGE, "training.epochs=100000")
 
 

@@ -19,7 +19,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from multiprocessing import util
 from pathlib import Path
 from typing import Any, NoReturn
@@ -45,7 +45,9 @@ def forked_here() -> Iterator[None]:
         command = [sys.executable, __file__, str(asked.fileno())]
         with asked:
             process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, pass_fds=[asked.fileno()])
-        with _asking(asking):
+        with ExitStack() as patched:
+            for patch in _asking(asking):
+                patched.enter_context(patch)
             yield
     process.wait()
 
@@ -60,11 +62,12 @@ def fork_from_now_on() -> None:
         _serve(asked)
         os._exit(0)
     asked.close()
-    _asking(asking).__enter__()
+    for patch in _asking(asking):
+        patch.start()
 
 
-@contextmanager
-def _asking(connection: socket.socket) -> Iterator[None]:
+def _asking(connection: socket.socket) -> list[Any]:
+    """The patches by which the workers of this process are asked for."""
     anew, one_at_a_time = util.spawnv_passfds, threading.Lock()
 
     def of_loky(command: Sequence[str], files: Sequence[int], env: dict[str, str] | None = None) -> int:
@@ -88,8 +91,7 @@ def _asking(connection: socket.socket) -> Iterator[None]:
         assert answer, "the process that workers are forked from has ended"
         return int.from_bytes(answer, "big")
 
-    with mock.patch.object(fork_exec, "fork_exec", of_loky), mock.patch.object(util, "spawnv_passfds", of_dask):
-        yield
+    return [mock.patch.object(fork_exec, "fork_exec", of_loky), mock.patch.object(util, "spawnv_passfds", of_dask)]
 
 
 def _serve(connection: socket.socket) -> None:
