@@ -46,7 +46,6 @@ IMPORTED = (
     *("sklearn.ensemble", "sklearn.neighbors", "sklearn.datasets", "optuna"),
     *("narwhals._pandas_like.dataframe", "pyarrow.pandas_compat", "sqlalchemy.dialects.sqlite"),
     *("mlflow.cli", "mlflow.server.fastapi_app", "uvicorn.protocols.http.h11_impl"),
-    "joblib.externals.loky.backend.popen_loky_posix",
 )
 ENVIRONMENT = {
     **{f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL")},

@@ -142,6 +142,7 @@ def _work(
         if "-m" in command:
             where = command.index("-m") + 1
             sys.argv = command[where:]
+            sys.modules.pop(command[where], None)  # or it would be warned of
             Path("/proc/self/comm").write_text(command[command.index("--process-name") + 1][:15])
             runpy.run_module(command[where], run_name="__main__", alter_sys=True)
         else:
