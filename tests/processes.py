@@ -153,6 +153,7 @@ class Commands:
         largest_file: int | None = None,
         powers: bool = True,
         clock: float = 0.0,
+        fork_workers: bool = False,
     ) -> Running:
         """Start ``python -m MODULE ARGUMENTS`` in a folder.
 
@@ -164,6 +165,7 @@ class Commands:
         largest_file : the bytes no file may grow beyond, as on a disk that is full.
         powers : keep root's, to whom file modes mean nothing.
         clock : seconds by which the time of day is wrong.
+        fork_workers : see `tests.workers`.
         """
         pid = self.ask(
             folder=str(folder),
@@ -175,6 +177,7 @@ class Commands:
             largest_file=largest_file,
             powers=powers,
             clock=clock,
+            fork_workers=fork_workers,
         )
         return Running(self, pid, folder)
 
@@ -211,8 +214,10 @@ def serve(address: Path, owner: int) -> None:
     os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"  # Arrow's own takes a gigabyte of addresses at its first array
     for module in IMPORTED:
         importlib.import_module(module)
+    from src.config.identity import code_version
     from tests.composing import composed_once, warm_hydra
 
+    code_version()  # is remembered
     with composed_once(), socket.socket(socket.AF_UNIX) as listening:
         warm_hydra()
         gc.freeze()  # a collection in a command would touch, and so copy, every page
@@ -289,6 +294,7 @@ def _run(
     largest_file: int | None,
     powers: bool,
     clock: float,
+    fork_workers: bool,
 ) -> int:
     """Be the command, or the program; return its exit status."""
     os.setsid()
@@ -307,8 +313,12 @@ def _run(
         real = time.time
         time.time = lambda: real() + clock
     from tests.unprivileged import without_root_powers
+    from tests.workers import fork_from_now_on
 
+    if fork_workers:
+        fork_from_now_on()
     sys.argv = [module, *arguments]
+    sys.orig_argv = [sys.executable, *(["-m", module] if program is None else ["-c", program]), *arguments]
     sys.modules.pop(module, None)
     try:
         with contextlib.nullcontext() if powers else without_root_powers():

@@ -7,10 +7,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-import pytest
 
 from src.run import ROOT
 from tests.stores import empty_store
@@ -18,32 +16,34 @@ from tests.stores import empty_store
 # What takes a tenth of a second or more to import, on any command's way or beside it.
 HEAVY = (
     *("mlflow", "sqlalchemy", "sqlalchemy.orm", "alembic", "pandas", "scipy.stats", "sklearn", "sklearn.datasets"),
-    *(
-        "matplotlib",
-        "matplotlib.pyplot",
-        "skops",
-        "optuna",
-        "dask",
-        "distributed",
-        "git",
-        "pytest",
-        "pydantic",
-        "babel",
-    ),
+    *("matplotlib", "matplotlib.pyplot", "skops", "optuna", "dask", "distributed"),
+    *("git", "pytest", "pydantic", "babel"),
 )
+# Two processes begin with what a dry run has imported. What the one that trains lets another process draw is not drawn:
+# that would take longer than all else.
 PROGRAM = """
-import json, runpy, sys
-seen = []
-for sys.argv[1:] in json.loads(sys.argv[1]):
-    sys.argv[0] = "src.run"
+import json, os, runpy, sys
+commands, seen = json.loads(sys.argv[1]), {}
+def run(name):
+    sys.argv = ["src.run", *commands[name]]
     try:
         runpy.run_module("src.run", run_name="__main__", alter_sys=True)
     except SystemExit as ended:
         assert not ended.code, sys.argv
-    seen.append(sorted(sys.modules))
-import src.report.pictures
-seen.append(sorted(sys.modules))
-open("modules.json", "w").write(json.dumps(seen))
+    seen[name] = sorted(sys.modules)
+run("shown"), run("composed"), run("planned")
+if training := os.fork():
+    assert os.waitpid(training, 0)[1] == 0
+    run("again")
+else:
+    from src.report import drawing
+    from src.report.words import LAST_FIGURE
+    drawn = {"job_figures": {LAST_FIGURE: b""}, "font_note": None}
+    drawing._asked = lambda process, name, _: drawn.get(name, ())
+    run("job"), run("swept")
+    import src.report.pictures
+    seen["drawn"] = sorted(sys.modules)
+open("again.json" if training else "training.json", "w").write(json.dumps(seen))
 """
 # scikit-learn imports scipy.stats (0.8 s) itself.
 READING = {"pandas", "pydantic"}
@@ -53,37 +53,39 @@ KEEPING = {"skops", "sqlalchemy"}
 DRAWING = {"matplotlib"} if os.cpu_count() == 1 else set()
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With an empty store."""
-    made = tmp_path_factory.mktemp("imports")
-    empty_store(made)
-    return made
-
-
-def imported(folder: Path, *commands: Sequence[str]) -> list[set[str]]:
-    """The heavy ones that a process has imported when each of its commands ends, which must be well."""
+def imported(folder: Path, commands: Mapping[str, Sequence[str]]) -> dict[str, set[str]]:
+    """The heavy ones that are imported when each command ends, which must be well."""
+    empty_store(folder)
     places = (
         f"hydra.run.dir={folder}/run",
         f"hydra.sweep.dir={folder}/sweep",
         f"tracking.uri=sqlite:///{folder}/mlflow.db",
     )
-    lines = json.dumps([[*command, "training.epochs=2", "cv.folds=2", *places] for command in commands])
+    lines = {name: [*command, "training.epochs=2", "cv.folds=2", *places] for name, command in commands.items()}
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, "-c", PROGRAM, lines], cwd=folder, env=environment, capture_output=True, check=True)
-    return [set(seen) & set(HEAVY) for seen in json.loads((folder / "modules.json").read_text())]
+    program = [sys.executable, "-c", PROGRAM, json.dumps(lines)]
+    subprocess.run(program, cwd=folder, env=environment, capture_output=True, check=True)
+    seen = [json.loads((folder / name).read_text()) for name in ("training.json", "again.json")]
+    return {name: set(modules) & set(HEAVY) for each in seen for name, modules in each.items()}
 
 
-def test_each_command_imports_what_it_uses(folder: Path) -> None:
-    """One process for all, each with more to do than those before it: what they have imported is there already."""
+def test_each_command_imports_what_it_uses(tmp_path: Path) -> None:
+    """One process for several, each with more to do than those before it: what they imported is there already."""
     sweep = ("-m", "model=logistic,softmax", "tracking.experiment=again")
-    shown, composed, planned, job, swept, drawn = imported(
-        folder, ["--help"], ["--cfg", "job"], ["sweep.dry_run=true"], [], sweep
+    seen = imported(
+        tmp_path,
+        {
+            "shown": ["--help"],
+            "composed": ["--cfg", "job"],
+            "planned": ["sweep.dry_run=true"],
+            "job": [],
+            "swept": sweep,
+            "again": sweep,
+        },
     )
-    assert shown == composed == set()
-    assert planned <= {*READING, "sqlalchemy"}, "a dry run neither fits nor draws"
-    assert job == TRAINING | KEEPING | DRAWING, "no mlflow"
-    assert swept == job
-    assert drawn == job | {"matplotlib"}, "no pyplot"
-    again, _ = imported(folder, sweep)
-    assert again <= READING | {"sqlalchemy"}, "a sweep that is there already is read and told, nothing fitted or drawn"
+    assert seen["shown"] == seen["composed"] == set()
+    assert seen["planned"] <= {*READING, "sqlalchemy"}, "a dry run neither fits nor draws"
+    assert seen["job"] == TRAINING | KEEPING | DRAWING, "no mlflow"
+    assert seen["swept"] == seen["job"]
+    assert seen["drawn"] == seen["job"] | {"matplotlib"}, "no pyplot"
+    assert seen["again"] <= READING | {"sqlalchemy"}, "a sweep that is there is read and told, nothing fitted or drawn"

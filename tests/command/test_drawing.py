@@ -3,17 +3,13 @@
 import contextlib
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
-from src.run import ROOT
 from tests.processes import Commands, Running
 from tests.stores import Record
 
@@ -21,13 +17,21 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(os.cpu_count() == 1, reason="one core draws in the command itself"),
 ]
-# Forked from a process that has imported it.
-WITHOUT_MATPLOTLIB = """
+# Forked from a process that has imported Matplotlib, so that it would draw by itself.
+AS_IF_NOT_IMPORTED = """
 import runpy, sys
-del sys.modules["matplotlib"]
+from src.report.drawing import Drawer
+start = Drawer.start
+def started(drawer):
+    hidden = sys.modules.pop("matplotlib")
+    start(drawer)
+    sys.modules["matplotlib"] = hidden
+Drawer.start = started
 runpy.run_module("src.run", run_name="__main__", alter_sys=True)
 """
-Start = Callable[..., "subprocess.Popen[str]"]
+
+
+Start = Callable[..., Running]
 
 
 @pytest.fixture
@@ -36,31 +40,17 @@ def record(tmp_path: Path) -> Record:
 
 
 @pytest.fixture
-def start(record: Record) -> Iterator[Start]:
-    """Starts a command as the leader of a group, with its folder as the current one."""
-    started: list[subprocess.Popen[str]] = []
+def start(record: Record, commands: Commands) -> Start:
+    """Starts a command with its folder as the current one."""
 
-    def start(*arguments: str) -> "subprocess.Popen[str]":
-        pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "src.run", *arguments, f"tracking.uri={record.uri}"],
-            cwd=record.folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            start_new_session=True,
-            # Ignored where the tests run in a shell's background, and a command heeds no signal that is ignored.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-            **pipes,
-        )
-        started.append(process)
-        return process
+    def start(*arguments: str) -> Running:
+        store = f"tracking.uri={record.uri}"
+        return commands.start(record.folder, *arguments, store, program=AS_IF_NOT_IMPORTED)
 
-    yield start
-    for process in started:
-        process.kill()
-        process.communicate()
+    return start
 
 
-def drawer_of(command: "subprocess.Popen[str] | Running") -> psutil.Process:
+def drawer_of(command: Running) -> psutil.Process:
     """The process that draws, once it is there."""
     while psutil.Process(command.pid).status() != psutil.STATUS_ZOMBIE:
         for child in psutil.Process(command.pid).children():
@@ -74,9 +64,8 @@ def drawer_of(command: "subprocess.Popen[str] | Running") -> psutil.Process:
 def test_a_study_is_whole_though_its_drawing_process_is_killed(record: Record, start: Start) -> None:
     command = start("experiments=homework5", "training.epochs=5")
     drawer_of(command).kill()
-    out, err = command.communicate()
-    assert command.returncode == 0, err
-    lines = out.splitlines()
+    assert command.wait() == 0, command.err
+    lines = command.out.splitlines()
     answer = next(number for number, line in enumerate(lines) if line.startswith("Best of 3"))
     assert lines[-2].startswith("Open the result: ")
     assert answer < len(lines) - 2
@@ -86,9 +75,8 @@ def test_a_study_is_whole_though_its_drawing_process_is_killed(record: Record, s
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_no_drawing_process_outlives_a_command(record: Record, commands: Commands, number: int) -> None:
-    endless = ("-m", "training.learning_rate=0.1,0.2", "data=digits", "training.epochs=100000")
-    command = commands.start(record.folder, *endless, f"tracking.uri={record.uri}", program=WITHOUT_MATPLOTLIB)
+def test_no_drawing_process_outlives_a_command(start: Start, number: int) -> None:
+    command = start("-m", "training.learning_rate=0.1,0.2", "data=digits", "training.epochs=100000")
     drawer = drawer_of(command)
     command.send(number, to_all=True)
     assert command.wait() == (-number if number == signal.SIGKILL else 128 + number)

@@ -30,6 +30,7 @@ from src.sweep.cluster import ClusterLostError
 from src.sweep.jobs import Jobs
 from src.sweep.plan import make_plan, train
 from src.sweep.stacks import EndedJob
+from tests.workers import forked_here
 
 MakeJobs = Callable[..., Jobs]
 
@@ -110,6 +111,12 @@ def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="module")
+def workers_are_forked() -> Iterator[None]:
+    with forked_here():
+        yield
+
+
 BACKENDS = {
     "two threads": {"backend": "threads", "n_jobs": 2},
     "processes": {"backend": "processes", "n_jobs": 2},
@@ -147,7 +154,7 @@ def training_processes() -> list[Any]:
     found = []
     for child in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):  # a zombie is one
-            found += [child] * ("LokyProcess" in " ".join(child.cmdline()))
+            found += [child] * ("LokyProcess" in " ".join([child.name(), *child.cmdline()]))
     return found
 
 
@@ -192,7 +199,7 @@ def workers_know_this_file() -> Iterator[None]:
     cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
 
 
-@pytest.mark.usefixtures("workers_know_this_file")
+@pytest.mark.usefixtures("workers_are_forked", "workers_know_this_file")
 def test_what_a_worker_of_dask_had_that_was_killed_is_run_again(
     jobs: Jobs, expected: dict[int, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,7 +211,7 @@ def test_what_a_worker_of_dask_had_that_was_killed_is_run_again(
     assert {number: bits(job.outcome) for number, job in ended.items()} == expected
 
 
-@pytest.mark.usefixtures("workers_know_this_file")
+@pytest.mark.usefixtures("workers_are_forked", "workers_know_this_file")
 def test_a_job_that_kills_every_worker_takes_no_other_with_it(
     jobs_of: MakeJobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -365,7 +372,7 @@ def test_a_job_that_is_refused_in_the_middle_is_told_once_and_the_others_go_on(
 ) -> None:
     monkeypatch.setattr(starting, "ASK_AGAIN_SECONDS", 0.1)
     monkeypatch.setitem(starting.ADAPT, "interval", "100ms")
-    jobs = jobs_of(["training.epochs=8000"], *([f"seed={seed}"] for seed in range(6)))
+    jobs = jobs_of(["training.epochs=3000"], *([f"seed={seed}"] for seed in range(6)))
     ended = ended_by(jobs, **ON_THE_QUEUE, dask={"cluster": "slurm"})
     assert not any(isinstance(job.outcome, Failure) for job in ended.values())
     assert len((queue_of_one / "refused").read_text()) > 1, "it was asked again"
@@ -380,7 +387,7 @@ def test_a_cluster_that_has_no_worker_any_more_is_told(
     # The time that the first worker has to come stays.
     monkeypatch.setattr(cluster, "_watched", lambda client, _: watch(client, 1.0))
     monkeypatch.setattr(cluster, "LOOK_SECONDS", 0.1)
-    jobs = jobs_of(["training.epochs=8000"], *([f"seed={seed}"] for seed in range(6)))
+    jobs = jobs_of(["training.epochs=3000"], *([f"seed={seed}"] for seed in range(6)))
     settings = SweepConfig(**ON_THE_QUEUE, dask={"cluster": "slurm", "timeout": 60}, max_stack_memory="1KB")
     running = train(make_plan(jobs, {}, settings), settings)
     next(running)

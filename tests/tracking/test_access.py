@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from src.tracking import access
 from src.tracking.access import PROBE, check_writing
 from src.tracking.errors import TrackingError
 from src.tracking.opening import experiment_id, open_store
@@ -191,6 +192,7 @@ def test_the_check_leaves_nothing_where_the_server_keeps_the_artifacts(server):
 
 @pytest.mark.skipif(importlib.util.find_spec("flask_wtf") is None, reason="MLflow's accounts need flask-wtf")
 def test_accounts_that_may_not_are_told(tmp_path, monkeypatch, commands):
+    monkeypatch.setitem(access._LIMITS, "MLFLOW_HTTP_REQUEST_TIMEOUT", "60")  # a password takes long to check
     with Server(tmp_path, commands, "--accounts") as served:
         address = served.address
         password = (tmp_path / "admin-password").read_text()

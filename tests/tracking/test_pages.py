@@ -1,14 +1,10 @@
 """Where MLflow's pages over a store are open, and that no link leads to another store's."""
 
 import contextlib
-import fcntl
 import json
 import os
 import signal
 import socket
-import subprocess
-import sys
-import termios
 import time
 from pathlib import Path
 
@@ -26,9 +22,20 @@ from tests.browser import free_port
 from tests.processes import Commands
 from tests.stores import empty_store
 
-WITH_ONE_WORKER = (
-    "import sys; from src import ui; from src.tracking import pages; pages.WORKERS = 1; sys.exit(ui.main())"
-)
+# Its controlling terminal is the one named first. `nohup`, and what it started, leave SIGHUP ignored.
+ON_A_TERMINAL_WITH_ONE_WORKER = """
+import fcntl, os, signal, sys, termios
+terminal = os.open(sys.argv.pop(1), os.O_RDWR)
+fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+for number in (0, 1, 2):
+    os.dup2(terminal, number)
+os.close(terminal)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+from src import ui
+from src.tracking import pages
+pages.WORKERS = 1
+sys.exit(ui.main())
+"""
 # In place of MLflow's server, which takes seconds to begin, one that only answers.
 WITH_ANOTHER_SERVER = """
 import subprocess, sys
@@ -107,28 +114,19 @@ def test_the_pages_end_with_their_server(commands: Commands, tmp_path: Path, num
 
 
 @pytest.mark.slow
-def test_the_pages_are_served_and_open_once_until_their_terminal_is_closed(tmp_path: Path) -> None:
-    def begin() -> None:
-        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which `nohup`, and what it started, leave ignored
-
+def test_the_pages_are_served_and_open_once_until_their_terminal_is_closed(commands: Commands, tmp_path: Path) -> None:
     address, port = empty_store(tmp_path), free_port()
-    command = [sys.executable, "-c", WITH_ONE_WORKER, "--uri", address, "--port", str(port)]
     ours, theirs = os.openpty()
-    served = subprocess.Popen(
-        command,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-        preexec_fn=begin,
+    terminal = os.ttyname(theirs)
+    served = commands.start(
+        tmp_path, terminal, "--uri", address, "--port", str(port), program=ON_A_TERMINAL_WITH_ONE_WORKER
     )
-    os.close(theirs)
     every = []
     try:
         shown = b""
         while b"Ctrl-C ends it" not in shown:
             shown += os.read(ours, 1000)
+        os.close(theirs)
         assert shown.startswith(b"starting MLflow ...\r\n")
         assert f"MLflow: http://127.0.0.1:{port}  (Ctrl-C ends it)".encode() in shown
         assert requests.get(f"http://127.0.0.1:{port}/health", timeout=60).ok, "it is told when it answers"
@@ -139,11 +137,11 @@ def test_the_pages_are_served_and_open_once_until_their_terminal_is_closed(tmp_p
         every = psutil.Process(served.pid).children(recursive=True)
         assert len(every) > 1, "a server and its workers"
         os.close(ours)  # what a terminal does when its window is closed: the system sends SIGHUP
-        assert served.wait(60) == 128 + signal.SIGHUP
+        assert served.wait() == 128 + signal.SIGHUP
         assert not psutil.wait_procs(every, timeout=60)[1]
         assert not list(tmp_path.glob("*.ui"))
     finally:
         for each in every:
             with contextlib.suppress(psutil.NoSuchProcess):
                 each.kill()
-        served.kill()
+        served.send(signal.SIGKILL)
