@@ -36,8 +36,8 @@ ROOT = Path(__file__).resolve().parents[1]
 OWN_STORE = ROOT / "mlflow.db"
 # The files that take longest, the longest first: begun last, they would let one core wait for the other.
 LONGEST = (
-    *("test_slurm", "test_sweep_faults", "test_backends", "test_network", "test_fuzz", "test_imports", "test_torture"),
-    *("test_browser", "test_access", "test_tour", "test_drawing", "test_pages", "test_models", "test_kernels"),
+    *("test_slurm", "test_sweep_faults", "test_backends", "test_torture", "test_network", "test_fuzz", "test_models"),
+    *("test_browser", "test_pages", "test_tour", "test_kernels", "test_access", "test_drawing", "test_imports"),
     *("test_check_estimator", "test_stacks", "test_answers", "test_best", "test_trace", "test_security"),
     *("test_held_out", "test_predict", "test_experiment", "test_studies", "test_run_bad_config", "test_search"),
 )
