@@ -1,4 +1,4 @@
-"""What the commands with arguments of their own share: how these are declared, helped with and refused."""
+"""How a command begins, and how those with arguments of their own declare them, help with them and refuse them."""
 
 import argparse
 import itertools
