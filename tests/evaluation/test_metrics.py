@@ -69,7 +69,7 @@ def calibration_error(target: np.ndarray, probabilities: np.ndarray) -> float:
 
 
 def assert_same(actual: dict[str, float], expected: dict[str, float]) -> None:
-    assert list(actual) == list(METRICS)
+    assert list(actual) == list(expected) == list(METRICS)
     for name, value in expected.items():
         assert actual[name] == pytest.approx(value, rel=1e-12, abs=1e-12, nan_ok=True), name
 
