@@ -33,7 +33,6 @@ from src.sweep.stacks import EndedJob
 from src.tracking import view
 from src.tracking.artifacts import local_folder
 from src.tracking.errors import TrackingError
-from src.tracking.reading import StoredRecord
 from src.tracking.recorder import Recorder
 
 
@@ -77,7 +76,7 @@ class Command:
             with self._interruptions.shield():
                 self._recorder = Recorder(self._settings.tracking, partial(print, flush=True))
             opened.callback(self._recorder.close)
-            self._models = KeptModels(self._recorder.store, self.so_far)
+            self._models = KeptModels(self._recorder.record, self.so_far)
             opened.callback(self._models.drawer.close)
             self._open = opened.pop_all()
         return self
@@ -232,7 +231,7 @@ class Command:
             self._unprinted = error
         page = None
         if report is not None and not recorder.complete:  # else the page is there
-            page = begin_page(recorder.store, models.drawer, report)
+            page = begin_page(recorder.record, models.drawer, report)
         if self._settings.tracking.models != "none":
             models.keep_best(outcome)
         if not recorder.complete:
@@ -251,7 +250,7 @@ class Command:
         so_far, console = self.so_far, Console(force_jupyter=False)
         cautions: Sequence[str] = ()  # of a job alone: in a report they stand already
         if report is None:
-            described = described_data(StoredRecord(self._recorder.store), so_far.ended)
+            described = described_data(self._recorder.record, so_far.ended)
             cautions = (*data_cautions(described, so_far.ended), *outcome.cautions)
         if not Console().is_jupyter:
             reused = so_far.reused

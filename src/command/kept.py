@@ -22,19 +22,18 @@ from src.report.words import LAST_FIGURE
 from src.sweep.jobs import Job
 from src.tracking import artifacts, models
 from src.tracking.reading import StoredRecord
-from src.tracking.runs import add_files, add_metrics, has_file, set_held_out
-from src.tracking.store import Store
+from src.tracking.runs import add_files, add_metrics, set_held_out
 from src.words import runnable
 
 
 @dataclass(eq=False)
 class KeptModels:
-    """The models that jobs of a command keep, in a store.
+    """The models that jobs of a command keep, in the store of its record.
 
     `drawer` draws their figures; `addresses` are the models', by their jobs' digests.
     """
 
-    store: Store
+    record: StoredRecord
     so_far: JobsSoFar
     drawer: Drawer = field(default_factory=Drawer)
     addresses: dict[str, str] = field(default_factory=dict)
@@ -50,7 +49,7 @@ class KeptModels:
         name = so_far.settings.tracking.register
         if name is not None and best is not None:
             run_id, note = so_far.recorded[best].run_id, so_far.names[best]
-            version = models.register_model(self.store, name, self.addresses[best], run_id, note=note)
+            version = models.register_model(self.record.store, name, self.addresses[best], run_id, note=note)
             serve = runnable(f"mlflow models serve -m models:/{name}/{version} --env-manager local")
             print(say("registered as {name}, version {version}: {command}", name=name, version=version, command=serve))
 
@@ -59,25 +58,24 @@ class KeptModels:
 
         What a run has already it keeps. Raises RecordError for any error that does not tell the user what to do.
         """
-        record = StoredRecord(self.store)
         figures: dict[Job, Callable[[], dict[str, bytes]]] = {}
         for job in drawn:
             run_id = self.so_far.recorded[job.digest].run_id
             with _telling(job):
-                if not has_file(self.store, run_id, LAST_FIGURE):
-                    shown = model_label(job.flat), record.predictions(run_id), record.curves(run_id)
+                if not self.record.holds(run_id, LAST_FIGURE):
+                    shown = model_label(job.flat), self.record.predictions(run_id), self.record.curves(run_id)
                     figures[job] = self.drawer.ask("job_figures", *shown)
         for job in jobs:
             with _telling(job):
                 self.addresses[job.digest] = self._keep(job)
         for job, drawing in figures.items():
             with _telling(job):
-                add_files(self.store, self.so_far.recorded[job.digest].run_id, drawing())
+                add_files(self.record.store, self.so_far.recorded[job.digest].run_id, drawing())
 
     def _keep(self, job: Job) -> str:
         """Add the fitted model and its scores to a job's run that lacks them; return the model's address."""
         recorded = self.so_far.recorded[job.digest]
-        kept = models.logged_model(self.store, recorded.run_id)
+        kept = models.logged_model(self.record.store, recorded.run_id)
         if kept is not None:
             return kept
         with gathered() as warned:
@@ -87,9 +85,9 @@ class KeptModels:
             if alike(text) not in told:
                 who = self.so_far.names[job.digest]
                 print(say("warned in the fit to all rows: {who}: {warning}", who=who, warning=escaped(text)))
-        add_metrics(self.store, recorded.run_id, fitted_scores(pipeline, job))
+        add_metrics(self.record.store, recorded.run_id, fitted_scores(pipeline, job))
         data, made_of = job.dataset, modules_of(job.checked)
-        return models.log_model(self.store, recorded.run_id, pipeline, data.features, data.class_names, made_of)
+        return models.log_model(self.record.store, recorded.run_id, pipeline, data.features, data.class_names, made_of)
 
     def held_out(self, outcome: Outcome, *, alone: bool) -> tuple[HeldOut, ...]:
         """Score the models that are kept on the rows of `data.test`, once, and add the scores to their runs."""
@@ -101,7 +99,7 @@ class KeptModels:
                 continue
             names = {best.first.run_id: model_label(job.flat)}
             names |= {one.best.first.run_id: one.name for one in family.candidates}
-            fitted: dict[str, Any] = {run_id: StoredRecord(self.store).pipeline(run_id, allowed) for run_id in names}
+            fitted: dict[str, Any] = {run_id: self.record.pipeline(run_id, allowed) for run_id in names}
             answers = [(name, run_id, predicted(fitted[run_id], test)) for run_id, name in names.items()]
             found = HeldOut(
                 data=family.data,
@@ -117,9 +115,9 @@ class KeptModels:
             )
             scored += (found,)
             for model in found.models:
-                set_held_out(self.store, model.run_id, found.digest, model.scores)
+                set_held_out(self.record.store, model.run_id, found.digest, model.scores)
             if alone:
-                add_files(self.store, best.first.run_id, {artifacts.HELD_OUT: artifacts.held_out(scored)})
+                add_files(self.record.store, best.first.run_id, {artifacts.HELD_OUT: artifacts.held_out(scored)})
         return scored
 
 

@@ -85,17 +85,17 @@ def sweep_report(recorder: Recorder, so_far: JobsSoFar, outcome: Outcome) -> Com
         searched=so_far.search is not None,
         held_out=recorder.held_out,
     )
-    return build_report(StoredRecord(recorder.store), [sweep], outcome, drawn=False)
+    return build_report(recorder.record, [sweep], outcome, drawn=False)
 
 
 def begin_page(
-    store: Store, drawer: Drawer, report: ComparisonReport
+    record: StoredRecord, drawer: Drawer, report: ComparisonReport
 ) -> Callable[[tuple[HeldOut, ...]], ComparisonReport]:
     """Begin to draw the page's figures; the function that is returned waits for the page.
 
     It is to be called when the models are kept, whose scores and decisions stand on the page too.
     """
-    record, outcome = StoredRecord(store), report.outcome
+    outcome = report.outcome
     drawn = begin_pictures(drawer, record, outcome, one_of(described_data(record, outcome.jobs)))
     return lambda held_out: replace(
         report,

@@ -48,7 +48,7 @@ class Run:
     @cached_property
     def predictions(self) -> pd.DataFrame:
         """Out of fold, a row for each tested one: repeat, fold, row, target, predicted, ``probability CLASS``."""
-        return reading.predictions(self.record.store, reading.get_run(self.record.store, self.run_id))
+        return reading.predictions(self.record.store, self.record.run(self.run_id))
 
     @cached_property
     def held_out(self) -> pd.DataFrame:
@@ -57,7 +57,7 @@ class Run:
 
     @cached_property
     def _held_out(self) -> tuple[HeldOut, ...]:
-        return read_held_out(self.record.store, reading.get_run(self.record.store, self.run_id))
+        return read_held_out(self.record.store, self.record.run(self.run_id))
 
     @cached_property
     def outcome(self) -> Outcome:

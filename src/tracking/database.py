@@ -270,14 +270,10 @@ class Database(Store):
         write(model_id, folder)
         now = records.now()
         model = {
-            **{
-                "model_id": model_id,
-                "experiment_id": int(run.experiment_id),
-                "name": records.MODEL_NAME,
-                "artifact_location": place,
-            },
-            **{"creation_timestamp_ms": now, "last_updated_timestamp_ms": now, "status": MODEL_READY},
-            **{"lifecycle_stage": "active", "model_type": records.MODEL_TYPE, "source_run_id": run.run_id},
+            **{"model_id": model_id, "experiment_id": int(run.experiment_id), "name": records.MODEL_NAME},
+            **{"artifact_location": place, "creation_timestamp_ms": now, "last_updated_timestamp_ms": now},
+            **{"status": MODEL_READY, "lifecycle_stage": "active"},
+            **{"model_type": records.MODEL_TYPE, "source_run_id": run.run_id},
         }
         with self.engine.begin() as connection:
             connection.execute(self._insert("logged_models"), model)

@@ -7,7 +7,7 @@ import csv
 import io
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -150,21 +150,25 @@ def _numbers(
     return pd.DataFrame(table)
 
 
-@dataclass(frozen=True)
 class StoredRecord:
-    """The `src.comparison.record.Record` in a store; each method raises TrackingError if it cannot be read."""
+    """The `src.comparison.record.Record` in a store; each method raises TrackingError if it cannot be read.
 
-    store: Store
+    The run of an ended job and its data are read once, but for the metrics, which may still be added to.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.run, self._dataset = cache(partial(get_run, store)), cache(store.dataset)
 
     def dataset(self, run_id: str) -> RecordedDataset | None:
         """Return what MLflow holds of the data that the job was run on, None if it holds nothing."""
         with telling(f"the data set of the run {run_id} cannot be read"):
-            found = self.store.dataset(run_id)
+            found = self._dataset(run_id)
         return None if found is None else recorded_dataset(found)
 
     def curves(self, run_id: str) -> tuple[Curve, ...]:
         """Return the learning curve of each fold, of a diverged one with NaN at its end; none without epochs."""
-        run = get_run(self.store, run_id)
+        run = self.run(run_id)
         if run.status != "FINISHED" or "curve/train_loss" not in run.metrics:
             return ()
         table = _numbers(self.store, run, artifacts.CURVES, ["repeat", "fold", "epoch"])
@@ -178,7 +182,7 @@ class StoredRecord:
 
     def predictions(self, run_id: str) -> OutOfFold:
         """Return the out-of-fold predictions."""
-        table = predictions(self.store, get_run(self.store, run_id))
+        table = predictions(self.store, self.run(run_id))
         probabilities = table.filter(regex=f"^{artifacts.probability_column('')}")
         classes = tuple(str(name).removeprefix(artifacts.probability_column("")) for name in probabilities)
         fold = table.groupby(["repeat", "fold"], sort=True).ngroup().to_numpy().astype(np.int64)
@@ -193,7 +197,7 @@ class StoredRecord:
         DataFrame or None : class (text), precision, recall, f1 (NaN if a network diverged), support (rows); None for an
             old record.
         """
-        run = get_run(self.store, run_id)
+        run = self.run(run_id)
         # A record without a Brier score is older than class_scores.csv.
         if run.status != "FINISHED" or "test/brier_score" not in run.metrics:
             return None
@@ -209,6 +213,11 @@ class StoredRecord:
 
             return read_model(self.store, kept[1], allow)
 
+    def holds(self, run_id: str, path: str) -> bool:
+        """Say whether a run has an artifact."""
+        with telling(f"the artifacts of run {run_id} cannot be listed"):
+            return self.store.holds(self.run(run_id), path)
+
     def metrics(self, run_id: str) -> Mapping[str, float]:
-        """Return all metrics."""
+        """Return all metrics, as they are now."""
         return get_run(self.store, run_id).metrics

@@ -16,7 +16,7 @@ from src.tracking.errors import telling
 from src.tracking.opening import experiment_id, open_store
 from src.tracking.patience import Patience, patient
 from src.tracking.processes import repair_dead_sweeps
-from src.tracking.reading import finished_runs, sweeps_of_digest, unfinished_sweep
+from src.tracking.reading import StoredRecord, finished_runs, sweeps_of_digest, unfinished_sweep
 from src.tracking.records import NewRun
 from src.tracking.runs import AskedSweep, NoSweep, Sweep
 from src.tracking.sending import TOGETHER, Sender
@@ -34,6 +34,7 @@ class Recorder:
     Attributes
     ----------
     store : the store; it waits for a server that is gone.
+    record : what is in it of the jobs beside their scores.
     place : the open sweep, or where a job is recorded that belongs to none; None before either is there.
     complete : the very sweep is recorded and finished: nothing is written.
     borrowed : the runs of reused jobs that belong to other sweeps.
@@ -58,6 +59,7 @@ class Recorder:
         if self.store.database is None:
             self._patience = Patience(self.store.address, 60 * tracking.patience, told)
             self.store = patient(self._server, self._patience)
+        self.record = StoredRecord(self.store)
         self.experiment_id = experiment_id(self.store, tracking.experiment)
         check_writing(self._server, self.experiment_id, told)  # a server that is gone now is not waited for
         with telling("the experiment cannot be read"):

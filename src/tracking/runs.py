@@ -239,12 +239,6 @@ def add_files(store: Store, run_id: str, files: Mapping[str, bytes]) -> None:
         store.put(get_run(store, run_id), files)
 
 
-def has_file(store: Store, run_id: str, path: str) -> bool:
-    """Say whether a run has an artifact."""
-    with telling(f"the artifacts of run {run_id} cannot be listed"):
-        return store.holds(get_run(store, run_id), path)
-
-
 def add_metrics(store: Store, run_id: str, metrics: Mapping[str, float]) -> None:
     """Add to a run that has ended those metrics, by name, that it lacks."""
     with telling(f"metrics cannot be added to run {run_id}"):

@@ -5,8 +5,7 @@ Where a table of a later MLflow asks for more than is known here, its client is 
 
 import functools
 import logging
-from importlib.metadata import version
-from importlib.util import find_spec
+from importlib.metadata import distribution, version
 from pathlib import Path
 from typing import Any
 
@@ -102,21 +101,24 @@ def _is_of_this_version(connection: sa.Connection, address: str) -> bool:
     an older version could then open.
     """
     revision = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
-    found = find_spec("mlflow")
-    (package,) = (found.submodule_search_locations or [""])[:1] if found else [""]
-    files = Path(package, "store", "db_migrations", "versions").glob("*.py")
-    names = [line for file in files for line in file.read_text().splitlines() if "revision = " in line]
     wrong = f"tracking.uri: {masked(address)} was written by"
-    if revision is not None and f'revision = "{revision}"' not in names:
+    if revision is not None and f'revision = "{revision}"' not in _revisions():
         raise TrackingError(
             f"{wrong} a newer version of MLflow than {version('mlflow')}; install that, or choose another store."
         )
-    if f'down_revision = "{revision}"' in names:
+    if f'down_revision = "{revision}"' in _revisions():
         upgrade = runnable(f"mlflow db upgrade {masked(address)}")
         raise TrackingError(
             f"{wrong} an older version of MLflow; keep a copy of it and run `{upgrade}`, or choose another store."
         )
     return revision is not None
+
+
+@functools.cache
+def _revisions() -> frozenset[str]:
+    """The lines in which the migrations of the installed MLflow name themselves and those they follow."""
+    files = Path(str(distribution("mlflow").locate_file("mlflow/store/db_migrations"))).glob("versions/*.py")
+    return frozenset(line for file in files for line in file.read_text().splitlines() if "revision = " in line)
 
 
 @functools.cache

@@ -169,6 +169,13 @@ def test_a_model_without_epochs_has_no_curves(store, sweep, make_job, make_resul
     assert reading.StoredRecord(store).curves(run.run_id) == ()
 
 
+def test_a_record_that_has_read_a_run_sees_the_metrics_that_are_added_later(store, sweep, make_job):
+    record, run_id = reading.StoredRecord(store), logged(store, sweep, make_job())
+    assert len(record.curves(run_id)) == 5
+    add_metrics(store, run_id, {"fitted/accuracy": 0.9})
+    assert record.metrics(run_id)["fitted/accuracy"] == 0.9
+
+
 def test_a_model_that_does_not_tell_its_parameters_has_empty_cells(store, sweep, make_job, make_result):
     run = reading.get_run(store, logged(store, sweep, make_job(outcome=make_result(curve=False))))
     assert "parameters" not in run.metrics
