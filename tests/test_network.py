@@ -22,8 +22,8 @@ GRID = (
     *("cv.folds=2", "tracking.models=none", "sweep.max_stack_memory=300KB"),
 )
 
-# Signs of life often, on a machine of that name, until SIGUSR1 says that who gives none is dead. As long as the file
-# `hold` is there, the sweep and its first two jobs (or three) are all that is written, so that a fault strikes in between.
+# Signs of life often, on a machine of that name; who gives none is dead once SIGUSR1 says so. As long as the file
+# `hold` is there, the sweep and two or three jobs are all that is written, so that a fault strikes in between.
 PROGRAM = """
 import runpy, signal, socket, time
 from pathlib import Path
