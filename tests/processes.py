@@ -45,6 +45,7 @@ IMPORTED = (
     *("src.models.references", "hydra._internal.hydra", "sklearn.pipeline", "sklearn.preprocessing"),
     *("sklearn.ensemble", "sklearn.neighbors", "sklearn.datasets", "optuna"),
     *("narwhals._pandas_like.dataframe", "pyarrow.pandas_compat", "sqlalchemy.dialects.sqlite"),
+    "src.sweep.cluster",
     *("mlflow.cli", "mlflow.server.fastapi_app", "uvicorn.protocols.http.h11_impl"),
 )
 ENVIRONMENT = {
@@ -54,6 +55,15 @@ ENVIRONMENT = {
     "PYTHONPATH": str(ROOT),
     "MPLCONFIGDIR": f"{tempfile.gettempdir()}/matplotlib-of-the-tests",  # its own could not be written
 }
+# As Python starts where nothing of the checkout is to be seen; a program's first lines.
+OUT_OF_SIGHT = """
+import importlib.util, os, runpy, sys
+root = os.environ.pop("PYTHONPATH")
+sys.path[:] = [place for place in sys.path if place not in ("", root)]
+for name in [name for name in sys.modules if name.partition(".")[0] in ("src", "tests")]:
+    del sys.modules[name]
+assert importlib.util.find_spec("src") is None
+"""
 NEW_MOUNTS = 0x00020000  # CLONE_NEWNS of linux/sched.h
 
 # For root, to whom file modes mean nothing: everything but the temporary folder and shared memory can only be read, in

@@ -31,6 +31,7 @@ from src.tracking import models, pyfunc, reading
 from src.tracking.errors import TrackingError
 from src.tracking.runs import add_files
 from src.tracking.store import Store
+from tests.processes import OUT_OF_SIGHT
 from tests.servers import free_port
 from tests.tracking.conftest import logged
 
@@ -267,21 +268,16 @@ def test_files_are_added_to_a_run_that_has_ended(store, run_id):
     assert reading.artifact(store, reading.get_run(store, run_id), "figures/a.png") == b"a"
 
 
-# `mlflow models serve`, which starts uvicorn through a shell, in a process that has imported all but this project.
-SERVE_OUT_OF_SIGHT = """
-import importlib.util, os, runpy, shlex, subprocess, sys
+# It starts uvicorn through a shell.
+SERVE = f"""
+import shlex, subprocess
 from tests.processes import Forked
 def served(command, **how):
     shell, option, line = command
     assert (shell, option, line[:5]) == ("bash", "-c", "exec "), command
     return Forked([sys.executable, "-m", *shlex.split(line)[1:]], **how)
 subprocess.Popen = served
-root = os.environ.pop("PYTHONPATH")
-sys.path[:] = [place for place in sys.path if place not in ("", root)]
-for name in list(sys.modules):
-    if name.partition(".")[0] in ("src", "tests"):
-        del sys.modules[name]
-assert importlib.util.find_spec("src") is None
+{OUT_OF_SIGHT}
 runpy.run_module("mlflow", run_name="__main__", alter_sys=True)
 """
 
@@ -295,7 +291,7 @@ def test_a_served_model_answers_and_needs_of_this_project_only_what_lies_beside_
     server = commands.start(
         tmp_path,
         *("models", "serve", "-m", address, "--env-manager", "local", "--port", str(port)),
-        program=SERVE_OUT_OF_SIGHT,
+        program=SERVE,
         environment={"MLFLOW_TRACKING_URI": store.address},
     )
     try:
