@@ -388,7 +388,7 @@ def test_data_that_vanish_between_plan_and_run(store: Store) -> None:
     file = store.folder / "mine.csv"
     rows = [f"{number},{number * number % 7},{'yes' if number % 3 else 'no'}" for number in range(60)]
     file.write_text("\n".join(["a,b,label", *rows]))
-    grid = ("-m", "data=csv", f"data.path={file}", "seed=range(6)", "training.epochs=1000", "tracking.models=best")
+    grid = ("-m", "data=csv", f"data.path={file}", "seed=range(6)", "training.epochs=300", "tracking.models=best")
     command = store.start(*grid, "sweep.max_stack_memory=1KB")
     until(lambda: store.opened(command), command)
     file.unlink()
