@@ -26,7 +26,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, Self
@@ -45,6 +45,7 @@ IMPORTED = (
     *("src.models.references", "hydra._internal.hydra", "sklearn.pipeline", "sklearn.preprocessing"),
     *("sklearn.ensemble", "sklearn.neighbors", "sklearn.datasets", "optuna"),
     *("narwhals._pandas_like.dataframe", "pyarrow.pandas_compat", "sqlalchemy.dialects.sqlite"),
+    "src.sweep.cluster",
     *("mlflow.cli", "mlflow.server.fastapi_app", "uvicorn.protocols.http.h11_impl"),
 )
 ENVIRONMENT = {
@@ -54,6 +55,15 @@ ENVIRONMENT = {
     "PYTHONPATH": str(ROOT),
     "MPLCONFIGDIR": f"{tempfile.gettempdir()}/matplotlib-of-the-tests",  # its own could not be written
 }
+# As Python starts where nothing of the checkout is to be seen; a program's first lines.
+OUT_OF_SIGHT = """
+import importlib.util, os, runpy, sys
+root = os.environ.pop("PYTHONPATH")
+sys.path[:] = [place for place in sys.path if place not in ("", root)]
+for name in [name for name in sys.modules if name.partition(".")[0] in ("src", "tests")]:
+    del sys.modules[name]
+assert importlib.util.find_spec("src") is None
+"""
 NEW_MOUNTS = 0x00020000  # CLONE_NEWNS of linux/sched.h
 
 # For root, to whom file modes mean nothing: everything but the temporary folder and shared memory can only be read, in
@@ -317,15 +327,21 @@ def _run(
 
     if fork_workers:
         fork_from_now_on()
+    with contextlib.nullcontext() if powers else without_root_powers():
+        return _become(module, program, arguments)
+
+
+def _become(module: str, program: str | None, arguments: Sequence[str]) -> int:
+    """Be the interpreter of a module or, unless it is None, of a program; return its exit status."""
     sys.argv = [module, *arguments]
     sys.orig_argv = [sys.executable, *(["-m", module] if program is None else ["-c", program]), *arguments]
-    sys.modules.pop(module, None)
+    if not hasattr(sys.modules.get(module), "__path__"):  # of a package it is `__main__` that runs
+        sys.modules.pop(module, None)
     try:
-        with contextlib.nullcontext() if powers else without_root_powers():
-            if program is None:
-                runpy.run_module(module, run_name="__main__", alter_sys=True)
-            else:
-                exec(program, {"__name__": "__main__"})
+        if program is None:
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
+        else:
+            exec(program, {"__name__": "__main__"})
     except SystemExit as ended:
         if isinstance(ended.code, str):
             print(ended.code, file=sys.stderr)
@@ -347,6 +363,26 @@ def end(status: int) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
+
+
+class Forked(subprocess.Popen[bytes]):
+    """In place of `subprocess.Popen` in a command: ``python -m MODULE`` is a fork of it, which has imported already."""
+
+    def __init__(self, command: Sequence[str], preexec_fn: Callable[[], object] | None = None, **how: Any) -> None:
+        def become() -> NoReturn:
+            if preexec_fn is not None:
+                preexec_fn()
+            os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])  # over which Popen waits for a new program
+            os.environ.clear()
+            os.environ.update(how["env"])
+            gc.enable()
+            for number in signal.valid_signals():
+                if callable(signal.getsignal(number)):
+                    signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+            end(_become(command[2], None, command[3:]))
+
+        of_module = command[:2] == [sys.executable, "-m"]
+        super().__init__(command, preexec_fn=become if of_module else preexec_fn, **how)
 
 
 def _limit(limits: Limits) -> None:

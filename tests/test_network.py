@@ -22,21 +22,25 @@ GRID = (
     *("cv.folds=2", "tracking.models=none", "sweep.max_stack_memory=300KB"),
 )
 
-# Claims that expire soon, on a machine of that name; a writer that takes its time, so that a fault strikes in between.
+# Signs of life often, on a machine of that name; who gives none is dead once SIGUSR1 says so. As long as the file
+# `hold` is there, the sweep and two or three jobs are all that is written, so that a fault strikes in between.
 PROGRAM = """
-import runpy, socket, time
+import runpy, signal, socket, time
 from pathlib import Path
 from src.tracking import claims, patience, sending, store
-claims.BEAT, claims.LEASE, claims.EXPIRY, claims.LOOK = 0.3, 3.0, 5.0, 0.1
+claims.BEAT, claims.LEASE, claims.LOOK = 0.3, 3.0, 0.1
+signal.signal(signal.SIGUSR1, lambda *_: setattr(claims, "EXPIRY", 0.5))
 patience.PAUSE = 0.1
 sending.FOLDER = Path("waiting {host}").resolve()
 sending.TOGETHER = 2
 socket.gethostname = lambda: {host!r}
-add_runs = store.Store.add_runs
-def slowly(self, runs, again=False):
-    time.sleep({pause})
+hold, given, add_runs = Path("hold").resolve(), [], store.Store.add_runs
+def held(self, runs, again=False):
+    while len(given) > 2 and hold.exists():
+        time.sleep(0.02)
+    given.extend(runs)
     return add_runs(self, runs, again)
-store.Store.add_runs = slowly
+store.Store.add_runs = held
 runpy.run_module("src.run", run_name="__main__", alter_sys=True)
 """
 
@@ -55,9 +59,14 @@ class Served(Store):
     def uri(self) -> str:
         return self.server.address
 
-    def on(self, host: str, *arguments: str, pause: float = 0.0) -> Running:
+    @property
+    def hold(self) -> Path:
+        """The file that stops what is written."""
+        return self.folder / "hold"
+
+    def on(self, host: str, *arguments: str) -> Running:
         """Start a sweep on a machine of this name."""
-        program = PROGRAM.format(host=host, pause=pause)
+        program = PROGRAM.format(host=host)
         return self.commands.start(self.folder, *GRID, *arguments, f"tracking.uri={self.uri}", program=program)
 
     def waiting(self) -> list[Path]:
@@ -88,13 +97,16 @@ def served(tmp_path: Path, commands: Commands) -> Iterator[Served]:
 
 
 def test_of_two_commands_on_one_sweep_the_second_goes_on_when_the_first_is_killed(served: Served) -> None:
-    first = served.on("alpha", pause=0.5)
-    until(lambda: served.count() >= 2, first)
+    served.hold.touch()
+    first = served.on("alpha")
+    until(lambda: served.count() >= 2 and served.waiting(), first)
     second = served.on("beta")
     until(lambda: "runs this very sweep" in second.out, second)
     assert "on alpha, begun 20" in second.out
     first.send(signal.SIGKILL)
     assert first.wait() == -signal.SIGKILL
+    served.hold.unlink()
+    second.send(signal.SIGUSR1)
     ended_well(second)
     assert f"jobs of {JOBS} reused from the record" in second.out
     waited = len(served.waiting())
@@ -105,9 +117,11 @@ def test_of_two_commands_on_one_sweep_the_second_goes_on_when_the_first_is_kille
 
 
 def test_a_server_that_comes_back_is_told_everything_that_ended_meanwhile(served: Served) -> None:
-    command = served.on("alpha", pause=0.5)
+    served.hold.touch()
+    command = served.on("alpha")
     until(lambda: served.count() >= 2, command)
     served.server.end(signal.SIGKILL)
+    served.hold.unlink()
     until(lambda: "does not answer" in command.out and len(served.waiting()) > 2, command)
     served.server.start()
     ended_well(command)
@@ -117,9 +131,11 @@ def test_a_server_that_comes_back_is_told_everything_that_ended_meanwhile(served
 
 
 def test_what_a_server_did_not_take_in_time_is_sent_by_the_next_command(served: Served) -> None:
-    command = served.on("alpha", "tracking.patience=0.025", pause=0.5)
+    served.hold.touch()
+    command = served.on("alpha", "tracking.patience=0.025")
     until(lambda: served.count() >= 2, command)
     served.server.end(signal.SIGKILL)
+    served.hold.unlink()
     assert command.wait() == 1
     waiting = len(served.waiting())
     assert waiting > 2

@@ -196,8 +196,7 @@ BACKENDS = {
     "processes": ("sweep.backend=processes", "sweep.n_jobs=2"),
     "dask": ("sweep.backend=dask", "sweep.n_jobs=2"),
 }
-# Dask's import first, as a user's do; those of loky are forked from one that has imported.
-BEFORE_TRAINING = {"processes": 0.4, "dask": 2.5}
+BEFORE_TRAINING = {"processes": 0.4, "dask": 1.0}
 
 
 def workers_of(command: Running) -> list[psutil.Process]:
@@ -229,7 +228,7 @@ def _seconds_worked(process: psutil.Process) -> float:
 def test_ctrl_c_ends_everything_quietly(store: Store, backend: str) -> None:
     if backend == "dask":
         pytest.importorskip("distributed")
-    command = store.start(*ENDLESS, *BACKENDS[backend], fork_workers=backend == "processes")
+    command = store.start(*ENDLESS, *BACKENDS[backend], fork_workers=backend in BEFORE_TRAINING)
     until_it_trains(store, command, backend)
     workers = workers_of(command)
     command.send(signal.SIGINT, to_all=True)
@@ -389,7 +388,7 @@ def test_data_that_vanish_between_plan_and_run(store: Store) -> None:
     file = store.folder / "mine.csv"
     rows = [f"{number},{number * number % 7},{'yes' if number % 3 else 'no'}" for number in range(60)]
     file.write_text("\n".join(["a,b,label", *rows]))
-    grid = ("-m", "data=csv", f"data.path={file}", "seed=range(6)", "training.epochs=1000", "tracking.models=best")
+    grid = ("-m", "data=csv", f"data.path={file}", "seed=range(6)", "training.epochs=300", "tracking.models=best")
     command = store.start(*grid, "sweep.max_stack_memory=1KB")
     until(lambda: store.opened(command), command)
     file.unlink()

@@ -135,6 +135,10 @@ def _work(
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    if config := sys.modules.get("dask.config"):  # which has read the variables there were
+        config.refresh()
+        if distributed := sys.modules.get("distributed.config"):
+            distributed.initialize_logging(config.config)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     status: Any = 1

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import Commands
 from tests.stores import Record
 
 SHORT = ("data=iris", "model=sklearn", "model.estimator=sklearn.linear_model.LogisticRegression")
@@ -12,12 +13,12 @@ TOLD = "warned in 10 fits: LogisticRegression (max_iter=3; max_iter=2): Converge
 
 
 @pytest.mark.parametrize("backend", ["threads", "processes"])
-def test_a_sweep_and_the_next_one_tell_it_once(tmp_path: Path, backend: str) -> None:
-    record = Record.empty(tmp_path)
+def test_a_sweep_and_the_next_one_tell_it_once(tmp_path: Path, backend: str, commands: Commands) -> None:
+    record, store = Record.empty(tmp_path), {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
     typed = ("-m", *SHORT, LIMITS, "sweep.n_jobs=2", f"sweep.backend={backend}", "tracking.models=none")
     for reused in (False, True):
-        ended = record.run(*typed)
-        assert ended.status == 0, ended.err
+        ended = commands.start(tmp_path, *typed, environment=store, fork_workers=True)
+        assert ended.wait() == 0, ended.err
         assert ("3 jobs of 3 reused" in ended.out) == reused
         said = " ".join((ended.out + ended.err).split())
         assert said.count("ConvergenceWarning") == 1

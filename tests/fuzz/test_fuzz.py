@@ -23,8 +23,8 @@ def commands() -> Iterator[Commands]:
 
 
 @pytest.fixture(scope="module")
-def made(commands: Commands) -> Iterator[Template]:
-    with template(commands) as made:
+def made() -> Iterator[Template]:
+    with Commands(figures=False) as others, template(others) as made:
         yield made
 
 

@@ -30,6 +30,8 @@ from src.sweep.cluster import ClusterLostError
 from src.sweep.jobs import Jobs
 from src.sweep.plan import make_plan, train
 from src.sweep.stacks import EndedJob
+from tests.processes import OUT_OF_SIGHT, Commands
+from tests.servers import free_port
 from tests.workers import forked_here
 
 MakeJobs = Callable[..., Jobs]
@@ -78,11 +80,29 @@ def expected(jobs: Jobs) -> dict[int, Any]:
     return {number: bits(job.outcome) for number, job in ended_by(jobs).items()}
 
 
+# A program of Dask's that knows the installed packages and nothing of the checkout.
+OUTSIDE = f"""
+{OUT_OF_SIGHT}
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+"""
+WORKER = ("--nthreads", "1", "--no-nanny", "--no-dashboard")
+
+
 @contextlib.contextmanager
-def outside(folder: Path, *arguments: str, **variables: str) -> Iterator[None]:
-    """Run a program of Dask's that knows the installed packages and nothing of the checkout."""
+def outside(commands: Commands, folder: Path, module: str, *arguments: str) -> Iterator[None]:
+    running = commands.start(folder, *arguments, module=module, program=OUTSIDE)
+    try:
+        yield
+    finally:
+        running.send(signal.SIGTERM)
+        running.wait()
+
+
+@contextlib.contextmanager
+def worker_with(folder: Path, address: str, **variables: str) -> Iterator[None]:
+    """Run a worker as an interpreter of its own, whose libraries look at these variables when they are loaded."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | variables
-    command = [sys.executable, "-P", "-m", *arguments, "--no-dashboard"]
+    command = [sys.executable, "-P", "-m", "distributed.cli.dask_worker", address, *WORKER]
     process = subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -93,21 +113,16 @@ def outside(folder: Path, *arguments: str, **variables: str) -> Iterator[None]:
         process.wait(timeout=60)
 
 
-def worker(folder: Path, address: str, **variables: str) -> contextlib.AbstractContextManager[None]:
-    return outside(folder, "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny", **variables)
-
-
 @pytest.fixture(scope="module")
-def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def scheduler(tmp_path_factory: pytest.TempPathFactory, commands: Commands) -> Iterator[str]:
     """The address of a Dask cluster that is there already, with one worker (a command's own has two)."""
     pytest.importorskip("distributed")
     folder = tmp_path_factory.mktemp("outside")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     address = f"tcp://127.0.0.1:{port}"
-    there = outside(folder, "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port))
-    with there, worker(folder, address):
+    where = ("--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
+    there = outside(commands, folder, "distributed.cli.dask_scheduler", *where)
+    with there, outside(commands, folder, "distributed.cli.dask_worker", address, *WORKER):
         yield address
 
 
@@ -295,7 +310,7 @@ def test_workers_with_other_kernels_are_told_and_recorded_or_refused(
 ) -> None:
     jobs = jobs_of(["training.epochs=2"], *([f"seed={seed}"] for seed in range(8)))
     sweep = {"backend": "dask", "n_jobs": 2, "dask": {"scheduler": scheduler}}
-    with worker(tmp_path, scheduler, OPENBLAS_CORETYPE="Nehalem"):
+    with worker_with(tmp_path, scheduler, OPENBLAS_CORETYPE="Nehalem"):
         deadline = time.monotonic() + 60
         while "caution" not in (said := capsys.readouterr().out) and time.monotonic() < deadline:  # until it is there
             ended = ended_by(jobs, **sweep)

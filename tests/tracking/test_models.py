@@ -3,13 +3,9 @@ import importlib
 import importlib.metadata
 import io
 import json
-import os
 import pydoc
 import re
 import signal
-import socket
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -35,6 +31,8 @@ from src.tracking import models, pyfunc, reading
 from src.tracking.errors import TrackingError
 from src.tracking.runs import add_files
 from src.tracking.store import Store
+from tests.processes import OUT_OF_SIGHT
+from tests.servers import free_port
 from tests.tracking.conftest import logged
 
 
@@ -233,10 +231,6 @@ def test_a_model_file_that_may_unpack_to_any_size_is_not_loaded(iris, tmp_path):
         mlflow.pyfunc.load_model(str(tmp_path / "model"))
 
 
-def _plain():
-    return {key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", "MLFLOW_TRACKING_URI"}}
-
-
 def test_a_model_belongs_to_its_run_and_can_be_registered_twice(store, run_id, iris, as_default):
     address = models.log_model(store, run_id, fitted(iris, MODELS["network"]()), iris.features, iris.class_names)
     outputs = store.client.get_run(run_id).outputs.model_outputs
@@ -274,28 +268,31 @@ def test_files_are_added_to_a_run_that_has_ended(store, run_id):
     assert reading.artifact(store, reading.get_run(store, run_id), "figures/a.png") == b"a"
 
 
-def test_a_served_model_answers_and_needs_of_this_project_only_what_lies_beside_it(store, run_id, iris, tmp_path):
-    looked = "import sys, importlib.util; sys.exit(importlib.util.find_spec('src') is not None)"
-    out_of_sight = subprocess.run([sys.executable, "-c", looked], cwd=tmp_path, env=_plain(), check=False)
-    assert out_of_sight.returncode == 0, "the checkout is out of sight"
+# It starts uvicorn through a shell.
+SERVE = f"""
+import shlex, subprocess
+from tests.processes import Forked
+def served(command, **how):
+    shell, option, line = command
+    assert (shell, option, line[:5]) == ("bash", "-c", "exec "), command
+    return Forked([sys.executable, "-m", *shlex.split(line)[1:]], **how)
+subprocess.Popen = served
+{OUT_OF_SIGHT}
+runpy.run_module("mlflow", run_name="__main__", alter_sys=True)
+"""
+
+
+def test_a_served_model_answers_and_needs_of_this_project_only_what_lies_beside_it(
+    store, run_id, iris, tmp_path, commands
+):
     pipeline = fitted(iris, MODELS["network"]())
     address = models.log_model(store, run_id, pipeline, iris.features, iris.class_names)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", address, "--env-manager", "local"]
-    environment = {
-        **_plain(),
-        "MLFLOW_TRACKING_URI": store.address,
-        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
-    }
-    server = subprocess.Popen(
-        [*command, "--port", str(port)],
-        cwd=tmp_path,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
+    port = free_port()
+    server = commands.start(
+        tmp_path,
+        *("models", "serve", "-m", address, "--env-manager", "local", "--port", str(port)),
+        program=SERVE,
+        environment={"MLFLOW_TRACKING_URI": store.address},
     )
     try:
         rows = iris.features.head(10)
@@ -306,8 +303,8 @@ def test_a_served_model_answers_and_needs_of_this_project_only_what_lies_beside_
         )
         answer = _when_up(request, server)
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(30)
+        server.send(signal.SIGTERM, to_all=True)
+        server.wait()
     probabilities = pipeline.predict_proba(rows)
     for row, expected, predicted in zip(answer["predictions"], probabilities, pipeline.predict(rows), strict=True):
         assert row == {"predicted": predicted} | {
@@ -317,7 +314,7 @@ def test_a_served_model_answers_and_needs_of_this_project_only_what_lies_beside_
 
 def _when_up(request, server):
     for _ in range(600):
-        assert server.poll() is None, "the server ended"
+        assert not server.ended(), server.err
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
                 return json.load(answer)

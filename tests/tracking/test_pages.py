@@ -31,8 +31,11 @@ for number in (0, 1, 2):
     os.dup2(terminal, number)
 os.close(terminal)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+import subprocess
 from src import ui
 from src.tracking import pages
+from tests.processes import Forked
+subprocess.Popen = Forked
 pages.WORKERS = 1
 sys.exit(ui.main())
 """
