@@ -187,18 +187,18 @@ def test_ties_inside_training_parts_do_not_depend_on_the_order_typed(drawn: Reco
     assert contents[0]["models"][0]["selection"] == "nested"
 
 
-def test_the_same_rows_are_claimed_only_where_something_was_compared(shared: Record) -> None:
+def test_the_same_rows_are_claimed_only_where_something_was_compared(drawn: Record) -> None:
     quick = ("training.epochs=2",)
-    _, compared = answered(shared, "compared", "model=logistic,softmax", "cv.folds=2", *quick)
+    _, compared = answered(drawn, "compared", "model=logistic,softmax", "cv.folds=2", *quick)
     assert compared["method"]["Folds"].endswith(SAME_ROWS)
-    page = shared.artifact(parent_of(shared, "compared"), "comparison.html")
+    page = drawn.artifact(parent_of(drawn, "compared"), "comparison.html")
     assert SAME_ROWS in page
     for name, sweep in (("apart", ("cv.folds=2,3",)), ("alone", ("seed=0,1", "cv.folds=2"))):
-        said, content = answered(shared, name, *sweep, *quick)
+        said, content = answered(drawn, name, *sweep, *quick)
         assert content["comparisons"] == []
         assert "same rows" not in json.dumps(content["method"])
-        assert "same rows" not in shared.artifact(parent_of(shared, name), "comparison.html")
-    said, _ = answered(shared, "apart", "cv.folds=2,3", *quick)
+        assert "same rows" not in drawn.artifact(parent_of(drawn, name), "comparison.html")
+    said, _ = answered(drawn, "apart", "cv.folds=2,3", *quick)
     assert "Nothing is compared: 'folds=3' and 'folds=2' were scored on different folds" in said.replace(
         "'folds=2' and 'folds=3'", "'folds=3' and 'folds=2'"
     )

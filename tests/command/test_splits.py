@@ -68,7 +68,7 @@ def test_groups(table: Record) -> None:
 
 def test_given_folds(table: Record) -> None:
     models = "model=bp,logistic"
-    ended = run(table, "-m", models, "data.fold=site", "data.groups=person", "cv.inner_folds=2", "cv.folds=9", UNKEPT)
+    ended = run(table, "-m", models, "data.fold=site", "data.groups=person", "cv.inner_folds=2", "cv.folds=9")
     assert ended.status == 0, ended.err
     assert "cv.folds means nothing for bp, logistic and is ignored there" in ended.out + ended.err
     east, north, south, west = ([row for row in range(ROWS) if SITE[row] == site] for site in (1, 0, 2, 3))
