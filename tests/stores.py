@@ -94,16 +94,17 @@ class Record:
         found = self.client.get_experiment_by_name(experiment)
         if found is None:
             return []
-        runs: list[Run] = list(self.client.search_runs([found.experiment_id], max_results=5000))
-        return sorted(runs, key=lambda run: run.info.start_time)
+        return self._found(found.experiment_id)
 
     def parents(self, experiment: str = "bp") -> list[Run]:
         return [run for run in self.runs(experiment) if "mlflow.parentRunId" not in run.data.tags]
 
     def children(self, parent: Run) -> list[Run]:
-        wanted = parent.info.run_id
-        runs = self.runs(self.client.get_experiment(parent.info.experiment_id).name)
-        return [run for run in runs if run.data.tags.get("mlflow.parentRunId") == wanted]
+        return self._found(parent.info.experiment_id, f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
+
+    def _found(self, experiment_id: str, condition: str = "") -> list[Run]:
+        runs: list[Run] = list(self.client.search_runs([experiment_id], condition, max_results=5000))
+        return sorted(runs, key=lambda run: run.info.start_time)
 
     def artifact(self, run: Run, path: str) -> str:
         return Path(self.client.download_artifacts(run.info.run_id, path)).read_text()

@@ -32,7 +32,7 @@ _TYPES = ("builtins.str", "builtins.int", "builtins.float", "builtins.bool", "co
 
 def write_pipeline(pipeline: Any, path: Path) -> None:
     """Write a fitted pipeline."""
-    _skops().dump(pipeline, path)
+    skops_io().dump(pipeline, path)
 
 
 def read_pipeline(file: str | Path | IO[bytes], allow: Collection[str] = ()) -> Any:
@@ -40,17 +40,15 @@ def read_pipeline(file: str | Path | IO[bytes], allow: Collection[str] = ()) -> 
 
     It may hold objects of the modules that `allow` names, such as xgboost: their code is run.
     """
-    from skops.io.exceptions import UntrustedTypesFoundException
-
-    skops = _skops()
+    skops = skops_io()
     with zipfile.ZipFile(file) as archive:
         packed = [entry.filename for entry in archive.infolist() if entry.compress_type != zipfile.ZIP_STORED]
         if packed:  # `write_pipeline` packs nothing; what is packed may be larger than any memory
-            raise UntrustedTypesFoundException(packed)
+            raise skops.exceptions.UntrustedTypesFoundException(packed)
         nodes = list(_nodes(json.loads(archive.read("schema.json"))))
     named = [(loader, f"{node['__module__']}.{node['__class__']}") for loader, node in nodes]
     if unknown := sorted({name for loader, name in named if not _is_trusted(loader, name, allow)}):
-        raise UntrustedTypesFoundException(unknown)
+        raise skops.exceptions.UntrustedTypesFoundException(unknown)
     return skops.load(file, trusted=sorted({*skops.get_untrusted_types(file=file)} & {name for _, name in named}))
 
 
@@ -80,8 +78,8 @@ def answer(pipeline: Any, rows: pd.DataFrame, class_names: Sequence[str]) -> pd.
     return pd.DataFrame({"predicted": predicted, **columns})
 
 
-def _skops() -> Any:
-    """Import skops without its list of what it trusts by itself beyond containers and numbers.
+def skops_io() -> Any:
+    """Import `skops.io` without its list of what it trusts by itself beyond containers and numbers.
 
     It makes the list by importing all of scikit-learn and looking up every ufunc in every module: 1 to 2 s. `TRUSTED`
     says what is to be trusted.
@@ -98,6 +96,6 @@ def _skops() -> Any:
             **{key: [] for key in others},
         )
         sys.modules.setdefault(trusted.__name__, trusted)
-    import skops.io
+    import skops.io.exceptions
 
     return skops.io

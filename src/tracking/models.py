@@ -13,7 +13,7 @@ import pandas as pd
 import yaml
 
 from src.config.identity import Module
-from src.models.kept import answer, read_pipeline
+from src.models.kept import answer, read_pipeline, skops_io
 from src.tracking import artifacts
 from src.tracking.errors import TrackingError, telling
 from src.tracking.pyfunc import DESCRIPTION, EXAMPLE_ROWS, PIPELINE, save_model
@@ -65,11 +65,9 @@ def logged_model(store: Store, run_id: str) -> str | None:
 
 def read_model(store: Store, place: str, allow: Collection[str] = ()) -> Any:
     """Return the fitted pipeline of a model that `save_model` wrote, by where its files are; see `read_pipeline`."""
-    from skops.io.exceptions import UntrustedTypesFoundException  # late: skops takes its time
-
     try:
         return read_pipeline(io.BytesIO(store.read(place, PIPELINE)), allow)
-    except UntrustedTypesFoundException as error:
+    except skops_io().exceptions.UntrustedTypesFoundException as error:
         raise TrackingError(
             f"the model is not opened: its file names what no model of this program is made of: {error} "
             "What is of a module whose code you trust is let in by the module's name, --allow MODULE."

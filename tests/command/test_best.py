@@ -112,7 +112,13 @@ def test_equals_are_ranked_alike_in_any_order_and_the_best_is_registered(
     key, values, first_of = EQUAL[case]
     name = f"equal-{case}-{backwards}".replace(" ", "-")
     keeping(
-        *(shared, f"{key}={','.join(sorted(values, reverse=backwards))}", "cv.folds=5", f"tracking.experiment={name}"),
+        *(
+            shared,
+            f"{key}={','.join(sorted(values, reverse=backwards))}",
+            "cv.folds=5",
+            "training.epochs=20",
+            f"tracking.experiment={name}",
+        ),
         f"tracking.register={name}",
     )
     (parent,) = shared.parents(name)

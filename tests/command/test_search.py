@@ -10,6 +10,7 @@ from mlflow.entities import Run
 
 from src.command.search import check_installed, direction_of
 from src.errors import UserError
+from tests.commandline import Ended
 from tests.stores import Record, computed, same
 
 pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
@@ -72,10 +73,18 @@ def test_a_search_is_one_sweep_and_the_same_command_finds_the_same(shared: Recor
     assert all(same(anew[run.data.tags["job_digest"]], computed(run)) for run in runs)
 
 
+@pytest.fixture(scope="module")
+def searched(shared: Record) -> Ended:
+    """How a search of six trials ended, in the experiment "longer"."""
+    ended = shared.sweep("tracking.experiment=longer", *FEW, *SPACE)
+    assert ended.status == 0, ended.err
+    return ended
+
+
+@pytest.mark.usefixtures("searched")
 def test_a_longer_search_trains_only_what_is_new(shared: Record) -> None:
-    where = ("tracking.experiment=longer", *FEW, *SPACE)
-    assert shared.sweep(*where).status == 0
-    assert shared.sweep(*where, "hydra.sweeper.n_trials=9").status == 0
+    longer = shared.sweep("tracking.experiment=longer", *FEW, *SPACE, "hydra.sweeper.n_trials=9")
+    assert longer.status == 0, longer.err
     short, long = shared.parents("longer")
     assert len(shared.children(short)) == 6
     assert len(shared.children(long)) == 3
@@ -103,12 +112,10 @@ NEIGHBORS = (
 )
 
 
-def test_an_answer_says_that_a_search_flatters_what_it_found(shared: Record) -> None:
-    alone = shared.sweep(*FEW, *SPACE, "tracking.experiment=flattered")
-    assert alone.status == 0, alone.err
-    (parent,) = shared.parents("flattered")
+def test_an_answer_says_that_a_search_flatters_what_it_found(shared: Record, searched: Ended) -> None:
+    parent = shared.parents("longer")[0]
     assert "by a search that saw these folds, which flatters it" in parent.data.tags["answer"]
-    assert parent.data.tags["answer"] in " ".join(alone.out.split())
+    assert parent.data.tags["answer"] in " ".join(searched.out.split())
 
     models = shared.sweep(*FEW, "model=bp,logistic", SPACE[0], "tracking.experiment=flattered")
     assert models.status == 0, models.err

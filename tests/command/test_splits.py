@@ -15,6 +15,7 @@ from tests.stores import Record
 ROWS = 24
 PERSON = np.arange(ROWS) // 3  # of the sites north, east, south, west, two persons each
 SITE = PERSON // 2
+UNKEPT = "tracking.models=none"
 YES = np.random.default_rng(3).integers(0, 2, ROWS)
 
 
@@ -80,7 +81,7 @@ def test_given_folds(table: Record) -> None:
 
 
 def test_leave_one_out(table: Record) -> None:
-    ended = run(table, "-m", f"cv.folds={ROWS}", "model=bp,sklearn_logistic")
+    ended = run(table, "-m", f"cv.folds={ROWS}", "model=bp,sklearn_logistic", UNKEPT)
     assert ended.status == 0, ended.err
     assert len(jobs(table)) == 2
     for job in jobs(table):
@@ -89,7 +90,7 @@ def test_leave_one_out(table: Record) -> None:
 
 
 def test_a_job_with_groups_is_trained_again_to_the_last_bit(table: Record) -> None:
-    quick = ("cv.folds=8", "tracking.models=none")
+    quick = ("cv.folds=8", UNKEPT)
     ended = run(table, "data.groups=person", "training.early_stopping.patience=3", *quick)
     assert ended.status == 0, ended.err
     (job,) = jobs(table)

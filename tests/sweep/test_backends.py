@@ -23,10 +23,9 @@ from src import kernels
 from src.config.schema import SweepConfig
 from src.evaluation.results import Failure, JobResult
 from src.run import ROOT
-from src.sweep import backends, cluster, stacks, starting
+from src.sweep import backends, stacks, starting
 from src.sweep.backends import BackendError
 from src.sweep.checking import check_workers
-from src.sweep.cluster import ClusterLostError
 from src.sweep.jobs import Jobs
 from src.sweep.plan import make_plan, train
 from src.sweep.stacks import EndedJob
@@ -245,7 +244,7 @@ def test_a_job_that_kills_every_worker_takes_no_other_with_it(
 
 def test_a_cluster_that_does_not_answer_is_told(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed")
-    monkeypatch.setattr(cluster, "SCHEDULER_SECONDS", 0.5)
+    monkeypatch.setattr("src.sweep.cluster.SCHEDULER_SECONDS", 0.5)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and nobody listens
         address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
@@ -266,7 +265,7 @@ def test_an_address_that_is_none_is_told_without_what_a_library_says(jobs: Jobs,
 @pytest.mark.parametrize("says", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
 def test_what_listens_and_is_no_scheduler_is_told(jobs: Jobs, says: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed")
-    monkeypatch.setattr(cluster, "SCHEDULER_SECONDS", 0.5)
+    monkeypatch.setattr("src.sweep.cluster.SCHEDULER_SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken: list[socket.socket] = []
 
@@ -398,6 +397,8 @@ def test_a_job_that_is_refused_in_the_middle_is_told_once_and_the_others_go_on(
 def test_a_cluster_that_has_no_worker_any_more_is_told(
     jobs_of: MakeJobs, queue_of_one: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from src.sweep import cluster  # Dask takes a second to import, and most processes of the tests do without
+
     watch = cluster._watched
     # The time that the first worker has to come stays.
     monkeypatch.setattr(cluster, "_watched", lambda client, _: watch(client, 1.0))
@@ -408,7 +409,7 @@ def test_a_cluster_that_has_no_worker_any_more_is_told(
     next(running)
     subprocess.run(["pkill", "-KILL", "-P", (queue_of_one / "begun.pid").read_text().strip()], check=True)
     with pytest.raises(
-        ClusterLostError, match=r"^sweep.dask: no worker for 60 s\. What is recorded is safe; .* goes on"
+        cluster.ClusterLostError, match=r"^sweep.dask: no worker for 60 s\. What is recorded is safe; .* goes on"
     ):
         list(running)
 

@@ -16,17 +16,16 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-import skops.io
 import yaml
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
-from skops.io.exceptions import UntrustedTypesFoundException
 
 from src.data import load, make_preprocessor
 from src.folders import ROOT
 from src.models import BPClassifier
+from src.models.kept import skops_io, write_pipeline
 from src.tracking import models, pyfunc, reading
 from src.tracking.errors import TrackingError
 from src.tracking.runs import add_files
@@ -201,8 +200,8 @@ def test_a_model_is_the_folder_that_mlflow_would_write(tmp_path):
 
 def test_a_file_that_holds_anything_but_a_pipeline_is_not_loaded(iris, tmp_path):
     pyfunc.save_model(tmp_path / "model", fitted(iris, MODELS["network"]()), iris.features, iris.class_names)
-    skops.io.dump(fractions.Fraction(1, 2), tmp_path / "model" / "artifacts" / "pipeline.skops")
-    with pytest.raises(UntrustedTypesFoundException, match="Fraction"):
+    write_pipeline(fractions.Fraction(1, 2), tmp_path / "model" / "artifacts" / "pipeline.skops")
+    with pytest.raises(skops_io().exceptions.UntrustedTypesFoundException, match="Fraction"):
         mlflow.pyfunc.load_model(str(tmp_path / "model"))
 
 
@@ -214,8 +213,8 @@ def test_a_pipeline_that_would_call_what_it_names_on_its_rows_is_not_loaded(iris
     pyfunc.save_model(tmp_path / "model", fitted(iris, MODELS["network"]()), iris.features, iris.class_names)
     called = pydoc.locate(named)
     hostile = make_pipeline(CountVectorizer(preprocessor=called), LogisticRegression())
-    skops.io.dump(hostile, tmp_path / "model" / "artifacts" / "pipeline.skops")
-    with pytest.raises(UntrustedTypesFoundException, match=named.rpartition(".")[2]):
+    write_pipeline(hostile, tmp_path / "model" / "artifacts" / "pipeline.skops")
+    with pytest.raises(skops_io().exceptions.UntrustedTypesFoundException, match=named.rpartition(".")[2]):
         mlflow.pyfunc.load_model(str(tmp_path / "model"))
 
 
@@ -227,7 +226,7 @@ def test_a_model_file_that_may_unpack_to_any_size_is_not_loaded(iris, tmp_path):
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in contents.items():
             archive.writestr(name, content)
-    with pytest.raises(UntrustedTypesFoundException, match=r"schema\.json"):
+    with pytest.raises(skops_io().exceptions.UntrustedTypesFoundException, match=r"schema\.json"):
         mlflow.pyfunc.load_model(str(tmp_path / "model"))
 
 
