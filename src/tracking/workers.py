@@ -6,6 +6,7 @@ MLflow starts uvicorn unless it is told otherwise, which takes a third more proc
 import os
 import signal
 import sqlite3
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,6 +24,25 @@ def when_ready(server: Any) -> None:
     """Let a terminal that is closed end the server, which gunicorn would take for the wish to read this file again."""
     if hangs_up:
         signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+
+
+def post_worker_init(worker: Any) -> None:
+    """Let a request be read to its end before it is answered, also where MLflow refuses it without a look at its body.
+
+    Else gunicorn (26.2) reads the body after the answer, and with it the client's next request on that connection, of
+    which nobody then knows: the client waits in vain.
+    """
+    answer = worker.wsgi
+
+    def read_whole(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        def start(*status_and_headers: Any) -> Any:
+            while environ["wsgi.input"].read(1 << 16):
+                pass
+            return start_response(*status_and_headers)
+
+        return answer(environ, start)  # type: ignore[no-any-return]
+
+    worker.wsgi = read_whole
 
 
 def worker_exit(server: Any, worker: Any) -> None:

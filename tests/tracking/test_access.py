@@ -1,9 +1,11 @@
 """Whether a store over the network can be used is told in a sentence, within seconds and before anything is trained."""
 
 import datetime
+import http.client
 import importlib.util
 import ipaddress
 import json
+import select
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -211,3 +213,19 @@ def test_accounts_that_may_not_are_told(tmp_path, monkeypatch, commands):
         monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "ben")
         monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "ben-hunter2-hunter2")
         assert refusal(address, identity).endswith("no run can be added to the experiment: permission denied.")
+        a_refused_request_is_read_to_its_end(address)
+
+
+def a_refused_request_is_read_to_its_end(address: str) -> None:
+    """Or the next one on the connection would be read with what is left of it, and never answered."""
+    connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=60)
+    connection.putrequest("POST", "/api/2.0/mlflow/experiments/search")
+    connection.putheader("Content-Length", "2")
+    connection.endheaders()
+    assert not select.select([connection.sock], [], [], 1.0)[0], "it is answered before it has come"
+    connection.send(b"{}")
+    refused = connection.getresponse()
+    assert (refused.status, bool(refused.read())) == (401, True)
+    connection.request("GET", "/health")
+    assert connection.getresponse().status == 200
+    connection.close()
