@@ -93,7 +93,7 @@ def run(cfg: DictConfig) -> float:
     try:
         from src.command import run_single
 
-        if HydraConfig.get().sweeper.get("params") and "hydra.mode=RUN" not in sys.argv:
+        if (HydraConfig.get().sweeper or {}).get("params") and "hydra.mode=RUN" not in sys.argv:
             raise UserError(
                 "hydra.sweeper.params: these values are for a sweep, and this is a single job. Write 'mode: MULTIRUN' "
                 "below 'hydra:' in the study's file, or add the flag -m (hydra.mode=RUN runs one job without them)."

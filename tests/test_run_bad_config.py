@@ -182,6 +182,10 @@ OF_HYDRA = {
         [*OPTUNA[:-1], "training.l2=interval(1,0)"],
         "training.l2=interval(1,0): there is no value in this interval.",
     ),
+    "orders of magnitude from zero": (
+        [*OPTUNA[:-1], "training.l2=tag(log,interval(0,1))"],
+        "training.l2=tag(log,interval(0,1)): a search by orders of magnitude begins above 0.",
+    ),
     "endless interval": (
         [*OPTUNA[:-1], "training.l2=interval(0,nan)"],
         "training.l2=interval(0,nan): there is no value",

@@ -50,6 +50,8 @@ class Forked(AsyncKernelManager):
     async def is_alive(self) -> bool:
         return self._running is not None and not self._running.ended()
 
+    _async_is_alive = is_alive  # asked by the client while a kernel takes more than a second to begin
+
     async def shutdown_kernel(self, **_: Any) -> None:
         assert self._running is not None
         self._running.send(signal.SIGKILL, to_all=True)

@@ -74,6 +74,11 @@ def _ends(override: Override) -> list[str]:
                 f"{override.input_line}: there is no value in this interval. "
                 "Write interval(A,B) with finite numbers, A below B."
             )
+        if "log" in value.tags and low <= 0:
+            raise SearchError(
+                f"{override.input_line}: a search by orders of magnitude begins above 0. "
+                "Write a small number for 0, or leave out tag(log,...)."
+            )
         return [f"{key}={low}", f"{key}={high}"]
     if isinstance(value, RangeSweep) and not value.shuffle:
         return [f"{key}={value.start}"]

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -41,7 +42,8 @@ def test_another_process_draws_the_same_and_fails_the_same(
     drawer: Drawer, make_verdicts: Callable[[], Outcome]
 ) -> None:
     outcome, made = make_verdicts(), replace(predictions(), class_names=("no", "yes"))
-    assert len(drawing()) == 1
+    while len(drawing()) != 1:  # a process has its command line a moment after it is there
+        time.sleep(0.01)
     pictures, figures = drawer.ask("answer_pictures", outcome), drawer.ask("job_figures", "bp", made, ())
     assert texts(pictures()) == texts(draw("answer_pictures", outcome))
     assert figures() == draw("job_figures", "bp", made, ())
