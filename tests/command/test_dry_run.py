@@ -38,3 +38,9 @@ def test_a_dry_run_says_what_would_be_trained_and_leaves_nothing(tmp_path: Path,
 def test_a_dry_run_of_models_that_are_no_networks(record: Record) -> None:
     ended = record.sweep("model=sklearn,sklearn_logistic", "sweep.dry_run=true")
     assert ended.out.splitlines() == ["2 jobs to train", "10 folds of models that are no networks, one by one"]
+
+
+def test_a_job_without_any_sweeper(record: Record) -> None:
+    ended = record.run("hydra.sweeper=null", "sweep.dry_run=true")
+    assert ended.status == 0, ended.err
+    assert "1 job to train" in ended.out
